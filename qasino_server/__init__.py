@@ -1,0 +1,1 @@
+"""The Qasino server: collect tables, merge them, answer SQL about the present."""

@@ -1,0 +1,188 @@
+"""The Qasino CSV table format -> Publication.
+
+    1[,identity=..][,persist=yes][,static=1][,update=1,keycols=a;b][,replace=1][,ttl_s=90]
+    tablename
+    column names
+    column types
+    column descriptions
+    data rows ..
+
+The format is the ancestor's (its README, "CSV File Format"); the options on line 1 are the
+keys of a JSON publication. An empty cell is NULL in a numeric column and '' in a text one.
+Errors name the line; lines are counted from 1 and a quoted cell may span several.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from qasino_server.errors import BadRequest
+from qasino_server.message import make_publication
+from qasino_server.table import Column, Columns, Publication, check_columns, shown
+
+csv.field_size_limit(sys.maxsize)  # the size of a message is bounded before it gets here
+
+_OPTIONS = ("identity", "persist", "static", "update", "keycols", "replace", "ttl_s")
+
+
+def read_csv_table(body: bytes, identity: str | None = None) -> Publication:
+    """Read a table in the Qasino CSV format; `identity` serves where line 1 names none.
+
+    Raises BadRequest with the line, the column and the reason.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise BadRequest(
+            f"line {line}: byte 0x{body[error.start]:02x} at byte {error.start} is not UTF-8"
+        ) from None
+    lines = _numbered_rows(text)
+    options = _read_options(_header(lines, 1, "the version number"))
+    tablename = _read_tablename(_header(lines, 2, "the table name"))
+    names = _header(lines, 3, "the column names")
+    types = _header(lines, 4, "the column types")
+    columns = check_columns(tuple(n.strip() for n in names), tuple(t.strip() for t in types))
+    descriptions = _read_descriptions(_header(lines, 5, "the column descriptions"), columns)
+    rows = list(_read_rows(lines, columns))
+    sender = options.pop("identity", None) or identity
+    return make_publication(
+        identity=sender,
+        tablename=tablename,
+        columns=columns,
+        rows_json=encode_rows(rows),
+        descriptions=descriptions,
+        options=options,
+    )
+
+
+def encode_rows(rows: list[list[Any]]) -> str:
+    """Rows as the JSON text of a publication; an infinity becomes 9e999, which SQLite reads so.
+
+    msgspec writes an infinity as null, so a row with one is written cell by cell.
+    """
+    parts = []
+    for row in rows:
+        if any(isinstance(cell, float) and math.isinf(cell) for cell in row):
+            parts.append(b"[" + b",".join(map(_encode_cell, row)) + b"]")
+        else:
+            parts.append(msgspec.json.encode(row))
+    return (b"[" + b",".join(parts) + b"]").decode()
+
+
+def _encode_cell(cell: Any) -> bytes:
+    if isinstance(cell, float) and math.isinf(cell):
+        return b"9e999" if cell > 0 else b"-9e999"
+    return msgspec.json.encode(cell)
+
+
+Rows = Iterator[tuple[int, list[str]]]
+
+
+def _numbered_rows(text: str) -> Rows:
+    """Each record with the line it begins on."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    begins = 1
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise BadRequest(f"line {begins}: not well-formed CSV: {error}") from None
+        yield begins, row
+        begins = reader.line_num + 1
+
+
+def _header(lines: Rows, number: int, what: str) -> list[str]:
+    found = next(lines, None)
+    if found is None:
+        raise BadRequest(
+            f"line {number} is missing, it holds {what}; a CSV table has five header lines:"
+            " version, table name, column names, column types, column descriptions"
+        )
+    return found[1]
+
+
+def _read_options(cells: list[str]) -> dict[str, str]:
+    if not cells or cells[0].strip() != "1":
+        first = cells[0] if cells else ""
+        raise BadRequest(f"line 1: {shown(first)} is not a version this server knows; it knows 1")
+    options = {}
+    for cell in cells[1:]:
+        name, equals, value = (part.strip() for part in cell.partition("="))
+        if not equals or name not in _OPTIONS:
+            raise BadRequest(
+                f"line 1: {shown(cell)} is not an option; the options are name=value with a name"
+                f" of {', '.join(_OPTIONS)}"
+            )
+        options[name] = value
+    return options
+
+
+def _read_tablename(cells: list[str]) -> str:
+    if len(cells) != 1:
+        raise BadRequest(f"line 2 holds the table name alone, not {len(cells)} cells")
+    return cells[0].strip()
+
+
+def _read_descriptions(cells: list[str], columns: Columns) -> tuple[str, ...]:
+    if len(cells) > len(columns):
+        raise BadRequest(f"line 5: {len(cells)} descriptions for {len(columns)} columns")
+    padding = [""] * (len(columns) - len(cells))
+    return tuple(cells + padding)
+
+
+def _read_rows(lines: Rows, columns: Columns) -> Iterator[list[Any]]:
+    readers = [_CELL_READERS[column.type] for column in columns]
+    for line, cells in lines:
+        if len(cells) != len(columns):
+            raise BadRequest(
+                f"line {line}: the row has {len(cells)} cells, the table has"
+                f" {len(columns)} columns: {shown(','.join(cells))}"
+            )
+        yield [
+            _read_cell(read, cell, line, column)
+            for read, cell, column in zip(readers, cells, columns, strict=True)
+        ]
+
+
+def _read_cell(read: Callable[[str], Any], cell: str, line: int, column: Column) -> Any:
+    try:
+        return read(cell)
+    except ValueError:
+        raise BadRequest(
+            f"line {line}, column {column.name}: {shown(cell)} is not a number"
+            f" ({column.type.lower()})"
+        ) from None
+
+
+def _read_integer(cell: str) -> int | None:
+    text = cell.strip()
+    if "_" in text:
+        raise ValueError("Python's digit groups are not a number elsewhere")
+    return int(text) if text else None
+
+
+def _read_real(cell: str) -> float | None:
+    text = cell.strip()
+    if not text:
+        return None
+    value = float(text)
+    if "_" in text or math.isnan(value):
+        raise ValueError("not a number SQLite can hold")
+    return value
+
+
+_CELL_READERS: dict[str, Callable[[str], Any]] = {
+    "TEXT": str,
+    "INTEGER": _read_integer,
+    "REAL": _read_real,
+}

@@ -1,0 +1,100 @@
+"""What can go wrong, whose fault it is, and the sentence that says so.
+
+QasinoError                 anything we name; `sentence` is for the person at the other end
+├── BadRequest       400    the message itself is malformed or lacks something
+│   └── TooLarge     413    it is larger than this server takes
+├── Refused          400    well formed, but against a rule of the store
+├── SqlError         400    SQLite refuses the statement; knows the place in it
+├── Cancelled        400    somebody asked for the query to be stopped
+├── NotFound         404    nothing is served there
+├── WrongMethod      405    not with this HTTP method
+├── Busy             503    try again: the server has all it can hold
+├── QueryTimeout     504    the query used up its time
+├── ServerFault      500    our fault; the log has the details
+└── StartError              the server cannot start like this (no reply, an exit code)
+
+No sentence carries a traceback or a Python type name. Errors fly from where they are noticed
+to one of two seams: `dispatch` turns them into replies, the command line into exit codes.
+"""
+
+from __future__ import annotations
+
+
+class QasinoError(Exception):
+    """Anything Qasino refuses or fails at, with a sentence a stranger can act on."""
+
+    status = 500
+    """The HTTP status that goes with it; other ports send the sentence alone."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class BadRequest(QasinoError):
+    """The message is malformed: the sender can mend it."""
+
+    status = 400
+
+
+class TooLarge(BadRequest):
+    """The message is larger than the server takes."""
+
+    status = 413
+
+
+class Refused(QasinoError):
+    """A well-formed request that a rule of the store forbids now."""
+
+    status = 400
+
+
+class SqlError(QasinoError):
+    """SQLite refuses the statement, or we refuse it on SQLite's word."""
+
+    status = 400
+
+    def __init__(self, sentence: str, offset: int | None = None) -> None:
+        super().__init__(sentence)
+        self.offset = offset
+        """Characters from the start of the statement to the token at fault, if known."""
+
+
+class Cancelled(QasinoError):
+    """The query was stopped on request."""
+
+    status = 400
+
+
+class NotFound(QasinoError):
+    """Nothing is served at that path."""
+
+    status = 404
+
+
+class WrongMethod(QasinoError):
+    """The path exists, the HTTP method does not."""
+
+    status = 405
+
+
+class Busy(QasinoError):
+    """The server holds all it can hold at present; nothing was done."""
+
+    status = 503
+
+
+class QueryTimeout(QasinoError):
+    """The query did not end within its time and was stopped."""
+
+    status = 504
+
+
+class ServerFault(QasinoError):
+    """Our fault. The sentence says that much and the log says the rest."""
+
+    status = 500
+
+
+class StartError(QasinoError):
+    """The server cannot start as it was asked to."""

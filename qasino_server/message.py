@@ -1,0 +1,497 @@
+"""Bytes <-> values for every request and reply. No sockets, no SQL.
+
+Requests are decoded once, into one of the values below; what a sender got wrong becomes a
+BadRequest that names the key. The rows of a publication are cut out of the message as they
+stand: msgspec has checked that they are JSON, not that they are UTF-8, so that is done here.
+
+The wire is the ancestor's (its recorded messages are the tests' golden files); what we add
+to an answer are new keys only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from qasino_server.errors import BadRequest, NotFound, QasinoError, SqlError, TooLarge
+from qasino_server.table import (
+    Columns,
+    Publication,
+    Receipt,
+    Result,
+    check_columns,
+    check_identity,
+    check_name,
+    check_tablename,
+    shown,
+)
+
+FORMATS = ("json", "text", "csv", "tsv", "ndjson", "html")
+"""What a query over HTTP can be answered in."""
+
+MAX_SQL_CHARS = 1 << 20
+
+_YES = (True, 1, "1", "yes", "true", "on")
+_NO = (False, 0, "0", "no", "false", "off", "", None)
+
+# --- Requests -------------------------------------------------------------------------------
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement to answer."""
+
+    sql: str
+    typed: bool = False
+    query_id: str | None = None
+    use_write_db: bool = False
+    format: str = "json"
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """A table to store."""
+
+    publication: Publication
+
+
+class ListTables(msgspec.Struct, frozen=True):
+    """Which tables there are."""
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Stop the query of that id."""
+
+    query_id: str
+
+
+class DropTable(msgspec.Struct, frozen=True):
+    """End a static table, or the persistence of a table (of one identity, or of all)."""
+
+    tablename: str
+    identity: str | None = None
+
+
+Request = Query | Publish | ListTables | Cancel | DropTable
+
+
+class _TableBody(msgspec.Struct):
+    tablename: Any = None
+    column_names: Any = None
+    column_types: Any = None
+    column_descriptions: Any = None
+    rows: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Body(msgspec.Struct):
+    """Every key a request may have; which ones it must have depends on its op."""
+
+    op: Any = None
+    identity: Any = None
+    table: _TableBody | None = None
+    persist: Any = False
+    static: Any = False
+    update: Any = False
+    keycols: Any = None
+    replace: Any = False
+    ttl_s: Any = None
+    sql: Any = msgspec.UNSET
+    typed: Any = False
+    query_id: Any = None
+    use_write_db: Any = False
+    tablename: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Body)
+
+
+def decode_request(body: bytes, op: str | None = None) -> Request:
+    """Read a JSON request; an `op` given beside it (in the URL) beats the one inside.
+
+    Raises BadRequest with the place and the reason.
+    """
+    fields = _decode_body(body)
+    name = op if op is not None else fields.op
+    if name is None:
+        raise BadRequest("No op specified: the request says what to do in the key 'op'")
+    if not isinstance(name, str):
+        raise BadRequest("op must be a string")
+    reader = _READERS.get(name)
+    if reader is None:
+        raise BadRequest(f"Unrecognized op {shown(name)}; the ops are {', '.join(OPS)}")
+    return reader(fields)
+
+
+def _decode_body(body: bytes) -> _Body:
+    if not body.strip():
+        raise BadRequest("the request is empty; it must be a JSON object")
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise BadRequest(_validation_sentence(str(error))) from None
+    except msgspec.DecodeError as error:
+        raise BadRequest(_decode_sentence(str(error))) from None
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"the request is not UTF-8: {error.reason}") from None
+    except RecursionError:
+        raise BadRequest("the JSON is nested too deeply") from None
+
+
+def _validation_sentence(message: str) -> str:
+    """msgspec's "Expected `object`, got `array` - at `$.table`", in our words."""
+    found = re.fullmatch(r"Expected `(.*)`, got `(\w+)`(?: - at `\$\.?(.*)`)?", message)
+    if found is None:
+        return f"the request cannot be used: {message.replace('$.', '')}"
+    wanted = found[1].replace(" | null", "")
+    return f"{found[3] or 'the request'} must be a JSON {wanted}, not {found[2]}"
+
+
+def _decode_sentence(message: str) -> str:
+    if message == "Input data was truncated":
+        return "the request is not JSON: it ends too early, or holds half a surrogate pair"
+    return f"the request is not JSON: {message.removeprefix('JSON is malformed: ')}"
+
+
+def _read_query(fields: _Body) -> Query:
+    if fields.sql is msgspec.UNSET:
+        raise BadRequest("Must specify 'sql' param")
+    return Query(
+        sql=_check_sql(fields.sql),
+        typed=flag(fields.typed, "typed"),
+        query_id=_check_query_id(fields.query_id),
+        use_write_db=flag(fields.use_write_db, "use_write_db"),
+    )
+
+
+def _check_sql(sql: object) -> str:
+    if not isinstance(sql, str):
+        raise BadRequest("sql must be a string")
+    if len(sql) > MAX_SQL_CHARS:
+        raise TooLarge(
+            f"the statement has {len(sql)} characters, the most is {MAX_SQL_CHARS} (1 MiB)"
+        )
+    return sql
+
+
+def _check_query_id(query_id: object) -> str | None:
+    if query_id is None:
+        return None
+    if isinstance(query_id, str) and 1 <= len(query_id) <= 128 and query_id.isprintable():
+        return query_id
+    raise BadRequest("query_id must be a string of 1 to 128 printable characters")
+
+
+def _read_publish(fields: _Body) -> Publish:
+    table = fields.table
+    if table is None:
+        raise BadRequest("table is missing; it holds tablename, column_names, column_types, rows")
+    columns = check_columns(
+        _strings(table.column_names, "table.column_names"),
+        _strings(table.column_types, "table.column_types"),
+    )
+    return Publish(
+        make_publication(
+            identity=fields.identity,
+            tablename=table.tablename,
+            columns=columns,
+            rows_json=_rows_text(table.rows),
+            descriptions=_read_descriptions(table.column_descriptions, columns),
+            options={name: getattr(fields, name) for name in _OPTIONS},
+        )
+    )
+
+
+_OPTIONS = ("persist", "static", "update", "keycols", "replace", "ttl_s")
+
+
+def make_publication(
+    *,
+    identity: object,
+    tablename: object,
+    columns: Columns,
+    rows_json: str,
+    descriptions: tuple[str, ...] = (),
+    options: Mapping[str, Any],
+) -> Publication:
+    """Build a publication from checked columns and unchecked everything else.
+
+    `options` are the top-level keys persist, static, update, keycols, replace and ttl_s as
+    the sender wrote them, in JSON or on line 1 of a CSV table. Raises BadRequest.
+    """
+    persist, static, update, replace = (
+        flag(options.get(name), name) for name in ("persist", "static", "update", "replace")
+    )
+    ttl_s = _check_ttl(options.get("ttl_s"))
+    if static and (persist or update or ttl_s is not None):
+        raise BadRequest(
+            "static goes with none of persist, update and ttl_s: a static table is always"
+            " replaced whole and stays until it is dropped"
+        )
+    keycols = _check_keycols(options.get("keycols"), columns)
+    return Publication(
+        identity=check_identity(identity),
+        tablename=check_tablename(tablename),
+        columns=columns,
+        rows_json=rows_json,
+        descriptions=descriptions,
+        persist=persist,
+        static=static,
+        update=update,
+        keycols=keycols if update else (),
+        replace=replace,
+        ttl_s=ttl_s,
+        note="keycols has no effect without update" if keycols and not update else None,
+    )
+
+
+def flag(value: object, name: str) -> bool:
+    """A flag as people write it: true/false, 0/1, "yes"/"no"."""
+    word = value.strip().lower() if isinstance(value, str) else value
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise BadRequest(f"{name} must be true or false, 0 or 1, yes or no, not {shown(value)}")
+
+
+def _check_ttl(value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        ttl_s = float(value) if isinstance(value, str | int | float) else float("nan")
+    except (ValueError, OverflowError):
+        ttl_s = float("nan")
+    if isinstance(value, bool) or not 0 < ttl_s <= 366 * 86400:
+        raise BadRequest(f"ttl_s must be a number of seconds above 0, not {shown(value)}")
+    return ttl_s
+
+
+def _check_keycols(value: object, columns: Columns) -> tuple[str, ...]:
+    if value is None or value == "":
+        return ()
+    if not isinstance(value, str):
+        raise BadRequest("keycols must be a string of column names with ; between them")
+    known = {column.key: column.name for column in columns}
+    names = [name.strip() for name in value.split(";") if name.strip()]
+    for name in names:
+        if name.lower() not in known:
+            raise BadRequest(
+                f"keycols names {shown(name)}, which is not a column of this table; it has"
+                f" {', '.join(known.values())}"
+            )
+    return tuple(dict.fromkeys(known[name.lower()] for name in names))
+
+
+def _strings(value: object, what: str) -> tuple[object, ...]:
+    if value is None:
+        raise BadRequest(f"{what} is missing")
+    if not isinstance(value, list):
+        raise BadRequest(f"{what} must be a JSON array")
+    for position, entry in enumerate(value, start=1):
+        if not isinstance(entry, str):
+            raise BadRequest(f"{what}: entry {position} must be a string")
+    return tuple(value)
+
+
+def _read_descriptions(value: object, columns: Columns) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    descriptions = _strings(value, "table.column_descriptions")
+    if len(descriptions) != len(columns):
+        raise BadRequest(
+            f"table.column_descriptions has {len(descriptions)} entries for {len(columns)} columns"
+        )
+    return tuple(str(entry) for entry in descriptions)
+
+
+def _rows_text(rows: msgspec.Raw) -> str:
+    if not rows:
+        raise BadRequest("table.rows is missing")
+    raw = bytes(rows)
+    if not raw.startswith(b"["):
+        raise BadRequest("table.rows must be a JSON array of rows, each an array of cells")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(
+            f"table.rows is not UTF-8: byte 0x{raw[error.start]:02x} at byte {error.start} of rows"
+        ) from None
+
+
+def _read_cancel(fields: _Body) -> Cancel:
+    query_id = _check_query_id(fields.query_id)
+    if query_id is None:
+        raise BadRequest("query_id is missing; it says which query to cancel")
+    return Cancel(query_id)
+
+
+def _read_drop(fields: _Body) -> DropTable:
+    if fields.tablename is None:
+        raise BadRequest("tablename is missing; it says which table to drop")
+    identity = None if fields.identity is None else check_identity(fields.identity)
+    return DropTable(check_tablename(fields.tablename, "tablename"), identity)
+
+
+_READERS: dict[str, Callable[[_Body], Request]] = {
+    "query": _read_query,
+    "add_table_data": _read_publish,
+    "get_table_list": lambda fields: ListTables(),
+    "cancel": _read_cancel,
+    "drop_table": _read_drop,
+}
+OPS = tuple(_READERS)
+
+
+def query_from_params(params: Mapping[str, str]) -> Query:
+    """The query of an HTTP GET: `sql`, and optionally format, typed and query_id."""
+    if "sql" not in params:
+        raise BadRequest("Must specify 'sql' param")
+    return Query(
+        sql=_check_sql(params["sql"]),
+        typed=flag(params.get("typed"), "typed"),
+        query_id=_check_query_id(params.get("query_id")),
+        use_write_db=flag(params.get("use_write_db"), "use_write_db"),
+        format=check_format(params.get("format", "json")),
+    )
+
+
+def check_format(name: str) -> str:
+    """Return the name of an answer's format, or say which there are."""
+    if name not in FORMATS:
+        raise BadRequest(f"format {shown(name)} is unknown; the formats are {', '.join(FORMATS)}")
+    return name
+
+
+def name_value_from_params(params: Mapping[str, str]) -> Publish:
+    """The publication of `name_value_update`: one cell of one row per identity, persistent."""
+    for key in ("name", "value", "identity"):
+        if key not in params:
+            raise BadRequest(f"{key} is missing; give name=table.column, value and identity")
+    table, dot, column = params["name"].partition(".")
+    if not dot:
+        raise BadRequest(f"name must be table.column, not {shown(params['name'])}")
+    identity = check_identity(params["identity"])
+    column = check_name(column, "name's column")
+    if column.lower() == "identity":
+        raise BadRequest("name's column cannot be identity, which tells the rows apart")
+    return Publish(
+        Publication(
+            identity=identity,
+            tablename=check_tablename(table, "name's table"),
+            columns=check_columns(("identity", column), ("text", "text")),
+            rows_json=msgspec.json.encode([[identity, params["value"]]]).decode(),
+            persist=True,
+            update=True,
+            keycols=("identity",),
+            name_value=True,
+        )
+    )
+
+
+def check_path(path: str) -> None:
+    """Only /request takes requests."""
+    if path != "/request":
+        raise NotFound(f"nothing is served at {shown(path)}; requests go to /request")
+
+
+# --- Replies --------------------------------------------------------------------------------
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The answer `ok`, with what there is to say about it."""
+
+    receipt: Receipt | None = None
+    message: str | None = None
+
+
+class TablesList(msgspec.Struct, frozen=True):
+    """Every table: when it was last published, how often in this snapshot, its rows."""
+
+    tables: dict[str, dict[str, Any]]
+
+
+Reply = Done | Result | TablesList | QasinoError
+
+
+def encode_reply(reply: Reply, identity: str) -> list[bytes]:
+    """The JSON documents of a reply: one, or two for a list of tables.
+
+    `identity` is the server's. Over ZeroMQ each document is a frame, over HTTP they follow
+    one another.
+    """
+    if isinstance(reply, Result):
+        return [encode_result(reply, identity)]
+    if isinstance(reply, TablesList):
+        head = {"response_op": "tables_list", "identity": identity}
+        return [msgspec.json.encode(head), msgspec.json.encode(reply.tables)]
+    if isinstance(reply, QasinoError):
+        return [encode_error(reply, identity)]
+    return [_encode_done(reply, identity)]
+
+
+def _encode_done(reply: Done, identity: str) -> bytes:
+    answer: dict[str, Any] = {"response_op": "ok", "identity": identity}
+    if reply.receipt is not None:
+        answer |= {
+            "applied": reply.receipt.applied,
+            "generation_number": reply.receipt.generation_number,
+            "nr_rows": reply.receipt.nr_rows,
+        }
+    message = reply.message or (reply.receipt and reply.receipt.message)
+    if message:
+        answer["message"] = message
+    return msgspec.json.encode(answer)
+
+
+def encode_result(result: Result, identity: str) -> bytes:
+    """`result_table`, in strings with `max_widths`, or typed with `column_types`.
+
+    The rows are built by SQLite already (`rows_json`); which form they have shows in whether
+    the widths were asked for.
+    """
+    answer: dict[str, Any] = {
+        "response_op": "result_table",
+        "identity": identity,
+        "table": {
+            "column_names": result.column_names,
+            "rows": msgspec.Raw((result.rows_json or "[]").encode()),
+        },
+    }
+    if result.max_widths:
+        answer["max_widths"] = {str(n): width for n, width in enumerate(result.max_widths)}
+    else:
+        answer["column_types"] = result.column_types
+    answer |= {
+        "generation_number": result.generation_number,
+        "generation_age_s": round(result.generation_age_s, 3),
+        "elapsed_s": round(result.elapsed_s, 6),
+        "truncated": result.truncated,
+    }
+    return msgspec.json.encode(answer)
+
+
+def encode_error(error: QasinoError, identity: str) -> bytes:
+    """`error` with its sentence, and the place in the statement where SQLite gave one."""
+    answer: dict[str, Any] = {
+        "response_op": "error",
+        "identity": identity,
+        "error_message": error.sentence,
+    }
+    if isinstance(error, SqlError) and error.offset is not None:
+        answer["error_offset"] = error.offset
+    return msgspec.json.encode(answer)
+
+
+def encode_signal(identity: str, generation_number: int, duration_s: int) -> bytes:
+    """The generation signal: one frame, a tag, a NUL byte and JSON."""
+    signal = {
+        "op": "generation_signal",
+        "identity": identity,
+        "generation_number": generation_number,
+        "generation_duration_s": duration_s,
+    }
+    return SIGNAL_TAG + b"\0" + msgspec.json.encode(signal)
+
+
+SIGNAL_TAG = b"GENSIG"

@@ -1,0 +1,229 @@
+"""Result -> text table, CSV, TSV, NDJSON, HTML fragment. Pure: values in, text out.
+
+A text table needs every row for its widths. The others are streams: `Stream.head`, then
+`Stream.rows` for each batch, whole lines each time, in memory that does not grow.
+
+Cells arrive as SQLite's own values: None, int, float, str, bytes. How a REAL looks as text
+is SQLite's CAST, on every path, so the caller asks SQLite for text cells where it wants text
+(`text_cell` serves what comes from elsewhere).
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from wcwidth import wcswidth
+
+Cell = None | int | float | str | bytes
+Row = Sequence[Any]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def visible(text: str) -> str:
+    """The text with control characters made visible, so that no cell drives a terminal.
+
+    Line ends and tabs become \\n, \\r and \\t; others \\xNN or \\uNNNN, the marks that turn
+    the reading direction among them.
+    """
+    if text.isprintable():
+        return text
+    return _CONTROL.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    return _ESCAPES.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def width(text: str) -> int:
+    """Terminal cells a visible text takes up."""
+    if text.isascii():
+        return len(text)
+    cells = wcswidth(text)
+    return cells if cells >= 0 else len(text)
+
+
+def text_cell(cell: Cell) -> str:
+    """A cell as the ancestor's clients read it: a string, NULL as ''."""
+    if cell is None:
+        return ""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, bytes):
+        return blob_text(cell)
+    if isinstance(cell, float):
+        return real_text(cell)
+    return str(cell)
+
+
+def real_text(value: float) -> str:
+    """A REAL as SQLite 3.54 casts it to text: the shortest that reads back the same.
+
+    Python's repr finds the same digits; the exponent is written the other way.
+    """
+    if math.isinf(value):
+        return "Inf" if value > 0 else "-Inf"
+    text = repr(value)
+    mantissa, e, exponent = text.partition("e")
+    if not e:
+        return text
+    if "." not in mantissa:
+        mantissa += ".0"
+    return f"{mantissa}e{exponent[0] if exponent[0] in '+-' else '+'}{exponent.lstrip('+-')}"
+
+
+def blob_text(blob: bytes) -> str:
+    """A BLOB is its text where it is UTF-8, else its bytes in hex."""
+    try:
+        return blob.decode()
+    except UnicodeDecodeError:
+        return blob.hex()
+
+
+def text_table(column_names: Sequence[str], rows: Iterable[Row]) -> str:
+    """The seed's table: right-aligned, two blanks between, a rule of =, a count of rows."""
+    heads = [visible(name) for name in column_names]
+    lines = [[visible(text_cell(cell)) for cell in row] for row in rows]
+    widths = [width(head) for head in heads]
+    for line in lines:
+        for n, cell in enumerate(line):
+            widths[n] = max(widths[n], width(cell))
+    out = [_aligned(heads, widths), "  ".join("=" * w for w in widths)]
+    out += [_aligned(line, widths) for line in lines]
+    out.append(f"{len(lines)} rows returned")
+    return "\n".join(out) + "\n"
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    pairs = zip(cells, widths, strict=True)
+    return "  ".join(" " * (w - width(cell)) + cell for cell, w in pairs)
+
+
+TRUNCATED_LINE = "(cut: the result has more rows or bytes than the server returns at once)\n"
+"""What a text answer says in words where JSON says "truncated": true."""
+
+
+class Stream(Protocol):
+    """A format whose rows can be written as they come."""
+
+    media_type: str
+
+    def head(self, column_names: Sequence[str]) -> str:
+        """What stands before the rows; to be called first."""
+
+    def rows(self, rows: Iterable[Row]) -> str:
+        """The lines of these rows."""
+
+
+class CsvStream:
+    """RFC 4180 with a header and \\n; NULL is empty, an empty string is quoted."""
+
+    media_type = "text/csv; charset=utf-8"
+    _special = re.compile(r'[",\r\n]')
+
+    def head(self, column_names: Sequence[str]) -> str:
+        return ",".join(self._field(name) for name in column_names) + "\n"
+
+    def rows(self, rows: Iterable[Row]) -> str:
+        field = self._field
+        return "".join([",".join([field(cell) for cell in row]) + "\n" for row in rows])
+
+    def _field(self, cell: Cell) -> str:
+        if cell is None:
+            return ""
+        text = cell if isinstance(cell, str) else text_cell(cell)
+        if not text or self._special.search(text):
+            return '"' + text.replace('"', '""') + '"'
+        return text
+
+
+class TsvStream:
+    """One line a row; tab, line ends and backslash escaped, NULL as \\N, nothing quoted."""
+
+    media_type = "text/tab-separated-values; charset=utf-8"
+    _special = re.compile(r"[\\\t\r\n]")
+    _escapes = {"\\": "\\\\", "\t": "\\t", "\r": "\\r", "\n": "\\n"}  # noqa: RUF012 - a constant
+
+    def head(self, column_names: Sequence[str]) -> str:
+        return "\t".join(self._field(name) for name in column_names) + "\n"
+
+    def rows(self, rows: Iterable[Row]) -> str:
+        field = self._field
+        return "".join(["\t".join([field(cell) for cell in row]) + "\n" for row in rows])
+
+    def _field(self, cell: Cell) -> str:
+        if cell is None:
+            return "\\N"
+        text = cell if isinstance(cell, str) else text_cell(cell)
+        if self._special.search(text):
+            return self._special.sub(lambda found: self._escapes[found[0]], text)
+        return text
+
+
+class NdjsonStream:
+    """A JSON object a line, typed; NULL and infinities are null."""
+
+    media_type = "application/x-ndjson"
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+
+    def head(self, column_names: Sequence[str]) -> str:
+        self._names = distinct(column_names)
+        return ""
+
+    def rows(self, rows: Iterable[Row]) -> str:
+        names = self._names
+        objects = [dict(zip(names, map(json_cell, row), strict=True)) for row in rows]
+        return msgspec.json.Encoder().encode_lines(objects).decode()
+
+
+def json_cell(cell: Cell) -> Any:
+    """A cell as JSON has it; msgspec writes an infinity as null by itself."""
+    return blob_text(cell) if isinstance(cell, bytes) else cell
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Column names as object keys: a second `a` becomes `a:1`, as SQLite names it in subqueries."""
+    taken: set[str] = set()
+    out = []
+    for name in names:
+        n, candidate = 0, name
+        while candidate in taken:
+            n += 1
+            candidate = f"{name}:{n}"
+        taken.add(candidate)
+        out.append(candidate)
+    return out
+
+
+def html_fragment(column_names: Sequence[str], rows: Iterable[Row]) -> str:
+    """A bare <table>; NULL is marked by a class, everything else is escaped text."""
+    heads = "".join(f"<th>{html.escape(visible(name))}</th>" for name in column_names)
+    body = "".join("<tr>" + "".join(map(_html_cell, row)) + "</tr>\n" for row in rows)
+    return f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+
+
+def _html_cell(cell: Cell) -> str:
+    if cell is None:
+        return '<td class="null"></td>'
+    return f"<td>{html.escape(visible(text_cell(cell)))}</td>"
+
+
+def stream_for(name: str) -> Stream | None:
+    """The stream of a format, or None where the format is no stream."""
+    streams: dict[str, type[CsvStream | TsvStream | NdjsonStream]] = {
+        "csv": CsvStream,
+        "tsv": TsvStream,
+        "ndjson": NdjsonStream,
+    }
+    made = streams.get(name)
+    return made() if made else None

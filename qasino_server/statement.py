@@ -1,0 +1,119 @@
+"""SHOW, DESC and KILL -> the SQL or the command they stand for.
+
+These are the only words of ours in the language; everything else goes to SQLite untouched,
+and SQLite judges it. A text that is none of them is returned as it came.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+_DATETIME = "strftime('%Y-%m-%d %H:%M:%f UTC', {}, 'unixepoch')"
+
+
+class Select(msgspec.Struct, frozen=True):
+    """A statement for SQLite, with what is to be bound to it."""
+
+    sql: str
+    bindings: tuple[str, ...] = ()
+    missing: str | None = None
+    """What to say if it gives no row at all: the thing described does not exist."""
+
+
+class ShowQueries(msgspec.Struct, frozen=True):
+    """The list of running queries is asked for."""
+
+
+class Kill(msgspec.Struct, frozen=True):
+    """The query of that id is to be stopped."""
+
+    query_id: str
+
+
+Statement = Select | ShowQueries | Kill
+
+_BLANKS = r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)"
+_SHORTCUT = re.compile(
+    rf"{_BLANKS}*(?P<words>(?:show|desc|describe|kill)\b.*?)(?:{_BLANKS}|;)*",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAME = r"""(?P<name>[^\s"'`\[\];]+|"[^"]+"|'[^']+'|`[^`]+`|\[[^\]]+\])"""
+
+_INFO = f"""SELECT *, {_DATETIME.format("generation_start_epoch")} AS generation_start_datetime
+FROM qasino_server_info"""
+_TABLES = f"""SELECT *, {_DATETIME.format("last_update_epoch")} AS last_update_datetime
+FROM qasino_server_tables"""
+_CONNECTIONS = f"""SELECT *, {_DATETIME.format("last_update_epoch")} AS last_update_datetime
+FROM qasino_server_connections ORDER BY identity"""
+_VIEWS = "SELECT viewname, loaded, errormsg FROM qasino_server_views ORDER BY viewname"
+
+_PLAIN = {
+    "info": _INFO,
+    "tables": f"{_TABLES} ORDER BY tablename",
+    "connections": _CONNECTIONS,
+    "views": _VIEWS,
+}
+
+
+def read_statement(sql: str) -> Statement:
+    """Tell a shortcut of ours from a statement for SQLite."""
+    found = _SHORTCUT.fullmatch(sql)
+    if found is None:
+        return Select(sql)
+    words = found["words"]
+    for pattern, read in _SHORTCUTS:
+        match = re.fullmatch(pattern, words, re.IGNORECASE | re.DOTALL)
+        if match is not None:
+            return read(match)
+    return Select(sql)
+
+
+def _show(match: re.Match[str]) -> Statement:
+    return Select(_PLAIN[match["what"].lower()])
+
+
+def _show_like(match: re.Match[str]) -> Statement:
+    quote = match["quote"]
+    pattern = match["pattern"].replace(quote * 2, quote)
+    return Select(f"{_TABLES} WHERE tablename LIKE ? ORDER BY tablename", (pattern,))
+
+
+def _describe(match: re.Match[str]) -> Statement:
+    name = _unquoted(match["name"])
+    return Select(
+        "SELECT name AS column_name, type AS column_type FROM pragma_table_info(?)",
+        (name,),
+        f"Table {name} not found",
+    )
+
+
+def _describe_view(match: re.Match[str]) -> Statement:
+    name = _unquoted(match["name"])
+    return Select(
+        'SELECT "view" FROM qasino_server_views WHERE viewname = ? COLLATE NOCASE',
+        (name,),
+        f"View {name} not found",
+    )
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1] if name[0] in "\"'`[" else name
+
+
+_SHORTCUTS = (
+    (r"show\s+queries", lambda match: ShowQueries()),
+    (r"show\s+(?P<what>info|tables|connections|views)", _show),
+    (
+        r"show\s+tables\s+like\s+(?P<quote>['\"])(?P<pattern>(?:(?!(?P=quote)).|(?P=quote){2})*)"
+        r"(?P=quote)",
+        _show_like,
+    ),
+    (rf"desc(?:ribe)?\s+view\s+{_NAME}", _describe_view),
+    (rf"desc(?:ribe)?\s+{_NAME}", _describe),
+    (
+        r"""kill\s+(?P<quote>['"]?)(?P<id>[^'";]+)(?P=quote)""",
+        lambda m: Kill(m["id"].strip()),
+    ),
+)

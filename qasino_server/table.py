@@ -1,0 +1,223 @@
+"""The values that travel between rooms: columns, publications, receipts, results.
+
+All frozen. A publication's rows stay the JSON text they came as: SQLite reads it, Python
+never makes an object of a cell (DESIGN.md, "Rows need not become Python objects").
+The values are msgspec structs because they are made in about 0.2 microseconds where a
+frozen dataclass of this size takes 2, and one is made for every message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from qasino_server.errors import BadRequest
+
+MAX_COLUMNS = 2000  # SQLite's own limit for a table (SQLITE_MAX_COLUMN)
+MAX_NAME_CHARS = 128
+MAX_IDENTITY_CHARS = 256
+_REMEMBERED_COLUMNS = 64
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_RESERVED = ("sqlite_", "qasino_server_")
+
+_TYPES = {
+    "TEXT": ("string", "str", "ip", "text", "varchar", "char"),
+    "INTEGER": ("integer", "int", "ll", "time", "bigint"),
+    "REAL": ("float", "real", "double"),
+}
+TYPE_NAMES = {word: kind for kind, words in _TYPES.items() for word in words}
+"""Every type a publisher may name, in lower case, and what SQLite calls it."""
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of a table: its name as published, and TEXT, INTEGER or REAL."""
+
+    name: str
+    type: str
+
+    @property
+    def key(self) -> str:
+        """The name as SQLite compares it: ASCII, case-insensitive."""
+        return self.name.lower()
+
+
+Columns = tuple[Column, ...]
+
+
+class Publication(msgspec.Struct, frozen=True, kw_only=True):
+    """One table from one identity, checked except for its rows, which SQLite checks."""
+
+    identity: str
+    tablename: str
+    columns: Columns
+    rows_json: str
+    """A JSON array; that each element is an array of `len(columns)` is checked when stored."""
+    descriptions: tuple[str, ...] = ()
+    """A sentence for each column, or none at all."""
+    persist: bool = False
+    static: bool = False
+    update: bool = False
+    keycols: tuple[str, ...] = ()
+    """The columns an update finds its rows by; empty means all columns."""
+    replace: bool = False
+    """A repeat replaces the rows of this identity instead of being passed over."""
+    ttl_s: float | None = None
+    """Rows are carried until so many seconds after their publication."""
+    name_value: bool = False
+    """It came as a `name_value_update`."""
+    note: str | None = None
+    """A remark of the reader's for the receipt."""
+
+    @property
+    def table_key(self) -> str:
+        """The table's name as SQLite compares it."""
+        return self.tablename.lower()
+
+    @property
+    def carried(self) -> bool:
+        """Whether its rows are to live on in the next generation."""
+        return self.persist or self.ttl_s is not None
+
+    @property
+    def size_bytes(self) -> int:
+        """How much memory it holds while it waits, near enough."""
+        return len(self.rows_json) + 500
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The answer to a publication that is now part of a generation."""
+
+    generation_number: int
+    nr_rows: int
+    applied: bool = True
+    """False where it repeated one that counts already; nothing changed then."""
+    message: str | None = None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a query gave: rows as Python tuples, or the rows' JSON as SQLite built it."""
+
+    column_names: tuple[str, ...]
+    column_types: tuple[str, ...]
+    """The declared type of each column, '' for an expression."""
+    nr_rows: int
+    rows: Sequence[tuple[Any, ...]] = ()
+    rows_json: str | None = None
+    """A JSON array of arrays; where it is given, `rows` is empty."""
+    max_widths: tuple[int, ...] = ()
+    """The widest cell or heading of each column, in characters; strings form only."""
+    truncated: bool = False
+    generation_number: int = 0
+    generation_age_s: float = 0.0
+    elapsed_s: float = 0.0
+
+
+def check_name(name: object, what: str) -> str:
+    """Return `name` if it may name a table or a column, else say why not.
+
+    `what` is the place for the sentence, such as "table.tablename".
+    """
+    if not isinstance(name, str):
+        raise BadRequest(f"{what} must be a string")
+    if not _NAME.fullmatch(name):
+        raise BadRequest(
+            f"{what}: {shown(name)} is not a legal name; a name is a letter or _ followed by"
+            " letters, digits and _"
+        )
+    if len(name) > MAX_NAME_CHARS:
+        raise BadRequest(
+            f"{what}: {shown(name)} has {len(name)} characters, the most is {MAX_NAME_CHARS}"
+        )
+    return name
+
+
+def check_tablename(name: object, what: str = "table.tablename") -> str:
+    """Return `name` if a publisher may give it to a table."""
+    checked = check_name(name, what)
+    for prefix in _RESERVED:
+        if checked.lower().startswith(prefix):
+            raise BadRequest(
+                f"{what}: {shown(checked)} is reserved, names that begin with {prefix} are the"
+                " server's own"
+            )
+    return checked
+
+
+def check_identity(identity: object) -> str:
+    """Return `identity` if it can name a publisher: 1 to 256 printable characters."""
+    if identity is None:
+        raise BadRequest("identity is missing; every publication says who sends it")
+    if not isinstance(identity, str):
+        raise BadRequest("identity must be a string")
+    if not identity:
+        raise BadRequest("identity is empty; it takes 1 to 256 printable characters")
+    if len(identity) > MAX_IDENTITY_CHARS:
+        raise BadRequest(
+            f"identity has {len(identity)} characters, the most is {MAX_IDENTITY_CHARS}"
+        )
+    if not identity.isprintable():
+        raise BadRequest(f"identity {shown(identity)} has unprintable characters")
+    return identity
+
+
+def check_columns(names: tuple[object, ...], types: tuple[object, ...]) -> Columns:
+    """Return the columns, or say which one is wrong and why.
+
+    Narrow headers are remembered, since a fleet sends the same ones over and over and a check
+    of ten names costs as much as storing their row; wide ones are not, so that nobody can
+    fill the memory with them.
+    """
+    if len(names) <= _REMEMBERED_COLUMNS:
+        return _check_remembered(names, types)
+    return _check_columns(names, types)
+
+
+def _check_columns(names: tuple[object, ...], types: tuple[object, ...]) -> Columns:
+    if not names:
+        raise BadRequest("table.column_names is empty; a table has at least one column")
+    if len(names) > MAX_COLUMNS:
+        raise BadRequest(f"the table has {len(names)} columns, the most is {MAX_COLUMNS}")
+    if len(names) != len(types):
+        raise BadRequest(
+            f"table.column_names has {len(names)} entries and table.column_types {len(types)};"
+            " each column needs a name and a type"
+        )
+    seen: dict[str, int] = {}
+    columns = []
+    for position, (name, type_name) in enumerate(zip(names, types, strict=True), start=1):
+        column = Column(
+            check_name(name, f"column {position}"),
+            _check_type(type_name, position, name),
+        )
+        if column.key in seen:
+            raise BadRequest(
+                f"columns {seen[column.key]} and {position} are both named {shown(column.name)}"
+                " (upper and lower case are the same)"
+            )
+        seen[column.key] = position
+        columns.append(column)
+    return tuple(columns)
+
+
+_check_remembered = lru_cache(maxsize=1024)(_check_columns)
+
+
+def _check_type(type_name: object, position: int, name: object) -> str:
+    kind = TYPE_NAMES.get(type_name.lower()) if isinstance(type_name, str) else None
+    if kind is None:
+        raise BadRequest(
+            f"column {position} ({name}): {shown(type_name)} is not a column type; the types are"
+            f" {', '.join(TYPE_NAMES)}"
+        )
+    return kind
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """A value as a sentence can show it: quoted, on one line, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}...{text[-1]}"
