@@ -3,21 +3,21 @@
 A text table needs every row for its widths. The others are streams: `Stream.head`, then
 `Stream.rows` for each batch, whole lines each time, in memory that does not grow.
 
-Cells arrive as SQLite's own values: None, int, float, str, bytes. How a REAL looks as text
-is SQLite's CAST, on every path, so the caller asks SQLite for text cells where it wants text
-(`text_cell` serves what comes from elsewhere).
+Cells arrive as SQLite's own values: None, int, float, str, bytes. A REAL as text is what
+SQLite's CAST gives, on every path.
 """
 
 from __future__ import annotations
 
 import html
-import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 from wcwidth import wcswidth
+
+from qasino_server.real import real_text
 
 Cell = None | int | float | str | bytes
 Row = Sequence[Any]
@@ -62,22 +62,6 @@ def text_cell(cell: Cell) -> str:
     if isinstance(cell, float):
         return real_text(cell)
     return str(cell)
-
-
-def real_text(value: float) -> str:
-    """A REAL as SQLite 3.54 casts it to text: the shortest that reads back the same.
-
-    Python's repr finds the same digits; the exponent is written the other way.
-    """
-    if math.isinf(value):
-        return "Inf" if value > 0 else "-Inf"
-    text = repr(value)
-    mantissa, e, exponent = text.partition("e")
-    if not e:
-        return text
-    if "." not in mantissa:
-        mantissa += ".0"
-    return f"{mantissa}e{exponent[0] if exponent[0] in '+-' else '+'}{exponent.lstrip('+-')}"
 
 
 def blob_text(blob: bytes) -> str:

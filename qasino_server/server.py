@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+import select
 import socket
+import threading
+import time
 from pathlib import Path
+from types import TracebackType
 
 import msgspec
+import zmq
+
+from qasino_server.dispatch import Dispatch
+from qasino_server.errors import StartError
+from qasino_server.heartbeat import Heartbeat, next_number
+from qasino_server.http_port import HttpPort, RequestApp, listen
+from qasino_server.line_port import LinePort
+from qasino_server.service import Service
+from qasino_server.store import Store, StoreSettings
+from qasino_server.zmq_port import SignalPort, ZmqPort, bind, port_of
+
+log = logging.getLogger("qasino.server")
+
+STOP_S = 4.0
+"""A stop is over within 5 seconds, under load too."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,3 +59,197 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Written whole when every port is open: {"http": .., "zmq": .., "pubsub": .., "line": ..}."""
     forget_after_s: float = 24 * 3600.0
     """How long a (table, identity) that no longer reports is listed as missing."""
+
+
+def default_static_db() -> Path:
+    """Where static tables are kept unless told otherwise: the user's state directory."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "qasino" / "static.db"
+
+
+class Server:
+    """A whole server in threads of this process.
+
+    `start` opens the files, then the ports, then begins to serve; `stop` goes the other way:
+    nobody new comes in, the clock stops, what was accepted is stored, the files are closed.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings if settings is not None else Settings()
+        self.ports: dict[str, int] = {}
+        """What is bound: http, zmq, pubsub, line."""
+        self.failed = False
+        """Whether a part of the server has died."""
+        self._services: list[Service] = []
+        """In the order in which they are stopped."""
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._store: Store | None = None
+        self._signal: SignalPort | None = None
+        self._http_socket: socket.socket | None = None
+        self._line_socket: socket.socket | None = None
+        self._router: zmq.Socket[bytes] | None = None
+        self._stop_lock = threading.Lock()
+        self._stop_reader, self._stop_writer = os.pipe()
+        self._stopped = False
+
+    # --- Life -------------------------------------------------------------------------------
+
+    def start(self, heartbeat: bool = True) -> None:
+        """Open everything and serve. Raises StartError, having closed what was open.
+
+        Without `heartbeat` nothing rotates but `rotate`: for tests.
+        """
+        try:
+            self._start(heartbeat)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, heartbeat: bool) -> None:
+        settings = self.settings
+        store = self._store = Store(_store_settings(settings), self._died)
+        self._bind()
+        store.ports = [(name, settings.listen, port) for name, port in self.ports.items()]
+        first_number = next_number(0)
+        store.start(first_number)
+        dispatch = Dispatch(store)
+        self._make_ports(store, dispatch)
+        publish = self._signal.publish if self._signal is not None else lambda number: None
+        self._heartbeat = Heartbeat(
+            settings.generation_duration_s, first_number, store.rotate, publish, self._died
+        )
+        for service in self._services:
+            service.start()
+        if heartbeat:
+            self._services.append(self._heartbeat)
+            self._heartbeat.start()
+        if settings.ports_file is not None:
+            _write_ports(settings.ports_file, self.ports)
+
+    def _bind(self) -> None:
+        """Take every port before any of them answers."""
+        settings = self.settings
+        if settings.http_port is not None:
+            self._http_socket = listen(settings.listen, settings.http_port)
+            self.ports["http"] = self._http_socket.getsockname()[1]
+        if settings.zmq_port is not None:
+            self._router = self._context.socket(zmq.ROUTER)
+            self._router.rcvhwm = 10
+            self._router.maxmsgsize = 2 * settings.max_body_bytes
+            bind(self._router, settings.listen, settings.zmq_port)
+            self.ports["zmq"] = port_of(self._router)
+        if settings.pubsub_port is not None:
+            pub = self._context.socket(zmq.PUB)
+            self._signal = SignalPort(pub, settings.identity, settings.generation_duration_s)
+            bind(pub, settings.listen, settings.pubsub_port)
+            self.ports["pubsub"] = port_of(pub)
+        if settings.line_port is not None:
+            self._line_socket = listen(settings.listen, settings.line_port)
+            self.ports["line"] = self._line_socket.getsockname()[1]
+
+    def _make_ports(self, store: Store, dispatch: Dispatch) -> None:
+        settings = self.settings
+        if self._http_socket is not None:
+            app = RequestApp(
+                dispatch,
+                settings.identity,
+                settings.max_body_bytes,
+                store.has_room,
+                store.when_room,
+            )
+            self._services.append(HttpPort(self._http_socket, app, self._died))
+        if self._router is not None:
+            self._services.append(ZmqPort(self._router, dispatch, settings.identity, self._died))
+        if self._line_socket is not None:
+            self._services.append(LinePort(self._line_socket, dispatch, self._died))
+
+    def rotate(self) -> int:
+        """Rotate now, by hand; the number of the new snapshot. Not beside a heartbeat."""
+        assert self._store is not None
+        self._heartbeat.beat()
+        return self._store.generation_number
+
+    def wait(self) -> bool:
+        """Sleep until somebody asks the server to stop; False where a part of it has died."""
+        select.select([self._stop_reader], [], [])
+        return not self.failed
+
+    def ask_to_stop(self) -> None:
+        """Have `wait` return. Safe in a signal handler and in any thread."""
+        try:
+            os.write(self._stop_writer, b"\0")
+        except OSError:
+            pass  # it has stopped already
+
+    def stop(self) -> None:
+        """Close the ports, then the store, then the rest; at most 5 seconds."""
+        with self._stop_lock:
+            if self._stopped:
+                return
+            self._stopped = True
+        ends = time.monotonic() + STOP_S
+        for service in self._services:
+            service.stop()
+        for service in self._services:
+            if not service.join(max(0.1, ends - 2 - time.monotonic())):
+                log.warning("%s did not end in time", service.name)
+        if self._store is not None:
+            self._store.stop(max(0.5, ends - time.monotonic()))
+        self._close_rest()
+
+    def _close_rest(self) -> None:
+        for made in (self._http_socket, self._line_socket, self._router):
+            if made is not None:
+                made.close()
+        if self._signal is not None:
+            self._signal.close()
+        self._context.destroy(linger=0)
+        if self.settings.ports_file is not None:
+            self.settings.ports_file.unlink(missing_ok=True)
+        os.close(self._stop_reader)
+        os.close(self._stop_writer)
+
+    def _died(self, name: str, error: BaseException) -> None:
+        log.critical("service %s died (%s), the server ends", name, error)
+        self.failed = True
+        self.ask_to_stop()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _store_settings(settings: Settings) -> StoreSettings:
+    if settings.generation_duration_s < 1:
+        raise StartError("a generation lasts 1 second or more")
+    return StoreSettings(
+        identity=settings.identity,
+        duration_s=settings.generation_duration_s,
+        db_dir=settings.db_dir,
+        static_db=settings.static_db or default_static_db(),
+        archive_dir=settings.archive_dir,
+        archive_keep=settings.archive_keep,
+        views_file=settings.views_file,
+        query_timeout_s=settings.query_timeout_s,
+        max_rows=settings.max_rows,
+        max_result_bytes=settings.max_result_bytes,
+        max_body_bytes=settings.max_body_bytes,
+        forget_after_s=settings.forget_after_s,
+    )
+
+
+def _write_ports(path: Path, ports: dict[str, int]) -> None:
+    """Appear whole or not at all."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(json.dumps(ports) + "\n")
+        partial.rename(path)
+    except OSError as error:
+        raise StartError(f"cannot write the ports file {path}: {error.strerror}") from None

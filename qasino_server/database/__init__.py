@@ -1,0 +1,12 @@
+"""The only room that knows SQLite.
+
+    directory    where generations live on disk, and who clears up after a killed server
+    sandbox      what a query may do: the authorizer, limits, switches
+    generation   the writable generation being collected
+    snapshot     a sealed generation, read-only: the connections queries run on
+    answer       one query on one connection -> a Result or a stream of rows
+    durable      the static tables' own file
+
+Everything above speaks of tables, columns, rows and ranges, never of SQL, except for the
+statement a person typed.
+"""

@@ -1,0 +1,105 @@
+"""Where generations live: a private directory of this process, gone with it.
+
+    BASE/                    0700; BASE/lock is held while directories are made or cleared
+      run-XXXXXXXX/          0700; run-XXXXXXXX/lock is held as long as the server lives
+        1764000000.db        a generation
+
+A killed server leaves its directory behind; the next start removes every sibling whose lock
+nobody holds. With a --db-dir of the user's own, BASE/lock is held all along: two servers that
+are given the same directory are a mistake, and the second one says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from qasino_server.errors import StartError
+
+_SHM = Path("/dev/shm")
+_SHM_ROOM_BYTES = 1 << 30  # Docker's /dev/shm has 64 MB: a generation would not fit
+
+
+class RunDirectory:
+    """The private directory of one server process, removed by `close`."""
+
+    def __init__(self, db_dir: Path | None) -> None:
+        """Take a directory below `db_dir`, or where there is room if that is None.
+
+        Raises StartError where the place cannot be used or another server uses it.
+        """
+        self._base = db_dir if db_dir is not None else default_base()
+        self._base_lock: int | None = None
+        try:
+            _make_private(self._base, shared_ok=db_dir is not None)
+            self._base_lock = _lock(self._base / "lock", wait=db_dir is None)
+            _clear_leftovers(self._base)
+            self.path = Path(tempfile.mkdtemp(prefix="run-", dir=self._base))
+            self._run_lock = _lock(self.path / "lock", wait=True)
+        except BlockingIOError:
+            raise StartError(
+                f"another server uses the db-dir {self._base}; stop it or give another --db-dir"
+            ) from None
+        except OSError as error:
+            raise StartError(f"cannot use the db-dir {self._base}: {error.strerror}") from None
+        if db_dir is None:
+            os.close(self._base_lock)
+            self._base_lock = None
+
+    def generation_path(self, number: int) -> Path:
+        """The file of the generation of that number."""
+        return self.path / f"{number}.db"
+
+    def close(self) -> None:
+        """Remove the directory and let go of the locks; connections keep what they opened."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._run_lock)
+        if self._base_lock is not None:
+            os.close(self._base_lock)
+
+
+def default_base() -> Path:
+    """/dev/shm where it has room, since what is lost with the power is lost anyway."""
+    name = f"qasino-{os.getuid()}"
+    if _SHM.is_dir() and os.access(_SHM, os.W_OK):
+        space = os.statvfs(_SHM)
+        if space.f_bavail * space.f_frsize >= _SHM_ROOM_BYTES:
+            return _SHM / name
+    return Path(tempfile.gettempdir()) / name
+
+
+def _make_private(path: Path, shared_ok: bool) -> None:
+    """Make the directory, or make sure that the one that is there is ours."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not path.is_dir() or (path.is_symlink() and not shared_ok):
+        raise StartError(f"the db-dir {path} is not a directory")
+    if found.st_uid != os.getuid() and not shared_ok:
+        raise StartError(f"the db-dir {path} belongs to another user; give another --db-dir")
+
+
+def _lock(path: Path, wait: bool) -> int:
+    """Open and flock the file; BlockingIOError where it is taken and we do not wait."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _clear_leftovers(base: Path) -> None:
+    for sibling in base.glob("run-*"):
+        try:
+            lock = _lock(sibling / "lock", wait=False)
+        except (BlockingIOError, NotADirectoryError):
+            continue
+        except FileNotFoundError:
+            pass
+        else:
+            os.close(lock)
+        shutil.rmtree(sibling, ignore_errors=True)

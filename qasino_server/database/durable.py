@@ -1,0 +1,127 @@
+"""The static tables' own file: durable before the reply, read by every query at once.
+
+WAL, so that a query that reads a table is not in the way of the one that replaces it, and
+the other way round; synchronous=FULL, so that `ok` holds through a power cut.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from qasino_server.database.generation import check_rows, quoted
+from qasino_server.errors import ServerFault, StartError
+from qasino_server.table import Columns, Publication
+
+_REGISTER = "qasino_server_static"
+
+
+class StaticTable(msgspec.Struct, frozen=True):
+    """What is known of a static table without reading it."""
+
+    name: str
+    columns: Columns
+    identity: str
+    nr_rows: int
+    nr_updates: int
+    last_update_epoch: float
+    descriptions: tuple[str, ...] = ()
+
+
+class DurableFile:
+    """The writer's side of the static database; one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create it. Raises StartError where it is in use, broken or out of reach."""
+        self.path = path
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(
+                f"another server uses the static tables in {path}; stop it or give another"
+                " --static-db"
+            ) from None
+        except OSError as error:
+            raise StartError(f"cannot open the static tables in {path}: {error.strerror}") from None
+        try:
+            self._open()
+        except apsw.Error as error:
+            os.close(self._lock)
+            raise StartError(
+                f"the static tables in {path} cannot be read ({error}); move the file away to"
+                " start without them"
+            ) from None
+
+    def _open(self) -> None:
+        self._connection = apsw.Connection(str(self.path))
+        os.chmod(self.path, 0o600)
+        self._connection.set_busy_timeout(2000)
+        self._connection.execute("PRAGMA journal_mode=wal")
+        self._connection.execute("PRAGMA synchronous=full")
+        self._connection.execute("PRAGMA temp_store=memory")
+        self._connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {_REGISTER}"
+            " (tablename TEXT PRIMARY KEY COLLATE NOCASE, register TEXT NOT NULL)"
+        )
+
+    def tables(self) -> list[StaticTable]:
+        """Every static table; read once, at the start."""
+        rows = self._connection.execute(f"SELECT register FROM {_REGISTER} ORDER BY tablename")
+        return [msgspec.json.decode(text, type=StaticTable) for (text,) in rows]
+
+    def replace(self, publication: Publication, nr_updates: int, epoch: float) -> StaticTable:
+        """Replace the whole table; on disk when this returns.
+
+        Raises BadRequest for malformed rows, ServerFault where the file cannot be written;
+        the old table is in force then.
+        """
+        rows = check_rows(self._connection, publication.rows_json, len(publication.columns))
+        table = StaticTable(
+            name=publication.tablename,
+            columns=publication.columns,
+            identity=publication.identity,
+            nr_rows=rows.nr_rows,
+            nr_updates=nr_updates,
+            last_update_epoch=epoch,
+            descriptions=publication.descriptions,
+        )
+        name = quoted(publication.tablename)
+        body = ", ".join(f"{quoted(c.name)} {c.type}" for c in publication.columns)
+        cells = ", ".join(f"value->>{n}" for n in range(len(publication.columns)))
+        self._write(
+            (f"DROP TABLE IF EXISTS {name}", ()),
+            (f"CREATE TABLE {name} ({body})", ()),
+            (f"INSERT INTO {name} SELECT {cells} FROM jsonb_each(?)", (rows.jsonb,)),
+            (
+                f"INSERT OR REPLACE INTO {_REGISTER} VALUES (?, ?)",
+                (table.name, msgspec.json.encode(table).decode()),
+            ),
+        )
+        return table
+
+    def drop(self, name: str) -> None:
+        """Remove the table; on disk when this returns."""
+        self._write(
+            (f"DROP TABLE IF EXISTS {quoted(name)}", ()),
+            (f"DELETE FROM {_REGISTER} WHERE tablename = ?", (name,)),
+        )
+
+    def _write(self, *statements: tuple[str, Sequence[str | bytes]]) -> None:
+        try:
+            with self._connection:
+                for sql, bindings in statements:
+                    self._connection.execute(sql, tuple(bindings))
+        except apsw.Error as error:
+            raise ServerFault(f"the static tables cannot be written: {error}") from None
+
+    def close(self) -> None:
+        """Close the file and let go of its lock."""
+        self._connection.close()
+        os.close(self._lock)

@@ -1,0 +1,100 @@
+"""What a query may do. SQLite itself is asked, never the text of the statement.
+
+Four walls, each of which would do for most attacks alone: the files are opened read-only and
+immutable; `query_only` is on; the authorizer allows reading and nothing else; and a statement
+runs only if SQLite calls it read-only, with columns, alone (`answer.examine`).
+The limits bound what one statement can make SQLite build.
+"""
+
+from __future__ import annotations
+
+import apsw
+
+READABLE_PRAGMAS = frozenset(
+    {
+        "collation_list",
+        "compile_options",
+        "foreign_key_list",
+        "function_list",
+        "index_info",
+        "index_list",
+        "index_xinfo",
+        "module_list",
+        "pragma_list",
+        "table_info",
+        "table_list",
+        "table_xinfo",
+    }
+)
+"""Pragmas that only tell; they are there for their table-valued form, pragma_table_info(..)."""
+
+_READING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE})
+
+FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log"})
+
+
+class Sandbox:
+    """The authorizer of one connection, and the memory of what it refused last."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self.refused = ""
+        """What the last refused statement tried, in words."""
+        self.running = False
+        """Pragmas may run inside a statement that was examined, never as a statement."""
+
+    def close_in(self) -> None:
+        """From now on the connection reads and does nothing else."""
+        self._connection.authorizer = self._authorize
+
+    def let_out(self) -> None:
+        """For our own statements only: views and what they stand on."""
+        self._connection.authorizer = None
+
+    def _authorize(
+        self, action: int, first: str | None, second: str | None, db: str | None, via: str | None
+    ) -> int:
+        if action in _READING:
+            return apsw.SQLITE_OK
+        if action == apsw.SQLITE_FUNCTION and (second or "").lower() not in FORBIDDEN_FUNCTIONS:
+            return apsw.SQLITE_OK
+        if action == apsw.SQLITE_PRAGMA and self.running and first in READABLE_PRAGMAS:
+            return apsw.SQLITE_OK
+        self.refused = _in_words(action, first, second)
+        return apsw.SQLITE_DENY
+
+
+def _in_words(action: int, first: str | None, second: str | None) -> str:
+    name = apsw.mapping_authorizer_function[action]
+    words = str(name).removeprefix("SQLITE_").replace("_", " ")
+    detail = second if action == apsw.SQLITE_FUNCTION else first
+    return f"{words} {detail}" if detail else words
+
+
+def set_limits(connection: apsw.Connection, max_value_bytes: int) -> None:
+    """Bound what one statement can build; `max_value_bytes` is for a single cell.
+
+    The statement's own length is checked when it arrives (1 MiB); ours wraps it, so SQLite's
+    bound is wider. https://sqlite.org/limits.html and https://sqlite.org/security.html
+    """
+    for limit, value in (
+        (apsw.SQLITE_LIMIT_LENGTH, max_value_bytes),
+        (apsw.SQLITE_LIMIT_SQL_LENGTH, min(8 << 20, max_value_bytes)),
+        (apsw.SQLITE_LIMIT_VDBE_OP, 5_000_000),
+        (apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000),
+        (apsw.SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+        (apsw.SQLITE_LIMIT_WORKER_THREADS, 0),
+    ):
+        connection.limit(limit, value)
+
+
+def harden(connection: apsw.Connection) -> None:
+    """Switch off what no query needs. https://sqlite.org/security.html"""
+    for switch, value in (
+        (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+        (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+        (apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0),
+        (apsw.SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0),
+        (apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0),
+    ):
+        connection.config(switch, value)

@@ -1,0 +1,185 @@
+"""A sealed generation, read-only, and the connections that queries run on.
+
+A connection sees, in this order: the views (TEMP), the snapshot (main), the static tables
+(`static`), and the snapshot before (`prev`). A table that only `prev` has must not answer to
+its bare name, or a query would mix two generations without a word: such names are covered by
+a TEMP view that leads to nothing ("shadow").
+
+What a connection wears over the snapshot, views and shadows, is its dress; it changes when
+the views file or the set of static tables does, between two queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from qasino_server.database.generation import file_uri, quoted
+from qasino_server.database.sandbox import Sandbox, harden, set_limits
+
+VIEWS_TABLE = "qasino_server_views"
+
+
+class View(msgspec.Struct, frozen=True):
+    """A view of the views file, read; `body` is what follows CREATE VIEW."""
+
+    viewname: str
+    definition: str
+    """As it stands in the file."""
+    body: str | None
+    """None where it cannot be used at all; `error` says why."""
+    error: str = ""
+
+
+class Dress(msgspec.Struct, frozen=True):
+    """What a connection is to wear; `version` grows with every change of the rest."""
+
+    version: int
+    views: tuple[View, ...] = ()
+
+
+class Place(msgspec.Struct, frozen=True):
+    """The files a connection reads."""
+
+    snapshot: Path
+    previous: Path | None
+    static: Path
+
+
+class SnapshotConnection:
+    """One read-only connection to a snapshot; used by one thread at a time."""
+
+    def __init__(self, place: Place, dress: Dress, max_value_bytes: int) -> None:
+        self.connection = apsw.Connection(
+            file_uri(place.snapshot, "mode=ro&immutable=1"), flags=_READ_ONLY
+        )
+        self.sandbox = Sandbox(self.connection)
+        self._dress_version = -1
+        harden(self.connection)
+        self.connection.execute("PRAGMA mmap_size=1099511627776")
+        self.connection.execute("ATTACH ? AS static", (file_uri(place.static, "mode=ro"),))
+        if place.previous is not None:
+            uri = file_uri(place.previous, "mode=ro&immutable=1")
+            self.connection.execute("ATTACH ? AS prev", (uri,))
+        self._has_prev = place.previous is not None
+        set_limits(self.connection, max_value_bytes)
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, 0)
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, 0)
+        self.shadows: frozenset[str] = frozenset()
+        self.wear(dress)
+
+    def wear(self, dress: Dress) -> None:
+        """Put on these views, if they are not the ones it wears already."""
+        if dress.version == self._dress_version:
+            return
+        self.sandbox.let_out()
+        try:
+            self._undress()
+            tables = self._names("main") | self._names("static")
+            self._put_on_views(dress.views, tables)
+            self._cover(tables)
+        finally:
+            self.sandbox.close_in()
+        self._dress_version = dress.version
+
+    def warm(self) -> None:
+        """Read the schema now, so that no query has to."""
+        self.connection.execute("SELECT 1 FROM main.qasino_server_info").fetchall()
+
+    def close(self) -> None:
+        """Let go of the files; an unlinked one is gone with its last connection."""
+        self.connection.close()
+
+    def _undress(self) -> None:
+        for kind, name in self.connection.execute(
+            "SELECT type, name FROM temp.sqlite_schema WHERE type IN ('view', 'table')"
+        ).fetchall():
+            self.connection.execute(f"DROP {kind} temp.{quoted(str(name))}")
+
+    def _names(self, schema: str) -> set[str]:
+        rows = self.connection.execute(
+            f"SELECT lower(name) FROM {schema}.sqlite_schema"
+            " WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        )
+        return {str(name) for (name,) in rows}
+
+    def _put_on_views(self, views: Sequence[View], tables: set[str]) -> None:
+        worn = [self._put_on(view, tables) for view in views]
+        self.connection.execute(
+            f"CREATE TEMP TABLE {VIEWS_TABLE}"
+            ' (viewname TEXT, loaded INTEGER, errormsg TEXT, "view" TEXT)'
+        )
+        self.connection.executemany(
+            f"INSERT INTO temp.{VIEWS_TABLE} VALUES (?, ?, ?, ?)",
+            [
+                (view.viewname, int(not error), error, view.definition)
+                for view, error in zip(views, worn, strict=True)
+            ],
+        )
+
+    def _put_on(self, view: View, tables: set[str]) -> str:
+        """Create the view; what is wrong with it, or ''."""
+        if view.body is None:
+            return view.error
+        if view.viewname.lower() in tables:
+            return f"there is a table named {view.viewname}, which the view would hide"
+        try:
+            self.connection.execute(f"CREATE TEMP VIEW {view.body}")
+        except apsw.Error as error:
+            return str(error)
+        return ""
+
+    def _cover(self, tables: Iterable[str]) -> None:
+        if not self._has_prev:
+            return
+        worn = {
+            name
+            for (name,) in self.connection.execute("SELECT lower(name) FROM sqlite_temp_schema")
+        }
+        gone = self._names("prev") - set(tables) - worn
+        for name in gone:
+            self.connection.execute(
+                f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM main.{quoted(name)}"
+            )
+        self.shadows = frozenset(gone)
+
+
+_READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+
+
+class Snapshot:
+    """A finished generation with a connection for each reader, opened before it is shown."""
+
+    def __init__(
+        self,
+        number: int,
+        since_epoch: float,
+        connections: Sequence[SnapshotConnection],
+        place: Place,
+        max_value_bytes: int,
+    ) -> None:
+        self.number = number
+        self.since_epoch = since_epoch
+        """When it became the snapshot, seconds."""
+        self.place = place
+        self._max_value_bytes = max_value_bytes
+        self._connections = list(connections)
+
+    def take_connection(self) -> SnapshotConnection | None:
+        """A connection opened beforehand, or None where all are taken."""
+        try:
+            return self._connections.pop()
+        except IndexError:
+            return None
+
+    def new_connection(self, dress: Dress) -> SnapshotConnection:
+        """One more. Raises apsw.CantOpenError where the snapshot's file is gone."""
+        return SnapshotConnection(self.place, dress, self._max_value_bytes)
+
+    def close_untaken(self) -> None:
+        """Close what no reader came for."""
+        while (connection := self.take_connection()) is not None:
+            connection.close()

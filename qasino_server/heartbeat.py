@@ -1,0 +1,68 @@
+"""The clock: rotate, then hand the new generation's number to whoever spreads it.
+
+It keeps its cadence: the next beat is counted from the first, not from the last. Beats that
+could not be kept (the machine slept) are skipped, not made up for.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import apsw
+
+from qasino_server.errors import QasinoError
+from qasino_server.service import OnDeath, Service
+
+log = logging.getLogger("qasino.heartbeat")
+
+
+def next_number(last: int) -> int:
+    """The number of a generation that begins now: the epoch second, but always larger."""
+    return max(int(time.time()), last + 1)
+
+
+class Heartbeat(Service):
+    """Rotates every `duration_s` seconds."""
+
+    def __init__(
+        self,
+        duration_s: float,
+        last_number: int,
+        rotate: Callable[[int], int],
+        publish: Callable[[int], None],
+        on_death: OnDeath,
+    ) -> None:
+        """`rotate` takes the next number and returns the rows of the new snapshot."""
+        super().__init__("heartbeat", on_death)
+        self._duration_s = duration_s
+        self._last_number = last_number
+        self._rotate = rotate
+        self._publish = publish
+
+    def run(self) -> None:
+        """Beat until stopped."""
+        due = time.monotonic() + self._duration_s
+        while not self.stopping.wait(max(0.0, due - time.monotonic())):
+            self.beat()
+            due += self._duration_s
+            late_s = time.monotonic() - due
+            if late_s > 0:
+                skipped = int(late_s // self._duration_s) + 1
+                log.warning("rotation late seconds=%.3f beats_skipped=%d", late_s, skipped)
+                due += skipped * self._duration_s
+
+    def beat(self) -> None:
+        """One rotation and its signal; where the disk fails it, the old snapshot stays."""
+        number = next_number(self._last_number)
+        started = time.perf_counter()
+        try:
+            rows = self._rotate(number)
+        except (QasinoError, apsw.Error, OSError) as error:
+            log.error("rotation failed, the last snapshot stays: %s", error)
+            return
+        sealed, self._last_number = self._last_number, number
+        seconds = time.perf_counter() - started
+        log.info("rotation generation=%d rows=%d seconds=%.3f", sealed, rows, seconds)
+        self._publish(number)

@@ -1,0 +1,479 @@
+"""The HTTP port: uvicorn's bytes in, bytes out; the one room but the pages that has asyncio.
+
+A plain ASGI callable, since a request object costs more than storing a small table does.
+The loop reads a body, decodes it and hands it in; replies come from other threads through a
+deque and one wake-up for all that are ready (`_Mailbox`).
+
+Beyond JSON, a query can be answered as text, CSV, TSV, NDJSON or an HTML table; the middle
+three are streams without a limit on rows. What goes wrong after the first byte of a stream
+can only be told by breaking it off: the chunked body does not end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+import uvicorn
+import uvloop
+
+from qasino_server.csv_table import read_csv_table
+from qasino_server.dispatch import Caller, Dispatch
+from qasino_server.errors import (
+    BadRequest,
+    Cancelled,
+    QasinoError,
+    QueryTimeout,
+    StartError,
+    TooLarge,
+    WrongMethod,
+)
+from qasino_server.message import (
+    OPS,
+    Publish,
+    Query,
+    Reply,
+    Request,
+    check_format,
+    check_path,
+    decode_request,
+    encode_reply,
+    name_value_from_params,
+    query_from_params,
+)
+from qasino_server.render import TRUNCATED_LINE, html_fragment, text_table
+from qasino_server.service import OnDeath, Service
+from qasino_server.table import Result, shown
+
+log = logging.getLogger("qasino.http")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_STREAMS = ("csv", "tsv", "ndjson")
+_JSON = "application/json"
+_TEXT = "text/plain; charset=utf-8"
+_GET_OPS = ("query", "name_value_update")
+_WATCH_AFTER_S = 0.1
+"""A query that takes longer has its client watched; most never need the extra task."""
+_STREAM_BYTES = 1 << 20
+"""What a stream may be ahead of its client."""
+
+
+class _Mailbox:
+    """Things to do in the loop's thread, handed over by others with one wake-up for many."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._calls: deque[Callable[[], None]] = deque()
+        self._lock = threading.Lock()
+        self._pending = False
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Have `call` run in the loop soon; any thread."""
+        with self._lock:
+            self._calls.append(call)
+            if self._pending:
+                return
+            self._pending = True
+        try:
+            self._loop.call_soon_threadsafe(self._deliver)
+        except RuntimeError:
+            pass  # the loop is closed: the server is going down, nobody waits any more
+
+    def _deliver(self) -> None:
+        with self._lock:
+            calls, self._calls = self._calls, deque()
+            self._pending = False
+        for call in calls:
+            call()
+
+
+class _StreamSink:
+    """A streamed answer on its way from a reader's thread to the loop."""
+
+    def __init__(self, mailbox: _Mailbox, news: asyncio.Event) -> None:
+        self._mailbox = mailbox
+        self._news = news
+        self._condition = threading.Condition()
+        self._chunks: deque[bytes] = deque()
+        self._size_bytes = 0
+        self.media_type: str | None = None
+        self.gone = False
+
+    # The reader's thread
+
+    def begin(self, media_type: str) -> None:
+        """The query has begun to answer."""
+        self.media_type = media_type
+        self._mailbox.post(self._news.set)
+
+    def write(self, chunk: bytes, deadline: float) -> None:
+        """Pass a chunk on; wait while the client is too far behind."""
+        with self._condition:
+            while self._size_bytes > _STREAM_BYTES and not self.gone:
+                if not self._condition.wait(max(0.0, deadline - time.monotonic())):
+                    raise QueryTimeout("the client did not read its result in time")
+            if self.gone:
+                raise Cancelled("the client has gone away")
+            self._chunks.append(chunk)
+            self._size_bytes += len(chunk)
+        self._mailbox.post(self._news.set)
+
+    # The loop's thread
+
+    def take(self) -> bytes:
+        """All that is there."""
+        with self._condition:
+            taken = b"".join(self._chunks)
+            self._chunks.clear()
+            self._size_bytes = 0
+            self._condition.notify()
+        return taken
+
+    def leave(self) -> None:
+        """The client is gone: whoever writes is told."""
+        with self._condition:
+            self.gone = True
+            self._condition.notify()
+
+
+class RequestApp:
+    """/request, for every method."""
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        identity: str,
+        max_body_bytes: int,
+        has_room: Callable[[], bool],
+        when_room: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._dispatch = dispatch
+        self._identity = identity
+        self._max_body_bytes = max_body_bytes
+        self._has_room = has_room
+        self._when_room = when_room
+        self.mailbox: _Mailbox | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        caller = Caller("http", _peer(scope))
+        format_name = "json"
+        try:
+            check_path(scope["path"])
+            params = _params(scope)
+            format_name = check_format(params.get("format", "json"))
+            request = await self._read(scope, params, receive, caller)
+        except QasinoError as error:
+            await self._respond(send, error, format_name)
+            return
+        except _Disconnected:
+            return
+        if isinstance(request, Query) and format_name in _STREAMS:
+            await self._stream(request, caller, receive, send)
+        else:
+            await self._answer(request, caller, receive, send, format_name)
+
+    # --- Reading ----------------------------------------------------------------------------
+
+    async def _read(
+        self, scope: Scope, params: dict[str, str], receive: Receive, caller: Caller
+    ) -> Request:
+        method, op = scope["method"], params.get("op")
+        if method in ("GET", "HEAD"):
+            return _read_get(op, params)
+        if method != "POST":
+            raise WrongMethod(f"{method} is not served here; requests go by GET or POST")
+        if op not in ("query", "cancel", "get_table_list"):
+            await self._room()
+        body = await self._body(scope, receive)
+        try:
+            return await self._decode(op, params, body)
+        except QasinoError as error:
+            if op in ("add_table_data", "add_csv_table_data"):
+                self._dispatch.unreadable(caller, error)
+            raise
+
+    async def _decode(self, op: str | None, params: dict[str, str], body: bytes) -> Request:
+        if op == "add_csv_table_data":
+            # Parsed cell by cell in Python: not in the thread that serves everybody.
+            identity = params.get("identity")
+            if len(body) < 65536:
+                return Publish(read_csv_table(body, identity))
+            return Publish(await asyncio.to_thread(read_csv_table, body, identity))
+        request = decode_request(body, op)
+        if isinstance(request, Query) and "format" in params:
+            return _with_format(request, params["format"])
+        return request
+
+    async def _room(self) -> None:
+        """Stop reading while the store holds all it can: publishers feel it, memory does not."""
+        while not self._has_room():
+            assert self.mailbox is not None
+            free = asyncio.Event()
+            self._when_room(partial(self.mailbox.post, free.set))
+            await free.wait()
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body. Raises TooLarge as soon as it is known to be."""
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > self._max_body_bytes:
+                raise self._too_large()
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+        parts, size_bytes = [body], len(body)
+        while message.get("more_body"):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Disconnected
+            parts.append(message.get("body", b""))
+            size_bytes += len(parts[-1])
+            if size_bytes > self._max_body_bytes:
+                raise self._too_large()
+        return b"".join(parts)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            f"the body is larger than {self._max_body_bytes} bytes, the most this server takes"
+            " (--max-body)"
+        )
+
+    # --- Answering --------------------------------------------------------------------------
+
+    async def _answer(
+        self, request: Request, caller: Caller, receive: Receive, send: Send, format_name: str
+    ) -> None:
+        assert self.mailbox is not None
+        mailbox = self.mailbox
+        future: asyncio.Future[tuple[int, str, bytes]] = asyncio.Future()
+
+        def answer(reply: Reply) -> None:
+            ready = self._encode(reply, format_name)
+            mailbox.post(partial(_settle, future, ready))
+
+        query_id = self._dispatch.handle(request, caller, answer)
+        if query_id is None:
+            status, media_type, body = await future
+        else:
+            cancel = self._dispatch.cancel
+            with _watched(receive, lambda: cancel(query_id)):
+                status, media_type, body = await future
+        await _send_whole(send, status, media_type, body)
+
+    async def _stream(self, request: Query, caller: Caller, receive: Receive, send: Send) -> None:
+        assert self.mailbox is not None
+        mailbox, news = self.mailbox, asyncio.Event()
+        sink = _StreamSink(mailbox, news)
+        ended: asyncio.Future[Reply] = asyncio.Future()
+
+        def answer(reply: Reply) -> None:
+            mailbox.post(partial(_settle, ended, reply))
+            mailbox.post(news.set)
+
+        query_id = self._dispatch.handle(request, caller, answer, sink)
+
+        def gone() -> None:
+            sink.leave()
+            if query_id is not None:
+                self._dispatch.cancel(query_id)
+
+        with _watched(receive, gone):
+            whole = await _pour(sink, news, ended, send)
+        reply = ended.result()
+        if sink.media_type is None:
+            await self._respond(send, reply, request.format)
+        elif whole:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        # Else: the response is left without an end, and uvicorn closes the connection.
+
+    async def _respond(self, send: Send, reply: Reply, format_name: str) -> None:
+        await _send_whole(send, *self._encode(reply, format_name))
+
+    def _encode(self, reply: Reply, format_name: str) -> tuple[int, str, bytes]:
+        """Status, media type and body of a reply; in whichever thread has made it."""
+        if isinstance(reply, QasinoError):
+            if format_name in ("json", "html"):
+                body = b"".join(encode_reply(reply, self._identity))
+                return reply.status, _JSON, body
+            return reply.status, _TEXT, f"SQL error: {reply.sentence}\n".encode()
+        if isinstance(reply, Result) and format_name == "text":
+            cut = TRUNCATED_LINE if reply.truncated else ""
+            return 200, _TEXT, (text_table(reply.column_names, reply.rows) + cut).encode()
+        if isinstance(reply, Result) and format_name == "html":
+            fragment = html_fragment(reply.column_names, reply.rows)
+            return 200, "text/html; charset=utf-8", fragment.encode()
+        return 200, _JSON, b"".join(encode_reply(reply, self._identity))
+
+
+class _Disconnected(Exception):
+    """The client went away before its request was whole."""
+
+
+class _watched:
+    """While in it, a client that goes away has `gone` called; begins after a moment."""
+
+    def __init__(self, receive: Receive, gone: Callable[[], None]) -> None:
+        self._receive = receive
+        self._gone = gone
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_WATCH_AFTER_S, self._begin)
+
+    def __exit__(self, *exception: object) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = asyncio.ensure_future(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone()
+
+
+def _settle(future: asyncio.Future[Any], value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+async def _pour(
+    sink: _StreamSink, news: asyncio.Event, ended: asyncio.Future[Reply], send: Send
+) -> bool:
+    """Send what comes until the query has ended; whether it ended well."""
+    begun = False
+    while True:
+        await news.wait()
+        news.clear()
+        over = ended.done()
+        chunk = sink.take()
+        if sink.media_type is not None and not begun:
+            begun = True
+            await send(_start(200, sink.media_type, None))
+        if chunk:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if over:
+            return isinstance(ended.result(), Result)
+
+
+def _start(status: int, media_type: str, length: int | None) -> dict[str, Any]:
+    headers = [(b"content-type", media_type.encode())]
+    if length is not None:
+        headers.append((b"content-length", b"%d" % length))
+    if status == 405:
+        headers.append((b"allow", b"GET, HEAD, POST"))
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+async def _send_whole(send: Send, status: int, media_type: str, body: bytes) -> None:
+    await send(_start(status, media_type, len(body)))
+    await send({"type": "http.response.body", "body": body})
+
+
+def _peer(scope: Scope) -> str:
+    client = scope.get("client")
+    return f"{client[0]}:{client[1]}" if client else "?"
+
+
+def _params(scope: Scope) -> dict[str, str]:
+    """The query string's parameters; of a repeated one the first counts."""
+    try:
+        pairs = parse_qsl(
+            scope["query_string"].decode("ascii", "surrogateescape"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=100,
+        )
+    except (UnicodeDecodeError, ValueError):
+        raise BadRequest("the query string is not percent-encoded UTF-8") from None
+    params: dict[str, str] = {}
+    for name, value in pairs:
+        params.setdefault(name, value)
+    return params
+
+
+def _read_get(op: str | None, params: dict[str, str]) -> Request:
+    if op is None:
+        raise BadRequest("No op specified: the URL says what to do, as in /request?op=query&sql=..")
+    if op == "query":
+        return query_from_params(params)
+    if op == "name_value_update":
+        return name_value_from_params(params)
+    if op in (*OPS, "add_csv_table_data"):
+        raise WrongMethod(f"the op {op} goes by POST")
+    raise BadRequest(f"Unrecognized op {shown(op)}; by GET there are {', '.join(_GET_OPS)}")
+
+
+def _with_format(request: Query, format_name: str) -> Query:
+    return Query(
+        sql=request.sql,
+        typed=request.typed,
+        query_id=request.query_id,
+        use_write_db=request.use_write_db,
+        format=format_name,
+    )
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A listening socket. Raises StartError where the port is taken."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StartError(f"cannot listen on {address}:{port}: {reason}") from None
+
+
+class HttpPort(Service):
+    """uvicorn in a thread of the threaded core."""
+
+    def __init__(self, listener: socket.socket, app: RequestApp, on_death: OnDeath) -> None:
+        super().__init__("http-port", on_death)
+        self._listener = listener
+        self._app = app
+        # What uvicorn has to say of a broken request or a stream we break off on purpose is
+        # no news to an operator.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=60,
+                timeout_graceful_shutdown=1,
+            )
+        )
+
+    def wake(self) -> None:
+        self._server.should_exit = True
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._main())
+
+    async def _main(self) -> None:
+        self._app.mailbox = _Mailbox(asyncio.get_running_loop())
+        await self._server.serve(sockets=[self._listener])

@@ -1,0 +1,256 @@
+"""The line port: statements typed by hand (telnet, nc), answered as text tables.
+
+A statement ends with ; and may span lines, LF or CRLF in, CRLF out. One thread serves all
+connections; a connection runs one statement at a time, what comes after it waits.
+`quit;`, `exit;`, Ctrl-D and Ctrl-C (as telnet sends them, or the byte itself) say Bye! and
+close. A client that goes away has its query cancelled.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+import time
+from functools import partial
+from typing import Any
+
+import apsw
+
+from qasino_server.dispatch import Caller, Dispatch
+from qasino_server.errors import QasinoError
+from qasino_server.message import MAX_SQL_CHARS, Query, Reply
+from qasino_server.render import TRUNCATED_LINE, text_table
+from qasino_server.service import OnDeath, Service
+from qasino_server.table import Result
+from qasino_server.wakeup import Outbox
+
+log = logging.getLogger("qasino.line")
+
+MAX_CONNECTIONS = 1000
+FADE_S = 1.0
+_MAX_UNSENT_BYTES = 64 << 20
+_BYE = b"Bye!\r\n"
+_LEAVE = (b"\x04", b"\x03", b"\xff\xf4", b"\xff\xec")  # Ctrl-D, Ctrl-C, telnet's IP and EOF
+
+
+class _Connection:
+    """One client: what it has sent, what runs, what it has yet to receive."""
+
+    def __init__(self, made: socket.socket, peer: str) -> None:
+        self.socket = made
+        self.peer = peer
+        self.unread = bytearray()
+        self.unsent = bytearray()
+        self.running: str | None = None
+        """The id of the query that runs; '' while it is being handed in."""
+        self.leaving = False
+        """It is closed as soon as everything is sent."""
+        self.ended = False
+        """It sends no more."""
+
+
+class LinePort(Service):
+    """Text queries over a plain socket."""
+
+    def __init__(self, listener: socket.socket, dispatch: Dispatch, on_death: OnDeath) -> None:
+        super().__init__("line-port", on_death)
+        self._listener = listener
+        self._dispatch = dispatch
+        self._selector = selectors.DefaultSelector()
+        self._outbox: Outbox[tuple[_Connection, bytes]] = Outbox()
+        self._connections: set[_Connection] = set()
+        self._fading: dict[_Connection, float] = {}
+        """Connections that send no more while their query runs, and when to stop it."""
+
+    def wake(self) -> None:
+        self._outbox.wake()
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(self._outbox, selectors.EVENT_READ, self._take_answers)
+        try:
+            while not self.stopping.is_set():
+                for key, events in self._selector.select(0.1 if self._fading else None):
+                    key.data(events)
+                self._end_faded()
+        finally:
+            for connection in list(self._connections):
+                self._close(connection)
+            self._outbox.close()
+            self._selector.close()
+            self._listener.close()
+
+    def _accept(self, events: int) -> None:
+        try:
+            made, address = self._listener.accept()
+        except OSError:
+            return
+        made.setblocking(False)
+        connection = _Connection(made, f"{address[0]}:{address[1]}")
+        if len(self._connections) >= MAX_CONNECTIONS:
+            made.close()
+            log.warning("connection refused peer=%s: %d are open", connection.peer, MAX_CONNECTIONS)
+            return
+        self._connections.add(connection)
+        self._selector.register(made, selectors.EVENT_READ, partial(self._serve, connection))
+
+    def _serve(self, connection: _Connection, events: int) -> None:
+        try:
+            if events & selectors.EVENT_READ:
+                self._read(connection)
+            if events & selectors.EVENT_WRITE:
+                self._write(connection)
+        except OSError:
+            self._close(connection)
+
+    def _read(self, connection: _Connection) -> None:
+        data = connection.socket.recv(65536)
+        if not data:
+            self._end_of_input(connection)
+            return
+        connection.unread += data
+        if any(mark in data for mark in _LEAVE):
+            self._leave(connection)
+            return
+        self._next_statement(connection)
+
+    def _end_of_input(self, connection: _Connection) -> None:
+        """The client sends no more: it has gone, or it is `printf .. | nc -N` and waits.
+
+        TCP does not tell the two apart, so the query has FADE_S to end before it is stopped.
+        """
+        self._next_statement(connection)
+        if connection.running is None and not connection.unsent:
+            self._close(connection)
+            return
+        connection.ended = True
+        self._fading[connection] = time.monotonic() + FADE_S
+        self._watch(connection)
+
+    def _end_faded(self) -> None:
+        now = time.monotonic()
+        for connection in [c for c, ends in self._fading.items() if ends < now]:
+            self._close(connection)
+
+    def _leave(self, connection: _Connection) -> None:
+        self._cancel(connection)
+        connection.unread.clear()
+        connection.leaving = True
+        self._send(connection, _BYE)
+
+    def _next_statement(self, connection: _Connection) -> None:
+        """Hand in the next statement, unless one runs."""
+        while connection.running is None and not connection.leaving:
+            statement = take_statement(connection.unread)
+            if statement is None:
+                if len(connection.unread) > 4 * MAX_SQL_CHARS:
+                    self._send(connection, b"SQL error: the statement is over 1 MiB\r\n")
+                    connection.leaving = True
+                return
+            text = statement.decode(errors="replace").strip()
+            if text.rstrip("; \t\r\n").lower() in ("quit", "exit", "\\q"):
+                self._leave(connection)
+            else:
+                self._run(connection, text)
+
+    def _run(self, connection: _Connection, sql: str) -> None:
+        caller = Caller("line", connection.peer)
+        connection.running = ""
+        query_id = self._dispatch.handle(
+            Query(sql=sql, format="text"),
+            caller,
+            lambda reply: self._outbox.put((connection, _text(reply))),
+        )
+        connection.running = query_id or ""
+
+    def _take_answers(self, events: int) -> None:
+        for connection, text in self._outbox.take():
+            if connection not in self._connections:
+                continue
+            connection.running = None
+            try:
+                self._send(connection, text)
+                self._next_statement(connection)
+            except OSError:
+                self._close(connection)
+
+    def _send(self, connection: _Connection, data: bytes) -> None:
+        connection.unsent += data
+        if len(connection.unsent) > _MAX_UNSENT_BYTES + len(data):
+            self._close(connection)
+            return
+        self._write(connection)
+
+    def _write(self, connection: _Connection) -> None:
+        if connection.unsent:
+            try:
+                sent = connection.socket.send(connection.unsent[: 1 << 20])
+            except BlockingIOError:
+                sent = 0
+            del connection.unsent[:sent]
+        idle = not connection.unsent and connection.running is None
+        if idle and (connection.leaving or (connection.ended and not connection.unread)):
+            self._close(connection)
+            return
+        self._watch(connection)
+
+    def _watch(self, connection: _Connection) -> None:
+        """Poll for what the connection can do now."""
+        events = 0 if connection.leaving or connection.ended else selectors.EVENT_READ
+        if connection.unsent:
+            events |= selectors.EVENT_WRITE
+        key: Any = self._selector.get_map().get(connection.socket)
+        if key is None and events:
+            serve = partial(self._serve, connection)
+            self._selector.register(connection.socket, events, serve)
+        elif key is not None and not events:
+            self._selector.unregister(connection.socket)
+        elif key is not None and key.events != events:
+            self._selector.modify(connection.socket, events, key.data)
+
+    def _cancel(self, connection: _Connection) -> None:
+        if connection.running:
+            self._dispatch.cancel(connection.running)
+        connection.running = None
+
+    def _close(self, connection: _Connection) -> None:
+        if connection not in self._connections:
+            return
+        self._connections.discard(connection)
+        self._fading.pop(connection, None)
+        self._cancel(connection)
+        if self._selector.get_map().get(connection.socket) is not None:
+            self._selector.unregister(connection.socket)
+        connection.socket.close()
+
+
+def take_statement(unread: bytearray) -> bytes | None:
+    """Cut the first complete statement off; None where there is none yet.
+
+    A ; inside quotes or comments ends nothing: SQLite says whether a text is complete.
+    """
+    end = unread.find(b";")
+    while end >= 0:
+        candidate = bytes(unread[: end + 1])
+        if apsw.complete(candidate.decode(errors="replace").replace("\0", " ")):
+            del unread[: end + 1]
+            return candidate
+        end = unread.find(b";", end + 1)
+    if not unread.strip():
+        unread.clear()
+    return None
+
+
+def _text(reply: Reply) -> bytes:
+    """The reply with CRLF line ends."""
+    if isinstance(reply, QasinoError):
+        text = f"SQL error: {' '.join(reply.sentence.splitlines())}\n"
+    elif isinstance(reply, Result):
+        text = text_table(reply.column_names, reply.rows)
+        text += TRUNCATED_LINE if reply.truncated else ""
+    else:
+        text = "SQL error: that is no query\n"
+    return text.replace("\n", "\r\n").encode()

@@ -1,0 +1,44 @@
+"""The static tables: what there is, in memory, and the file that keeps it.
+
+Written by the store's writer thread only; `tables` and `version` are replaced, never changed,
+so that any thread may read them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qasino_server.database.durable import DurableFile, StaticTable
+from qasino_server.table import Publication
+
+
+class Statics:
+    """The static tables of a server."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file. Raises StartError where it cannot be used."""
+        self._file = DurableFile(path)
+        self.path = path
+        self.tables: dict[str, StaticTable] = {t.name.lower(): t for t in self._file.tables()}
+        self.version = 0
+        """Grows when a name comes or goes."""
+
+    def replace(self, publication: Publication, epoch: float) -> StaticTable:
+        """Replace the whole table; durable when this returns."""
+        key = publication.table_key
+        before = self.tables.get(key)
+        nr_updates = before.nr_updates + 1 if before else 1
+        table = self._file.replace(publication, nr_updates, epoch)
+        self.tables = {**self.tables, key: table}
+        self.version += before is None
+        return table
+
+    def drop(self, key: str) -> None:
+        """Remove a table that exists; durable when this returns."""
+        self._file.drop(self.tables[key].name)
+        self.tables = {name: table for name, table in self.tables.items() if name != key}
+        self.version += 1
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

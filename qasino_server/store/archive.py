@@ -1,0 +1,84 @@
+"""Retired snapshots: kept as plain SQLite files where that is asked for, removed where not.
+
+A thread of its own, because a copy from /dev/shm to a disk takes as long as it takes and the
+next rotation must not wait for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import shutil
+from pathlib import Path
+
+from qasino_server.errors import StartError
+from qasino_server.service import OnDeath, Service
+
+log = logging.getLogger("qasino.archive")
+
+
+class Archive(Service):
+    """Keeps the newest `keep` snapshots in `directory`; with None it only removes files."""
+
+    def __init__(self, directory: Path | None, keep: int, on_death: OnDeath) -> None:
+        """Raises StartError where the directory cannot be made."""
+        super().__init__("archive", on_death)
+        self._directory = directory
+        self._keep = keep
+        self._work: queue.SimpleQueue[tuple[Path, int | None] | None] = queue.SimpleQueue()
+        if directory is not None:
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StartError(f"cannot use {directory} as archive: {error.strerror}") from None
+
+    def keep(self, snapshot: Path, number: int) -> None:
+        """Archive the snapshot of that number; its file must stay until `remove`."""
+        if self._directory is not None:
+            self._work.put((snapshot, number))
+
+    def remove(self, snapshot: Path) -> None:
+        """Remove a snapshot's file, after what was asked before."""
+        self._work.put((snapshot, None))
+
+    def wake(self) -> None:
+        self._work.put(None)
+
+    def run(self) -> None:
+        """Work off what was asked, then end when stopped."""
+        while (item := self._work.get()) is not None or not self.stopping.is_set():
+            if item is not None:
+                self._do(*item)
+
+    def _do(self, snapshot: Path, number: int | None) -> None:
+        try:
+            if number is None:
+                snapshot.unlink(missing_ok=True)
+            else:
+                self._copy(snapshot, number)
+                self._thin_out()
+        except OSError as error:
+            log.error("archive of generation %s failed: %s", number, error)
+
+    def _copy(self, snapshot: Path, number: int) -> None:
+        """Appear in the archive whole or not at all, readable by its owner only."""
+        assert self._directory is not None
+        target = self._directory / f"qasino_{number}.db"
+        partial = target.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with snapshot.open("rb") as source, os.fdopen(descriptor, "wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+        partial.rename(target)
+
+    def _thin_out(self) -> None:
+        assert self._directory is not None
+        kept = sorted(self._directory.glob("qasino_*.db"), key=_number_of, reverse=True)
+        for old in kept[self._keep :]:
+            old.unlink(missing_ok=True)
+
+
+def _number_of(path: Path) -> int:
+    digits = path.stem.removeprefix("qasino_")
+    return int(digits) if digits.isdigit() else -1

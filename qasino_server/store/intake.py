@@ -1,0 +1,338 @@
+"""One publication into the open generation: which rule applies, then the statements.
+
+The rules are design.md's 3 to 12, in one place. Everything that can be refused is refused
+before the first write, so that a batch needs no savepoint for each publication: what fails
+after that is the disk, and then the whole batch is rolled back and tried one by one.
+
+Runs in the writer thread only, inside a transaction it opened.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from qasino_server.database.generation import (
+    CheckedRows,
+    Generation,
+    Ranges,
+    RowRange,
+    rowid_name,
+)
+from qasino_server.errors import Refused
+from qasino_server.merge import Plan, plan_merge
+from qasino_server.store.ledger import Arrears, Ledger, Pair, Source, TableState
+from qasino_server.table import Columns, Publication, Receipt
+
+CARRY_ROWS = 20_000
+"""Rows carried in one go; 6.5 ms at most, so that publications get in between."""
+
+REPEAT = (
+    "this identity has published this table in this generation already; nothing changed"
+    " (send replace to have the newest rows count)"
+)
+
+
+class CarryFirst(Exception):
+    """The pair's rows cannot be carried yet: the publication has to wait a moment."""
+
+
+class Intake:
+    """The open generation: its file and its books."""
+
+    def __init__(self, generation: Generation, ledger: Ledger) -> None:
+        self.generation = generation
+        self.ledger = ledger
+        self.can_carry = False
+        """Whether the generation before is sealed and attached."""
+        self._plans: dict[tuple[str, Columns], tuple[Columns, Plan]] = {}
+
+    # --- Publications -----------------------------------------------------------------------
+
+    def store(self, publication: Publication) -> Receipt:
+        """Store it by the rules; the receipt holds once the transaction is committed.
+
+        Raises BadRequest or Refused, having changed nothing, or CarryFirst.
+        """
+        pair = (publication.table_key, publication.identity)
+        present = self.ledger.source(pair)
+        owed = self.ledger.owed(pair)
+        if publication.update:
+            return self._update(publication, pair, present, owed)
+        if _is_repeat(publication, present) and owed is None:
+            nr_rows = present.nr_rows if present else 0
+            return Receipt(self.ledger.number, nr_rows, applied=False, message=REPEAT)
+        return self._replace(publication, pair, present, owed)
+
+    def _replace(
+        self, publication: Publication, pair: Pair, present: Source | None, owed: Arrears | None
+    ) -> Receipt:
+        """The rows of this pair are these, whatever they were before."""
+        rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
+        plan = self._plan(publication)
+        table = self._ensure_table(publication, plan)
+        if owed is not None:
+            self.ledger.put_arrears(pair, None)
+        if present is not None:
+            self.generation.delete((table.name, table.columns), present.ranges)
+        ranges = self.generation.insert(table.name, plan.targets, rows)
+        self._book(publication, pair, plan, table, ranges, None)
+        return self._receipt(publication, plan, rows)
+
+    def _update(
+        self, publication: Publication, pair: Pair, present: Source | None, owed: Arrears | None
+    ) -> Receipt:
+        """Upsert among the rows of this pair."""
+        if publication.name_value:
+            _refuse_name_value(publication, present)
+        rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
+        plan = self._plan(publication)
+        rowid_name(plan.columns)
+        if owed is not None:
+            if not self.can_carry:
+                raise CarryFirst
+            self._carry_all(pair, owed)
+            present = self.ledger.source(pair)
+            plan = self._plan(publication)
+        table = self._ensure_table(publication, plan)
+        keys = _own_names(publication, plan)
+        before = present.ranges if present is not None else ()
+        new = self.generation.upsert((table.name, table.columns), plan.targets, keys, rows, before)
+        self._book(publication, pair, plan, table, _joined(before, new), present)
+        return self._receipt(publication, plan, rows)
+
+    def _receipt(self, publication: Publication, plan: Plan, rows: CheckedRows) -> Receipt:
+        notes = [*plan.notes, *([publication.note] if publication.note else [])]
+        return Receipt(self.ledger.number, rows.nr_rows, message="; ".join(notes) or None)
+
+    # --- Tables -----------------------------------------------------------------------------
+
+    def _plan(self, publication: Publication) -> Plan:
+        """The merge plan; remembered, since a fleet sends one header over and over."""
+        key = publication.table_key
+        table = self.ledger.table(key)
+        existing = table.columns if table is not None else None
+        remembered = self._plans.get((key, publication.columns))
+        if remembered is not None and remembered[0] is existing:
+            return remembered[1]
+        plan = plan_merge(existing, self.ledger.inherited(key), publication.columns)
+        rowid_name(plan.columns)
+        if existing is not None and not plan.add:
+            self._plans[key, publication.columns] = (existing, plan)
+        return plan
+
+    def _ensure_table(self, publication: Publication, plan: Plan) -> TableState:
+        """Create the table or add what it lacks."""
+        return self._ensure(publication.table_key, publication.tablename, plan)
+
+    def _ensure(self, key: str, name: str, plan: Plan) -> TableState:
+        table = self.ledger.table(key)
+        if table is None:
+            self.generation.create_table(name, plan.columns)
+            return TableState(name=name, columns=plan.columns)
+        if plan.add:
+            self.generation.add_columns(table.name, plan.add)
+            return msgspec.structs.replace(table, columns=plan.columns)
+        return table
+
+    def _book(
+        self,
+        publication: Publication,
+        pair: Pair,
+        plan: Plan,
+        table: TableState,
+        ranges: Ranges,
+        before: Source | None,
+    ) -> None:
+        """Enter it in the books; `before` is what an update adds to."""
+        epoch = time.time()
+        sent = _own_columns(plan)
+        expires = epoch + publication.ttl_s if publication.ttl_s is not None else None
+        persist = publication.persist
+        if before is not None:
+            sent = _union(table.shapes[before.shape], sent)
+            persist = persist or before.persist
+            expires = expires if expires is not None else before.expires_epoch
+        shapes, shape = _with_shape(table.shapes, sent)
+        self.ledger.put_source(
+            pair,
+            Source(
+                ranges=ranges,
+                shape=shape,
+                update_epoch=epoch,
+                persist=persist,
+                expires_epoch=None if persist else expires,
+            ),
+        )
+        self.ledger.put_table(
+            pair[0],
+            msgspec.structs.replace(
+                table,
+                shapes=shapes,
+                nr_updates=table.nr_updates + 1,
+                last_update_epoch=epoch,
+                upserted=table.upserted or publication.update,
+                descriptions=_described(table.descriptions, publication),
+            ),
+        )
+
+    # --- Carrying ---------------------------------------------------------------------------
+
+    def carry_some(self) -> None:
+        """Carry one portion of what is owed; `ledger.arrears` is not empty."""
+        pair, owed = next(iter(self.ledger.arrears.items()))
+        self._carry(pair, owed, CARRY_ROWS)
+
+    def _carry_all(self, pair: Pair, owed: Arrears) -> None:
+        left: Arrears | None = owed
+        while left is not None:
+            self._carry(pair, left, CARRY_ROWS)
+            left = self.ledger.owed(pair)
+
+    def _carry(self, pair: Pair, owed: Arrears, at_most: int) -> None:
+        """Copy up to `at_most` rows of the pair from the generation before."""
+        sent = owed.table.shapes[owed.source.shape]
+        existing = self.ledger.table(pair[0])
+        columns = existing.columns if existing is not None else None
+        plan = plan_merge(columns, self.ledger.inherited(pair[0]), sent)
+        table = self._ensure(pair[0], owed.table.name, plan)
+        portion, left = _split(owed.left, at_most)
+        names = list(zip([column.name for column in sent], plan.targets, strict=True))
+        ranges = self.ledger.source(pair)
+        carried = ranges.ranges if ranges is not None else ()
+        for rows in portion:
+            source = (owed.table.name, owed.table.columns)
+            carried = _joined(carried, self.generation.carry(source, table.name, names, rows))
+        shapes, shape = _with_shape(table.shapes, _own_columns(plan))
+        self.ledger.put_source(
+            pair,
+            msgspec.structs.replace(owed.source, ranges=carried, shape=shape, fresh=False),
+        )
+        done = not left
+        self.ledger.put_table(
+            pair[0],
+            msgspec.structs.replace(
+                table,
+                shapes=shapes,
+                nr_updates=table.nr_updates + done,
+                last_update_epoch=max(table.last_update_epoch, owed.source.update_epoch),
+                upserted=table.upserted or owed.table.upserted,
+                descriptions=table.descriptions or owed.table.descriptions,
+            ),
+        )
+        self.ledger.put_arrears(
+            pair, None if done else Arrears(table=owed.table, source=owed.source, left=left)
+        )
+
+    # --- Dropping ---------------------------------------------------------------------------
+
+    def end_persistence(self, table_key: str, identity: str | None) -> int:
+        """Remove the rows that live on, of that identity or of all; how many pairs had any."""
+        ended = 0
+        for pair in self.ledger.pairs_of(table_key):
+            present, owed = self.ledger.source(pair), self.ledger.owed(pair)
+            lives_on = owed is not None or (present is not None and present.lives_on)
+            if not lives_on or identity not in (None, pair[1]):
+                continue
+            ended += 1
+            self._remove(pair, present)
+        if ended:
+            self._drop_if_empty(table_key)
+        return ended
+
+    def _remove(self, pair: Pair, present: Source | None) -> None:
+        table = self.ledger.table(pair[0])
+        if present is not None and table is not None:
+            self.generation.delete((table.name, table.columns), present.ranges)
+        self.ledger.put_source(pair, None)
+        self.ledger.put_arrears(pair, None)
+
+    def _drop_if_empty(self, table_key: str) -> None:
+        """A table nobody has sent is no table."""
+        for pair in self.ledger.pairs_of(table_key):
+            if self.ledger.source(pair) is not None or self.ledger.owed(pair) is not None:
+                return
+        table = self.ledger.table(table_key)
+        if table is not None:
+            self.generation.drop_table(table.name)
+            self.ledger.put_table(table_key, None)
+
+
+def _is_repeat(publication: Publication, present: Source | None) -> bool:
+    """Whether rule 4 passes it over: it counts once, and neither side says otherwise."""
+    if present is None or not present.fresh or present.lives_on:
+        return False
+    return not (publication.replace or publication.carried)
+
+
+def _refuse_name_value(publication: Publication, present: Source | None) -> None:
+    if present is not None and not present.persist:
+        raise Refused(
+            f"{publication.identity} has published {publication.tablename} as a plain table in"
+            " this generation; name_value_update works on persistent ones only"
+        )
+
+
+def _own_columns(plan: Plan) -> Columns:
+    """The publication's columns as the table has them."""
+    known = {column.name: column for column in plan.columns}
+    return tuple(known[name] for name in plan.targets)
+
+
+def _own_names(publication: Publication, plan: Plan) -> list[str]:
+    """The table's names of the key columns; all columns where none are named."""
+    if not publication.keycols:
+        return list(plan.targets)
+    own = dict(zip((c.name for c in publication.columns), plan.targets, strict=True))
+    return [own[name] for name in publication.keycols]
+
+
+def _with_shape(shapes: tuple[Columns, ...], sent: Columns) -> tuple[tuple[Columns, ...], int]:
+    """The shapes with this one among them, and its place."""
+    for place, shape in enumerate(shapes):
+        if shape == sent:
+            return shapes, place
+    return (*shapes, sent), len(shapes)
+
+
+def _union(first: Columns, second: Columns) -> Columns:
+    known = {column.key for column in first}
+    return first + tuple(column for column in second if column.key not in known)
+
+
+def _described(
+    known: tuple[tuple[str, str], ...], publication: Publication
+) -> tuple[tuple[str, str], ...]:
+    if not publication.descriptions:
+        return known
+    taken = {key for key, _ in known}
+    new = tuple(
+        (column.key, text)
+        for column, text in zip(publication.columns, publication.descriptions, strict=True)
+        if text and column.key not in taken
+    )
+    return known + new if new else known
+
+
+def _joined(before: Ranges, new: Ranges) -> Ranges:
+    """Ranges with the new ones, a seam closed where they follow one another."""
+    if before and new and before[-1].last + 1 == new[0].first:
+        return (*before[:-1], RowRange(before[-1].first, new[0].last), *new[1:])
+    return before + new
+
+
+def _split(ranges: Ranges, at_most: int) -> tuple[Ranges, Ranges]:
+    """The first `at_most` rows of the ranges, and the rest."""
+    taken: list[RowRange] = []
+    for place, r in enumerate(ranges):
+        if r.count > at_most:
+            head = RowRange(r.first, r.first + at_most - 1)
+            rest = RowRange(r.first + at_most, r.last)
+            if at_most:
+                taken.append(head)
+                return tuple(taken), (rest, *ranges[place + 1 :])
+            return tuple(taken), ranges[place:]
+        taken.append(r)
+        at_most -= r.count
+    return tuple(taken), ()

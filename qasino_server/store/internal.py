@@ -1,0 +1,190 @@
+"""The server's own tables: what a sealed generation says about itself.
+
+The seed's tables keep exactly the seed's columns, since people `select *` from them; what
+Qasino knows besides is in tables of its own. Epochs are seconds, rounded to hundredths.
+All is computed from the books of the generation, at rotation, beside the writer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from qasino_server.database.durable import StaticTable
+from qasino_server.store.job import Job
+from qasino_server.store.ledger import Ledger
+from qasino_server.table import Column, Columns
+
+Rows = list[tuple[Any, ...]]
+
+
+class InternalTable(msgspec.Struct, frozen=True):
+    """A table of the server's, with its rows."""
+
+    name: str
+    columns: Columns
+    rows: Rows
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the internal tables tell besides the books."""
+
+    server_identity: str
+    duration_s: int
+    epoch: float
+    """When the generation becomes the snapshot."""
+    statics: Mapping[str, StaticTable]
+    nr_views: int
+    sql_counts: tuple[int, int, int]
+    """Queries received, completed, failed."""
+    update_counts: tuple[int, int, int, int, int]
+    """Updates received, completed, failed; inserts received, completed."""
+    missing: Rows
+    rejects: Rows
+    ports: Rows
+
+
+class TableSummary(msgspec.Struct, frozen=True):
+    """A line of qasino_server_tables."""
+
+    name: str
+    nr_rows: int
+    nr_updates: int
+    last_update_epoch: float
+    static: bool = False
+
+
+_COLUMNS: dict[str, str] = {
+    "qasino_server_info": "generation_number int, generation_duration_s int,"
+    " generation_start_epoch real",
+    "qasino_server_tables": "tablename text, nr_rows int, nr_updates int,"
+    " last_update_epoch real, static int",
+    "qasino_server_connections": "identity text, nr_tables int, last_update_epoch real",
+    "qasino_server_sql_stats": "sql_received int, sql_completed int, sql_errors int",
+    "qasino_server_update_stats": "updates_received int, updates_completed int,"
+    " update_errors int, inserts_received int, inserts_completed int",
+    "qasino_server_sources": "tablename text, identity text, first_rowid int, last_rowid int,"
+    " nr_rows int, update_epoch real",
+    "qasino_server_columns": "tablename text, position int, column_name text, column_type text,"
+    " nr_identities int, description text",
+    "qasino_server_missing": "identity text, tablename text, last_update_epoch real,"
+    " generations_missed int",
+    "qasino_server_rejects": "epoch real, identity text, peer text, tablename text, reason text",
+    "qasino_server_ports": "name text, address text, port int",
+}
+_VIEWS = "qasino_server_views"
+_VIEWS_COLUMNS = "viewname text, loaded int, errormsg text, view text"
+
+
+def _columns(text: str) -> Columns:
+    kinds = {"int": "INTEGER", "text": "TEXT", "real": "REAL"}
+    words = (part.split() for part in text.split(","))
+    return tuple(Column(name, kinds[kind]) for name, kind in words)
+
+
+def summarize(ledger: Ledger) -> list[TableSummary]:
+    """The live tables of a generation."""
+    nr_rows: Counter[str] = Counter()
+    for (table_key, _), source in ledger.sources.items():
+        nr_rows[table_key] += source.nr_rows
+    return [
+        TableSummary(table.name, nr_rows[key], table.nr_updates, table.last_update_epoch)
+        for key, table in ledger.tables.items()
+    ]
+
+
+def compose(ledger: Ledger, live: Sequence[TableSummary], facts: Facts) -> list[InternalTable]:
+    """Every internal table but qasino_server_views, which each reader makes for itself."""
+    epoch = round(facts.epoch, 2)
+    rows: dict[str, Rows] = {
+        "qasino_server_info": [(ledger.number, facts.duration_s, epoch)],
+        "qasino_server_connections": _connections(ledger, facts),
+        "qasino_server_sql_stats": [facts.sql_counts],
+        "qasino_server_update_stats": [facts.update_counts],
+        "qasino_server_sources": _sources(ledger),
+        "qasino_server_columns": [],
+        "qasino_server_missing": facts.missing,
+        "qasino_server_rejects": facts.rejects,
+        "qasino_server_ports": facts.ports,
+    }
+    rows["qasino_server_columns"] = _column_rows(ledger, facts.statics.values())
+    rows["qasino_server_tables"] = _tables(live, facts, {n: len(r) for n, r in rows.items()})
+    return [InternalTable(name, _columns(_COLUMNS[name]), r) for name, r in rows.items()]
+
+
+def static_summaries(statics: Iterable[StaticTable]) -> list[TableSummary]:
+    """The static tables, as qasino_server_tables has them."""
+    return [
+        TableSummary(t.name, t.nr_rows, t.nr_updates, t.last_update_epoch, True) for t in statics
+    ]
+
+
+def internal_summaries(nr_rows: Mapping[str, int], facts: Facts) -> list[TableSummary]:
+    """The internal tables themselves, which are tables like others."""
+    counts = {**nr_rows, _VIEWS: facts.nr_views}
+    return [TableSummary(name, n, 1, facts.epoch) for name, n in counts.items()]
+
+
+def _tables(live: Sequence[TableSummary], facts: Facts, nr_rows: dict[str, int]) -> Rows:
+    static = static_summaries(facts.statics.values())
+    counts = {**nr_rows, "qasino_server_tables": len(live) + len(static) + len(nr_rows) + 2}
+    summaries = [*live, *static, *internal_summaries(counts, facts)]
+    return [
+        (t.name, t.nr_rows, t.nr_updates, round(t.last_update_epoch, 2), int(t.static))
+        for t in sorted(summaries, key=lambda t: t.name)
+    ]
+
+
+def _connections(ledger: Ledger, facts: Facts) -> Rows:
+    nr_tables: Counter[str] = Counter()
+    last: dict[str, float] = {}
+    for (_, identity), source in ledger.sources.items():
+        nr_tables[identity] += 1
+        last[identity] = max(last.get(identity, 0.0), source.update_epoch)
+    nr_tables[facts.server_identity] += len(_COLUMNS) + 1
+    last[facts.server_identity] = facts.epoch
+    return [(identity, n, round(last[identity], 2)) for identity, n in nr_tables.items()]
+
+
+def _sources(ledger: Ledger) -> Rows:
+    return [
+        (table.name, identity, r.first, r.last, r.count, round(source.update_epoch, 2))
+        for (table_key, identity), source in ledger.sources.items()
+        if not (table := ledger.tables[table_key]).upserted
+        for r in source.ranges
+    ]
+
+
+def _column_rows(ledger: Ledger, statics: Iterable[StaticTable]) -> Rows:
+    """Which columns there are, who many identities sent each, and what they mean."""
+    shapes = Counter((pair[0], source.shape) for pair, source in ledger.sources.items())
+    nr_identities: Counter[tuple[str, str]] = Counter()
+    for (table_key, shape), count in shapes.items():
+        for column in ledger.tables[table_key].shapes[shape]:
+            nr_identities[table_key, column.key] += count
+    rows: Rows = []
+    for key, table in ledger.tables.items():
+        words = dict(table.descriptions)
+        rows += [
+            (table.name, n, c.name, c.type, nr_identities[key, c.key], words.get(c.key))
+            for n, c in enumerate(table.columns, start=1)
+        ]
+    for static in statics:
+        sentences = static.descriptions or (None,) * len(static.columns)
+        pairs = enumerate(zip(static.columns, sentences, strict=True), start=1)
+        rows += [(static.name, n, c.name, c.type, 1, text) for n, (c, text) in pairs]
+    for name, text in {**_COLUMNS, _VIEWS: _VIEWS_COLUMNS}.items():
+        pairs_own = enumerate(_columns(text), start=1)
+        rows += [(name, n, c.name, c.type, 1, None) for n, c in pairs_own]
+    return rows
+
+
+QUERIES_COLUMNS = ("query_id", "seconds", "port", "peer", "sql")
+
+
+def query_rows(jobs: Iterable[Job], now: float) -> list[tuple[str, float, str, str, str]]:
+    """SHOW queries: those that run or wait, the longest first; `now` is monotonic."""
+    return [(j.query_id, round(now - j.began, 3), j.port, j.peer, j.sql) for j in jobs]

@@ -1,0 +1,132 @@
+"""A query on its way: what was asked, how far it is, and the one answer it gets.
+
+States are changed under the lock of the readers only. `finish` answers once, whoever comes
+first: the reader that has the result, or the warden that gives the reader up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import apsw
+
+from qasino_server.database.answer import Limits, answer, collect, examine, in_words, rows_of
+from qasino_server.database.snapshot import SnapshotConnection
+from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError
+from qasino_server.render import Stream
+from qasino_server.statement import Select
+from qasino_server.table import Result
+
+_STREAM_ROWS = 500
+
+
+class Sink(Protocol):
+    """Where a streamed answer goes; `write` may block until there is room."""
+
+    def begin(self, media_type: str) -> None:
+        """The query has begun to answer: what follows are its bytes."""
+
+    def write(self, chunk: bytes, deadline: float) -> None:
+        """Pass a chunk on. Raises Cancelled or QueryTimeout where nobody takes it."""
+
+
+class Job:
+    """One query."""
+
+    def __init__(
+        self,
+        *,
+        query_id: str,
+        select: Select,
+        sql: str,
+        port: str,
+        peer: str,
+        timeout_s: float,
+        done: Callable[[Any], None],
+        form: str = "strings",
+        stream: Stream | None = None,
+        sink: Sink | None = None,
+    ) -> None:
+        """`form` is strings, typed or rows; with a `stream` and a `sink` the rows go there."""
+        self.query_id = query_id
+        self.select = select
+        self.sql = sql
+        self.port = port
+        self.peer = peer
+        self.form = form
+        self.stream = stream
+        self.sink = sink
+        self.began = time.monotonic()
+        self.timeout_s = timeout_s
+        self.deadline = self.began + timeout_s
+        self.running_since: float | None = None
+        self.slow = stream is not None
+        """It needs a reader for long: a stream, or one that was too slow for the express."""
+        self.stop_reason: QasinoError | None = None
+        """Why it was interrupted, once it was."""
+        self.demoted = False
+        """It was interrupted to be run again by a reader that has time."""
+        self.finished = False
+        self._done = done
+
+    def finish(self, outcome: Any) -> None:
+        """Give the answer; only the first one counts. Not under the readers' lock."""
+        self._done(outcome)
+
+    def timed_out(self) -> QueryTimeout:
+        """What it is told when its time is up."""
+        return QueryTimeout(
+            f"the query did not end within {self.timeout_s:g} s (--query-timeout) and was stopped"
+        )
+
+    def run(self, on: SnapshotConnection, limits: Limits) -> Result | QasinoError:
+        """Run it on that connection; in a reader's thread."""
+        try:
+            result = self._run(on, limits)
+            if self.select.missing is not None and not result.nr_rows:
+                return SqlError(self.select.missing)
+            return result
+        except QasinoError as error:
+            return self.stop_reason or error
+        except apsw.Error as error:
+            words = in_words(error, on, self.select.sql)
+            return self.stop_reason or words
+        except MemoryError:
+            return ServerFault("the result needs more memory than the server has")
+
+    def _run(self, on: SnapshotConnection, limits: Limits) -> Result:
+        if self.stop_reason is not None:
+            raise self.stop_reason
+        examined = examine(on, self.select.sql, self.select.bindings)
+        if self.stop_reason is not None:
+            raise self.stop_reason
+        if self.stream is not None and self.sink is not None:
+            return self._pour(self.stream, self.sink, rows_of(on, examined), examined.names)
+        if self.form == "rows":
+            return collect(on, examined, limits)
+        return answer(on, examined, self.form == "typed", limits)
+
+    def _pour(
+        self, stream: Stream, sink: Sink, rows: Iterator[tuple[Any, ...]], names: tuple[str, ...]
+    ) -> Result:
+        """Write the rows into the sink as they come."""
+        batch: list[tuple[Any, ...]] = []
+        nr_rows = 0
+        head = stream.head(names)
+        begun = False
+        for row in rows:
+            batch.append(row)
+            if len(batch) >= _STREAM_ROWS:
+                if not begun:
+                    sink.begin(stream.media_type)
+                    begun = True
+                sink.write((head + stream.rows(batch)).encode(), self.deadline)
+                head = ""
+                nr_rows += len(batch)
+                batch.clear()
+        if not begun:
+            sink.begin(stream.media_type)
+        sink.write((head + stream.rows(batch)).encode(), self.deadline)
+        return Result(column_names=names, column_types=(), nr_rows=nr_rows + len(batch))

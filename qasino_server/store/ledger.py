@@ -1,0 +1,178 @@
+"""What is known of the generation being collected, in memory: tables, and who sent which rows.
+
+The ledger belongs to the writer thread. What a publication changes is staged while its
+transaction is open and becomes the ledger at `commit`; `rollback` forgets it, so that the
+ledger never knows more than the file, nor less. All values in it are frozen and are replaced.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from qasino_server.database.generation import Ranges
+from qasino_server.table import Columns
+
+Pair = tuple[str, str]
+"""(table key, identity): the unit in which rows are published, replaced and carried."""
+
+
+class TableState(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of this generation."""
+
+    name: str
+    columns: Columns
+    shapes: tuple[Columns, ...] = ()
+    """The different sets of columns that were sent; most tables have one."""
+    nr_updates: int = 0
+    last_update_epoch: float = 0.0
+    upserted: bool = False
+    descriptions: tuple[tuple[str, str], ...] = ()
+    """(column key, sentence); the first one given counts."""
+
+    def sent_columns(self) -> Columns:
+        """The columns somebody sent for this generation, in the table's order."""
+        sent = {column.key for shape in self.shapes for column in shape}
+        return tuple(column for column in self.columns if column.key in sent)
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of one pair."""
+
+    ranges: Ranges
+    shape: int
+    """Which of the table's shapes its columns are."""
+    update_epoch: float
+    persist: bool = False
+    expires_epoch: float | None = None
+    fresh: bool = True
+    """Published in this generation, not only carried into it."""
+
+    @property
+    def nr_rows(self) -> int:
+        """How many rows."""
+        return sum(r.count for r in self.ranges)
+
+    @property
+    def lives_on(self) -> bool:
+        """Whether it is to be carried into the next generation, its time permitting."""
+        return self.persist or self.expires_epoch is not None
+
+
+class Arrears(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of the generation before that are still to be carried into this one."""
+
+    table: TableState
+    source: Source
+    left: Ranges
+
+
+class Ledger:
+    """The books of one generation."""
+
+    def __init__(self, number: int, previous: Ledger | None = None) -> None:
+        """Begin a generation after `previous`, whose living rows are this one's arrears."""
+        self.number = number
+        self.began_epoch = time.time()
+        self.tables: dict[str, TableState] = {}
+        self.sources: dict[Pair, Source] = {}
+        self.arrears: dict[Pair, Arrears] = {}
+        self._living: set[Pair] = set()
+        self._before: dict[str, TableState] = {} if previous is None else previous.tables
+        self._staged_tables: dict[str, TableState | None] = {}
+        self._staged_sources: dict[Pair, Source | None] = {}
+        self._staged_arrears: dict[Pair, Arrears | None] = {}
+        if previous is not None:
+            self.arrears = dict(previous.legacy())
+
+    def legacy(self) -> Iterator[tuple[Pair, Arrears]]:
+        """The pairs whose rows live on in the next generation."""
+        now = time.time()
+        for pair in self._living:
+            source = self.sources[pair]
+            if source.persist or (source.expires_epoch or 0.0) > now:
+                table = self.tables[pair[0]]
+                yield pair, Arrears(table=table, source=source, left=source.ranges)
+
+    def inherited(self, table_key: str) -> Columns:
+        """The columns a table of that name begins with: those of the generation before."""
+        before = self._before.get(table_key)
+        return before.sent_columns() if before is not None else ()
+
+    def had(self, table_key: str) -> bool:
+        """Whether the generation before had a table of that name."""
+        return table_key in self._before
+
+    # --- Reading, the staged first ----------------------------------------------------------
+
+    def table(self, key: str) -> TableState | None:
+        """The table of that key."""
+        if key in self._staged_tables:
+            return self._staged_tables[key]
+        return self.tables.get(key)
+
+    def source(self, pair: Pair) -> Source | None:
+        """The rows of that pair in this generation."""
+        if pair in self._staged_sources:
+            return self._staged_sources[pair]
+        return self.sources.get(pair)
+
+    def owed(self, pair: Pair) -> Arrears | None:
+        """The rows of that pair that are still to be carried."""
+        if pair in self._staged_arrears:
+            return self._staged_arrears[pair]
+        return self.arrears.get(pair)
+
+    def pairs_of(self, table_key: str) -> list[Pair]:
+        """Every pair of a table, carried yet or not; committed ones only."""
+        return [pair for pair in {**self.sources, **self.arrears} if pair[0] == table_key]
+
+    # --- Writing ----------------------------------------------------------------------------
+
+    def put_table(self, key: str, table: TableState | None) -> None:
+        """Stage a table's new state; None where it is gone."""
+        self._staged_tables[key] = table
+
+    def put_source(self, pair: Pair, source: Source | None) -> None:
+        """Stage a pair's new state; None where it is gone."""
+        self._staged_sources[pair] = source
+
+    def put_arrears(self, pair: Pair, arrears: Arrears | None) -> None:
+        """Stage what is still owed to a pair; None where that is nothing."""
+        self._staged_arrears[pair] = arrears
+
+    def commit(self) -> None:
+        """The file has it: what was staged is true now."""
+        _apply(self._staged_tables, self.tables)
+        _apply(self._staged_sources, self.sources)
+        _apply(self._staged_arrears, self.arrears)
+        for pair, source in self._staged_sources.items():
+            if source is not None and source.lives_on:
+                self._living.add(pair)
+            else:
+                self._living.discard(pair)
+        self._clear()
+
+    def rollback(self) -> None:
+        """The file does not have it: forget what was staged."""
+        self._clear()
+
+    def _clear(self) -> None:
+        self._staged_tables.clear()
+        self._staged_sources.clear()
+        self._staged_arrears.clear()
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _apply(staged: dict[_K, _V | None], onto: dict[_K, _V]) -> None:
+    for key, value in staged.items():
+        if value is None:
+            onto.pop(key, None)
+        else:
+            onto[key] = value

@@ -1,0 +1,387 @@
+"""The threads that answer queries, and the warden that keeps their time.
+
+Rules of this file:
+1. A reader runs one query at a time on a connection of its own to the current snapshot; a
+   query that began on a snapshot ends on it.
+2. Slow queries may hold all readers but one. The last, the express, takes only queries that
+   were not slow yet; one that takes longer than EXPRESS_S there is interrupted and waits for
+   another reader, where it begins anew (nothing of it has been sent: streams never ride
+   the express).
+3. An interrupt is sent only under the lock that assigns queries, and only to the reader that
+   still has that query: a late one would hit the next.
+4. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
+   all the same. Its reader is given up, at most GIVEN_UP_MAX at a time, and a new one starts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import apsw
+import msgspec
+
+from qasino_server.database.answer import Limits
+from qasino_server.database.snapshot import Dress, Snapshot, SnapshotConnection
+from qasino_server.errors import Busy, Cancelled, QasinoError, Refused, ServerFault
+from qasino_server.service import OnDeath, Service
+from qasino_server.store.job import Job
+from qasino_server.table import Result
+
+log = logging.getLogger("qasino.store")
+
+READERS = 4
+WAITING_MAX = 2000
+EXPRESS_S = 1.0
+GIVE_UP_S = 1.0
+GIVEN_UP_MAX = 4
+_TICK_S = 0.05
+
+
+class Counts(msgspec.Struct):
+    """Queries since the start; changed under the readers' lock."""
+
+    received: int = 0
+    completed: int = 0
+    errors: int = 0
+
+
+class Readers:
+    """The reader threads, what waits for them, and what runs."""
+
+    def __init__(
+        self,
+        current: Callable[[], Snapshot],
+        dress: Callable[[], Dress],
+        limits: Limits,
+        on_death: OnDeath,
+    ) -> None:
+        self._current = current
+        self._dress = dress
+        self._limits = limits
+        self._on_death = on_death
+        self.lock = threading.Condition()
+        self._fresh: deque[Job] = deque()
+        self._slow: deque[Job] = deque()
+        self._jobs: dict[str, Job] = {}
+        self._readers: list[Reader] = []
+        self._given_up: list[Reader] = []
+        self._numbers = itertools.count(1)
+        self.counts = Counts()
+        self._warden = Warden(self, on_death)
+
+    # --- Life -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to answer."""
+        with self.lock:
+            self._readers = [self._new_reader(express=n == 0) for n in range(READERS)]
+        for reader in self._readers:
+            reader.start()
+        self._warden.start()
+
+    def _new_reader(self, express: bool) -> Reader:
+        return Reader(self, self._current, self._dress, self._limits, express, self._on_death)
+
+    def stop(self) -> None:
+        """Interrupt what runs, refuse what waits, let the threads go."""
+        self._warden.stop()
+        with self.lock:
+            waiting = [*self._fresh, *self._slow]
+            self._fresh.clear()
+            self._slow.clear()
+            for reader in self._readers:
+                reader.stopping.set()
+                reader.interrupt(Cancelled("the server is shutting down"))
+            self.lock.notify_all()
+        for job in waiting:
+            self.conclude(job, Busy("the server is shutting down"))
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the threads; True if all have ended."""
+        ends = time.monotonic() + timeout_s
+        threads = [self._warden, *self._readers]
+        return all([t.join(max(0.0, ends - time.monotonic())) for t in threads])
+
+    def turn_over(self) -> None:
+        """There is a new snapshot: idle readers let go of the old one now."""
+        with self.lock:
+            self.lock.notify_all()
+
+    # --- Jobs -------------------------------------------------------------------------------
+
+    def new_query_id(self) -> str:
+        """An id nobody else has."""
+        return str(next(self._numbers))
+
+    def submit(self, job: Job) -> None:
+        """Queue the job. Raises Busy, or Refused where its id is running already."""
+        with self.lock:
+            self.counts.received += 1
+            if job.query_id in self._jobs:
+                self.counts.errors += 1
+                raise Refused(f"a query with the id {job.query_id} is running already")
+            if len(self._fresh) + len(self._slow) >= WAITING_MAX:
+                self.counts.errors += 1
+                raise Busy("busy: too many queries wait already; try again")
+            self._jobs[job.query_id] = job
+            if job.slow:
+                self._slow.append(job)
+                self.lock.notify_all()
+            else:
+                self._fresh.append(job)
+                self.lock.notify()
+
+    def register(self, job: Job) -> None:
+        """Make a job known that runs elsewhere, so that it can be listed and cancelled."""
+        with self.lock:
+            self.counts.received += 1
+            if job.query_id in self._jobs:
+                raise Refused(f"a query with the id {job.query_id} is running already")
+            self._jobs[job.query_id] = job
+
+    def cancel(self, query_id: str) -> bool:
+        """Stop the query of that id, running or waiting; False where there is none."""
+        with self.lock:
+            job = self._jobs.get(query_id)
+            if job is None:
+                return False
+            job.stop_reason = Cancelled("the query was cancelled")
+            waiting = self._remove(job)
+            for reader in self._readers:
+                if reader.job is job:
+                    reader.interrupt(job.stop_reason)
+        if waiting:
+            self.conclude(job, job.stop_reason)
+        return True
+
+    def _remove(self, job: Job) -> bool:
+        for queue in (self._fresh, self._slow):
+            if job in queue:
+                queue.remove(job)
+                return True
+        return False
+
+    def running(self) -> list[Job]:
+        """The jobs that run or wait, the oldest first."""
+        with self.lock:
+            return list(self._jobs.values())
+
+    def conclude(self, job: Job, outcome: Result | QasinoError | None) -> None:
+        """Answer a job, unless it has been answered."""
+        with self.lock:
+            if job.finished:
+                return
+            job.finished = True
+            self._jobs.pop(job.query_id, None)
+            if isinstance(outcome, Result):
+                self.counts.completed += 1
+            else:
+                self.counts.errors += 1
+        job.finish(outcome)
+
+    # --- For readers ------------------------------------------------------------------------
+
+    def next_job(self, reader: Reader) -> Job | None:
+        """Wait for a job this reader may take; None when it should look around instead."""
+        with self.lock:
+            if reader.stopping.is_set():
+                return None
+            job = self._take(reader)
+            if job is None:
+                self.lock.wait()
+                job = self._take(reader)
+            if job is not None:
+                job.running_since = time.monotonic()
+                reader.job = job
+            return job
+
+    def _take(self, reader: Reader) -> Job | None:
+        if self._slow and not reader.express:
+            return self._slow.popleft()
+        if self._fresh and not reader.stopping.is_set():
+            return self._fresh.popleft()
+        return None
+
+    def job_done(self, reader: Reader, job: Job, outcome: Result | QasinoError) -> None:
+        """The reader is free again; the job is answered, or goes back to wait."""
+        with self.lock:
+            reader.job = None
+            again = job.demoted and not job.finished and job.stop_reason is None
+            if again:
+                job.demoted, job.slow, job.running_since = False, True, None
+                again = not isinstance(outcome, Result)
+            if again:
+                self._slow.append(job)
+                self.lock.notify_all()
+        if not again:
+            self.conclude(job, outcome)
+
+    # --- For the warden ---------------------------------------------------------------------
+
+    def keep_time(self) -> bool:
+        """Interrupt, refuse and give up what is over its time; True if any job is left."""
+        late: list[Job] = []
+        now = time.monotonic()
+        with self.lock:
+            for queue in (self._fresh, self._slow):
+                late += [job for job in queue if now > job.deadline]
+            for job in late:
+                self._remove(job)
+            for reader in list(self._readers):
+                abandoned = self._keep_time_of(reader, now)
+                if abandoned is not None:
+                    late.append(abandoned)
+            left = bool(self._jobs)
+        for job in late:
+            self.conclude(job, job.stop_reason or job.timed_out())
+        return left
+
+    def _keep_time_of(self, reader: Reader, now: float) -> Job | None:
+        """Look at one reader; the job it is given up with, if it is."""
+        job = reader.job
+        if job is None or job.running_since is None:
+            return None
+        if now > job.deadline:
+            job.stop_reason = job.stop_reason or job.timed_out()
+        elif reader.express and now > job.running_since + EXPRESS_S:
+            job.demoted = True
+        if job.stop_reason is not None or job.demoted:
+            reader.interrupt(job.stop_reason)
+        if job.stop_reason is not None and reader.overdue(now, GIVE_UP_S):
+            return self._give_up(reader, job)
+        return None
+
+    def _give_up(self, reader: Reader, job: Job) -> Job | None:
+        """Let a reader that does not hear go its own way, and put a new one in its place."""
+        self._given_up = [given for given in self._given_up if not given.join(0)]
+        if len(self._given_up) >= GIVEN_UP_MAX:
+            return None
+        log.warning("reader given up: a query does not hear its interrupt: %s", job.sql[:200])
+        reader.given_up = True
+        reader.stopping.set()
+        self._given_up.append(reader)
+        successor = self._new_reader(reader.express)
+        self._readers[self._readers.index(reader)] = successor
+        successor.start()
+        return job
+
+
+class Reader(Service):
+    """One thread with one connection."""
+
+    def __init__(
+        self,
+        owner: Readers,
+        current: Callable[[], Snapshot],
+        dress: Callable[[], Dress],
+        limits: Limits,
+        express: bool,
+        on_death: OnDeath,
+    ) -> None:
+        super().__init__("reader-express" if express else "reader", on_death)
+        self._owner = owner
+        self._current = current
+        self._dress = dress
+        self._limits = limits
+        self._snapshot: Snapshot | None = None
+        self._on: SnapshotConnection | None = None
+        self._interrupted_at: float | None = None
+        self.express = express
+        self.job: Job | None = None
+        self.given_up = False
+
+    # --- Under the readers' lock, any thread --------------------------------------------------
+
+    def interrupt(self, reason: QasinoError | None) -> None:
+        """Stop the statement that runs, if one does."""
+        if self.job is None or self._on is None:
+            return
+        if reason is not None:
+            self.job.stop_reason = self.job.stop_reason or reason
+        if self._interrupted_at is None:
+            self._interrupted_at = time.monotonic()
+        self._on.connection.interrupt()
+
+    def overdue(self, now: float, grace_s: float) -> bool:
+        """Whether it was interrupted more than `grace_s` ago and still runs."""
+        return self._interrupted_at is not None and now > self._interrupted_at + grace_s
+
+    # --- The reader's thread ------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Take a job, answer it; between jobs follow the snapshot."""
+        try:
+            while not self.stopping.is_set():
+                job = self._owner.next_job(self)
+                if job is None:
+                    self._let_go_of_old()
+                else:
+                    self._serve(job)
+        finally:
+            self._close()
+
+    def _serve(self, job: Job) -> None:
+        started = time.perf_counter()
+        outcome: Result | QasinoError
+        try:
+            on, snapshot = self._connection()
+            outcome = job.run(on, self._limits)
+            if isinstance(outcome, Result):
+                outcome = msgspec.structs.replace(
+                    outcome,
+                    generation_number=snapshot.number,
+                    generation_age_s=max(0.0, time.time() - snapshot.since_epoch),
+                    elapsed_s=time.perf_counter() - started,
+                )
+        except Exception:
+            # A reader must not die of one query: the others would wait for it for ever.
+            log.exception("query failed: %s", job.sql[:1000])
+            outcome = ServerFault("the server failed at this query; its log says how")
+        with self._owner.lock:
+            self._interrupted_at = None
+        self._owner.job_done(self, job, outcome)
+
+    def _connection(self) -> tuple[SnapshotConnection, Snapshot]:
+        """The connection to the current snapshot, dressed."""
+        dress = self._dress()
+        for _ in range(3):
+            snapshot = self._current()
+            try:
+                if self._snapshot is not snapshot or self._on is None:
+                    self._close()
+                    on = snapshot.take_connection() or snapshot.new_connection(dress)
+                    with self._owner.lock:
+                        self._on, self._snapshot = on, snapshot
+                self._on.wear(dress)
+                return self._on, snapshot
+            except apsw.CantOpenError:
+                continue  # two rotations went by since we looked
+        raise ServerFault("the snapshot cannot be opened")
+
+    def _let_go_of_old(self) -> None:
+        if self._snapshot is not None and self._snapshot is not self._current():
+            self._close()
+
+    def _close(self) -> None:
+        with self._owner.lock:
+            on, self._on, self._snapshot = self._on, None, None
+        if on is not None:
+            on.close()
+
+
+class Warden(Service):
+    """Looks at the clock for the readers, while there is anything to look at."""
+
+    def __init__(self, readers: Readers, on_death: OnDeath) -> None:
+        super().__init__("warden", on_death)
+        self._readers = readers
+
+    def run(self) -> None:
+        """Twenty times a second: a deadline is kept to within that."""
+        while not self.stopping.wait(_TICK_S):
+            self._readers.keep_time()

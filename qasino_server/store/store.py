@@ -1,0 +1,457 @@
+"""The store as a whole: it opens, publishes, answers, rotates, closes.
+
+Rotation, in the order in which nobody waits for it:
+1. the next generation is opened and takes the publications (the writer exchanges a
+   reference between two batches);
+2. the old one gets its internal tables and is sealed, while queries go to the snapshot
+   before it;
+3. the readers' connections to it are opened and warmed;
+4. the snapshot is exchanged: from here on queries see it;
+5. what nobody needs any more is archived and removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from qasino_server.database.answer import Limits
+from qasino_server.database.directory import RunDirectory
+from qasino_server.database.generation import Generation
+from qasino_server.database.snapshot import Dress, Place, Snapshot, SnapshotConnection
+from qasino_server.errors import BadRequest, Busy, QasinoError, QueryTimeout, Refused, ServerFault
+from qasino_server.render import Stream
+from qasino_server.service import OnDeath
+from qasino_server.statement import Kill, Select, ShowQueries, read_statement
+from qasino_server.statics import Statics
+from qasino_server.store.absence import Absence
+from qasino_server.store.archive import Archive
+from qasino_server.store.intake import Intake
+from qasino_server.store.internal import (
+    QUERIES_COLUMNS,
+    Facts,
+    TableSummary,
+    compose,
+    query_rows,
+    static_summaries,
+    summarize,
+)
+from qasino_server.store.job import Job, Sink
+from qasino_server.store.ledger import Ledger
+from qasino_server.store.readers import READERS, Readers
+from qasino_server.store.writer import Writer
+from qasino_server.table import Publication, Receipt, Result
+from qasino_server.views import Views
+
+log = logging.getLogger("qasino.store")
+
+REJECTS_MAX = 1000
+LOOK_S = 1.0
+"""How long a look into the open generation may keep publications waiting."""
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store needs to be told."""
+
+    identity: str
+    duration_s: int
+    db_dir: Path | None
+    static_db: Path
+    archive_dir: Path | None
+    archive_keep: int
+    views_file: Path
+    query_timeout_s: float
+    max_rows: int
+    max_result_bytes: int
+    max_body_bytes: int
+    forget_after_s: float
+
+
+class UpdateCounts(msgspec.Struct):
+    """Publications since the start; written by the writer thread and by rejections."""
+
+    updates_received: int = 0
+    updates_completed: int = 0
+    update_errors: int = 0
+    inserts_received: int = 0
+    inserts_completed: int = 0
+
+    def count(self, update: bool, ok: bool) -> None:
+        """Count one publication that was tried."""
+        if update:
+            self.updates_received += 1
+            self.updates_completed += ok
+            self.update_errors += not ok
+        else:
+            self.inserts_received += 1
+            self.inserts_completed += ok
+
+
+class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A query as a port hands it in."""
+
+    sql: str
+    port: str
+    peer: str
+    query_id: str | None = None
+    form: str = "strings"
+    """strings or typed (JSON built for the wire), or rows (Python tuples)."""
+    use_write_db: bool = False
+    stream: Stream | None = None
+    sink: Sink | None = None
+
+
+class Store:
+    """Everything behind the ports."""
+
+    def __init__(self, settings: StoreSettings, on_death: OnDeath) -> None:
+        """Open the files and make the first snapshot, number 0.
+
+        Raises StartError where a directory or file cannot be used.
+        """
+        self.settings = settings
+        self._limits = Limits(settings.max_rows, settings.max_result_bytes)
+        self._directory = RunDirectory(settings.db_dir)
+        try:
+            self._statics = Statics(settings.static_db)
+        except QasinoError:
+            self._directory.close()
+            raise
+        self._views = Views(settings.views_file)
+        self._archive = Archive(settings.archive_dir, settings.archive_keep, on_death)
+        self._absence = Absence(settings.forget_after_s)
+        self._rejects: deque[tuple[Any, ...]] = deque(maxlen=REJECTS_MAX)
+        self._counts = UpdateCounts()
+        self._dress_lock = threading.Lock()
+        self._dress = Dress(0)
+        self._dress_made_of: tuple[Any, ...] = ()
+        self._summaries: list[TableSummary] = []
+        self.ports: list[tuple[str, str, int]] = []
+        """(name, address, port) of what is bound; filled in by the assembly before start."""
+        self._on_death = on_death
+        self._started = False
+
+    def start(self, first_number: int) -> None:
+        """Make the first snapshot and begin to collect the generation of that number."""
+        zero = Intake(Generation(self._directory.generation_path(0)), Ledger(0))
+        first = Generation(self._directory.generation_path(first_number))
+        self._snapshot = self._finish(zero, None)
+        self._writer = Writer(
+            Intake(first, Ledger(first_number, zero.ledger)),
+            self._statics,
+            self._views.names,
+            2 * self.settings.max_body_bytes,
+            self._on_death,
+        )
+        self._readers = Readers(lambda: self._snapshot, self.dress, self._limits, self._on_death)
+        self._archive.start()
+        self._writer.start()
+        self._readers.start()
+        self._started = True
+
+    def stop(self, timeout_s: float) -> None:
+        """Stop answering, store what was accepted, close and remove the files."""
+        if self._started:
+            self._stop_threads(time.monotonic() + timeout_s)
+        self._statics.close()
+        self._directory.close()
+
+    def _stop_threads(self, ends: float) -> None:
+        self._readers.stop()
+        self._writer.stop()
+        self._archive.stop()
+        for part in (self._writer, self._readers, self._archive):
+            if not part.join(max(0.1, ends - time.monotonic())):
+                log.warning("%s did not end in time", type(part).__name__)
+        self._snapshot.close_untaken()
+
+    # --- Publishing -------------------------------------------------------------------------
+
+    def publish(
+        self, publication: Publication, peer: str, done: Callable[[Receipt | QasinoError], None]
+    ) -> None:
+        """Store a publication; `done` gets the outcome after the commit, in another thread.
+
+        Raises Busy where no more can wait.
+        """
+
+        def settle(outcome: Receipt | QasinoError) -> None:
+            ok = isinstance(outcome, Receipt)
+            self._counts.count(publication.update, ok)
+            if isinstance(outcome, QasinoError):
+                self._reject(publication.identity, peer, publication.tablename, outcome.sentence)
+            done(outcome)
+
+        self._writer.submit(publication, settle)
+
+    def reject(self, peer: str, reason: str) -> None:
+        """Note a publication that could not even be read."""
+        self._reject(None, peer, None, reason)
+
+    def _reject(self, identity: str | None, peer: str, tablename: str | None, reason: str) -> None:
+        self._rejects.append((round(time.time(), 2), identity, peer, tablename, reason))
+        log.info("rejected identity=%s peer=%s table=%s: %s", identity, peer, tablename, reason)
+
+    def drop_table(
+        self, tablename: str, identity: str | None, done: Callable[[str | QasinoError], None]
+    ) -> None:
+        """End a static or persistent table; `done` gets a sentence. Raises Busy."""
+
+        def settle(outcome: str | QasinoError) -> None:
+            if isinstance(outcome, str):
+                self._absence.forget(tablename.lower(), identity)
+            done(outcome)
+
+        self._writer.drop(tablename, identity, settle)
+
+    def has_room(self) -> bool:
+        """Whether a publication would be taken now."""
+        return self._writer.has_room()
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Call it once when a publication would be taken again; in another thread."""
+        self._writer.when_room(call)
+
+    # --- Querying ---------------------------------------------------------------------------
+
+    def query(self, request: QueryRequest, done: Callable[[Result | QasinoError], None]) -> str:
+        """Answer a statement; `done` gets the outcome, in another thread or in this one.
+
+        Returns the query's id. Raises Busy or Refused.
+        """
+        statement = read_statement(request.sql)
+        query_id = request.query_id or self._readers.new_query_id()
+        if isinstance(statement, ShowQueries):
+            done(self._show_queries(request.form))
+        elif isinstance(statement, Kill):
+            done(self._kill(statement.query_id, request.form))
+        else:
+            job = self._job(statement, request, query_id, done)
+            if request.use_write_db:
+                self._look(job)
+            else:
+                self._readers.submit(job)
+        return query_id
+
+    def _job(
+        self,
+        select: Select,
+        request: QueryRequest,
+        query_id: str,
+        done: Callable[[Result | QasinoError], None],
+    ) -> Job:
+        return Job(
+            query_id=query_id,
+            select=select,
+            sql=request.sql,
+            port=request.port,
+            peer=request.peer,
+            timeout_s=self.settings.query_timeout_s,
+            done=done,
+            form=request.form,
+            stream=request.stream,
+            sink=request.sink,
+        )
+
+    def cancel(self, query_id: str) -> bool:
+        """Stop a query, running or waiting; False where there is none of that id."""
+        return self._readers.cancel(query_id)
+
+    def _show_queries(self, form: str) -> Result:
+        rows = query_rows(self._readers.running(), time.monotonic())
+        return self._own_result(QUERIES_COLUMNS, rows, form)
+
+    def _kill(self, query_id: str, form: str) -> Result | QasinoError:
+        if not self.cancel(query_id):
+            return Refused(f"no query with the id {query_id} is running")
+        return self._own_result(("killed",), [(query_id,)], form)
+
+    def _own_result(
+        self, names: tuple[str, ...], rows: list[tuple[Any, ...]] | Any, form: str
+    ) -> Result:
+        """A result that no reader made."""
+        result = Result(
+            column_names=names,
+            column_types=("",) * len(names),
+            nr_rows=len(rows),
+            generation_number=self._snapshot.number,
+            generation_age_s=max(0.0, time.time() - self._snapshot.since_epoch),
+        )
+        if form == "rows":
+            return msgspec.structs.replace(result, rows=rows)
+        if form == "typed":
+            return msgspec.structs.replace(result, rows_json=msgspec.json.encode(rows).decode())
+        strings = [[str(cell) for cell in row] for row in rows]
+        widths = [max(map(len, column)) for column in zip(names, *strings, strict=True)]
+        return msgspec.structs.replace(
+            result, rows_json=msgspec.json.encode(strings).decode(), max_widths=tuple(widths)
+        )
+
+    def _look(self, job: Job) -> None:
+        """Answer from the open generation: between two batches, on a connection of its own.
+
+        The file is whole between two transactions, so it can be read as if it were sealed;
+        the writer waits LOOK_S at most. A statement that ignores its interrupt reads on
+        while the file changes under it: what it finds is thrown away.
+        """
+        job.deadline = min(job.deadline, job.began + self.settings.query_timeout_s)
+        self._readers.register(job)
+        try:
+            self._writer.look(lambda path: self._look_now(job, path))
+        except Busy as error:
+            self._readers.conclude(job, error)
+
+    def _look_now(self, job: Job, path: Path) -> None:
+        """In the writer's thread, which waits for the looker."""
+        if job.finished or time.monotonic() > job.deadline:
+            self._readers.conclude(job, job.timed_out())
+            return
+        looker = _Looker(job, Place(path, None, self._statics.path), self)
+        looker.start()
+        if not looker.ended.wait(LOOK_S):
+            looker.interrupt()
+            looker.ended.wait(0.1)
+        self._readers.conclude(
+            job, looker.outcome or QueryTimeout(f"use_write_db gives a query {LOOK_S:g} s")
+        )
+
+    def dress(self) -> Dress:
+        """The views in force; a new version where the views file or the statics changed."""
+        made_of = (self._views.current(), self._statics.version)
+        if made_of[0] is not (self._dress_made_of or (None,))[0] or made_of != self._dress_made_of:
+            with self._dress_lock:
+                if made_of != self._dress_made_of:
+                    self._dress = Dress(self._dress.version + 1, made_of[0])
+                    self._dress_made_of = made_of
+        return self._dress
+
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """Every table of the snapshot, and the static ones, as get_table_list tells them."""
+        summaries = [*self._summaries, *static_summaries(self._statics.tables.values())]
+        return {
+            t.name: {
+                "last_update_epoch": t.last_update_epoch,
+                "updates": t.nr_updates,
+                "nr_rows": t.nr_rows,
+            }
+            for t in summaries
+        }
+
+    # --- Rotating ---------------------------------------------------------------------------
+
+    @property
+    def generation_number(self) -> int:
+        """The number of the snapshot."""
+        return self._snapshot.number
+
+    def rotate(self, number: int) -> int:
+        """End the open generation, begin the one of that number; rows in the new snapshot.
+
+        One thread at a time. Raises apsw.Error where the files cannot be written; the old
+        snapshot stays in force then.
+        """
+        while not self._writer.carried.wait(0.5):
+            if self._writer.stopping.is_set():
+                raise ServerFault("the server is shutting down")
+        successor = Generation(self._directory.generation_path(number))
+        retired = self._writer.exchange(successor, number)
+        previous = self._snapshot
+        self._snapshot = self._finish(retired, previous.place.snapshot)
+        self._writer.carry_from(self._snapshot.place.snapshot)
+        self._readers.turn_over()
+        previous.close_untaken()
+        self._archive.keep(previous.place.snapshot, previous.number)
+        if previous.place.previous is not None:
+            self._archive.remove(previous.place.previous)
+        return sum(t.nr_rows for t in self._summaries)
+
+    def _finish(self, retired: Intake, previous: Path | None) -> Snapshot:
+        """Write the internal tables, seal, open and warm the readers' connections."""
+        now = time.time()
+        ledger = retired.ledger
+        live = summarize(ledger)
+        facts = self._facts(ledger, now)
+        try:
+            with retired.generation.transaction():
+                for table in compose(ledger, live, facts):
+                    retired.generation.write_table(table.name, table.columns, table.rows)
+        finally:
+            retired.generation.seal()
+        place = Place(retired.generation.path, previous, self._statics.path)
+        dress = self.dress()
+        connections = [
+            SnapshotConnection(place, dress, self._limits.max_bytes) for _ in range(READERS)
+        ]
+        for connection in connections:
+            connection.warm()
+        self._summaries = live
+        return Snapshot(ledger.number, now, connections, place, self._limits.max_bytes)
+
+    def _facts(self, ledger: Ledger, now: float) -> Facts:
+        readers = getattr(self, "_readers", None)
+        sql = readers.counts if readers is not None else None
+        updates = self._counts
+        return Facts(
+            server_identity=self.settings.identity,
+            duration_s=self.settings.duration_s,
+            epoch=now,
+            statics=self._statics.tables,
+            nr_views=len(self._views.current()),
+            sql_counts=(sql.received, sql.completed, sql.errors) if sql else (0, 0, 0),
+            update_counts=(
+                updates.updates_received,
+                updates.updates_completed,
+                updates.update_errors,
+                updates.inserts_received,
+                updates.inserts_completed,
+            ),
+            missing=self._absence.note(ledger, now),
+            rejects=list(self._rejects),
+            ports=list(self.ports),
+        )
+
+
+class _Looker(threading.Thread):
+    """A short-lived thread that looks into the open generation for one query."""
+
+    def __init__(self, job: Job, place: Place, store: Store) -> None:
+        super().__init__(name="looker", daemon=True)
+        self._job = job
+        self._place = place
+        self._store = store
+        self._on: SnapshotConnection | None = None
+        self.outcome: Result | QasinoError | None = None
+        self.ended = threading.Event()
+
+    def interrupt(self) -> None:
+        """Stop the statement; the writer's thread."""
+        on = self._on
+        if on is not None and not self.ended.is_set():
+            on.connection.interrupt()
+
+    def run(self) -> None:
+        started = time.perf_counter()
+        settings = self._store.settings
+        limits = Limits(settings.max_rows, settings.max_result_bytes)
+        try:
+            dress = self._store.dress()
+            self._on = SnapshotConnection(self._place, dress, limits.max_bytes)
+            outcome = self._job.run(self._on, limits)
+            if isinstance(outcome, Result):
+                elapsed_s = time.perf_counter() - started
+                outcome = msgspec.structs.replace(outcome, elapsed_s=elapsed_s)
+            self.outcome = outcome
+        except (apsw.Error, BadRequest) as error:
+            self.outcome = ServerFault(f"the open generation cannot be read now: {error}")
+        finally:
+            self.ended.set()
+            if self._on is not None:
+                self._on.close()

@@ -1,0 +1,397 @@
+"""The one thread that writes: publications in batches, then the odd jobs between two batches.
+
+In this order, whenever it is free:
+1. An exchange of generations. It never stands in the queue behind publications; the longest
+   it waits is one batch, and a batch is bounded in bytes.
+2. A look into the open generation (`use_write_db`), 1 s at most.
+3. What waits in the queue: a batch of live publications, or one static table or drop.
+4. A portion of what is to be carried from the generation before.
+
+Whoever hands something in gives a callable that gets the outcome; it runs in this thread,
+after the commit, so it must only pass the outcome on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from qasino_server.database.generation import Generation
+from qasino_server.errors import Busy, QasinoError, Refused, ServerFault
+from qasino_server.service import OnDeath, Service
+from qasino_server.statics import Statics
+from qasino_server.store.intake import CarryFirst, Intake
+from qasino_server.store.ledger import Ledger
+from qasino_server.table import Publication, Receipt
+
+log = logging.getLogger("qasino.store")
+
+Outcome = Receipt | QasinoError
+Done = Callable[[Any], None]
+
+BATCH_PUBLICATIONS = 256
+BATCH_BYTES = 1 << 20
+"""About 10 ms of work, which is what a rotation waits for at most."""
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    publication: Publication
+    done: Done
+
+
+class _Drop(msgspec.Struct, frozen=True):
+    tablename: str
+    identity: str | None
+    done: Done
+
+
+class _Exchange:
+    """A request for the next generation to take over, and the old one when it has."""
+
+    def __init__(self, successor: Generation, number: int) -> None:
+        self.successor = successor
+        self.number = number
+        self.done = threading.Event()
+        self.retired: Intake | None = None
+
+
+class Writer(Service):
+    """Owns the open generation."""
+
+    def __init__(
+        self,
+        first: Intake,
+        statics: Statics,
+        view_names: Callable[[], frozenset[str]],
+        max_waiting_bytes: int,
+        on_death: OnDeath,
+    ) -> None:
+        super().__init__("writer", on_death)
+        self._intake = first
+        self._statics = statics
+        self._view_names = view_names
+        self._max_waiting_bytes = max_waiting_bytes
+        self._condition = threading.Condition()
+        self._queue: deque[_Waiting | _Drop] = deque()
+        self._waiting_bytes = 0
+        self._on_room: list[Callable[[], None]] = []
+        self._exchange: _Exchange | None = None
+        self._looks: deque[Callable[[Path], None]] = deque()
+        self._source: Path | None = None
+        self._attached = False
+        self._postponed: list[_Waiting] = []
+        self.carried = threading.Event()
+        """Set while nothing is left to be carried into the open generation."""
+        self.carried.set()
+
+    # --- Any thread -------------------------------------------------------------------------
+
+    def submit(self, publication: Publication, done: Done) -> None:
+        """Queue a publication; `done` gets its Receipt or a QasinoError.
+
+        Raises Busy where as much waits as the server holds.
+        """
+        self._put(_Waiting(publication, done), publication.size_bytes)
+
+    def drop(self, tablename: str, identity: str | None, done: Done) -> None:
+        """Queue the end of a static or persistent table; `done` gets a sentence."""
+        self._put(_Drop(tablename, identity, done), 500)
+
+    def _put(self, item: _Waiting | _Drop, size_bytes: int) -> None:
+        with self._condition:
+            if self.stopping.is_set():
+                raise Busy("the server is shutting down")
+            if self._waiting_bytes > self._max_waiting_bytes:
+                raise Busy("busy: as many publications wait to be stored as the server holds")
+            self._queue.append(item)
+            self._waiting_bytes += size_bytes
+            self._condition.notify()
+
+    def has_room(self) -> bool:
+        """Whether another publication would be queued."""
+        return self._waiting_bytes <= self._max_waiting_bytes
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Call it once, from the writer thread, when there is room again."""
+        with self._condition:
+            self._on_room.append(call)
+            self._condition.notify()
+
+    def exchange(self, successor: Generation, number: int) -> Intake:
+        """Let the successor take the publications from now on; the old generation."""
+        request = _Exchange(successor, number)
+        with self._condition:
+            self._exchange = request
+            self._condition.notify()
+        while not request.done.wait(0.5):
+            if self.stopping.is_set() and self.join(0):
+                raise ServerFault("the writer has ended")
+        assert request.retired is not None
+        return request.retired
+
+    def carry_from(self, sealed: Path) -> None:
+        """The generation before is sealed: what is owed can be carried from its file."""
+        with self._condition:
+            self._source = sealed
+            self._condition.notify()
+
+    def look(self, call: Callable[[Path], None]) -> None:
+        """Run `call` with the open generation's file, between two batches."""
+        with self._condition:
+            if len(self._looks) >= 100:
+                raise Busy("busy: too many queries wait to look into the open generation")
+            self._looks.append(call)
+            self._condition.notify()
+
+    def wake(self) -> None:
+        with self._condition:
+            self._condition.notify()
+
+    # --- The writer's thread ----------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until stopped; what is queued then is still stored."""
+        while True:
+            with self._condition:
+                while not self._has_work():
+                    if self.stopping.is_set():
+                        self._end()
+                        return
+                    self._condition.wait()
+            if self._exchange is not None:
+                self._do_exchange(self._exchange)
+            elif self._looks:
+                self._looks.popleft()(self._intake.generation.path)
+            if self._queue:
+                self._do_queue()
+            if self._source is not None:
+                self._do_carry(self._source)
+            self._tell_of_room()
+
+    def _has_work(self) -> bool:
+        ready = self._exchange is not None or self._looks or self._queue or self._on_room
+        return bool(ready) or self._source is not None
+
+    def _end(self) -> None:
+        """Nobody who waits is left without an answer."""
+        for waiting in self._postponed:
+            waiting.done(Busy("the server is shutting down; nothing was stored"))
+        self._end_carrying()
+        self._intake.generation.seal()
+
+    def _tell_of_room(self) -> None:
+        if self._on_room and self.has_room():
+            with self._condition:
+                calls, self._on_room = self._on_room, []
+            for call in calls:
+                call()
+
+    # Batches
+
+    def _do_queue(self) -> None:
+        started = time.perf_counter()
+        batch = self._next_batch()
+        if isinstance(batch, _Drop):
+            batch.done(self._guarded(lambda: self._drop(batch)))
+        elif batch[0].publication.static:
+            outcome = self._guarded(lambda: self._replace_static(batch[0].publication))
+            self._report(batch[0], outcome, started)
+        else:
+            self._store_batch(batch, started)
+
+    def _next_batch(self) -> list[_Waiting] | _Drop:
+        """Take what can be stored in one transaction; a static table or a drop goes alone."""
+        batch: list[_Waiting] = []
+        size_bytes = 0
+        with self._condition:
+            while self._queue and len(batch) < BATCH_PUBLICATIONS and size_bytes < BATCH_BYTES:
+                item = self._queue[0]
+                alone = isinstance(item, _Drop) or item.publication.static
+                if alone and batch:
+                    break
+                self._queue.popleft()
+                if isinstance(item, _Drop):
+                    self._waiting_bytes -= 500
+                    return item
+                self._waiting_bytes -= item.publication.size_bytes
+                size_bytes += item.publication.size_bytes
+                batch.append(item)
+                if alone:
+                    break
+        return batch
+
+    def _store_batch(self, batch: list[_Waiting], started: float) -> None:
+        """All in one transaction; where the disk fails it, each in its own."""
+        try:
+            outcomes = self._transact(batch)
+        except apsw.Error as error:
+            if len(batch) > 1:
+                log.warning("batch of %d rolled back, trying one by one: %s", len(batch), error)
+                for waiting in batch:
+                    self._store_batch([waiting], started)
+                return
+            outcomes = [_disk_fault(error)]
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if outcome is None:
+                self._postponed.append(waiting)
+            else:
+                self._report(waiting, outcome, started)
+
+    def _transact(self, batch: list[_Waiting]) -> list[Outcome | None]:
+        """The outcome of each, None for one that has to wait for its rows to be carried."""
+        ledger = self._intake.ledger
+        outcomes: list[Outcome | None] = []
+        try:
+            with self._intake.generation.transaction():
+                for waiting in batch:
+                    outcomes.append(self._store(waiting.publication))
+        except BaseException:
+            ledger.rollback()
+            raise
+        ledger.commit()
+        return outcomes
+
+    def _store(self, publication: Publication) -> Outcome | None:
+        try:
+            self._refuse_taken(publication)
+            return self._intake.store(publication)
+        except CarryFirst:
+            return None
+        except QasinoError as error:
+            return error
+
+    def _refuse_taken(self, publication: Publication) -> None:
+        key = publication.table_key
+        if key in self._statics.tables:
+            raise Refused(
+                f"{publication.tablename} is a static table here; publish it with static, or end"
+                " it with drop_table first"
+            )
+        self._refuse_view(publication)
+
+    def _refuse_view(self, publication: Publication) -> None:
+        if publication.table_key in self._view_names():
+            raise Refused(f"{publication.tablename} is the name of a view of this server")
+
+    def _report(self, waiting: _Waiting, outcome: Outcome, started: float) -> None:
+        if log.isEnabledFor(logging.DEBUG):
+            publication = waiting.publication
+            log.debug(
+                "publication identity=%s table=%s rows=%s seconds=%.6f%s",
+                publication.identity,
+                publication.tablename,
+                outcome.nr_rows if isinstance(outcome, Receipt) else 0,
+                time.perf_counter() - started,
+                f" refused={outcome.sentence}" if isinstance(outcome, QasinoError) else "",
+            )
+        waiting.done(outcome)
+
+    # Static tables and drops
+
+    def _replace_static(self, publication: Publication) -> Receipt:
+        self._refuse_view(publication)
+        ledger = self._intake.ledger
+        key = publication.table_key
+        owed = any(pair[0] == key for pair in ledger.arrears)
+        if key in ledger.tables or owed or ledger.had(key):
+            raise Refused(
+                f"{publication.tablename} is a live table in this generation or the last one; it"
+                " can become static once nobody has published it for a generation"
+            )
+        table = self._statics.replace(publication, time.time())
+        return Receipt(ledger.number, table.nr_rows)
+
+    def _drop(self, drop: _Drop) -> str:
+        key = drop.tablename.lower()
+        if key in self._statics.tables:
+            if drop.identity is not None:
+                raise Refused(f"{drop.tablename} is static and has no rows of one identity alone")
+            self._statics.drop(key)
+            return f"the static table {drop.tablename} is gone"
+        intake = self._intake
+        try:
+            with intake.generation.transaction():
+                ended = intake.end_persistence(key, drop.identity)
+        except BaseException:
+            intake.ledger.rollback()
+            raise
+        intake.ledger.commit()
+        if not ended:
+            of = f" of {drop.identity}" if drop.identity is not None else ""
+            raise Refused(f"there is no static or persistent table named {drop.tablename}{of}")
+        self._see_what_is_owed()
+        return f"{drop.tablename} is no longer carried; its rows end with this snapshot"
+
+    def _guarded(self, work: Callable[[], Any]) -> Any:
+        """The outcome of work that is not part of a batch."""
+        try:
+            return work()
+        except QasinoError as error:
+            return error
+        except apsw.Error as error:
+            return _disk_fault(error)
+
+    # Exchange and carrying
+
+    def _do_exchange(self, request: _Exchange) -> None:
+        self._end_carrying()
+        retired = self._intake
+        ledger = Ledger(request.number, retired.ledger)
+        self._intake = Intake(request.successor, ledger)
+        self._source = None
+        self._see_what_is_owed()
+        self._exchange = None
+        request.retired = retired
+        request.done.set()
+
+    def _see_what_is_owed(self) -> None:
+        if self._intake.ledger.arrears or self._postponed:
+            self.carried.clear()
+        else:
+            self.carried.set()
+
+    def _do_carry(self, sealed: Path) -> None:
+        """The publications that waited for it, then one portion, and the end of it."""
+        intake = self._intake
+        try:
+            if not self._attached and (intake.ledger.arrears or self._postponed):
+                intake.generation.attach_source(sealed)
+                self._attached = intake.can_carry = True
+            if self._postponed:
+                self._store_postponed()
+            if intake.ledger.arrears:
+                with intake.generation.transaction():
+                    intake.carry_some()
+                intake.ledger.commit()
+        except apsw.Error as error:
+            intake.ledger.rollback()
+            log.error("carrying waits, it cannot be written now: %s", error)
+            self.stopping.wait(0.5)
+        if not intake.ledger.arrears:
+            self._end_carrying()
+            self._source = None
+            self._see_what_is_owed()
+
+    def _store_postponed(self) -> None:
+        postponed, self._postponed = self._postponed, []
+        self._store_batch(postponed, time.perf_counter())
+
+    def _end_carrying(self) -> None:
+        if self._attached:
+            self._intake.generation.detach_source()
+            self._attached = self._intake.can_carry = False
+
+
+def _disk_fault(error: apsw.Error) -> QasinoError:
+    if isinstance(error, apsw.FullError | apsw.IOError | apsw.CantOpenError):
+        return Busy(f"the server has no room to store this now ({error}); nothing was stored")
+    log.error("publication failed: %s: %s", type(error).__name__, error)
+    return ServerFault("the server could not store this; its log says why; nothing was stored")

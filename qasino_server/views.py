@@ -1,0 +1,101 @@
+"""The views file: YAML, a list of {viewname, view}, reloaded when it changes.
+
+A view that cannot be used is kept with what is wrong with it, so that SHOW views can say so,
+and hurts no other. A file that is no YAML at all leaves the views that were in force.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+import yaml
+
+from qasino_server.database.snapshot import View
+from qasino_server.database.viewsql import read_view_sql
+from qasino_server.errors import BadRequest
+from qasino_server.table import check_tablename
+
+log = logging.getLogger("qasino.views")
+
+_Stamp = tuple[int, int, int]
+
+
+class Views:
+    """The views in force; asked before every query, so a look is one stat()."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._stamp: _Stamp | None = None
+        self._views: tuple[View, ...] = ()
+        self._names: frozenset[str] = frozenset()
+
+    def current(self) -> tuple[View, ...]:
+        """The views as the file has them now; the same tuple as long as it does not change."""
+        stamp = self._look()
+        if stamp != self._stamp:
+            with self._lock:
+                if stamp != self._stamp:
+                    self._load()
+                    self._stamp = stamp
+        return self._views
+
+    def names(self) -> frozenset[str]:
+        """Lower-case names that are taken by views."""
+        self.current()
+        return self._names
+
+    def _look(self) -> _Stamp | None:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _load(self) -> None:
+        try:
+            views = read_views(self._path.read_bytes())
+        except FileNotFoundError:
+            views = ()
+        except (OSError, yaml.YAMLError, BadRequest) as error:
+            problem = " ".join(str(error).split())
+            log.warning("views file %s is not used: %s", self._path, problem)
+            kept = tuple(view for view in self._views if view.viewname != self._path.name)
+            views = (*kept, View(self._path.name, "", None, f"the file is not used: {problem}"))
+        self._views = views
+        self._names = frozenset(v.viewname.lower() for v in views if v.body is not None)
+        log.info("views loaded file=%s views=%d", self._path, len(views))
+
+
+def read_views(text: bytes) -> tuple[View, ...]:
+    """Read the file's items. Raises YAMLError or BadRequest where it is no list of views."""
+    items = yaml.safe_load(text)
+    if items is None:
+        return ()
+    if not isinstance(items, list):
+        raise BadRequest("it must be a list of items with viewname and view")
+    views: dict[str, View] = {}
+    for number, item in enumerate(items, start=1):
+        view = _read_item(item, number)
+        key = view.viewname.lower()
+        if key in views:
+            view = View(view.viewname, view.definition, None, "the name is used twice in the file")
+            key = f"{key} ({number})"
+        views[key] = view
+    return tuple(views.values())
+
+
+def _read_item(item: object, number: int) -> View:
+    if not isinstance(item, dict):
+        return View(f"item {number}", str(item), None, "it must have the keys viewname and view")
+    name, definition = item.get("viewname"), item.get("view")
+    if not isinstance(name, str) or not isinstance(definition, str):
+        return View(str(name), str(definition), None, "viewname and view must both be text")
+    try:
+        check_tablename(name, "viewname")
+        return View(name, definition, read_view_sql(definition, name))
+    except BadRequest as error:
+        return View(name, definition, None, error.sentence)
