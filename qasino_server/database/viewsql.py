@@ -1,19 +1,25 @@
 """CREATE VIEW as a person wrote it -> the part that a TEMP view is made of.
 
-The statement is run in an empty database, where it can do nothing else than be a view, and
-read back from the schema, in which SQLite keeps it in one form: CREATE VIEW, then the rest as
-it was written. So no text of ours has to understand SQL.
+Only the head of the statement is found by its words (CREATE VIEW, whatever else stands
+there); the rest is made a TEMP view in an empty database, where SQLite says whether it is
+one, alone, and of which name. It has to be TEMP there too: only those may speak of `prev`.
 """
 
 from __future__ import annotations
+
+import re
 
 import apsw
 import apsw.ext
 
 from qasino_server.errors import BadRequest
 
-_CREATE = "CREATE VIEW "
-_ALLOWED = frozenset({"SQLITE_CREATE_VIEW", "SQLITE_CREATE_TEMP_VIEW"})
+_BLANKS = r"(?:\s+|--[^\n]*\n|/\*.*?\*/)"
+_HEAD = re.compile(
+    rf"{_BLANKS}*create{_BLANKS}+(?:temp(?:orary)?{_BLANKS}+)?view{_BLANKS}+"
+    rf"(?:if{_BLANKS}+not{_BLANKS}+exists{_BLANKS}+)?",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def read_view_sql(definition: str, viewname: str) -> str:
@@ -21,32 +27,29 @@ def read_view_sql(definition: str, viewname: str) -> str:
 
     Raises BadRequest with SQLite's message, or where it is no single view of that name.
     """
+    head = _HEAD.match(definition)
+    body = definition[head.end() :] if head is not None else ""
     scratch = apsw.Connection(":memory:")
     try:
-        details = apsw.ext.query_info(scratch, definition, actions=True)
-        actions = {action.action_name for action in details.actions or ()}
-        if not actions & _ALLOWED:
+        if head is None:
+            apsw.ext.query_info(scratch, definition)  # a syntax error says more than we could
             raise BadRequest("it must be a CREATE VIEW statement")
+        details = apsw.ext.query_info(scratch, f"CREATE TEMP VIEW {body}")
         if details.query_remaining and _has_statement(scratch, details.query_remaining):
             raise BadRequest("it must be one statement")
         scratch.execute(details.first_query)
-        name, body = _made(scratch)
+        name = str(scratch.execute("SELECT name FROM sqlite_temp_schema").get)
     except (apsw.Error, ValueError) as error:
         raise BadRequest(f"SQLError: {error}") from None
     finally:
         scratch.close()
     if name.lower() != viewname.lower():
         raise BadRequest(f"it creates the view {name}, its viewname is {viewname}")
-    return body
-
-
-def _made(scratch: apsw.Connection) -> tuple[str, str]:
-    rows = scratch.execute(
-        "SELECT name, sql FROM sqlite_schema UNION ALL SELECT name, sql FROM sqlite_temp_schema"
-    )
-    name, sql = rows.fetchall()[0]
-    return str(name), str(sql).removeprefix(_CREATE)
+    return details.first_query.removeprefix("CREATE TEMP VIEW ")
 
 
 def _has_statement(scratch: apsw.Connection, text: str) -> bool:
-    return bool(apsw.ext.query_info(scratch, text).has_vdbe)
+    try:
+        return bool(apsw.ext.query_info(scratch, text).has_vdbe)
+    except apsw.Error:
+        return True

@@ -75,6 +75,7 @@ _COLUMNS: dict[str, str] = {
     "qasino_server_rejects": "epoch real, identity text, peer text, tablename text, reason text",
     "qasino_server_ports": "name text, address text, port int",
 }
+_TABLES = "qasino_server_tables"
 _VIEWS = "qasino_server_views"
 _VIEWS_COLUMNS = "viewname text, loaded int, errormsg text, view text"
 
@@ -96,23 +97,32 @@ def summarize(ledger: Ledger) -> list[TableSummary]:
     ]
 
 
-def compose(ledger: Ledger, live: Sequence[TableSummary], facts: Facts) -> list[InternalTable]:
-    """Every internal table but qasino_server_views, which each reader makes for itself."""
-    epoch = round(facts.epoch, 2)
+def compose(
+    ledger: Ledger, live: Sequence[TableSummary], facts: Facts
+) -> tuple[list[InternalTable], list[TableSummary]]:
+    """Every internal table but qasino_server_views, which each reader makes for itself.
+
+    With them the summaries of all that is not static: the live tables and these.
+    """
     rows: dict[str, Rows] = {
-        "qasino_server_info": [(ledger.number, facts.duration_s, epoch)],
+        "qasino_server_info": [(ledger.number, facts.duration_s, round(facts.epoch, 2))],
         "qasino_server_connections": _connections(ledger, facts),
         "qasino_server_sql_stats": [facts.sql_counts],
         "qasino_server_update_stats": [facts.update_counts],
         "qasino_server_sources": _sources(ledger),
-        "qasino_server_columns": [],
+        "qasino_server_columns": _column_rows(ledger, facts.statics.values()),
         "qasino_server_missing": facts.missing,
         "qasino_server_rejects": facts.rejects,
         "qasino_server_ports": facts.ports,
     }
-    rows["qasino_server_columns"] = _column_rows(ledger, facts.statics.values())
-    rows["qasino_server_tables"] = _tables(live, facts, {n: len(r) for n, r in rows.items()})
-    return [InternalTable(name, _columns(_COLUMNS[name]), r) for name, r in rows.items()]
+    static = static_summaries(facts.statics.values())
+    counts = {name: len(r) for name, r in rows.items()}
+    counts[_VIEWS] = facts.nr_views
+    counts[_TABLES] = len(live) + len(static) + len(counts) + 1
+    known = [*live, *(TableSummary(name, n, 1, facts.epoch) for name, n in counts.items())]
+    rows[_TABLES] = _table_rows([*known, *static])
+    made = [InternalTable(name, _columns(_COLUMNS[name]), r) for name, r in rows.items()]
+    return made, known
 
 
 def static_summaries(statics: Iterable[StaticTable]) -> list[TableSummary]:
@@ -122,16 +132,7 @@ def static_summaries(statics: Iterable[StaticTable]) -> list[TableSummary]:
     ]
 
 
-def internal_summaries(nr_rows: Mapping[str, int], facts: Facts) -> list[TableSummary]:
-    """The internal tables themselves, which are tables like others."""
-    counts = {**nr_rows, _VIEWS: facts.nr_views}
-    return [TableSummary(name, n, 1, facts.epoch) for name, n in counts.items()]
-
-
-def _tables(live: Sequence[TableSummary], facts: Facts, nr_rows: dict[str, int]) -> Rows:
-    static = static_summaries(facts.statics.values())
-    counts = {**nr_rows, "qasino_server_tables": len(live) + len(static) + len(nr_rows) + 2}
-    summaries = [*live, *static, *internal_summaries(counts, facts)]
+def _table_rows(summaries: Iterable[TableSummary]) -> Rows:
     return [
         (t.name, t.nr_rows, t.nr_updates, round(t.last_update_epoch, 2), int(t.static))
         for t in sorted(summaries, key=lambda t: t.name)

@@ -4,9 +4,9 @@ Rules of this file:
 1. A reader runs one query at a time on a connection of its own to the current snapshot; a
    query that began on a snapshot ends on it.
 2. Slow queries may hold all readers but one. The last, the express, takes only queries that
-   were not slow yet; one that takes longer than EXPRESS_S there is interrupted and waits for
-   another reader, where it begins anew (nothing of it has been sent: streams never ride
-   the express).
+   were not slow yet; one that takes longer there than EXPRESS_S (EXPRESS_CROWDED_S while
+   others wait behind it) is interrupted and waits for another reader, where it begins anew
+   (nothing of it has been sent: streams never ride the express).
 3. An interrupt is sent only under the lock that assigns queries, and only to the reader that
    still has that query: a late one would hit the next.
 4. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
@@ -37,6 +37,7 @@ log = logging.getLogger("qasino.store")
 READERS = 4
 WAITING_MAX = 2000
 EXPRESS_S = 1.0
+EXPRESS_CROWDED_S = 0.1
 GIVE_UP_S = 1.0
 GIVEN_UP_MAX = 4
 _TICK_S = 0.05
@@ -248,13 +249,16 @@ class Readers:
             return None
         if now > job.deadline:
             job.stop_reason = job.stop_reason or job.timed_out()
-        elif reader.express and now > job.running_since + EXPRESS_S:
+        elif reader.express and now > job.running_since + self._express_s():
             job.demoted = True
         if job.stop_reason is not None or job.demoted:
             reader.interrupt(job.stop_reason)
         if job.stop_reason is not None and reader.overdue(now, GIVE_UP_S):
             return self._give_up(reader, job)
         return None
+
+    def _express_s(self) -> float:
+        return EXPRESS_CROWDED_S if self._fresh else EXPRESS_S
 
     def _give_up(self, reader: Reader, job: Job) -> Job | None:
         """Let a reader that does not hear go its own way, and put a new one in its place."""

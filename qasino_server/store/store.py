@@ -134,10 +134,13 @@ class Store:
         self._dress = Dress(0)
         self._dress_made_of: tuple[Any, ...] = ()
         self._summaries: list[TableSummary] = []
+        self.nr_rows = 0
+        """Rows that were published for the snapshot."""
         self.ports: list[tuple[str, str, int]] = []
         """(name, address, port) of what is bound; filled in by the assembly before start."""
         self._on_death = on_death
         self._started = False
+        self._stopped = False
 
     def start(self, first_number: int) -> None:
         """Make the first snapshot and begin to collect the generation of that number."""
@@ -159,6 +162,9 @@ class Store:
 
     def stop(self, timeout_s: float) -> None:
         """Stop answering, store what was accepted, close and remove the files."""
+        if self._stopped:
+            return
+        self._stopped = True
         if self._started:
             self._stop_threads(time.monotonic() + timeout_s)
         self._statics.close()
@@ -371,17 +377,17 @@ class Store:
         self._archive.keep(previous.place.snapshot, previous.number)
         if previous.place.previous is not None:
             self._archive.remove(previous.place.previous)
-        return sum(t.nr_rows for t in self._summaries)
+        return self.nr_rows
 
     def _finish(self, retired: Intake, previous: Path | None) -> Snapshot:
         """Write the internal tables, seal, open and warm the readers' connections."""
         now = time.time()
         ledger = retired.ledger
         live = summarize(ledger)
-        facts = self._facts(ledger, now)
+        internal, summaries = compose(ledger, live, self._facts(ledger, now))
         try:
             with retired.generation.transaction():
-                for table in compose(ledger, live, facts):
+                for table in internal:
                     retired.generation.write_table(table.name, table.columns, table.rows)
         finally:
             retired.generation.seal()
@@ -392,7 +398,7 @@ class Store:
         ]
         for connection in connections:
             connection.warm()
-        self._summaries = live
+        self._summaries, self.nr_rows = summaries, sum(t.nr_rows for t in live)
         return Snapshot(ledger.number, now, connections, place, self._limits.max_bytes)
 
     def _facts(self, ledger: Ledger, now: float) -> Facts:

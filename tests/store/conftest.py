@@ -1,0 +1,154 @@
+"""A real store in a temporary directory, and a laboratory bench to work at it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qasino_server.errors import QasinoError
+from qasino_server.heartbeat import next_number
+from qasino_server.message import decode_request, name_value_from_params
+from qasino_server.store import Store, StoreSettings
+from qasino_server.store.store import QueryRequest
+from qasino_server.table import Publication, Receipt, Result
+
+
+class Bench:
+    """Publish, rotate, query; every answer is waited for."""
+
+    def __init__(self, store: Store, first_number: int) -> None:
+        self.store = store
+        self.number = first_number
+
+    def publish(
+        self, identity: str, table: str, columns: str, rows: Any, **flags: Any
+    ) -> Receipt | QasinoError:
+        """Publish; `columns` are written "a int, b text"."""
+        pairs = [column.split() for column in columns.split(",")]
+        body = {
+            "op": "add_table_data",
+            "identity": identity,
+            "table": {
+                "tablename": table,
+                "column_names": [pair[0] for pair in pairs],
+                "column_types": [pair[1] for pair in pairs],
+                "rows": rows,
+            },
+            **flags,
+        }
+        try:
+            request = decode_request(json.dumps(body).encode())
+        except QasinoError as error:
+            return error
+        return self.hand_in(request.publication)  # type: ignore[union-attr]
+
+    def set(self, identity: str, name: str, value: str) -> Receipt | QasinoError:
+        """name_value_update."""
+        params = {"identity": identity, "name": name, "value": value}
+        return self.hand_in(name_value_from_params(params).publication)
+
+    def hand_in(self, publication: Publication) -> Receipt | QasinoError:
+        answers: list[Receipt | QasinoError] = []
+        arrived = threading.Event()
+
+        def done(outcome: Receipt | QasinoError) -> None:
+            answers.append(outcome)
+            arrived.set()
+
+        self.store.publish(publication, "test", done)
+        assert arrived.wait(20)
+        return answers[0]
+
+    def drop(self, table: str, identity: str | None = None) -> str | QasinoError:
+        answers: list[str | QasinoError] = []
+        arrived = threading.Event()
+        self.store.drop_table(table, identity, lambda o: (answers.append(o), arrived.set())[0])
+        assert arrived.wait(20)
+        return answers[0]
+
+    def ask(self, sql: str, **keys: Any) -> Result | QasinoError:
+        """The outcome of a query, typed unless said otherwise."""
+        answers: list[Result | QasinoError] = []
+        arrived = threading.Event()
+
+        def done(outcome: Result | QasinoError) -> None:
+            answers.append(outcome)
+            arrived.set()
+
+        request = {"form": "typed", "port": "test", "peer": "test", **keys}
+        self.store.query(QueryRequest(sql=sql, **request), done)
+        assert arrived.wait(40)
+        return answers[0]
+
+    def rows(self, sql: str, **keys: Any) -> list[list[Any]]:
+        """The rows of a query that must work."""
+        outcome = self.ask(sql, **keys)
+        assert isinstance(outcome, Result), outcome
+        return json.loads(outcome.rows_json or "[]")
+
+    def refusal(self, sql: str, **keys: Any) -> str:
+        """The sentence of a query that must fail."""
+        outcome = self.ask(sql, **keys)
+        assert isinstance(outcome, QasinoError), outcome
+        return outcome.sentence
+
+    def columns(self, table: str) -> list[list[str]]:
+        """[name, type] of a table's columns."""
+        return self.rows(f"desc {table}")
+
+    def rotate(self) -> int:
+        """Rotate by hand; the number of the new snapshot."""
+        self.number = next_number(self.number)
+        self.store.rotate(self.number)
+        return self.store.generation_number
+
+
+@pytest.fixture
+def store_settings(tmp_path: Path) -> dict[str, Any]:
+    """Settings of the store; a test may change them before it asks for a bench."""
+    return {
+        "identity": "server",
+        "duration_s": 30,
+        "db_dir": tmp_path / "db",
+        "static_db": tmp_path / "static.db",
+        "archive_dir": None,
+        "archive_keep": 3,
+        "views_file": tmp_path / "views.conf",
+        "query_timeout_s": 20.0,
+        "max_rows": 100_000,
+        "max_result_bytes": 64 << 20,
+        "max_body_bytes": 64 << 20,
+        "forget_after_s": 3600.0,
+    }
+
+
+@pytest.fixture
+def make_bench(store_settings: dict[str, Any]) -> Iterator[Any]:
+    """Start a store; any number of them, one after the other or at once."""
+    opened: list[Store] = []
+
+    def make(**changes: Any) -> Bench:
+        deaths: list[str] = []
+        store = Store(
+            StoreSettings(**{**store_settings, **changes}), lambda name, error: deaths.append(name)
+        )
+        opened.append(store)
+        number = next_number(0)
+        store.start(number)
+        return Bench(store, number)
+
+    yield make
+    for store in opened:
+        store.stop(5.0)
+
+
+@pytest.fixture
+def bench(make_bench: Any) -> Bench:
+    """A bench at a store with default settings."""
+    made: Bench = make_bench()
+    return made

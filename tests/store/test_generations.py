@@ -1,0 +1,253 @@
+"""Rules 13 to 17, 20 and 22: generations, snapshots, what they tell, and what is left of them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from qasino_server.errors import StartError
+from qasino_server.heartbeat import Heartbeat, next_number
+
+
+def test_the_first_snapshot_exists_at_once_and_is_number_0(bench):
+    assert bench.rows(
+        "select generation_number, generation_duration_s from qasino_server_info"
+    ) == [[0, 30]]
+
+
+def test_info_tells_the_number_and_when_it_became_the_snapshot(bench):
+    before = time.time()
+    number = bench.rotate()
+    ((told, duration, epoch),) = bench.rows("select * from qasino_server_info")
+    assert (told, duration) == (number, 30)
+    assert before - 0.01 <= epoch <= time.time() + 0.01
+
+
+def test_numbers_grow_even_if_the_clock_steps_back():
+    future = int(time.time()) + 1000
+    assert next_number(future) == future + 1
+    assert abs(next_number(0) - time.time()) < 2
+
+
+def test_the_heartbeat_keeps_its_cadence_and_tells_of_the_generation_that_begins():
+    beats: list[float] = []
+    told: list[int] = []
+    third = threading.Event()
+
+    def rotate(number: int) -> int:
+        beats.append(time.monotonic())
+        if len(beats) == 3:
+            third.set()
+        return 0
+
+    began = time.monotonic()
+    heart = Heartbeat(0.2, 10, rotate, told.append, lambda name, error: None)
+    heart.start()
+    assert third.wait(10)
+    heart.stop()
+    assert heart.join(5)
+    for n, beat in enumerate(beats[:3], start=1):
+        assert beat - began >= 0.2 * n - 0.005
+    assert told == sorted(set(told))
+
+
+def test_a_rotation_that_fails_leaves_the_last_snapshot_and_the_clock_running(bench):
+    told: list[int] = []
+
+    def fails(number: int) -> int:
+        raise OSError("no room")
+
+    heart = Heartbeat(30, 0, fails, told.append, lambda name, error: None)
+    heart.beat()
+    assert told == []
+    assert bench.rows("select 1") == [[1]]
+
+
+def test_a_query_that_began_on_the_old_snapshot_finishes_on_it(bench):
+    bench.publish("a", "t", "x int", [[n] for n in range(2000)])
+    bench.rotate()
+    results: list[list[list[int]]] = []
+    slow = "select count(*), min(a.x + b.x + c.x) from t a, t b, (select x from t limit 15) c"
+    thread = threading.Thread(target=lambda: results.append(bench.rows(slow)))
+    thread.start()
+    while not bench.store._readers.running():
+        pass
+    bench.rotate()
+    bench.rotate()
+    bench.rotate()
+    thread.join(30)
+    assert results == [[[2000 * 2000 * 15, 0]]]
+
+
+def test_prev_is_the_snapshot_before_so_that_a_rate_is_a_join(bench):
+    bench.publish("a", "t", "host text, ops int", [["h", 100]])
+    bench.rotate()
+    bench.publish("a", "t", "host text, ops int", [["h", 160]])
+    bench.rotate()
+    sql = "select t.host, (t.ops - p.ops) / 30.0 from t join prev.t p using (host)"
+    assert bench.rows(sql) == [["h", 2.0]]
+
+
+def test_a_table_that_only_prev_has_does_not_answer_to_its_bare_name(bench):
+    bench.publish("a", "gone", "x int", [[1]])
+    bench.rotate()
+    bench.rotate()
+    assert bench.refusal("select * from gone") == "no such table: gone"
+    assert bench.refusal("select * from gone g join prev.gone p using (x)") == "no such table: gone"
+    assert bench.rows("select * from prev.gone") == [[1]]
+    assert "gone" in bench.refusal("desc gone")
+
+
+def test_missing_names_who_reported_and_does_not_any_more(bench):
+    bench.publish("a", "t", "x int", [[1]])
+    bench.publish("b", "t", "x int", [[2]])
+    bench.rotate()
+    sql = "select identity, tablename, generations_missed from qasino_server_missing"
+    assert bench.rows(sql) == []
+    for missed in (1, 2):
+        bench.publish("a", "t", "x int", [[1]])
+        bench.rotate()
+        assert bench.rows(sql) == [["b", "t", missed]]
+    bench.publish("b", "t", "x int", [[2]])
+    bench.rotate()
+    assert bench.rows(sql) == [["a", "t", 1]]
+
+
+def test_missing_is_forgotten_after_a_time_and_never_said_of_carried_rows(make_bench):
+    bench = make_bench(forget_after_s=-1.0)
+    bench.publish("a", "t", "x int", [[1]])
+    bench.publish("p", "kept", "x int", [[1]], persist=1)
+    bench.rotate()
+    bench.rotate()
+    assert bench.rows("select identity from qasino_server_missing") == [["a"]]
+    bench.rotate()
+    assert bench.rows("select identity from qasino_server_missing") == []
+
+
+def test_sources_say_which_rows_came_from_whom(bench):
+    bench.publish("a", "t", "x int", [[1], [2]])
+    bench.publish("b", "t", "x int", [[3]])
+    bench.publish("c", "u", "x int", [[1]], update=1, keycols="x")
+    bench.rotate()
+    sql = (
+        "select s.identity, t.x from t join qasino_server_sources s"
+        " on t.rowid between first_rowid and last_rowid and tablename = 't' order by x"
+    )
+    assert bench.rows(sql) == [["a", 1], ["a", 2], ["b", 3]]
+    assert bench.rows("select count(*) from qasino_server_sources where tablename = 'u'") == [[0]]
+
+
+def test_the_seeds_tables_have_exactly_the_seeds_columns(bench):
+    names = {
+        table: [
+            column for (column,) in bench.rows(f"select name from pragma_table_info('{table}')")
+        ]
+        for table in (
+            "qasino_server_info qasino_server_tables qasino_server_connections"
+            " qasino_server_views qasino_server_sql_stats qasino_server_update_stats"
+        ).split()
+    }
+    assert names == {
+        "qasino_server_info": [
+            "generation_number",
+            "generation_duration_s",
+            "generation_start_epoch",
+        ],
+        "qasino_server_tables": [
+            "tablename",
+            "nr_rows",
+            "nr_updates",
+            "last_update_epoch",
+            "static",
+        ],
+        "qasino_server_connections": ["identity", "nr_tables", "last_update_epoch"],
+        "qasino_server_views": ["viewname", "loaded", "errormsg", "view"],
+        "qasino_server_sql_stats": ["sql_received", "sql_completed", "sql_errors"],
+        "qasino_server_update_stats": [
+            "updates_received",
+            "updates_completed",
+            "update_errors",
+            "inserts_received",
+            "inserts_completed",
+        ],
+    }
+
+
+def test_tables_and_connections_count_what_was_published(bench):
+    bench.publish("a", "t", "x int", [[1], [2]])
+    bench.publish("b", "t", "x int", [[3]])
+    bench.publish("b", "u", "x int", [[3]])
+    bench.rotate()
+    sql = "select tablename, nr_rows, nr_updates, static from qasino_server_tables"
+    assert bench.rows(f"{sql} where tablename in ('t', 'u')") == [["t", 3, 2, 0], ["u", 1, 1, 0]]
+    sql = "select identity, nr_tables from qasino_server_connections where identity <> 'server'"
+    assert bench.rows(f"{sql} order by 1") == [["a", 1], ["b", 2]]
+    sql = "select inserts_received, inserts_completed from qasino_server_update_stats"
+    assert bench.rows(sql) == [[3, 3]]
+
+
+def test_retired_snapshots_are_archived_whole_private_and_counted(make_bench, tmp_path):
+    bench = make_bench(archive_dir=tmp_path / "archive", archive_keep=2)
+    numbers = []
+    for n in range(4):
+        bench.publish("a", "t", "x int", [[n]])
+        numbers.append(bench.rotate())
+    bench.store.stop(5.0)
+    kept = sorted((tmp_path / "archive").iterdir())
+    assert [path.name for path in kept] == [f"qasino_{n}.db" for n in numbers[1:3]]
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in kept)
+    connection = sqlite3.connect(kept[-1])
+    assert connection.execute("select x from t").fetchall() == [(2,)]
+    assert connection.execute("select generation_number from qasino_server_info").fetchall() == [
+        (numbers[2],)
+    ]
+    connection.close()
+
+
+def _files(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.rglob("*.db"))
+
+
+def test_a_hundred_rotations_leave_no_more_files_and_descriptors_than_ten(bench, tmp_path):
+    def turn(times: int) -> tuple[int, int]:
+        for n in range(times):
+            bench.publish("a", "t", "x int", [[n]])
+            bench.rotate()
+            assert bench.rows("select x from t") == [[n]]
+        deadline = time.monotonic() + 10
+        while len(_files(tmp_path / "db")) > 3 and time.monotonic() < deadline:
+            pass
+        return len(_files(tmp_path / "db")), len(os.listdir("/proc/self/fd"))
+
+    files, descriptors = turn(10)
+    assert files == 3
+    more_files, more_descriptors = turn(100)
+    assert (more_files, more_descriptors <= descriptors + 3) == (3, True)
+
+
+def test_a_second_server_on_the_same_directory_or_static_file_is_told_so(make_bench, tmp_path):
+    make_bench()
+    with pytest.raises(StartError, match="another server uses the db-dir"):
+        make_bench()
+    with pytest.raises(StartError, match="another server uses the static tables"):
+        make_bench(db_dir=tmp_path / "elsewhere")
+
+
+def test_leftovers_of_a_killed_server_are_cleared_at_the_next_start(make_bench, tmp_path):
+    left = tmp_path / "db" / "run-killed"
+    left.mkdir(parents=True)
+    (left / "lock").touch()
+    (left / "1.db").write_bytes(b"x" * 1000)
+    make_bench()
+    assert not left.exists()
+
+
+def test_a_static_database_that_is_no_database_is_a_sentence(make_bench, tmp_path):
+    (tmp_path / "static.db").write_bytes(b"this is no database, by any means" * 100)
+    with pytest.raises(StartError, match=r"the static tables in .* cannot be read"):
+        make_bench()

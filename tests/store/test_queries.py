@@ -1,0 +1,345 @@
+"""Rules 18, 19 and 21: what a query may do, what it gets, and views."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qasino_server.database.answer import Limits, _build_here, answer, examine
+from qasino_server.database.generation import Generation
+from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
+from qasino_server.errors import QueryTimeout
+from qasino_server.table import Result, check_columns
+
+
+@pytest.fixture(scope="module")
+def on(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A connection to a sealed generation with a little of everything."""
+    directory = tmp_path_factory.mktemp("answer")
+    generation = Generation(directory / "g.db")
+    columns = check_columns(("id", "grp", "val", "txt"), ("int", "text", "real", "text"))
+    rows = [[n, f"g{n % 3}", n / 7, f"é{n}\n"] for n in range(50)] + [[None, None, None, None]]
+    with generation.transaction():
+        generation.write_table("t", columns, rows)
+        generation.write_table("u", check_columns(("id", "w"), ("int", "text")), [[1, "x"]])
+    generation.seal()
+    import apsw
+
+    static = directory / "static.db"
+    made = apsw.Connection(str(static))
+    made.execute("create table s(a)")
+    made.close()
+    connection = SnapshotConnection(Place(directory / "g.db", None, static), Dress(0), 1 << 26)
+    yield connection
+    connection.close()
+
+
+SHAPES = [
+    "select * from t",
+    "select * from t order by val desc",
+    "select * from t order by id desc limit 7 offset 3",
+    "select grp, count(*), sum(val) from t group by grp order by 2, 1 desc",
+    "select distinct grp from t order by grp desc",
+    "select id from t union select id + 1 from t order by 1 desc",
+    "select id from t union all select w from u",
+    "with x as (select id from t where id > 40) select * from x order by id desc",
+    "with recursive r(i) as (select 1 union all select i + 1 from r where i < 20) select i from r",
+    "values (3, 'x'), (1, 'y'), (2, null)",
+    "select t.id, u.w from t left join u using (id) order by t.val",
+    "select id, row_number() over (order by val desc) from t order by id",
+    "select * from (select id from t order by id desc) limit 5",
+    "select id as a, id as a, grp from t order by id",
+    "select max(id), min(val) from t",
+    "select * from t where 0",
+    'select 1 as "a""b", 2 as "select" -- the end;',
+    "select /* ; */ 'semi;colon' as x;",
+    "select null, 1, 1.5, 0.1+0.2, 'x', -0.0, 1e300*10, 9223372036854775807, 1/3.0",
+    "select x'414243' as b, x'ff' as c, id from t limit 2",
+    "select cast(x'ff41' as text) as bad, id from t order by id desc limit 3",
+    "select 9e999, -9e999, id from t limit 1",
+    "select group_concat(id) from (select id from t order by id desc)",
+    "explain query plan select * from t",
+    "select * from t, u order by random() * 0, t.id",
+    "select id from t where id in (select id from u) or grp = 'g1' order by txt",
+    "select * from pragma_table_info('t')",
+    "select value from json_each('[1, \"a\", null, [1], 2.5]')",
+]
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["typed", "strings"])
+@pytest.mark.parametrize("sql", SHAPES)
+def test_sqlite_and_python_build_the_same_answer(on: Any, sql: str, typed: bool) -> None:
+    examined = examine(on, sql, ())
+    limits = Limits(100_000, 1 << 26)
+    fast = answer(on, examined, typed, limits)
+    slow = _build_here(on, examined, typed, limits)
+    assert json.loads(fast.rows_json or "") == json.loads(slow.rows_json or "")
+    assert (fast.column_names, fast.nr_rows) == (slow.column_names, slow.nr_rows)
+    assert fast.max_widths == slow.max_widths
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    value=st.one_of(
+        st.floats(allow_nan=False),
+        st.integers(-(2**63), 2**63 - 1),
+        st.text(st.characters(exclude_categories=["Cs"])),
+        st.binary(max_size=20),
+        st.none(),
+    )
+)
+def test_every_value_looks_the_same_on_both_ways(on: Any, value: Any) -> None:
+    from qasino_server.database.answer import Examined
+
+    examined = Examined(
+        sql="select ? as v", bindings=(value,), names=("v",), types=("",), computed=(0,),
+        wrappable=True,
+    )  # fmt: skip
+    for typed in (True, False):
+        limits = Limits(10, 1 << 20)
+        fast, slow = (make(on, examined, typed, limits) for make in (answer, _build_here))
+        assert json.loads(fast.rows_json or "") == json.loads(slow.rows_json or "")
+
+
+def test_rows_over_the_limit_are_cut_and_said_to_be(make_bench: Any) -> None:
+    bench = make_bench(max_rows=10)
+    sql = "with recursive r(i) as (select 1 union all select i + 1 from r where i < {}) select i from r"
+    for form in ("typed", "strings", "rows"):
+        exact, more = (bench.ask(sql.format(n), form=form) for n in (10, 11))
+        assert (exact.nr_rows, exact.truncated) == (10, False)
+        assert (more.nr_rows, more.truncated) == (10, True)
+    assert bench.rows(sql.format(11)) == [[n] for n in range(1, 11)]
+
+
+def test_bytes_over_the_limit_are_cut_and_said_to_be(make_bench: Any) -> None:
+    bench = make_bench(max_result_bytes=1 << 20)
+    sql = (
+        "with recursive r(i) as (select 1 union all select i + 1 from r where i < 100)"
+        " select hex(zeroblob(50000)) from r"
+    )
+    for form in ("typed", "strings", "rows"):
+        cut = bench.ask(sql, form=form)
+        assert cut.truncated
+        assert 8 <= cut.nr_rows <= 11
+
+
+def test_a_single_value_over_the_limit_is_an_error(make_bench: Any) -> None:
+    bench = make_bench(max_result_bytes=1 << 20)
+    assert "larger than this server builds" in bench.refusal("select randomblob(2000000000)")
+
+
+def test_errors_carry_sqlites_message_and_the_place(bench: Any) -> None:
+    error = bench.ask("select 'é', nope from qasino_server_info")
+    assert (error.sentence, error.offset) == ("no such column: nope", 12)
+    assert bench.refusal("select 'abc").startswith("unrecognized token")
+    assert bench.refusal("select 1 from") == "Incomplete sql statement"
+    assert bench.refusal("") == "there is no statement to run"
+    assert bench.refusal(" ; -- nothing") == "there is no statement to run"
+
+
+def test_a_comment_or_semicolons_may_follow_the_statement(bench: Any) -> None:
+    assert bench.rows("select 1; -- that is all ;;") == [[1]]
+    assert bench.rows("select 1;; /* x */ ;") == [[1]]
+    assert "two statements" in bench.refusal("select 1; select 2")
+    assert "two statements" in bench.refusal("select 1; nonsense")
+
+
+def test_parameters_are_refused(bench: Any) -> None:
+    assert "parameters" in bench.refusal("select ?")
+
+
+def test_a_query_that_never_ends_is_stopped_on_time(make_bench: Any) -> None:
+    bench = make_bench(query_timeout_s=0.3)
+    began = time.monotonic()
+    forever = (
+        "with recursive r(i) as (select 1 union all select i + 1 from r) select count(*) from r"
+    )
+    outcome = bench.ask(forever)
+    assert isinstance(outcome, QueryTimeout)
+    assert time.monotonic() - began < 5
+    assert bench.rows("select 1") == [[1]]
+
+
+def test_slow_queries_leave_one_reader_for_the_quick(make_bench: Any) -> None:
+    bench = make_bench(query_timeout_s=6.0)
+    forever = (
+        "with recursive r(i) as (select 1 union all select i + 1 from r) select count(*) from r"
+    )
+    ended: list[Any] = []
+    threads = [threading.Thread(target=lambda: ended.append(bench.ask(forever))) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    while len(bench.store._readers.running()) < 12:
+        pass
+    for _ in range(3):
+        assert bench.rows("select 42") == [[42]]
+    for job in bench.store._readers.running():
+        bench.store.cancel(job.query_id)
+    for thread in threads:
+        thread.join(20)
+    assert len(ended) == 12
+    assert not any(isinstance(outcome, Result) for outcome in ended)
+
+
+def test_running_queries_are_listed_and_killed(bench: Any) -> None:
+    forever = (
+        "with recursive r(i) as (select 1 union all select i + 1 from r) select count(*) from r"
+    )
+    ended: list[Any] = []
+    thread = threading.Thread(target=lambda: ended.append(bench.ask(forever, query_id="mine")))
+    thread.start()
+    while not bench.store._readers.running():
+        pass
+    assert [(row[0], row[4]) for row in bench.rows("show queries")] == [("mine", forever)]
+    assert "is running already" in str(_raised(bench, "select 1", query_id="mine"))
+    assert bench.rows("kill mine") == [["mine"]]
+    thread.join(10)
+    assert ended[0].sentence == "the query was cancelled"
+    assert bench.refusal("kill mine") == "no query with the id mine is running"
+
+
+def _raised(bench: Any, sql: str, **keys: Any) -> Exception | None:
+    try:
+        bench.ask(sql, **keys)
+    except Exception as error:
+        return error
+    return None
+
+
+def test_use_write_db_asks_the_generation_being_collected(bench: Any) -> None:
+    bench.publish("a", "t", "x int", [[1]])
+    assert bench.rows("select x from t", use_write_db=True) == [[1]]
+    assert "no such table" in bench.refusal("select x from t")
+    assert "not authorized" in bench.refusal("delete from t", use_write_db=True)
+
+
+def test_a_look_into_the_open_generation_delays_publications_a_second_at_most(bench: Any) -> None:
+    forever = (
+        "with recursive r(i) as (select 1 union all select i + 1 from r) select count(*) from r"
+    )
+    outcome: list[Any] = []
+    thread = threading.Thread(target=lambda: outcome.append(bench.ask(forever, use_write_db=True)))
+    thread.start()
+    while not bench.store._readers.running():
+        pass
+    began = time.monotonic()
+    bench.publish("a", "t", "x int", [[1]])
+    assert time.monotonic() - began < 3
+    thread.join(10)
+    assert not isinstance(outcome[0], Result)
+
+
+# --- Views -------------------------------------------------------------------------------------
+
+VIEWS = """---
+- viewname: testview
+  view: |
+    create view testview as select
+      * from qasino_server_info;
+- viewname: OnStatic
+  view: create view onstatic as select x, generation_number from s, testview;
+- viewname: badview
+  view: create vew badview as select 1;
+- viewname: latebound
+  view: create view latebound as select * from no_such_table_yet;
+- viewname: other
+  view: create view another as select 1 as x;
+- viewname: two
+  view: create view two as select 1; drop table t;
+- viewname: evil
+  view: attach '/tmp/x' as y;
+- viewname: live
+  view: create view live as select 'from the view' as x;
+"""
+
+
+def write(path: Any, text: str) -> None:
+    """Replace the file at once, as an editor does."""
+    partial = path.with_suffix(".new")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+def test_views_are_in_force_at_the_next_query_and_broken_ones_hurt_nobody(
+    bench: Any, tmp_path: Any
+) -> None:
+    bench.publish("a", "s", "x int", [[7]], static=1)
+    assert "no such table" in bench.refusal("select * from testview")
+    write(tmp_path / "views.conf", VIEWS)
+    assert bench.rows("select generation_number from testview") == [[0]]
+    assert bench.rows("select * from onstatic") == [[7, 0]]
+    states = {name: (loaded, error) for name, loaded, error in bench.rows("show views")}
+    assert states["testview"] == states["OnStatic"] == states["latebound"] == (1, "")
+    assert states["badview"] == (0, 'SQLError: near "vew": syntax error')
+    assert states["other"] == (0, "it creates the view another, its viewname is other")
+    assert states["two"] == (0, "it must be one statement")
+    assert states["evil"] == (0, "it must be a CREATE VIEW statement")
+    assert "no such table: no_such_table_yet" in bench.refusal("select * from latebound")
+    assert bench.rows("desc view testview")[0][0].startswith("create view testview as select")
+    assert bench.columns("testview")[0] == ["generation_number", "INTEGER"]
+    write(tmp_path / "views.conf", "- {viewname: v, view: create view v as select 5 as five}")
+    assert bench.rows("select five from v") == [[5]]
+    assert "no such table" in bench.refusal("select * from testview")
+
+
+def test_a_view_named_like_a_table_gives_way_and_its_name_cannot_be_published(
+    bench: Any, tmp_path: Any
+) -> None:
+    bench.publish("a", "live", "x text", [["from the table"]])
+    bench.rotate()
+    write(tmp_path / "views.conf", VIEWS)
+    assert bench.rows("select x from live") == [["from the table"]]
+    errors = dict(bench.rows("select viewname, errormsg from qasino_server_views"))
+    assert "there is a table named live" in errors["live"]
+    outcome = bench.publish("a", "live", "x text", [["again"]])
+    assert outcome.sentence == "live is the name of a view of this server"
+    bench.rotate()
+    assert bench.rows("select x from live") == [["from the view"]]
+
+
+def test_a_views_file_that_is_no_yaml_leaves_the_views_in_force(bench: Any, tmp_path: Any) -> None:
+    path = tmp_path / "views.conf"
+    write(path, "- {viewname: v, view: create view v as select 5 as five}")
+    assert bench.rows("select five from v") == [[5]]
+    write(path, "- {viewname: v, view: [")
+    assert bench.rows("select five from v") == [[5]]
+    states = dict(bench.rows("select viewname, errormsg from qasino_server_views"))
+    assert states["v"] == ""
+    assert "the file is not used" in states["views.conf"]
+
+
+def test_views_can_use_prev(bench: Any, tmp_path: Any) -> None:
+    write(
+        tmp_path / "views.conf",
+        "- viewname: rate\n"
+        "  view: create view rate as select t.x - p.x as d from t join prev.t p using (k)",
+    )
+    for x in (10, 25):
+        bench.publish("a", "t", "k int, x int", [[1, x]])
+        bench.rotate()
+    assert bench.rows("select d from rate") == [[15]]
+
+
+# --- Shortcuts ---------------------------------------------------------------------------------
+
+
+def test_shortcuts_work_in_any_case_with_and_without_a_semicolon(bench: Any) -> None:
+    bench.publish("a", "a_b", "x int", [[1]])
+    bench.rotate()
+    names = [row[0] for row in bench.rows("show TABLES ; -- all of them")]
+    assert names == sorted(names)
+    assert "a_b" in names
+    for text in ("SHOW tables LIKE 'a%'", 'show tables like "a%" ;', "show\ntables\nlike 'a%'"):
+        assert [row[0] for row in bench.rows(text)] == ["a_b"]
+    assert bench.rows("show tables like 'it''s%'") == []
+    assert bench.refusal("desc nosuch") == "Table nosuch not found"
+    assert bench.rows('describe "A_B"') == bench.rows("DESC a_b;") == [["x", "INTEGER"]]
+    for text in ("show foo", "DESC ;", "show tables like 'a%' or 1"):
+        assert "syntax error" in bench.refusal(text)
