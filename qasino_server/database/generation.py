@@ -98,12 +98,29 @@ class Generation:
         body = ", ".join(f"{quoted(c.name)} {c.type}" for c in columns)
         self._execute(f"CREATE TABLE main.{quoted(name)} ({body})")
 
-    def add_columns(self, name: str, columns: Columns) -> None:
-        """Append columns; rows already there have NULL in them."""
-        for column in columns:
+    def add_columns(self, name: str, before: Columns, add: Columns) -> None:
+        """Append columns to those it had `before`; rows already there have NULL in them."""
+        if any(column.key in _ROWID_NAMES for column in add):
+            self._rebuild(name, before, before + add)
+            return
+        for column in add:
             self._execute(
                 f"ALTER TABLE main.{quoted(name)} ADD COLUMN {quoted(column.name)} {column.type}"
             )
+
+    def _rebuild(self, name: str, before: Columns, after: Columns) -> None:
+        """The same rows under the same rowids in a table of more columns.
+
+        SQLite creates tables with a column named rowid, but does not add one later.
+        """
+        self._execute(f'ALTER TABLE main.{quoted(name)} RENAME TO "=before"')
+        self.create_table(name, after)
+        kept = _names([column.name for column in before])
+        self._execute(
+            f"INSERT INTO main.{quoted(name)} ({rowid_name(after)}, {kept})"
+            f' SELECT {rowid_name(before)}, {kept} FROM main."=before"'
+        )
+        self._execute('DROP TABLE main."=before"')
 
     def drop_table(self, name: str) -> None:
         """Remove the table with its rows."""

@@ -132,7 +132,7 @@ class Intake:
             self.generation.create_table(name, plan.columns)
             return TableState(name=name, columns=plan.columns)
         if plan.add:
-            self.generation.add_columns(table.name, plan.add)
+            self.generation.add_columns(table.name, table.columns, plan.add)
             return msgspec.structs.replace(table, columns=plan.columns)
         return table
 

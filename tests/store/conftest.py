@@ -152,3 +152,10 @@ def bench(make_bench: Any) -> Bench:
     """A bench at a store with default settings."""
     made: Bench = make_bench()
     return made
+
+
+@pytest.fixture
+def merging_bench(bench: Bench) -> Any:
+    """One store for all examples of a property, a table of its own for each."""
+    numbers = iter(range(10**6))
+    return lambda: (bench, f"merged_{next(numbers)}")

@@ -174,6 +174,19 @@ def test_keywords_and_rowid_names_work_as_names(bench):
     assert bench.rows('select "order", "group", rowid, oid from "select"') == [[2, "h", 9, 10]]
 
 
+def test_a_column_named_rowid_can_come_later_and_rows_keep_their_places(bench):
+    ok(bench.publish("a", "t", "x int", [[1], [2]]))
+    ok(bench.publish("b", "t", "x int", [[3]]))
+    ok(bench.publish("c", "t", "x int, rowid text, y int", [[4, "r", 5]]))
+    ok(bench.publish("a", "t", "x int", [[6]], replace=1))
+    bench.rotate()
+    assert bench.rows("select x, rowid, y from t order by x") == [
+        [3, None, None],
+        [4, "r", 5],
+        [6, None, None],
+    ]
+
+
 def test_all_three_names_of_the_rowid_at_once_are_refused(bench):
     outcome = bench.publish("a", "t", "rowid int, oid int, _rowid_ int", [[1, 2, 3]])
     assert "rowid" in refused(outcome)
