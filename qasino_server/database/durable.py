@@ -94,7 +94,7 @@ class DurableFile:
         )
         name = quoted(publication.tablename)
         body = ", ".join(f"{quoted(c.name)} {c.type}" for c in publication.columns)
-        cells = ", ".join(f"value->>{n}" for n in range(len(publication.columns)))
+        cells = ", ".join(f"value->>'$[{n}]'" for n in range(len(publication.columns)))
         self._write(
             (f"DROP TABLE IF EXISTS {name}", ()),
             (f"CREATE TABLE {name} ({body})", ()),

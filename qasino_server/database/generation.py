@@ -323,7 +323,7 @@ def check_rows(connection: apsw.Connection, rows_json: str, nr_columns: int) -> 
 
 
 def _cells(count: int) -> str:
-    return ", ".join(f"value->>{n}" for n in range(count))
+    return ", ".join(f"value->>'$[{n}]'" for n in range(count))
 
 
 def _names(names: Sequence[str]) -> str:
