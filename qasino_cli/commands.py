@@ -1,0 +1,100 @@
+"""The typer application: which commands there are, each imported when it is asked for.
+
+A command's room is imported only to run it or to show its help, since what one of them needs
+(httpx, rich, the server) takes longer to import than another takes to run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from qasino_cli.console import ExitCode, finish
+
+SETTINGS: dict[str, Any] = {
+    # rich's help would cost 60 ms at every start that shows help, and 0 ms elsewhere.
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "add_completion": False,
+}
+
+
+class _Room(NamedTuple):
+    module: str
+    function: str
+    help: str
+
+
+ROOMS = {
+    "server": _Room("qasino_cli.server", "server", "Run a server; --demo shows this machine."),
+    "sql": _Room("qasino_cli.sql.command", "sql", "Ask a server in SQL."),
+    "publish": _Room("qasino_cli.publish", "publish", "Publish tables from files or a pipe."),
+}
+
+
+class _Rooms(TyperGroup):
+    """A group whose commands are imported one at a time, and ended by `console.finish`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(ROOMS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        room = ROOMS.get(cmd_name)
+        return None if room is None else _load(cmd_name, room)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        self.commands.update(dict.fromkeys(ROOMS, TyperCommand("?")))  # for "did you mean"
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, room.help) for name, room in ROOMS.items()])
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse and run the command, and exit with what `finish` makes of its end."""
+        sys.exit(finish(lambda: _code(super(_Rooms, self).invoke(ctx))))
+
+
+def _code(returned: Any) -> ExitCode | None:
+    return returned if isinstance(returned, ExitCode) else None
+
+
+def _load(name: str, room: _Room) -> Any:
+    function = getattr(importlib.import_module(room.module), room.function)
+    single = typer.Typer(**SETTINGS)
+    single.command(name)(function)
+    return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=_Rooms, no_args_is_help=True, **SETTINGS)
+
+
+@app.callback()
+def qasino(
+    version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+) -> None:
+    """Ask what is going on on your machines, right now, in SQL.
+
+    \b
+    Examples:
+      qasino server --demo
+      qasino publish mytable.csv
+      qasino sql -q "show tables"
+
+    Exit codes: 0 ok, 1 refused by the server, 2 usage, 3 server not reached in time,
+    4 input rejected, 5 watched condition not met, 130 interrupted.
+    """
+    if version:
+        from qasino_cli import __version__
+
+        typer.echo(f"qasino {__version__}")
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run the command line; ends in SystemExit."""
+    app(prog_name="qasino")

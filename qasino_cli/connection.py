@@ -1,0 +1,195 @@
+"""Which server, and how to speak to it: the options of every client -> one frozen value.
+
+Pure: nothing is opened, the environment is handed in. Two ways lead to a server, our one URL
+and the ancestor's separate options; where both are given they must agree.
+
+    -s zmq://host:15598   -s http://host:15597   -s https://user@host   -s host[:port]
+    -H host -p port --use-zmq|--use-http|--use-https
+
+The command line beats the environment: -H and --use-* put QASINO_SERVER aside as a whole,
+-p only replaces its port.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+
+from qasino_cli.errors import UsageFault
+from qasino_server.table import shown
+
+DEFAULT_PORTS = {"zmq": 15598, "http": 15597, "https": 443}
+DEFAULT_PUBSUB_PORT = 15596
+DEFAULT_TIMEOUT_S = 35.0  # more than the server's 30 s for a query: its own sentence comes first
+CONNECT_TIMEOUT_S = 5.0  # a host that does not answer a TCP connect by then will not
+
+_FORMS = "zmq://host:15598, http://host:15597, https://user@host or host"
+_HOST = re.compile(r"[A-Za-z0-9._\-:%]+")
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """One server and the way to it."""
+
+    scheme: str = "zmq"
+    """zmq, http or https."""
+    host: str = "localhost"
+    port: int = DEFAULT_PORTS["zmq"]
+    username: str | None = None
+    password: str | None = None
+    verify_tls: bool = True
+    pubsub_port: int = DEFAULT_PUBSUB_PORT
+    """Where the generation signal is published, for those who follow it."""
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    """The most a whole request may take."""
+
+    @property
+    def url(self) -> str:
+        """The server as a sentence names it, without user and password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def connect_timeout_s(self) -> float:
+        """The most it may take until the server has shown that it is there."""
+        return min(self.timeout_s, CONNECT_TIMEOUT_S)
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection options as they stand on the command line; None is not given."""
+
+    server: str | None = None
+    hostname: str | None = None
+    port: int | None = None
+    username: str | None = None
+    password: str | None = None
+    use_zmq: bool = False
+    use_http: bool = False
+    use_https: bool = False
+    pubsub_port: int = DEFAULT_PUBSUB_PORT
+    skip_ssl_verify: bool = False
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+
+class _Url(msgspec.Struct, frozen=True):
+    scheme: str = "zmq"
+    host: str = "localhost"
+    port: int | None = None
+    username: str | None = None
+    password: str | None = None
+
+
+def read_connection(given: Given, environ: Mapping[str, str]) -> Connection:
+    """Work out the one server that is meant.
+
+    Reads QASINO_SERVER and QASINO_PASSWORD from `environ`. Raises UsageFault where options
+    contradict each other or make no sense.
+    """
+    url = _chosen_url(given, environ)
+    username = _agreed("user", url.username, "-u", given.username)
+    if username is not None and url.scheme == "zmq":
+        raise UsageFault("ZeroMQ connections have no users; take https:// to send a user name")
+    password = given.password or url.password or environ.get("QASINO_PASSWORD")
+    return Connection(
+        scheme=url.scheme,
+        host=url.host,
+        port=_chosen_port(given, url),
+        username=username,
+        password=password if username is not None else None,
+        verify_tls=not given.skip_ssl_verify,
+        pubsub_port=_check_port(given.pubsub_port, "--pubsub-port"),
+        timeout_s=_check_timeout(given.timeout_s),
+    )
+
+
+def _chosen_url(given: Given, environ: Mapping[str, str]) -> _Url:
+    scheme = _scheme_option(given)
+    if given.server is not None:
+        url = _read_url(given.server, "-s")
+        _agreed("host", url.host, "-H", given.hostname)
+        _agreed("protocol", url.scheme, "--use-*", scheme)
+        return url
+    if given.hostname is None and scheme is None and environ.get("QASINO_SERVER"):
+        return _read_url(environ["QASINO_SERVER"], "QASINO_SERVER")
+    host = "localhost" if given.hostname is None else _check_host(given.hostname, "-H")
+    return _Url(scheme or "zmq", host)
+
+
+def _scheme_option(given: Given) -> str | None:
+    options = {"zmq": given.use_zmq, "http": given.use_http, "https": given.use_https}
+    chosen = [scheme for scheme, wanted in options.items() if wanted]
+    if len(chosen) > 1:
+        names = " and ".join(f"--use-{scheme}" for scheme in chosen)
+        raise UsageFault(f"{names} contradict each other; give one of them")
+    return chosen[0] if chosen else None
+
+
+def _agreed(what: str, first: str | None, option: str, second: str | None) -> str | None:
+    """The one that was given, or the one both say."""
+    if first is not None and second is not None and first != second:
+        raise UsageFault(
+            f"the {what} is {shown(first)} in the URL and {shown(second)} in {option}; give it once"
+        )
+    return second if first is None else first
+
+
+def _chosen_port(given: Given, url: _Url) -> int:
+    if given.server is not None and url.port and given.port and given.port != url.port:
+        raise UsageFault(f"the port is {url.port} in -s and {given.port} in -p; give it once")
+    if given.port is not None:
+        return _check_port(given.port, "-p")
+    return url.port or DEFAULT_PORTS[url.scheme]
+
+
+def _read_url(text: str, source: str) -> _Url:
+    text = text.strip()
+    parts = _split(text, source)
+    if parts.scheme not in DEFAULT_PORTS:
+        raise UsageFault(f"{source}: {shown(parts.scheme)} is no protocol of ours; give {_FORMS}")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise UsageFault(f"{source}: {shown(text)} names more than a server; give {_FORMS}")
+    return _Url(
+        parts.scheme,
+        _check_host(parts.hostname or "", source),
+        _url_port(parts, text, source),
+        unquote(parts.username) if parts.username else None,
+        unquote(parts.password) if parts.password else None,
+    )
+
+
+def _split(text: str, source: str) -> SplitResult:
+    """A bare host or host:port means ZeroMQ; a bare IPv6 address needs no brackets."""
+    if "://" not in text:
+        text = f"zmq://[{text}]" if text.count(":") > 1 and "[" not in text else f"zmq://{text}"
+    try:
+        return urlsplit(text)
+    except ValueError as error:
+        raise UsageFault(f"{source}: {shown(text)} is not a URL ({error}); give {_FORMS}") from None
+
+
+def _url_port(parts: SplitResult, text: str, source: str) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:
+        raise UsageFault(f"{source}: the port of {shown(text)} is not 1 to 65535") from None
+    return None if port is None else _check_port(port, source)
+
+
+def _check_host(host: str, source: str) -> str:
+    if not _HOST.fullmatch(host):
+        raise UsageFault(f"{source}: {shown(host)} is not the name of a host; give {_FORMS}")
+    return host
+
+
+def _check_port(port: int, source: str) -> int:
+    if not 1 <= port <= 65535:
+        raise UsageFault(f"{source}: {port} is not a port, ports are 1 to 65535")
+    return port
+
+
+def _check_timeout(timeout_s: float) -> float:
+    if not 0 < timeout_s <= 86400:
+        raise UsageFault(f"--timeout: {timeout_s:g} is not a time above 0 s and up to a day")
+    return timeout_s

@@ -1,0 +1,119 @@
+"""What the person and the next program in the pipe see: stdout is data, stderr is narration.
+
+Rules of this file:
+1. Nothing but results is written to stdout, as UTF-8 whatever the locale.
+2. Every error becomes one sentence on stderr and a code of the table below, here and only here.
+3. A reader who closes the pipe has seen enough: that ends the command without a word.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+
+from qasino_cli.errors import InputRejected, Unreachable, UsageFault
+from qasino_server.errors import QasinoError
+from qasino_server.render import visible
+
+
+class ExitCode(IntEnum):
+    """How every command ends."""
+
+    OK = 0
+    """It did what was asked."""
+    REFUSED = 1
+    """The server refused it, the query failed, or the server could not start."""
+    USAGE = 2
+    """The command line is at fault."""
+    UNREACHABLE = 3
+    """No server answered within the time."""
+    INPUT = 4
+    """A file or standard input was rejected; nothing was sent."""
+    NOT_MET = 5
+    """A watched condition did not come true in time."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+
+
+_CODES: dict[type[BaseException], ExitCode] = {
+    UsageFault: ExitCode.USAGE,
+    Unreachable: ExitCode.UNREACHABLE,
+    InputRejected: ExitCode.INPUT,
+    KeyboardInterrupt: ExitCode.INTERRUPTED,
+}
+
+
+def code_for(error: BaseException) -> ExitCode:
+    """The exit code an error ends the command with; REFUSED for what the table does not name."""
+    for kind, code in _CODES.items():
+        if isinstance(error, kind):
+            return code
+    return ExitCode.REFUSED
+
+
+def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
+    """Run a command to its end and return its exit code; None from `work` is OK.
+
+    A closed stdout does not return: the process dies of SIGPIPE, as `cat` does.
+    """
+    try:
+        code = work()
+        sys.stdout.flush()
+        return code or ExitCode.OK
+    except BrokenPipeError:
+        return _die_of_sigpipe()
+    except QasinoError as error:
+        say(error.sentence)
+        return code_for(error)
+    except KeyboardInterrupt as error:
+        return code_for(error)
+
+
+def _die_of_sigpipe() -> ExitCode:
+    """End as the shell expects of a writer nobody reads: silently, by the signal.
+
+    stdout is pointed elsewhere first, so that no later flush finds the broken pipe again.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    return ExitCode.OK
+
+
+def say(sentence: str) -> None:
+    """Write a sentence to stderr, control characters made visible.
+
+    Line ends in it are kept. A stderr nobody reads any more is no reason to stop working.
+    """
+    lines = (visible(line) for line in sentence.split("\n"))
+    try:
+        print("\n".join(lines), file=sys.stderr, flush=True)
+    except OSError:
+        pass
+
+
+def write(data: str | bytes) -> None:
+    """Write data to stdout and let it go at once.
+
+    Raises BrokenPipeError where nobody reads it.
+    """
+    sys.stdout.buffer.write(data.encode() if isinstance(data, str) else data)
+    sys.stdout.buffer.flush()
+
+
+def on_terminal() -> bool:
+    """Whether a person reads stdout as it comes."""
+    return sys.stdout.isatty()
+
+
+def typed_in() -> bool:
+    """Whether stdin is a keyboard, so that waiting for it would look like a hang."""
+    return sys.stdin is None or sys.stdin.isatty()
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,41 @@
+"""What can go wrong at this end, and the sentence that says so.
+
+QasinoError (the server's tree)
+├── UsageFault       the command line contradicts itself or names nothing that exists
+├── Unreachable      no server there, none that speaks our language, or none in time
+├── InputRejected    what was to be published is not publishable; says which file and where
+├── ServerRefused    the server heard us and said no; its own sentence
+│   └── BrokenOff    it said yes and did not finish: the rows so far are not the answer
+└── StartError       (the server's) it cannot start like this
+
+They fly to one seam, `console.finish`, which prints the sentence and picks the exit code.
+"""
+
+from __future__ import annotations
+
+from qasino_server.errors import QasinoError
+
+
+class UsageFault(QasinoError):
+    """The command as typed cannot be carried out by anybody."""
+
+
+class Unreachable(QasinoError):
+    """No answer that is Qasino's came within the time."""
+
+
+class InputRejected(QasinoError):
+    """A file (or standard input) does not hold what it should; nothing was sent."""
+
+
+class ServerRefused(QasinoError):
+    """The server answered with an error."""
+
+    def __init__(self, sentence: str, offset: int | None = None) -> None:
+        super().__init__(sentence)
+        self.offset = offset
+        """Characters from the start of the statement to the token at fault, if known."""
+
+
+class BrokenOff(ServerRefused):
+    """A streamed answer ended before its end."""

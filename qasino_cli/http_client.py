@@ -1,0 +1,165 @@
+"""The HTTP(S) client. httpx is imported here and nowhere else: it takes 100 ms.
+
+httpx bounds each step, not the whole; the loop over the body looks at the clock so that an
+answer that trickles does not outlast the timeout by more than one step.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from qasino_cli import outgoing
+from qasino_cli.answers import read_ok, read_receipt, read_refusal, read_result
+from qasino_cli.connection import Connection
+from qasino_cli.errors import BrokenOff, ServerRefused, Unreachable
+from qasino_cli.reach import find_address, why_unreachable
+from qasino_server.message import Query
+from qasino_server.table import Receipt, Result
+
+
+class HttpClient:
+    """A `Client` over HTTP or HTTPS."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._http: httpx.Client | None = None
+
+    def query(self, query: Query) -> Result:
+        """The whole answer to one statement."""
+        return read_result(self._post("query", outgoing.encode_query(query)), self._url)
+
+    def stream(self, query: Query) -> Iterator[bytes] | None:
+        """The answer in `query.format` as it comes."""
+        return self._stream(query.format, outgoing.encode_query(query))
+
+    def publish(self, message: bytes) -> Receipt:
+        """Send a publication; the rows are stored when this returns."""
+        return read_receipt(self._post("add_table_data", message), self._url)
+
+    def drop(self, tablename: str, identity: str | None) -> str:
+        """End a static or persistent table."""
+        message = outgoing.encode_drop(tablename, identity)
+        return read_ok(self._post("drop_table", message), self._url)
+
+    def cancel(self, query_id: str) -> str:
+        """Stop a query that runs on another connection."""
+        return read_ok(self._post("cancel", outgoing.encode_cancel(query_id)), self._url)
+
+    def close(self) -> None:
+        """Close what connections are open."""
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+    @property
+    def _url(self) -> str:
+        return self._connection.url
+
+    def _post(self, op: str, body: bytes) -> bytes:
+        """The whole body of the answer; a refusal is raised."""
+        deadline = time.monotonic() + self._connection.timeout_s
+        with self._translated():
+            return b"".join(self._chunks({"op": op}, body, deadline))
+
+    def _stream(self, form: str, body: bytes) -> Iterator[bytes]:
+        """Chunks of a streamed answer, in as long as it takes to the end."""
+        begun = False
+        try:
+            with self._translated():
+                for chunk in self._chunks({"op": "query", "format": form}, body, None):
+                    begun = True
+                    yield chunk
+        except Unreachable:
+            if not begun:
+                raise
+            raise BrokenOff("the answer broke off before its end: rows are missing") from None
+
+    def _chunks(
+        self, params: dict[str, str], body: bytes, deadline: float | None
+    ) -> Iterator[bytes]:
+        client = self._client()
+        headers = {"Content-Type": "application/json"}
+        request = client.build_request(
+            "POST", "/request", params=params, content=body, headers=headers
+        )
+        response = client.send(request, stream=True)
+        try:
+            if response.status_code != 200:
+                raise self._refusal(response)
+            for chunk in response.iter_bytes():
+                yield chunk
+                self._check_clock(deadline)
+        finally:
+            response.close()
+
+    def _check_clock(self, deadline: float | None) -> None:
+        if deadline is not None and time.monotonic() > deadline:
+            raise Unreachable(self._too_slow())
+
+    def _refusal(self, response: httpx.Response) -> ServerRefused | Unreachable:
+        body = response.read()
+        refusal = read_refusal(body)
+        if refusal is not None:
+            return refusal
+        text = body.decode(errors="replace").strip().removeprefix("SQL error: ")
+        status = f"{response.status_code} {response.reason_phrase}".strip()
+        if response.headers.get("content-type", "").startswith("text/plain") and text:
+            return ServerRefused(text)
+        if response.status_code in (401, 403):
+            return ServerRefused(f"{self._url} answers {status}; give a user and a password")
+        return Unreachable(f"{self._url} answers {status}, not as a Qasino server does")
+
+    def _client(self) -> httpx.Client:
+        if self._http is None:
+            self._http = self._open()
+        return self._http
+
+    def _open(self) -> httpx.Client:
+        connection = self._connection
+        find_address(connection)  # httpx would wait for the resolver without a bound
+        user = connection.username
+        return httpx.Client(
+            base_url=connection.url,
+            auth=None if user is None else (user, connection.password or ""),
+            verify=_trust(connection),
+            trust_env=False,  # the server itself is meant, not a proxy or a .netrc
+            timeout=httpx.Timeout(connection.timeout_s, connect=connection.connect_timeout_s),
+        )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """httpx's errors as ours, once."""
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unreachable(f"cannot reach {self._url}: {self._reason(error)}") from None
+        except httpx.TimeoutException:
+            raise Unreachable(self._too_slow()) from None
+        except httpx.RemoteProtocolError as error:
+            if "disconnected" in str(error) or "peer closed" in str(error):
+                raise Unreachable(f"{self._url} closed the connection without an answer") from None
+            raise Unreachable(f"{self._url} answered, but not in HTTP") from None
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{self._url} closed the connection ({error})") from None
+
+    def _reason(self, error: httpx.HTTPError) -> str:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return "its certificate cannot be verified (--skip-ssl-verify does without)"
+        if "SSL" in str(error):
+            return "what listens there does not speak TLS"
+        return why_unreachable(self._connection, self._connection.host)
+
+    def _too_slow(self) -> str:
+        return f"{self._url} gave no answer in {self._connection.timeout_s:g} s"
+
+
+def _trust(connection: Connection) -> ssl.SSLContext | bool:
+    """Whose certificates count: the system's. Loading them takes 20 ms, plain HTTP needs none."""
+    if connection.scheme == "https" and connection.verify_tls:
+        return ssl.create_default_context()
+    return False

@@ -1,0 +1,24 @@
+"""The console script. It answers `--version` before anything is imported that takes time."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from qasino_cli import __version__
+
+        print(f"qasino {__version__}")
+        return
+    try:
+        from qasino_cli.commands import run
+
+        run()
+    except KeyboardInterrupt:  # before a command is there to end in its own way
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The requests a client sends: values -> bytes. No sockets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from qasino_server.message import Query
+from qasino_server.table import Publication
+
+
+def encode_query(query: Query) -> bytes:
+    """A `query` message; keys at their defaults are left out, as the ancestor's clients do."""
+    message: dict[str, Any] = {"op": "query", "sql": query.sql}
+    if query.typed:
+        message["typed"] = True
+    if query.query_id is not None:
+        message["query_id"] = query.query_id
+    if query.use_write_db:
+        message["use_write_db"] = True
+    return msgspec.json.encode(message)
+
+
+def encode_publication(publication: Publication) -> bytes:
+    """An `add_table_data` message; the rows go as the JSON text they are."""
+    message: dict[str, Any] = {
+        "op": "add_table_data",
+        "identity": publication.identity,
+        "table": _table(publication),
+    }
+    for flag in ("persist", "static", "update", "replace"):
+        if getattr(publication, flag):
+            message[flag] = 1
+    if publication.keycols:
+        message["keycols"] = ";".join(publication.keycols)
+    if publication.ttl_s is not None:
+        message["ttl_s"] = publication.ttl_s
+    return msgspec.json.encode(message)
+
+
+def _table(publication: Publication) -> dict[str, Any]:
+    table: dict[str, Any] = {
+        "tablename": publication.tablename,
+        "column_names": [column.name for column in publication.columns],
+        "column_types": [column.type.lower() for column in publication.columns],
+    }
+    if publication.descriptions:
+        table["column_descriptions"] = publication.descriptions
+    table["rows"] = msgspec.Raw(publication.rows_json.encode())
+    return table
+
+
+def encode_drop(tablename: str, identity: str | None) -> bytes:
+    """A `drop_table` message, for one identity or for all."""
+    message = {"op": "drop_table", "tablename": tablename}
+    if identity is not None:
+        message["identity"] = identity
+    return msgspec.json.encode(message)
+
+
+def encode_cancel(query_id: str) -> bytes:
+    """A `cancel` message."""
+    return msgspec.json.encode({"op": "cancel", "query_id": query_id})

@@ -1,0 +1,121 @@
+"""JSON -> Publication: a whole message, or the table object alone.
+
+    {"op": "add_table_data", "identity": .., "table": {..}, "persist": 1}
+    {"tablename": .., "column_names": [..], "column_types": [..], "rows": [[..]]}
+
+The rules are the server's own (`message.decode_request`), applied before anything is sent.
+What it leaves to SQLite, that every row has the table's width, is checked here as well: of
+several files none is sent if one is bad.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from qasino_server.errors import BadRequest
+from qasino_server.message import Publish, decode_request
+from qasino_server.table import Publication, shown
+
+_Keys = dict[str, msgspec.Raw]
+
+_top_level = msgspec.json.Decoder(_Keys)
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
+_cells = msgspec.json.Decoder(list[msgspec.Raw])
+
+_TABLE_KEYS = {"tablename", "column_names", "column_types", "rows"}
+_BYTE = re.compile(r"^(.*) \(byte (\d+)\)$")
+
+
+def read_json_table(body: bytes, identity: str | None = None) -> Publication:
+    """Read a table in JSON; `identity` serves where the message has none.
+
+    Raises BadRequest with the place and the reason.
+    """
+    text = _decoded(body)
+    keys = _message_keys(_read_keys(text))
+    if "identity" not in keys and identity is not None:
+        keys = keys | {"identity": msgspec.Raw(msgspec.json.encode(identity))}
+    request = decode_request(msgspec.json.encode(keys), op="add_table_data")
+    if not isinstance(request, Publish):
+        raise BadRequest("this is no publication")
+    _check_rows(request.publication)
+    return request.publication
+
+
+def _decoded(body: bytes) -> bytes:
+    """The body without a byte order mark, once it is known to be UTF-8."""
+    try:
+        return body.decode("utf-8-sig").encode()
+    except UnicodeDecodeError as error:
+        line, column = _place(body, error.start)
+        raise BadRequest(
+            f"line {line}, column {column}: byte 0x{body[error.start]:02x} is not UTF-8"
+        ) from None
+
+
+def _read_keys(text: bytes) -> _Keys:
+    try:
+        return _top_level.decode(text)
+    except msgspec.ValidationError:
+        raise BadRequest("line 1: the JSON must be one object, {..}") from None
+    except msgspec.DecodeError as error:
+        raise BadRequest(_syntax_sentence(text, str(error))) from None
+    except RecursionError:
+        raise BadRequest("the JSON is nested too deeply") from None
+
+
+def _syntax_sentence(text: bytes, message: str) -> str:
+    """msgspec's "JSON is malformed: reason (byte 57)" with a line and a column."""
+    found = _BYTE.match(message)
+    if found is None:
+        line, _ = _place(text, len(text.rstrip()))
+        return f"line {line}: not JSON: it ends too early"
+    line, column = _place(text, int(found[2]))
+    return f"line {line}, column {column}: not JSON: {found[1].removeprefix('JSON is malformed: ')}"
+
+
+def _place(text: bytes, offset: int) -> tuple[int, int]:
+    """Line and column of a byte, counted from 1; the column in characters."""
+    before = text[:offset]
+    last_line = before[before.rfind(b"\n") + 1 :]
+    return before.count(b"\n") + 1, len(last_line.decode(errors="replace")) + 1
+
+
+def _message_keys(keys: _Keys) -> _Keys:
+    """The keys of a whole message, whichever of the two forms it was."""
+    if "table" in keys:
+        return _check_op(keys)
+    if not _TABLE_KEYS & keys.keys():
+        raise BadRequest(
+            "this is neither a table (tablename, column_names, column_types, rows) nor a message"
+            f" with one in 'table'; its keys are {shown(', '.join(keys))}"
+        )
+    return {"table": msgspec.Raw(msgspec.json.encode(keys))}
+
+
+def _check_op(keys: _Keys) -> _Keys:
+    op = msgspec.json.decode(keys["op"]) if "op" in keys else "add_table_data"
+    if op != "add_table_data":
+        raise BadRequest(f"op is {shown(op)}; a message to publish says add_table_data")
+    return keys
+
+
+def _check_rows(publication: Publication) -> None:
+    columns = len(publication.columns)
+    for number, row in enumerate(_rows.decode(publication.rows_json), start=1):
+        if not bytes(row).startswith(b"["):
+            raise BadRequest(f"row {number} must be an array of cells, not {shown_json(row)}")
+        cells = len(_cells.decode(row))
+        if cells != columns:
+            raise BadRequest(
+                f"row {number} has {cells} cells, the table has {columns} columns:"
+                f" {shown_json(row)}"
+            )
+
+
+def shown_json(value: msgspec.Raw, limit: int = 80) -> str:
+    """A piece of JSON as a sentence can show it: cut where it is long."""
+    text = bytes(value).decode()
+    return text if len(text) <= limit else f"{text[:limit]}..."

@@ -1,0 +1,143 @@
+"""`qasino server`: options to settings, signals to a stop, and what is said at the start.
+
+The options are made from the table in `server_options`; typer reads a function's signature, so
+this room gives it one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from qasino_cli.console import ExitCode, say
+from qasino_cli.log_lines import log_to_stderr
+from qasino_cli.server_options import (
+    OPTIONS,
+    Configuration,
+    Option,
+    read_configuration,
+    read_file,
+)
+from qasino_server.server import Server, Settings
+
+DEMO_DURATION_S = 5
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
+    """Run a server until SIGTERM or Ctrl-C.
+
+    Every option is also an environment variable, QASINO_SERVER_HTTP_PORT for --http-port, and
+    a key of the YAML file given by --config. The command line counts before the environment,
+    the environment before the file.
+
+    \b
+    Examples:
+      qasino server --demo
+      qasino server --listen 0.0.0.0 -g 10 --archive-dir /var/lib/qasino
+      QASINO_SERVER_LINE_PORT=off qasino server --config qasino.yaml
+    """
+    file = read_file(config) if config is not None else {}
+    configuration = read_configuration(given, os.environ, file)
+    log_to_stderr(configuration.log_level)
+    return serve(_for_demo(configuration) if demo else configuration.settings, demo)
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    declared = typer.Option(
+        *option.flags, metavar=option.metavar, help=option.help, show_default=False
+    )
+    return _keyword(option.parameter, Annotated[str | None, declared], None)
+
+
+def _keyword(name: str, annotation: Any, default: object) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
+
+
+def _signature() -> inspect.Signature:
+    """What typer is to see in place of `**given`."""
+    config = typer.Option("--config", metavar="FILE", help="Options in YAML. [default: none]")
+    demo = typer.Option("--demo", help="Also publish this machine's own tables, every 5 s.")
+    return inspect.Signature(
+        [
+            *map(_parameter, OPTIONS),
+            _keyword("config", Annotated[Path | None, config], None),
+            _keyword("demo", Annotated[bool, demo], False),
+        ]
+    )
+
+
+server.__signature__ = _signature()  # type: ignore[attr-defined]
+server.__annotations__ = {
+    name: parameter.annotation for name, parameter in _signature().parameters.items()
+}
+
+
+def _for_demo(configuration: Configuration) -> Settings:
+    if configuration.duration_given:
+        return configuration.settings
+    return msgspec.structs.replace(configuration.settings, generation_duration_s=DEMO_DURATION_S)
+
+
+def serve(settings: Settings, demo: bool) -> ExitCode:
+    """Run a server to its end; REFUSED where a part of it died. Raises StartError."""
+    with Server(settings) as running, _stopped_by_signals(running):
+        running.start()
+        for line in greeting(settings, running.ports):
+            say(line)
+        with _demonstrated(settings, running, demo):
+            ended_well = running.wait()
+    return ExitCode.OK if ended_well else ExitCode.REFUSED
+
+
+@contextmanager
+def _stopped_by_signals(running: Server) -> Iterator[None]:
+    """SIGTERM and SIGINT ask the server to stop; the handlers do nothing else.
+
+    They stay in force until everything is closed: a second Ctrl-C has nothing to hurry.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: running.ask_to_stop())
+    yield
+
+
+@contextmanager
+def _demonstrated(settings: Settings, running: Server, demo: bool) -> Iterator[None]:
+    if not demo:
+        yield
+        return
+    from qasino_cli.demo import Demo, queries_to_try
+
+    publisher = Demo(settings, running.ports)
+    for line in queries_to_try(settings, running.ports):
+        say(line)
+    publisher.start()
+    try:
+        yield
+    finally:
+        publisher.stop()
+        publisher.join(timeout_s=2.0)
+
+
+def greeting(settings: Settings, ports: dict[str, int]) -> list[str]:
+    """What a server says once its ports are open: where they are, and to whom."""
+    listed = ", ".join(f"{name} {port}" for name, port in ports.items()) or "no port"
+    lines = [f"qasino {settings.identity} listens on {settings.listen}: {listed}"]
+    if is_loopback(settings.listen):
+        return [*lines, "only this host can connect; --listen 0.0.0.0 lets other hosts in"]
+    warning = "WARNING: every host that reaches this one can read and publish all tables:"
+    return [*lines, f"{warning} {settings.listen} is open and there is no authentication"]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this host can connect to the address."""
+    return address.startswith(_LOOPBACK)

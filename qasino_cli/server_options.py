@@ -1,0 +1,328 @@
+"""Every option of `qasino server`: its name, its unit, its default, and how its text is read.
+
+One table serves the command line, the environment (QASINO_SERVER_*), the configuration file
+and the help, so none of them can differ. Pure, but for reading the configuration file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from qasino_cli.errors import UsageFault
+from qasino_cli.log_lines import LEVELS
+from qasino_server.errors import BadRequest
+from qasino_server.server import Settings
+from qasino_server.table import check_identity, shown
+
+_BYTES = re.compile(r"(\d+)\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
+_SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One option that takes a value."""
+
+    name: str
+    """Its long name without dashes in front: http-port."""
+    field: str
+    """The field of Settings it sets, or log_level."""
+    metavar: str
+    read: Callable[[str], Any]
+    """Its text as a value; raises ValueError with what it should have been."""
+    help: str
+    short: str | None = None
+
+    @property
+    def flags(self) -> list[str]:
+        """How it is written on the command line."""
+        return [*([self.short] if self.short else []), f"--{self.name}"]
+
+    @property
+    def parameter(self) -> str:
+        """Its name as a Python parameter."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return f"QASINO_SERVER_{self.parameter.upper()}"
+
+
+def _port(text: str) -> int | None:
+    if text.lower() == "off":
+        return None
+    return _number(text, 0, 65535, "a port: 0 to 65535 (0 takes a free one), or off")
+
+
+def _number(text: str, least: int, most: int, wanted: str) -> int:
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or not least <= int(text) <= most:
+        raise ValueError(wanted)
+    return int(text)
+
+
+def _whole_seconds(text: str) -> int:
+    return _number(text, 1, 86400, "a whole number of seconds, 1 to 86400")
+
+
+def _count(text: str) -> int:
+    return _number(text, 1, 1 << 40, "a whole number above 0")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < 1e9:
+        raise ValueError("a number of seconds above 0")
+    return seconds
+
+
+def _bytes(text: str) -> int:
+    found = _BYTES.fullmatch(text)
+    if found is None or not 0 < (size := int(found[1]) << _SHIFTS[found[2].lower()]) < 1 << 40:
+        raise ValueError("a number of bytes above 0, such as 1000000, 512K, 64M or 1G")
+    return size
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError("the name of a file or directory")
+    return Path(text).expanduser()
+
+
+def _identity(text: str) -> str:
+    try:
+        return check_identity(text)
+    except BadRequest as error:
+        raise ValueError(f"1 to 256 printable characters ({error.sentence})") from None
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:%-]+", text):
+        raise ValueError("an address of this host, such as 127.0.0.1 or 0.0.0.0")
+    return text
+
+
+def _level(text: str) -> str:
+    if text.lower() not in LEVELS:
+        raise ValueError(f"one of {', '.join(LEVELS)}")
+    return text.lower()
+
+
+OPTIONS = (
+    Option(
+        "listen",
+        "listen",
+        "ADDRESS",
+        _address,
+        "The address to listen on; 0.0.0.0 opens the server to other hosts. [default: 127.0.0.1]",
+    ),
+    Option(
+        "http-port",
+        "http_port",
+        "PORT",
+        _port,
+        "HTTP; 0 takes a free port, off opens none. [default: 15597]",
+    ),
+    Option("zmq-port", "zmq_port", "PORT", _port, "ZeroMQ requests, likewise. [default: 15598]"),
+    Option(
+        "pubsub-port",
+        "pubsub_port",
+        "PORT",
+        _port,
+        "The signal of each new generation, likewise. [default: 15596]",
+    ),
+    Option("line-port", "line_port", "PORT", _port, "SQL by the line, likewise. [default: 15000]"),
+    Option(
+        "generation-duration",
+        "generation_duration_s",
+        "SECONDS",
+        _whole_seconds,
+        "How long tables are collected before they can be asked, whole seconds."
+        " [default: 30; with --demo 5]",
+        "-g",
+    ),
+    Option(
+        "identity",
+        "identity",
+        "IDENTITY",
+        _identity,
+        "The server's own name. [default: the host's name]",
+    ),
+    Option(
+        "db-dir",
+        "db_dir",
+        "DIR",
+        _path,
+        "Where generations live. [default: in /dev/shm where 1 GB is free, else the temporary"
+        " directory]",
+    ),
+    Option(
+        "static-db",
+        "static_db",
+        "FILE",
+        _path,
+        "The file of static tables. [default: ~/.local/state/qasino/static.db]",
+    ),
+    Option(
+        "archive-dir",
+        "archive_dir",
+        "DIR",
+        _path,
+        "Keep each finished generation here as an SQLite file. [default: none is kept]",
+    ),
+    Option(
+        "archive-keep",
+        "archive_keep",
+        "N",
+        _count,
+        "How many files to keep there. [default: 120]",
+    ),
+    Option(
+        "views-file",
+        "views_file",
+        "FILE",
+        _path,
+        "Views, in YAML; read again when it changes. [default: views.conf]",
+    ),
+    Option(
+        "query-timeout",
+        "query_timeout_s",
+        "SECONDS",
+        _seconds,
+        "The most a query may take, its wait included. [default: 30]",
+    ),
+    Option("max-rows", "max_rows", "N", _count, "The most rows in an answer. [default: 100000]"),
+    Option(
+        "max-result",
+        "max_result_bytes",
+        "BYTES",
+        _bytes,
+        "The largest answer; K, M and G are understood. [default: 64M]",
+    ),
+    Option(
+        "max-body",
+        "max_body_bytes",
+        "BYTES",
+        _bytes,
+        "The largest request, likewise. [default: 64M]",
+    ),
+    Option(
+        "ports-file",
+        "ports_file",
+        "FILE",
+        _path,
+        "Write the ports as JSON into FILE once all are open. [default: none]",
+    ),
+    Option(
+        "forget-after",
+        "forget_after_s",
+        "SECONDS",
+        _seconds,
+        "How long a table nobody reports any more is listed as missing. [default: 86400]",
+    ),
+    Option(
+        "log-level",
+        "log_level",
+        "LEVEL",
+        _level,
+        f"How much to log: {', '.join(LEVELS)}. [default: info]",
+    ),
+)
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """What a server is to be, and how much it is to say."""
+
+    settings: Settings
+    log_level: str = "info"
+    duration_given: bool = False
+    """Somebody named the generation's length."""
+
+
+def read_configuration(
+    given: Mapping[str, str | None], environ: Mapping[str, str], file: Mapping[str, str]
+) -> Configuration:
+    """Command line before environment before file before default.
+
+    `given` has parameter names (http_port), `file` option names (http-port). An empty
+    environment variable counts as none. Raises UsageFault, which names the source.
+    """
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        source, text = _first(option, given, environ, file)
+        if text is not None:
+            values[option.field] = _read(option, source, text)
+    log_level = values.pop("log_level", "info")
+    return Configuration(Settings(**values), log_level, "generation_duration_s" in values)
+
+
+def _first(
+    option: Option,
+    given: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    file: Mapping[str, str],
+) -> tuple[str, str | None]:
+    if given.get(option.parameter) is not None:
+        return f"--{option.name}", given[option.parameter]
+    if environ.get(option.variable):
+        return option.variable, environ[option.variable]
+    return f"configuration file: {option.name}", file.get(option.name)
+
+
+def _read(option: Option, source: str, text: str) -> Any:
+    try:
+        return option.read(text.strip())
+    except ValueError as error:
+        raise UsageFault(f"{source}: {shown(text)} is not {error}") from None
+
+
+def read_file(path: Path) -> dict[str, str]:
+    """A YAML file of options, by option name, as the text each would have on a command line.
+
+    Raises UsageFault with the file, and the line or the key.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageFault(f"--config: {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageFault(f"--config: {path}: not UTF-8") from None
+    except yaml.YAMLError as error:
+        raise UsageFault(f"--config: {path}: not YAML: {_on_one_line(error)}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageFault(f"--config: {path}: must be a mapping, such as http-port: 15597")
+    return {_option_name(path, key): _text(path, key, value) for key, value in content.items()}
+
+
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _option_name(path: Path, key: object) -> str:
+    name = str(key).replace("_", "-")
+    if name not in _BY_NAME:
+        raise UsageFault(
+            f"--config: {path}: {shown(key)} is not an option; the options are"
+            f" {', '.join(_BY_NAME)}"
+        )
+    return name
+
+
+def _text(path: Path, key: object, value: object) -> str:
+    if value is False:
+        return "off"  # YAML 1.1 reads a bare `off` so
+    if isinstance(value, str | int | float) and value is not True:
+        return str(value)
+    raise UsageFault(f"--config: {path}: {key} takes one value, not {shown(value)}")

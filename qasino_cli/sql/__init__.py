@@ -1,0 +1,1 @@
+"""`qasino sql`: statements to a server, answers to stdout."""

@@ -1,0 +1,55 @@
+"""Statements typed at a prompt, one line after the other."""
+
+from __future__ import annotations
+
+from qasino_cli.console import ExitCode, say
+from qasino_cli.errors import ServerRefused
+from qasino_cli.sql.session import Session, error_text
+from qasino_cli.sql.statements import Leave, own_command, split
+from qasino_server.errors import QasinoError, SqlError
+
+PROMPT = "qasino> "
+CONTINUED = "     > "
+
+
+def converse(session: Session) -> ExitCode:
+    """Run what is typed until quit;, exit; or Ctrl-D. Ctrl-C drops the line or the query."""
+    typed = ""
+    while True:
+        try:
+            typed += input(CONTINUED if typed else PROMPT) + "\n"
+        except EOFError:
+            print()
+            return ExitCode.OK
+        except KeyboardInterrupt:
+            print()
+            typed = ""
+            continue
+        statements, typed = split(typed)
+        if _leaves(typed) or not _run(session, statements):
+            return ExitCode.OK
+
+
+def _leaves(typed: str) -> bool:
+    """Whether somebody wants out who forgot the `;`."""
+    try:
+        return isinstance(own_command(typed), Leave)
+    except SqlError:
+        return False  # an unfinished SET
+
+
+def _run(session: Session, statements: list[str]) -> bool:
+    """Run them up to the first error; False where one says to leave."""
+    for statement in statements:
+        try:
+            if not session.run(statement):
+                return False
+        except (ServerRefused, SqlError) as error:
+            say(error_text(statement, error))
+            break
+        except QasinoError as error:
+            say(error.sentence)
+            break
+        except KeyboardInterrupt:
+            break
+    return True

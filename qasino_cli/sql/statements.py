@@ -1,0 +1,86 @@
+"""Text -> statements: where one ends, and which ones are for this end of the line.
+
+The text is split as SQLite reads it: a `;` in quotes, in brackets or in a comment ends
+nothing. Whether a statement is any good is for the server to say.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from qasino_server.errors import BadRequest, SqlError
+from qasino_server.message import flag
+from qasino_server.table import shown
+
+_PIECE = re.compile(
+    r"""
+      ' [^']* (?:'|\Z)              # a string; a doubled quote reads as two strings, side by side
+    | " [^"]* (?:"|\Z)              # a name
+    | ` [^`]* (?:`|\Z)              # a name, as MySQL writes it
+    | \[ [^\]]* (?:\]|\Z)           # a name, as SQL Server writes it
+    | (?P<comment> --[^\n]*(?:\n|\Z) | /\* .*? (?:\*/|\Z) )
+    | (?P<blank> \s+ )
+    | (?P<end> ; )
+    | [^'"`\[;\s/-]+ | .            # anything else
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_SET = re.compile(r"\s*set\b(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_ASSIGNMENT = re.compile(r"\s*(?P<name>\w+)\s*=\s*(?P<value>\S+)\s*")
+_LEAVE = re.compile(r"\s*(quit|exit)\s*", re.IGNORECASE)
+
+
+class SetWriteDb(msgspec.Struct, frozen=True):
+    """From now on ask the generation being collected, or the snapshot again."""
+
+    on: bool
+
+
+class Leave(msgspec.Struct, frozen=True):
+    """End the session."""
+
+
+def split(text: str) -> tuple[list[str], str]:
+    """The complete statements, without their `;`, and what follows the last `;`.
+
+    Statements of blanks and comments alone are left out; a rest of them is ''.
+    """
+    statements: list[str] = []
+    begins, has_words = 0, False
+    for piece in _PIECE.finditer(text):
+        if piece.lastgroup == "end":
+            if has_words:
+                statements.append(text[begins : piece.start()].strip())
+            begins, has_words = piece.end(), False
+        elif piece.lastgroup is None:
+            has_words = True
+    return statements, text[begins:] if has_words else ""
+
+
+def split_all(text: str) -> list[str]:
+    """Every statement; the last one needs no `;`."""
+    statements, rest = split(text)
+    return [*statements, rest.strip()] if rest else statements
+
+
+def own_command(statement: str) -> SetWriteDb | Leave | None:
+    """What a statement tells this client, None where it is for the server.
+
+    Raises SqlError for a SET of anything but use_write_db.
+    """
+    if _LEAVE.fullmatch(statement):
+        return Leave()
+    setting = _SET.fullmatch(statement)
+    return None if setting is None else _read_set(setting["rest"])
+
+
+def _read_set(rest: str) -> SetWriteDb:
+    assignment = _ASSIGNMENT.fullmatch(rest)
+    if assignment is None or assignment["name"].lower() != "use_write_db":
+        raise SqlError(f"cannot SET {shown(rest.strip())}; there is SET use_write_db = true|false")
+    try:
+        return SetWriteDb(flag(assignment["value"].strip("'\""), "use_write_db"))
+    except BadRequest as error:
+        raise SqlError(error.sentence) from None

@@ -1,0 +1,177 @@
+"""The ZeroMQ client: one REQ socket, watched by a monitor.
+
+ZeroMQ by itself never says that nobody is there: it tries again for ever. The monitor tells
+what happens to the connection underneath, so that a refused one is known in milliseconds and
+a lost one when it is lost. A REQ socket that got no answer can send nothing more; after any
+failure it is thrown away and the next request opens a new one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from qasino_cli import outgoing
+from qasino_cli.answers import read_ok, read_receipt, read_result
+from qasino_cli.connection import Connection
+from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.reach import find_address, why_unreachable
+from qasino_server.errors import QasinoError
+from qasino_server.message import Query
+from qasino_server.table import Receipt, Result
+
+USUAL_MAX_BODY_BYTES = 64 << 20  # a server's --max-body unless it was told another
+
+_EVENTS = (
+    zmq.EVENT_CLOSED
+    | zmq.EVENT_CONNECT_RETRIED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+_HANDSHAKE_FAILED = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+)
+_NOT_CONNECTED = (zmq.EVENT_CLOSED, zmq.EVENT_CONNECT_RETRIED)
+
+
+class ZmqClient:
+    """A `Client` over ZeroMQ."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._context = zmq.Context()
+        self._line: _Line | None = None
+
+    def query(self, query: Query) -> Result:
+        """The whole answer to one statement."""
+        return read_result(self._ask(outgoing.encode_query(query)), self._connection.url)
+
+    def stream(self, query: Query) -> Iterator[bytes] | None:
+        """None: ZeroMQ answers are whole."""
+        return None
+
+    def publish(self, message: bytes) -> Receipt:
+        """Send a publication; the rows are stored when this returns."""
+        return read_receipt(self._ask(message), self._connection.url)
+
+    def drop(self, tablename: str, identity: str | None) -> str:
+        """End a static or persistent table."""
+        return read_ok(self._ask(outgoing.encode_drop(tablename, identity)), self._connection.url)
+
+    def cancel(self, query_id: str) -> str:
+        """Stop a query that runs on another connection."""
+        return read_ok(self._ask(outgoing.encode_cancel(query_id)), self._connection.url)
+
+    def close(self) -> None:
+        """Close the socket; what is unsent is dropped."""
+        self._hang_up()
+        self._context.term()
+
+    def _ask(self, request: bytes) -> bytes:
+        """Send one frame and return the first frame of the answer. Raises Unreachable."""
+        try:
+            if self._line is None:
+                self._line = _Line(self._context, self._connection)
+            return self._line.ask(request)
+        except BaseException:  # Ctrl-C too: the socket waits for an answer nobody wants now
+            self._hang_up()
+            raise
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+
+class _Line:
+    """One REQ socket, its monitor, and what the monitor has told so far."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], connection: Connection) -> None:
+        self._connection = connection
+        _, self._address = find_address(connection)
+        self._greeted = False
+        """The other end has shown that it speaks ZeroMQ, and has not gone since."""
+        self._socket = context.socket(zmq.REQ)
+        self._socket.linger = 0
+        self._monitor = self._socket.get_monitor_socket(_EVENTS)
+        if ":" in self._address:
+            self._socket.setsockopt(zmq.IPV6, 1)
+        self._socket.connect(self._endpoint())
+
+    def _endpoint(self) -> str:
+        host = f"[{self._address}]" if ":" in self._address else self._address
+        return f"tcp://{host}:{self._connection.port}"
+
+    def ask(self, request: bytes) -> bytes:
+        """Send a request and wait for the answer, at most the connection's timeout."""
+        self._hear_monitor(request, asked=False)
+        started = time.monotonic()
+        self._socket.send(request)
+        while self._wait(started):
+            self._hear_monitor(request, asked=True)
+        return self._socket.recv_multipart()[0]
+
+    def _wait(self, started: float) -> bool:
+        """Sleep until something happens: False once the answer is here.
+
+        Raises Unreachable when the time is up. Until the other end has greeted, the time is
+        that for connecting.
+        """
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._monitor, zmq.POLLIN)
+        left_s = self._limit_s() - (time.monotonic() - started)
+        ready = dict(poller.poll(max(0, math.ceil(left_s * 1000))))
+        if not ready:
+            raise Unreachable(self._silence())
+        return self._socket not in ready
+
+    def _limit_s(self) -> float:
+        connection = self._connection
+        return connection.timeout_s if self._greeted else connection.connect_timeout_s
+
+    def _silence(self) -> str:
+        url, limit_s = self._connection.url, self._limit_s()
+        if self._greeted:
+            return f"{url} gave no answer in {limit_s:g} s"
+        return f"cannot reach {url}: no ZeroMQ server answers there within {limit_s:g} s"
+
+    def _hear_monitor(self, request: bytes, asked: bool) -> None:
+        """Take in what happened to the connection; raise what ends the wait for an answer."""
+        while self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor)["event"]
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._greeted = True
+            elif asked and not self._socket.poll(0):
+                raise self._failure(event, len(request))
+            else:
+                self._greeted = False
+
+    def _failure(self, event: int, request_bytes: int) -> QasinoError:
+        url = self._connection.url
+        if event in _HANDSHAKE_FAILED:
+            return Unreachable(f"cannot reach {url}: what listens there does not speak ZeroMQ")
+        if event in _NOT_CONNECTED:
+            reason = why_unreachable(self._connection, self._address)
+            return Unreachable(f"cannot reach {url}: {reason}")
+        if request_bytes > USUAL_MAX_BODY_BYTES:
+            return ServerRefused(
+                f"{url} closed the connection on a message of {request_bytes} bytes; that is"
+                " probably more than its --max-body"
+            )
+        return Unreachable(f"{url} closed the connection without an answer")
+
+    def close(self) -> None:
+        """Close both sockets now."""
+        self._socket.disable_monitor()
+        self._monitor.close(0)
+        self._socket.close(0)

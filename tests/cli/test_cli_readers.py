@@ -1,0 +1,120 @@
+"""Files to publish: two formats, told apart by their content."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import TABLE_CSV
+
+from qasino_cli.errors import InputRejected
+from qasino_cli.outgoing import encode_publication
+from qasino_cli.readers import read_file, read_table
+from qasino_server.message import Publish, decode_request
+
+INNER: dict[str, Any] = {
+    "tablename": "t",
+    "column_names": ["a", "b"],
+    "column_types": ["ip", "int"],
+    "rows": [["x", 1], [None, 2]],
+}
+
+
+def read(content: Any, **options: Any) -> Any:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return read_table("FILE", body, "me", **options)
+
+
+def test_a_qasino_csv_table_becomes_a_publication() -> None:
+    publication = read(TABLE_CSV.encode())
+    assert publication.tablename == "myapplication_table1"
+    assert [column.type for column in publication.columns] == ["TEXT", "TEXT", "INTEGER", "INTEGER"]
+    assert publication.rows_json == '[["1.2.3.4","BOS",123,456]]'
+    assert publication.identity == "me"
+
+
+def test_the_inner_table_and_the_whole_message_are_the_same_table() -> None:
+    whole = {"op": "add_table_data", "identity": "me", "table": INNER}
+    assert read(whole) == read(INNER)
+
+
+def test_the_identity_and_the_flags_of_a_message_are_kept() -> None:
+    publication = read({"identity": "other", "persist": "yes", "ttl_s": 9, "table": INNER})
+    assert (publication.identity, publication.persist, publication.ttl_s) == ("other", True, 9.0)
+
+
+def test_a_byte_order_mark_and_blanks_before_json_are_passed_over() -> None:
+    assert read(b"\xef\xbb\xbf\n  " + json.dumps(INNER).encode()).tablename == "t"
+
+
+def test_what_is_sent_reads_back_as_what_was_read() -> None:
+    whole = {
+        "identity": "o",
+        "update": 1,
+        "keycols": "a",
+        "ttl_s": 3,
+        "replace": True,
+        "table": INNER | {"column_descriptions": ["x", ""]},
+    }
+    publication = read(whole)
+    assert decode_request(encode_publication(publication)) == Publish(publication)
+
+
+def test_a_number_outside_a_double_survives() -> None:
+    body = json.dumps(INNER).replace("[null, 2]", "[9e999, 123456789012345678901]").encode()
+    assert "9e999, 123456789012345678901" in read(body.replace(b'"ip"', b'"real"')).rows_json
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b" \n", "FILE: there is nothing in it"),
+        (b"2\nt\n", "FILE: line 1: '2' is not a version this server knows; it knows 1"),
+        (b'{"a": 1,\n}', "FILE: line 2, column 1: not JSON: trailing comma in object"),
+        (b'{"a":\n NaN}', "FILE: line 2, column 2: not JSON: invalid character"),
+        (b'{"tablename": "t",\n', "FILE: line 1: not JSON: it ends too early"),
+        (b'{"a": "\xff"}', "FILE: line 1, column 8: byte 0xff is not UTF-8"),
+        (b"[1]", "FILE: line 1: the JSON must be one object, {..}"),
+        (
+            {"x": 1},
+            "FILE: this is neither a table (tablename, column_names, column_types, rows) nor a"
+            " message with one in 'table'; its keys are 'x'",
+        ),
+        (
+            {"op": "query", "table": INNER},
+            "FILE: op is 'query'; a message to publish says add_table_data",
+        ),
+        (INNER | {"column_types": ["ip"]}, None),
+        ({"tablename": "t"}, "FILE: table.column_names is missing"),
+        (
+            INNER | {"rows": [["x", 1], ["y"]]},
+            'FILE: row 2 has 1 cells, the table has 2 columns: ["y"]',
+        ),
+        (INNER | {"rows": ["[1,2]"]}, 'FILE: row 1 must be an array of cells, not "[1,2]"'),
+        (INNER | {"rows": 3}, "FILE: table.rows must be a JSON array of rows, each an array of"),
+        (INNER | {"column_types": ["ip", "blob"]}, "FILE: column 2 (b): 'blob' is not a column"),
+        (TABLE_CSV.replace("123", "many").encode(), "FILE: line 6, column stat1: 'many' is not a"),
+        (TABLE_CSV.replace(",456", "").encode(), "FILE: line 6: the row has 3 cells, the table"),
+    ],
+)
+def test_bad_input_is_rejected_with_the_file_the_place_and_the_reason(
+    content: Any, sentence: str | None
+) -> None:
+    with pytest.raises(InputRejected) as caught:
+        read(content)
+    assert caught.value.sentence.startswith(sentence or "FILE: table.column_names has 2 entries")
+    assert "\n" not in caught.value.sentence
+
+
+def test_the_data_format_can_be_forced() -> None:
+    with pytest.raises(InputRejected, match="the JSON must be one object"):
+        read(TABLE_CSV.encode(), data_format="json")
+
+
+def test_a_file_that_cannot_be_read_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(InputRejected, match="nosuch: No such file or directory"):
+        read_file(str(tmp_path / "nosuch"))
+    with pytest.raises(InputRejected, match="Is a directory"):
+        read_file(str(tmp_path))

@@ -1,0 +1,73 @@
+"""Where one statement ends and the next begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from qasino_cli.sql.statements import Leave, SetWriteDb, own_command, split, split_all
+from qasino_server.errors import SqlError
+
+
+@pytest.mark.parametrize(
+    ("text", "statements"),
+    [
+        ("", []),
+        (" ;; \n ; ", []),
+        ("select 1", ["select 1"]),
+        ("select 1;", ["select 1"]),
+        ("select 1; select 2", ["select 1", "select 2"]),
+        ("select ';', 'it''s; so';x", ["select ';', 'it''s; so'", "x"]),
+        ('select ";" from "a"";b"; x', ['select ";" from "a"";b"', "x"]),
+        ("select [;], `;`; x", ["select [;], `;`", "x"]),
+        ("select 1 -- no; end\n; x", ["select 1 -- no; end", "x"]),
+        ("select /* ; */ 1; x", ["select /* ; */ 1", "x"]),
+        ("-- only a comment;\n/* and; another */;", []),
+        ("-- first\nselect 1; -- last", ["-- first\nselect 1"]),
+        ("select 'never closed; x", ["select 'never closed; x"]),
+        ("select 3-1, 4/2; x", ["select 3-1, 4/2", "x"]),
+        ("select 1 /* never closed; x", ["select 1 /* never closed; x"]),
+    ],
+)
+def test_a_semicolon_ends_a_statement_outside_quotes_and_comments(
+    text: str, statements: list[str]
+) -> None:
+    assert split_all(text) == statements
+
+
+def test_what_follows_the_last_semicolon_is_kept_for_more_to_come() -> None:
+    assert split("select 1; select ';") == (["select 1"], " select ';")
+    assert split("select 1; -- a comment alone") == (["select 1"], "")
+
+
+def test_a_long_statement_is_split_in_a_moment() -> None:
+    text = "select '" + "x''" * 300_000 + "'; " + "(" * 300_000
+    statements, rest = split(text)
+    assert (len(statements), len(rest)) == (1, 300_001)
+
+
+@pytest.mark.parametrize("text", ["quit", "EXIT", " quit "])
+def test_quit_and_exit_leave(text: str) -> None:
+    assert own_command(text) == Leave()
+
+
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [
+        ("SET use_write_db = true", True),
+        ("set use_write_db=0", False),
+        ("set USE_WRITE_DB = 'yes'", True),
+    ],
+)
+def test_set_use_write_db_is_for_this_end(text: str, on: bool) -> None:
+    assert own_command(text) == SetWriteDb(on)
+
+
+@pytest.mark.parametrize("text", ["set foo = 1", "set use_write_db", "set use_write_db = maybe"])
+def test_any_other_set_is_an_error(text: str) -> None:
+    with pytest.raises(SqlError):
+        own_command(text)
+
+
+@pytest.mark.parametrize("text", ["select 1", "settle", "show tables", "quit now"])
+def test_everything_else_is_for_the_server(text: str) -> None:
+    assert own_command(text) is None

@@ -1,0 +1,74 @@
+"""Real servers for tests: on free ports, in the test's own directory, rotated by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wire import Wire
+
+from qasino_server.server import Server, Settings
+
+IDENTITY = "test-server"
+
+MakeServer = Callable[..., Server]
+
+
+def settings_in(place: Path, **overrides: Any) -> Settings:
+    """Settings of a server that keeps everything in `place` and listens on free ports."""
+    defaults: dict[str, Any] = {
+        "http_port": 0,
+        "zmq_port": 0,
+        "pubsub_port": 0,
+        "line_port": 0,
+        "identity": IDENTITY,
+        "static_db": place / "static.db",
+        "db_dir": place / "db",
+        "views_file": place / "views.conf",
+    }
+    return Settings(**(defaults | overrides))
+
+
+def start_servers(place: Path, stack: ExitStack) -> MakeServer:
+    """What `make_server` gives, for fixtures of a wider scope."""
+
+    def make(**overrides: Any) -> Server:
+        server = Server(settings_in(place, **overrides))
+        server.start(heartbeat=False)
+        stack.callback(server.stop)
+        return server
+
+    return make
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[MakeServer]:
+    """Starts servers with these settings; all of them are stopped when the test ends.
+
+    Two of one test share their directories unless told otherwise: the second then stands for
+    a restart, once the first is stopped.
+    """
+    with ExitStack() as stack:
+        yield start_servers(tmp_path, stack)
+
+
+@pytest.fixture
+def server(make_server: MakeServer) -> Server:
+    """A server with the defaults; it rotates when a test says so."""
+    return make_server()
+
+
+@pytest.fixture
+def wire_to() -> Iterator[Callable[[Server], Wire]]:
+    """Makes a client for a server; closed when the test ends."""
+    with ExitStack() as stack:
+        yield lambda server: stack.enter_context(Wire(server.ports))
+
+
+@pytest.fixture
+def wire(server: Server, wire_to: Callable[[Server], Wire]) -> Wire:
+    """A client for `server`."""
+    return wire_to(server)
