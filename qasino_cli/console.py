@@ -16,7 +16,6 @@ from enum import IntEnum
 
 from qasino_cli.errors import InputRejected, Unreachable, UsageFault
 from qasino_server.errors import QasinoError
-from qasino_server.render import visible
 
 
 class ExitCode(IntEnum):
@@ -88,11 +87,19 @@ def say(sentence: str) -> None:
 
     Line ends in it are kept. A stderr nobody reads any more is no reason to stop working.
     """
-    lines = (visible(line) for line in sentence.split("\n"))
+    lines = (_visible(line) for line in sentence.split("\n"))
     try:
         print("\n".join(lines), file=sys.stderr, flush=True)
     except OSError:
         pass
+
+
+def _visible(line: str) -> str:
+    if line.isprintable():
+        return line
+    from qasino_server.render import visible  # 15 ms, for what hardly any sentence holds
+
+    return visible(line)
 
 
 def write(data: str | bytes) -> None:

@@ -140,12 +140,8 @@ class HttpClient:
             raise Unreachable(f"cannot reach {self._url}: {self._reason(error)}") from None
         except httpx.TimeoutException:
             raise Unreachable(self._too_slow()) from None
-        except httpx.RemoteProtocolError as error:
-            if "disconnected" in str(error) or "peer closed" in str(error):
-                raise Unreachable(f"{self._url} closed the connection without an answer") from None
-            raise Unreachable(f"{self._url} answered, but not in HTTP") from None
         except httpx.HTTPError as error:
-            raise Unreachable(f"{self._url} closed the connection ({error})") from None
+            raise Unreachable(f"{self._url} {_mishap(error)}") from None
 
     def _reason(self, error: httpx.HTTPError) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -156,6 +152,15 @@ class HttpClient:
 
     def _too_slow(self) -> str:
         return f"{self._url} gave no answer in {self._connection.timeout_s:g} s"
+
+
+def _mishap(error: httpx.HTTPError) -> str:
+    """What happened to a connection that stood, as far as httpx tells."""
+    words = str(error)
+    closed = "disconnected" in words or "peer closed" in words
+    if closed or isinstance(error, httpx.NetworkError):
+        return "closed the connection without an answer"
+    return "answered, but not in HTTP"
 
 
 def _trust(connection: Connection) -> ssl.SSLContext | bool:

@@ -164,7 +164,7 @@ def _check_wishes(wishes: Wishes, data_format: str | None) -> None:
     if wishes.ttl_s is not None and wishes.ttl_s <= 0:
         raise UsageFault(f"--ttl: {wishes.ttl_s:g} is not a number of seconds above 0")
     if wishes.tablename is not None:
-        _as_usage("--table", lambda name: check_tablename(name, "--table"), wishes.tablename)
+        _as_usage("--table", check_tablename, wishes.tablename)
 
 
 def _check_option_identity(identity: str | None) -> str | None:
@@ -176,7 +176,8 @@ def _as_usage(option: str, check: Callable[[object], str], value: str) -> str:
     try:
         return check(value)
     except BadRequest as error:
-        raise UsageFault(f"{option}: {error.sentence}") from None
+        reason = error.sentence.removeprefix("table.tablename: ")
+        raise UsageFault(f"{option}: {reason}") from None
 
 
 def read_all(
@@ -245,7 +246,7 @@ def drop_table(
     """End a static or persistent table, of one identity or of all."""
     if paths:
         raise UsageFault("--drop ends a table and publishes none; leave the FILE away")
-    _as_usage("--drop", lambda name: check_tablename(name, "--drop"), tablename)
+    _as_usage("--drop", check_tablename, tablename)
     client: Client = open_client(connection)
     try:
         remark = client.drop(tablename, _check_option_identity(identity))

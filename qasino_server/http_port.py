@@ -308,8 +308,7 @@ class RequestApp:
         """Status, media type and body of a reply; in whichever thread has made it."""
         if isinstance(reply, QasinoError):
             if format_name in ("json", "html"):
-                body = b"".join(encode_reply(reply, self._identity))
-                return reply.status, _JSON, body
+                return reply.status, _JSON, self._json(reply)
             return reply.status, _TEXT, f"SQL error: {reply.sentence}\n".encode()
         if isinstance(reply, Result) and format_name == "text":
             cut = TRUNCATED_LINE if reply.truncated else ""
@@ -317,7 +316,11 @@ class RequestApp:
         if isinstance(reply, Result) and format_name == "html":
             fragment = html_fragment(reply.column_names, reply.rows)
             return 200, "text/html; charset=utf-8", fragment.encode()
-        return 200, _JSON, b"".join(encode_reply(reply, self._identity))
+        return 200, _JSON, self._json(reply)
+
+    def _json(self, reply: Reply) -> bytes:
+        """The reply's JSON and a line end, so that a shell's prompt begins a line."""
+        return b"".join(encode_reply(reply, self._identity)) + b"\n"
 
 
 class _Disconnected(Exception):

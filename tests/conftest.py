@@ -32,9 +32,7 @@ def settings_in(place: Path, **overrides: Any) -> Settings:
     return Settings(**(defaults | overrides))
 
 
-def start_servers(place: Path, stack: ExitStack) -> MakeServer:
-    """What `make_server` gives, for fixtures of a wider scope."""
-
+def _maker(place: Path, stack: ExitStack) -> MakeServer:
     def make(**overrides: Any) -> Server:
         server = Server(settings_in(place, **overrides))
         server.start(heartbeat=False)
@@ -52,7 +50,14 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
     a restart, once the first is stopped.
     """
     with ExitStack() as stack:
-        yield start_servers(tmp_path, stack)
+        yield _maker(tmp_path, stack)
+
+
+@pytest.fixture(scope="module")
+def make_module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
+    """As `make_server`, for a server that all tests of a file share."""
+    with ExitStack() as stack:
+        yield lambda **overrides: _maker(tmp_path_factory.mktemp("server"), stack)(**overrides)
 
 
 @pytest.fixture

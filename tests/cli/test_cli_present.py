@@ -68,7 +68,7 @@ def test_the_table_aligns_numbers_right_and_never_reads_markup(
         "───────────────────────────",
         "web-01             7   NULL",
         "[red]|x[/red]   1234",
-        "日本\\t\\x1b       NULL   NULL",
+        "日本\\t\\x1b      NULL   NULL",
     ]
 
 

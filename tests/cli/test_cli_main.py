@@ -1,0 +1,112 @@
+"""What every command has in common: help, usage errors, exit codes, closed pipes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from command import COMMAND, clean_environment, run_qasino
+
+from qasino_cli import __version__
+from qasino_cli.commands import ROOMS
+from qasino_cli.console import ExitCode, code_for, counted
+from qasino_cli.errors import (
+    BrokenOff,
+    InputRejected,
+    ServerRefused,
+    Unreachable,
+    UsageFault,
+)
+from qasino_server.errors import StartError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def test_the_version_is_printed_without_importing_anything_slow() -> None:
+    ran = subprocess.run(
+        [COMMAND[0], "-X", "importtime", *COMMAND[1:], "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == f"qasino {__version__}\n"
+    imported = set(re.findall(r"\| +(\S+)$", ran.stderr, re.MULTILINE))
+    assert imported.isdisjoint({"typer", "zmq", "msgspec", "httpx", "rich"})
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert __version__ == project["version"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (("publish", "-s", "localhost:1", "-"), {"httpx", "rich", "psutil", "uvicorn", "apsw"}),
+        (("sql", "-s", "localhost:1", "-q", "x"), {"httpx", "rich", "psutil", "uvicorn"}),
+        (("--help",), {"httpx", "rich", "zmq", "apsw"}),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(arguments: tuple[str, ...], absent: set[str]) -> None:
+    ran = subprocess.run(
+        [COMMAND[0], "-X", "importtime", *COMMAND[1:], *arguments],
+        input='{"tablename":"t","column_names":["a"],"column_types":["int"],"rows":[]}',
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+    )
+    assert absent.isdisjoint(re.findall(r"\| +(\S+)$", ran.stderr, re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", ROOMS)
+def test_every_command_teaches_by_example(command: str) -> None:
+    ran = run_qasino(command, "--help")
+    assert ran.returncode == ExitCode.OK
+    assert f"Examples:\n    qasino {command}" in ran.stdout
+    assert ran.stderr == ""
+
+
+def test_the_help_lists_the_commands_and_the_exit_codes() -> None:
+    help_text = run_qasino("--help").stdout
+    for command, room in ROOMS.items():
+        assert re.search(rf"^  {command} +{re.escape(room.help)}$", help_text, re.MULTILINE)
+    for code in ExitCode:
+        assert re.search(rf"\b{code.value} ", help_text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("sq",), "No such command 'sq'. Did you mean 'sql'?"),
+        (("sql", "--bogus"), "No such option: --bogus"),
+        (("sql", "-p", "x", "-q", "select 1"), "Invalid value for '-p' / '--port': 'x'"),
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...], sentence: str) -> None:
+    ran = run_qasino(*arguments)
+    assert ran.returncode == ExitCode.USAGE
+    assert sentence in ran.stderr
+    assert ran.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ServerRefused("no"), 1),
+        (BrokenOff("cut"), 1),
+        (StartError("taken"), 1),
+        (UsageFault("what?"), 2),
+        (Unreachable("nobody"), 3),
+        (InputRejected("FILE: bad"), 4),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_every_error_has_its_exit_code(error: BaseException, code: int) -> None:
+    assert code_for(error) == code
+
+
+def test_one_row_is_not_one_rows() -> None:
+    assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]

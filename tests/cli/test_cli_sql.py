@@ -1,0 +1,219 @@
+"""`qasino sql` against a real server."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import COMMAND, clean_environment, http_url, run_qasino, start_qasino, zmq_url
+from wire import Wire, until
+
+from qasino_cli.console import ExitCode
+from qasino_server.server import Server
+
+ENDLESS = "with recursive r(n) as (select 1 union all select n + 1 from r) select count(*) from r"
+CELLS = "select 'a' s, 1 n, null x union all select '', 20, 'b' || char(9)"
+NUMBERS = "select 1.5e300 a, -0.1 b, 9007199254740993 c, x'6162' d, 1.0 e, null f, '' g"
+
+
+def test_piped_output_is_tsv_with_a_header(url: str) -> None:
+    ran = run_qasino("sql", "-s", url, "-q", CELLS)
+    assert (ran.returncode, ran.stderr) == (ExitCode.OK, "")
+    assert ran.stdout == "s\tn\tx\na\t1\t\\N\n\t20\tb\\t\n"
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "ndjson", "json", "text", "markdown", "vertical"])
+def test_both_transports_print_the_same(server: Server, form: str) -> None:
+    printed = [
+        run_qasino("sql", "-s", url, "--format", form, "-q", NUMBERS)
+        for url in (zmq_url(server), http_url(server))
+    ]
+    assert printed[0].stdout == printed[1].stdout != ""
+    assert [ran.returncode for ran in printed] == [0, 0]
+
+
+def test_the_text_format_is_the_line_ports(server: Server, wire: Wire) -> None:
+    sql = "select viewname, null, 1.0 from qasino_server_views union all select 'a', 2, ''"
+    ran = run_qasino("sql", "-s", zmq_url(server), "--format", "text", "-q", sql)
+    lines = wire.line(f"{sql};\nquit;\n").replace("\r\n", "\n")
+    assert ran.stdout in lines
+
+
+def test_the_environment_names_the_format(server: Server) -> None:
+    ran = run_qasino("sql", "-s", zmq_url(server), "-q", "select 1 a", QASINO_FORMAT="json")
+    assert ran.stdout == '[{"a":1}]\n'
+
+
+def test_statements_come_from_options_files_and_pipes(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "q.sql"
+    file.write_text("select 3 c; -- and\nselect ';' d")
+    arguments = ("sql", "-s", zmq_url(server))
+    ran = run_qasino(*arguments, "-q", "select 1 a; select 2 b;", "-f", file)
+    assert ran.stdout == "a\n1\nb\n2\nc\n3\nd\n;\n"
+    assert run_qasino(*arguments, stdin="select 1\n a;\nselect 2 b").stdout == "a\n1\nb\n2\n"
+    assert run_qasino(*arguments, stdin="").returncode == ExitCode.OK
+
+
+def test_a_piped_statement_is_answered_before_the_next_one_comes(server: Server) -> None:
+    process = start_qasino("sql", "-s", zmq_url(server), stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"select 1 a;\n")
+    process.stdin.flush()
+    assert [process.stdout.readline(), process.stdout.readline()] == [b"a\n", b"1\n"]
+    assert process.communicate(b"quit;\nselect 2;", timeout=10) == (b"", b"")
+    assert process.returncode == ExitCode.OK
+
+
+def test_an_sql_error_shows_the_place(server: Server) -> None:
+    ran = run_qasino("sql", "-s", zmq_url(server), "-q", "select 1,\n  nope")
+    assert ran.returncode == ExitCode.REFUSED
+    assert ran.stdout == ""
+    assert ran.stderr == "SQL error: no such column: nope\n    nope\n    ^\n"
+
+
+def test_an_sql_error_over_http_is_one_too(server: Server) -> None:
+    for form in ("tsv", "json"):
+        ran = run_qasino("sql", "-s", http_url(server), "--format", form, "-q", "select nope")
+        assert ran.returncode == ExitCode.REFUSED
+        assert ran.stderr.startswith("SQL error: no such column: nope\n")
+
+
+def test_the_first_error_ends_the_run_unless_told_to_keep_going(url: str) -> None:
+    statements = ("-q", "select 1 a", "-q", "select nope", "-q", "set x = 1", "-q", "select 2 b")
+    ran = run_qasino("sql", "-s", url, *statements)
+    assert (ran.returncode, ran.stdout) == (ExitCode.REFUSED, "a\n1\n")
+    ran = run_qasino("sql", "-s", url, "--keep-going", *statements)
+    assert (ran.returncode, ran.stdout) == (ExitCode.REFUSED, "a\n1\nb\n2\n")
+
+
+def test_set_use_write_db_asks_the_generation_being_collected(url: str, wire: Wire) -> None:
+    wire.publish("me", "t", ["a"], ["int"], [[7]])
+    ran = run_qasino("sql", "-s", url, stdin="set use_write_db = true; select * from t;")
+    assert (ran.stdout, ran.stderr) == ("a\n7\n", "asking the generation being collected\n")
+    ran = run_qasino("sql", "-s", url, "-q", "select * from t")
+    assert ran.returncode == ExitCode.REFUSED
+
+
+def test_a_cut_result_is_said_to_be(make_server: Callable[..., Server]) -> None:
+    server = make_server(max_rows=2)
+    sql = "values (1), (2), (3)"
+    ran = run_qasino("sql", "-s", zmq_url(server), "-q", sql)
+    assert ran.stdout.splitlines()[1:] == ["1", "2"]
+    assert ran.stderr == "cut after 2 rows: the server returns no more at once (--max-rows)\n"
+    assert ran.returncode == ExitCode.OK
+    ran = run_qasino("sql", "-s", http_url(server), "-q", sql)
+    assert (ran.stdout.splitlines()[1:], ran.stderr) == (["1", "2", "3"], "")
+
+
+def test_ctrl_c_cancels_the_query_on_the_server(url: str, wire: Wire) -> None:
+    process = start_qasino("sql", "-s", url, "-q", ENDLESS)
+    until(lambda: any(ENDLESS in str(row) for row in wire.rows("show queries")))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (ExitCode.INTERRUPTED, b"", b"cancelled\n")
+    until(lambda: not any(ENDLESS in str(row) for row in wire.rows("show queries")))
+
+
+def test_a_reader_who_has_seen_enough_ends_the_command_silently(url: str) -> None:
+    numbers = "with recursive r(n) as (select 1 union all select n + 1 from r)"
+    sql = f"{numbers} select n from r limit 90000"
+    process = start_qasino("sql", "-s", url, "-q", sql)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(10) == -signal.SIGPIPE
+
+
+def on_terminal(*arguments: object, **variables: str) -> tuple[str, str]:
+    """What `qasino ARGS..` writes to a terminal, and to stderr."""
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        env=clean_environment(**variables),
+    ) as process:
+        os.close(follower)
+        parts = []
+        try:
+            while part := os.read(leader, 1 << 16):
+                parts.append(part)
+        except OSError:
+            pass  # how Linux says that the other end is closed
+        os.close(leader)
+        assert process.stderr is not None
+        narration = process.stderr.read().decode()
+    assert process.returncode == ExitCode.OK
+    return b"".join(parts).decode(), narration
+
+
+def test_on_a_terminal_there_is_a_table_and_a_note(server: Server) -> None:
+    screen, narration = on_terminal("sql", "-s", zmq_url(server), "-q", CELLS, TERM="xterm")
+    assert "\x1b[2mNULL\x1b[0m" in screen
+    assert [line.rstrip() for line in screen.replace("\x1b[2mNULL\x1b[0m", "NULL").splitlines()][
+        2:
+    ] == ["a    1   NULL", "    20   b\\t"]
+    assert narration.startswith("2 rows in ")
+    assert " ms, generation 0, " in narration
+
+
+def test_a_wide_cell_is_folded_on_a_terminal_and_nothing_is_lost(server: Server) -> None:
+    query = f"select '{'abcdefghij' * 30}' wide"
+    screen, _ = on_terminal("sql", "-s", zmq_url(server), "-q", query, COLUMNS="50", TERM="xterm")
+    lines = [line.strip() for line in screen.splitlines()]
+    assert "".join(lines[2:]) == "abcdefghij" * 30
+    assert max(map(len, lines)) <= 50
+
+
+def test_a_prompt_reads_statements_over_several_lines(server: Server) -> None:
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "sql", "-s", zmq_url(server), "--format", "csv"],
+        stdin=follower,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+    ) as process:
+        os.close(follower)
+        os.write(leader, b"select 1\n a;\nselect nope;\nset use_write_db = on;\nexit\n")
+        out, err = process.communicate(timeout=10)
+        os.close(leader)
+    assert b"a\n1\n" in out
+    assert b"SQL error: no such column: nope\n" in err
+    assert b"asking the generation being collected\n" in err
+    assert process.returncode == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("-q", " ; -- nothing"), ExitCode.USAGE, "there is no statement in what -q and -f give"),
+        (("-f", "/nosuch"), ExitCode.INPUT, "/nosuch: No such file or directory"),
+        (("--format", "xml", "-q", "select 1"), ExitCode.USAGE, "--format: 'xml' is not a format"),
+        (("-s", "https://me@x", "-q", "x"), ExitCode.USAGE, "user me needs a password; give -w"),
+    ],
+)
+def test_a_command_that_cannot_run_says_why(
+    arguments: tuple[str, ...], code: ExitCode, sentence: str
+) -> None:
+    ran = run_qasino("sql", *arguments)
+    assert ran.returncode == code
+    assert ran.stderr.startswith(sentence)
+
+
+def test_the_ancestors_options_still_ask(server: Server) -> None:
+    ran = run_qasino(
+        *("sql", "-H", "127.0.0.1", "-p", server.ports["zmq"], "--use-zmq", "-I", "me"),
+        *("-q", "select 1 a;"),
+    )
+    assert ran.stdout == "a\n1\n"

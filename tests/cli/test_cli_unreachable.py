@@ -1,0 +1,232 @@
+"""Servers that are not there, are not ours, or fall silent: one sentence, code 3, in time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+import zmq
+from command import Ran, run_qasino, start_qasino
+from wire import until
+
+from qasino_cli.console import ExitCode
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as made:
+        port: int = made.getsockname()[1]
+    return port
+
+
+@contextmanager
+def listener(serve: Callable[[socket.socket], None] | None, backlog: int = 5) -> Iterator[int]:
+    """A port whose connections `serve` handles, one after the other; None accepts none."""
+    made = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+
+    def accept() -> None:
+        while serve is not None:
+            try:
+                connection, _ = made.accept()
+            except OSError:
+                return
+            with connection:
+                serve(connection)
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        yield made.getsockname()[1]
+    finally:
+        made.shutdown(socket.SHUT_RDWR)
+        made.close()
+        thread.join()
+
+
+@contextmanager
+def router(*answer: bytes) -> Iterator[int]:
+    """A ZeroMQ server that gives one answer, or goes away without one."""
+    context = zmq.Context()
+    socket_ = context.socket(zmq.ROUTER)
+    socket_.linger = 1000
+    port = socket_.bind_to_random_port("tcp://127.0.0.1")
+
+    def serve() -> None:
+        client, empty, _ = socket_.recv_multipart()
+        if answer:
+            socket_.send_multipart([client, empty, *answer])
+        socket_.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield port
+    finally:
+        thread.join()
+        context.term()
+
+
+def ask(url: str, *more: object) -> Ran:
+    return run_qasino("sql", "-s", url, *more, "-q", "select 1")
+
+
+def check_sentence(ran: Ran, sentence: str) -> None:
+    assert ran.stderr == sentence + "\n"
+    assert ran.stdout == ""
+    assert ran.returncode == ExitCode.UNREACHABLE
+
+
+@pytest.mark.parametrize("scheme", ["zmq", "http", "https"])
+def test_a_closed_port_is_noticed_at_once(scheme: str) -> None:
+    url = f"{scheme}://127.0.0.1:{free_port()}"
+    started = time.monotonic()
+    ran = ask(url)
+    assert time.monotonic() - started < 5
+    check_sentence(ran, f"cannot reach {url}: nothing listens there (connection refused)")
+
+
+@pytest.mark.parametrize("scheme", ["zmq", "http"])
+def test_publishing_to_a_closed_port_says_so_too(scheme: str, table_csv: Path) -> None:
+    url = f"{scheme}://127.0.0.1:{free_port()}"
+    ran = run_qasino("publish", "-s", url, table_csv)
+    check_sentence(ran, f"cannot reach {url}: nothing listens there (connection refused)")
+
+
+@pytest.mark.parametrize("scheme", ["zmq", "http"])
+def test_a_name_that_does_not_exist_is_said_to(scheme: str) -> None:
+    ran = ask(f"{scheme}://no.such.host.invalid")
+    assert ran.returncode == ExitCode.UNREACHABLE
+    assert ran.stderr.startswith(f"cannot reach {scheme}://no.such.host.invalid:")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("scheme", ["zmq", "http"])
+def test_a_host_that_does_not_answer_is_given_up(scheme: str) -> None:
+    with listener(None, backlog=0) as port, ExitStack() as stack:
+        for _ in range(4):  # fills the backlog: what comes now is not answered
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        started = time.monotonic()
+        ran = ask(f"{scheme}://127.0.0.1:{port}", "--timeout", "1")
+    assert time.monotonic() - started < 4
+    assert ran.returncode == ExitCode.UNREACHABLE
+    assert ran.stderr.startswith(f"cannot reach {scheme}://127.0.0.1:{port}: ")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_port_that_speaks_another_language_is_named_so() -> None:
+    def greet(connection: socket.socket) -> None:
+        connection.recv(10)
+        connection.sendall(b"SSH-2.0-OpenSSH_9.9 and so on and so on and so on and so on\r\n\r\n")
+        connection.recv(1 << 16)
+
+    with listener(greet) as port:
+        zmq_url, http_url = f"zmq://127.0.0.1:{port}", f"http://127.0.0.1:{port}"
+        check_sentence(
+            ask(zmq_url), f"cannot reach {zmq_url}: what listens there does not speak ZeroMQ"
+        )
+        check_sentence(ask(http_url), f"{http_url} answered, but not in HTTP")
+
+
+def test_a_zeromq_server_that_goes_away_in_mid_request_is_noticed() -> None:
+    with router() as port:
+        url = f"zmq://127.0.0.1:{port}"
+        check_sentence(ask(url), f"{url} closed the connection without an answer")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (b"hello", "answered, but not as a Qasino server does"),
+        (b'{"response_op":"ok","identity":"x"}', "answered 'ok' instead of 'result_table'"),
+        (b'{"response_op":"result_table"}', "answered a query without a table"),
+        (b'{"response_op":"result_table","table":3}', "answered, but not as a Qasino server does"),
+    ],
+)
+def test_a_zeromq_server_that_answers_garbage_is_none_of_ours(answer: bytes, sentence: str) -> None:
+    with router(answer) as port:
+        url = f"zmq://127.0.0.1:{port}"
+        check_sentence(ask(url), f"{url} {sentence}")
+
+
+def http_answer(answer: bytes) -> Callable[[socket.socket], None]:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1 << 16)
+        connection.sendall(answer)
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (b"", "closed the connection without an answer"),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+            "answered, but not as a Qasino server does",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhi",
+            "closed the connection without an answer",
+        ),
+        (
+            b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nhi",
+            "answers 404 Not Found, not as a Qasino server does",
+        ),
+    ],
+)
+def test_an_http_server_that_is_none_of_ours_is_said_to_be(answer: bytes, sentence: str) -> None:
+    with listener(http_answer(answer)) as port:
+        url = f"http://127.0.0.1:{port}"
+        check_sentence(ask(url, "--format", "json"), f"{url} {sentence}")
+
+
+def test_a_server_that_wants_a_password_refuses() -> None:
+    answer = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"
+    with listener(http_answer(answer)) as port:
+        ran = ask(f"http://127.0.0.1:{port}", "--format", "json")
+    assert ran.returncode == ExitCode.REFUSED
+    assert "answers 401 Unauthorized; give a user and a password" in ran.stderr
+
+
+def test_a_stream_that_breaks_off_is_not_taken_for_an_answer() -> None:
+    answer = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/csv\r\ntransfer-encoding: chunked\r\n\r\n"
+        b"4\r\na\n1\n\r\n"
+    )
+    with listener(http_answer(answer)) as port:
+        ran = ask(f"http://127.0.0.1:{port}", "--format", "csv")
+    assert ran.stdout == "a\n1\n"
+    assert ran.stderr == "the answer broke off before its end: rows are missing\n"
+    assert ran.returncode == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize("scheme", ["zmq", "http"])
+def test_a_stopped_server_is_given_up_after_the_timeout(scheme: str, tmp_path: Path) -> None:
+    ports_file = tmp_path / "ports.json"
+    server = start_qasino(
+        *("server", "--http-port", 0, "--zmq-port", 0, "--pubsub-port", "off"),
+        *("--line-port", "off", "--ports-file", ports_file, "--db-dir", tmp_path / "db"),
+        *("--static-db", tmp_path / "static.db"),
+    )
+    try:
+        until(ports_file.exists)
+        port = json.loads(ports_file.read_text())[scheme]
+        os.kill(server.pid, signal.SIGSTOP)
+        started = time.monotonic()
+        ran = ask(f"{scheme}://127.0.0.1:{port}", "--timeout", "1")
+        assert time.monotonic() - started < 4
+        assert ran.returncode == ExitCode.UNREACHABLE
+        assert len(ran.stderr.splitlines()) == 1
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+        server.terminate()
+        server.communicate(timeout=10)

@@ -1,0 +1,205 @@
+"""A server as a process: how it starts, what ends it, and what a kill -9 leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import start_qasino
+from wire import Wire, until
+
+FREE_PORTS = ("--http-port", 0, "--zmq-port", 0, "--pubsub-port", 0, "--line-port", 0)
+Start = Callable[..., tuple["subprocess.Popen[bytes]", Wire]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts servers in `tmp_path`; whatever still runs at the end is killed."""
+    started: list[subprocess.Popen[bytes]] = []
+    wires: list[Wire] = []
+
+    def begin(*options: object) -> tuple[subprocess.Popen[bytes], Wire]:
+        ports_file = tmp_path / f"ports-{len(started)}.json"
+        process = launch(tmp_path, "--ports-file", ports_file, *options)
+        started.append(process)
+        until(lambda: ports_file.exists() or process.poll() is not None)
+        assert process.poll() is None, process.communicate()[1].decode()
+        wires.append(Wire(json.loads(ports_file.read_text())))
+        return process, wires[-1]
+
+    yield begin
+    for wire in wires:
+        wire.close()
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def launch(place: Path, *options: object) -> subprocess.Popen[bytes]:
+    """`qasino server` that keeps everything in `place`."""
+    return start_qasino(
+        "server", *FREE_PORTS, "--db-dir", place / "db", "--static-db", place / "static.db",
+        "--views-file", place / "views.conf", *options,
+    )  # fmt: skip
+
+
+class Load:
+    """Publishers and readers in threads that go on until the server goes away."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.accepted = 0
+        self._wire = wire
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._publish, args=(n,)) for n in range(4)]
+        self._threads += [threading.Thread(target=self._ask) for _ in range(2)]
+        for thread in self._threads:
+            thread.start()
+
+    def _publish(self, number: int) -> None:
+        sent = 0
+        while not self._stopping.is_set():
+            sent += 1
+            rows = [[n, "x" * 50] for n in range(200)]
+            try:
+                self._wire.publish(f"p{number}-{sent}", "load", ["n", "x"], ["int", "text"], rows)
+            except (OSError, ValueError):
+                return
+            self.accepted += 1
+
+    def _ask(self) -> None:
+        forever = (
+            "with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r"
+        )
+        while not self._stopping.is_set():
+            try:
+                self._wire.http_post("query", json.dumps({"sql": forever}).encode())
+            except (OSError, ValueError):
+                return
+
+    def end(self) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(20)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_within_five_seconds_under_load(
+    start: Start, tmp_path: Path, sent: signal.Signals
+) -> None:
+    process, wire = start("-g", 1)
+    load = Load(wire)
+    until(lambda: load.accepted > 50)
+    began = time.monotonic()
+    process.send_signal(sent)
+    _, narration = process.communicate(timeout=20)
+    took_s = time.monotonic() - began
+    load.end()
+    assert (process.returncode, took_s < 5.0) == (0, True), (took_s, narration.decode())
+    assert b"Traceback" not in narration
+    assert list((tmp_path / "db").glob("run-*")) == []
+    assert not (tmp_path / "ports-0.json").exists()
+
+
+def test_after_a_kill_static_tables_are_as_promised_and_leftovers_are_cleared(
+    start: Start, tmp_path: Path
+) -> None:
+    process, wire = start("-g", 1)
+    load = Load(wire)
+    promised = 0
+    for number in range(1, 30):
+        rows = [[number, n] for n in range(100)]
+        reply = wire.publish("s", "kept", ["v", "n"], ["int", "int"], rows, static=1)
+        assert reply["response_op"] == "ok"
+        promised = number
+    until(lambda: load.accepted > 20)
+    process.kill()
+    process.communicate()
+    load.end()
+    assert len(list((tmp_path / "db").glob("run-*"))) == 1
+    _, again = start()
+    assert again.rows("select v, count(*) from kept group by v") == [[promised, 100]]
+    assert len(list((tmp_path / "db").glob("run-*"))) == 1
+
+
+def test_a_second_server_on_the_same_directory_says_so(start: Start, tmp_path: Path) -> None:
+    start()
+    process = launch(tmp_path)
+    _, narration = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert b"another server uses the db-dir" in narration
+    assert narration.count(b"\n") == 1
+
+
+def test_a_second_server_on_the_same_port_says_so_and_leaves_nothing(
+    start: Start, tmp_path: Path
+) -> None:
+    _, wire = start()
+    for name in ("http", "zmq", "pubsub", "line"):
+        place = tmp_path / name
+        process = launch(place, f"--{name}-port", wire.ports[name])
+        _, narration = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert f"cannot listen on 127.0.0.1:{wire.ports[name]}".encode() in narration
+        assert narration.count(b"\n") == 1
+        assert list((place / "db").glob("run-*")) == []
+
+
+def test_ports_can_be_closed(start: Start) -> None:
+    _, wire = start("--line-port", "off", "--pubsub-port", "off", "--zmq-port", "off")
+    assert list(wire.ports) == ["http"]
+
+
+def test_logs_are_one_line_an_event_with_what_an_operator_looks_for(start: Start) -> None:
+    process, wire = start("--log-level", "debug", "-g", 1)
+    reply = wire.publish("web-1", "t", ["a"], ["int"], [[1], [2]])
+    assert reply["response_op"] == "ok"
+    until(lambda: wire.query("select a from t")["response_op"] == "result_table")
+    process.terminate()
+    _, narration = process.communicate(timeout=20)
+    lines = narration.decode().splitlines()
+    assert any("identity=web-1 table=t rows=2 seconds=0." in line for line in lines), lines
+    assert any("INFO" in line and "rotation generation=" in line and "rows=2 seconds=" in line
+               for line in lines), lines  # fmt: skip
+
+
+def test_the_rotation_keeps_its_cadence_and_the_signal_goes_out(start: Start) -> None:
+    import zmq
+
+    _, wire = start("-g", 1)
+    context: Any = zmq.Context()
+    try:
+        sub = context.socket(zmq.SUB)
+        sub.linger = 0
+        sub.subscribe(b"GENSIG")
+        sub.rcvtimeo = 10_000
+        sub.connect(f"tcp://127.0.0.1:{wire.ports['pubsub']}")
+        frames = [sub.recv_multipart() for _ in range(3)]
+        arrived = time.time()
+    finally:
+        context.destroy(linger=0)
+    signals = [json.loads(frame[0].partition(b"\0")[2]) for frame in frames]
+    numbers = [told["generation_number"] for told in signals]
+    assert [len(frame) for frame in frames] == [1, 1, 1]
+    assert all(told["op"] == "generation_signal" for told in signals)
+    assert all(told["generation_duration_s"] == 1 for told in signals)
+    assert numbers == sorted(set(numbers))
+    assert abs(arrived - numbers[-1]) < 2.5
+
+
+def test_a_body_that_stops_in_the_middle_at_a_kill_is_nowhere(start: Start) -> None:
+    process, wire = start()
+    with socket.create_connection(("127.0.0.1", wire.ports["http"])) as made:
+        made.sendall(b"POST /request?op=add_table_data HTTP/1.1\r\nContent-Length: 9999\r\n\r\n{")
+        os.kill(process.pid, signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 0
