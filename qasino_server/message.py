@@ -120,7 +120,9 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
     reader = _READERS.get(name)
     if reader is None:
         raise BadRequest(f"Unrecognized op {shown(name)}; the ops are {', '.join(OPS)}")
-    return reader(fields)
+    request = reader(fields)
+    _decode_utf8(body, "the request")  # the keys it does not know were not looked at
+    return request
 
 
 def _decode_body(body: bytes) -> _Body:
@@ -132,10 +134,21 @@ def _decode_body(body: bytes) -> _Body:
         raise BadRequest(_validation_sentence(str(error))) from None
     except msgspec.DecodeError as error:
         raise BadRequest(_decode_sentence(str(error))) from None
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"the request is not UTF-8: {error.reason}") from None
+    except UnicodeDecodeError:
+        _decode_utf8(body, "the request")
+        raise BadRequest("the request is not UTF-8") from None
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
+
+
+def _decode_utf8(part: bytes, what: str) -> str:
+    """The text of a part of a message. Raises BadRequest with the byte at fault."""
+    try:
+        return part.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(
+            f"{what} is not UTF-8: byte 0x{part[error.start]:02x} at byte {error.start} of it"
+        ) from None
 
 
 def _validation_sentence(message: str) -> str:
@@ -311,12 +324,7 @@ def _rows_text(rows: msgspec.Raw) -> str:
     raw = bytes(rows)
     if not raw.startswith(b"["):
         raise BadRequest("table.rows must be a JSON array of rows, each an array of cells")
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise BadRequest(
-            f"table.rows is not UTF-8: byte 0x{raw[error.start]:02x} at byte {error.start} of rows"
-        ) from None
+    return _decode_utf8(raw, "table.rows")
 
 
 def _read_cancel(fields: _Body) -> Cancel:

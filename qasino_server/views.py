@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import View
 from qasino_server.database.viewsql import read_view_sql
 from qasino_server.errors import BadRequest
@@ -96,6 +97,8 @@ def _read_item(item: object, number: int) -> View:
         return View(str(name), str(definition), None, "viewname and view must both be text")
     try:
         check_tablename(name, "viewname")
+        if is_table_function(name):
+            raise BadRequest(f"{name} is the name of a table function of SQLite")
         return View(name, definition, read_view_sql(definition, name))
     except BadRequest as error:
         return View(name, definition, None, error.sentence)

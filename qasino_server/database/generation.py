@@ -193,7 +193,7 @@ class Generation:
         """Pair the rows of those ranges with the staged rows of the same key."""
         name, columns = table
         rowid = rowid_name(columns)
-        same = " AND ".join(f's.c{targets.index(key)} IS "=t".{quoted(key)}' for key in keys)
+        same = _all_of([f's.c{targets.index(key)} IS "=t".{quoted(key)}' for key in keys])
         self._execute("CREATE TEMP TABLE matched (target INTEGER PRIMARY KEY, source INTEGER)")
         self._connection.executemany(
             f'INSERT INTO temp.matched SELECT "=t".{rowid}, s.rowid'
@@ -320,6 +320,14 @@ def check_rows(connection: apsw.Connection, rows_json: str, nr_columns: int) -> 
         )
     nr_rows = connection.execute("SELECT json_array_length(?)", (jsonb,)).get
     return CheckedRows(jsonb, nr_rows)
+
+
+def _all_of(conditions: Sequence[str]) -> str:
+    """The conditions joined by AND, as a tree: a chain of 1,001 is too deep for SQLite."""
+    if len(conditions) <= 100:
+        return " AND ".join(conditions)
+    middle = len(conditions) // 2
+    return f"({_all_of(conditions[:middle])}) AND ({_all_of(conditions[middle:])})"
 
 
 def _cells(count: int) -> str:

@@ -28,6 +28,25 @@ READABLE_PRAGMAS = frozenset(
 )
 """Pragmas that only tell; they are there for their table-valued form, pragma_table_info(..)."""
 
+
+def _module_names() -> frozenset[str]:
+    rows = apsw.Connection(":memory:").execute("SELECT lower(name) FROM pragma_module_list")
+    return frozenset(str(name) for (name,) in rows)
+
+
+_MODULES = _module_names()
+
+
+def is_table_function(name: str) -> bool:
+    """Whether SQLite itself has a table or table function of that name, such as json_each.
+
+    A table so named would hide it, from our own statements too. The pragma_ ones are made
+    when they are first used, so their prefix counts.
+    """
+    key = name.lower()
+    return key in _MODULES or key.startswith("pragma_")
+
+
 _READING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE})
 
 FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log"})

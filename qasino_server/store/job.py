@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import apsw
 
 from qasino_server.database.answer import Limits, answer, collect, examine, in_words, rows_of
-from qasino_server.database.snapshot import SnapshotConnection
+from qasino_server.database.snapshot import Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError
 from qasino_server.render import Stream
 from qasino_server.statement import Select
@@ -69,6 +69,10 @@ class Job:
         self.demoted = False
         """It was interrupted to be run again by a reader that has time."""
         self.finished = False
+        self.pinned: tuple[SnapshotConnection, Snapshot] | None = None
+        """What it began on, if it has to begin anew: it ends on the snapshot it began on."""
+        self.generation_number: int | None = None
+        """The snapshot it runs on, once it does."""
         self._done = done
 
     def finish(self, outcome: Any) -> None:

@@ -6,7 +6,7 @@ Rules of this file:
 2. Slow queries may hold all readers but one. The last, the express, takes only queries that
    were not slow yet; one that takes longer there than EXPRESS_S (EXPRESS_CROWDED_S while
    others wait behind it) is interrupted and waits for another reader, where it begins anew
-   (nothing of it has been sent: streams never ride the express).
+   on the same connection (nothing of it has been sent: streams never ride the express).
 3. An interrupt is sent only under the lock that assigns queries, and only to the reader that
    still has that query: a late one would hit the next.
 4. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
@@ -65,7 +65,9 @@ class Readers:
         self._dress = dress
         self._limits = limits
         self._on_death = on_death
-        self.lock = threading.Condition()
+        mutex = threading.RLock()
+        self.lock = threading.Condition(mutex)
+        self._express_bell = threading.Condition(mutex)
         self._fresh: deque[Job] = deque()
         self._slow: deque[Job] = deque()
         self._jobs: dict[str, Job] = {}
@@ -98,7 +100,7 @@ class Readers:
             for reader in self._readers:
                 reader.stopping.set()
                 reader.interrupt(Cancelled("the server is shutting down"))
-            self.lock.notify_all()
+            self._wake_all()
         for job in waiting:
             self.conclude(job, Busy("the server is shutting down"))
 
@@ -111,7 +113,7 @@ class Readers:
     def turn_over(self) -> None:
         """There is a new snapshot: idle readers let go of the old one now."""
         with self.lock:
-            self.lock.notify_all()
+            self._wake_all()
 
     # --- Jobs -------------------------------------------------------------------------------
 
@@ -136,6 +138,7 @@ class Readers:
             else:
                 self._fresh.append(job)
                 self.lock.notify()
+                self._ring_express()
 
     def register(self, job: Job) -> None:
         """Make a job known that runs elsewhere, so that it can be listed and cancelled."""
@@ -183,6 +186,9 @@ class Readers:
                 self.counts.completed += 1
             else:
                 self.counts.errors += 1
+            pinned, job.pinned = job.pinned, None
+        if pinned is not None:
+            pinned[0].close()
         job.finish(outcome)
 
     # --- For readers ------------------------------------------------------------------------
@@ -194,31 +200,49 @@ class Readers:
                 return None
             job = self._take(reader)
             if job is None:
-                self.lock.wait()
+                (self._express_bell if reader.express else self.lock).wait()
                 job = self._take(reader)
             if job is not None:
                 job.running_since = time.monotonic()
                 reader.job = job
+                self._ring_express()
             return job
 
     def _take(self, reader: Reader) -> Job | None:
         if self._slow and not reader.express:
             return self._slow.popleft()
-        if self._fresh and not reader.stopping.is_set():
+        if self._fresh and not (reader.express and self._others_will_do()):
             return self._fresh.popleft()
         return None
+
+    def _others_will_do(self) -> bool:
+        """Whether the other readers are free for all that waits."""
+        free = sum(reader.job is None for reader in self._readers if not reader.express)
+        return len(self._fresh) <= free
+
+    def _ring_express(self) -> None:
+        if not self._others_will_do():
+            self._express_bell.notify()
+
+    def _wake_all(self) -> None:
+        self.lock.notify_all()
+        self._express_bell.notify_all()
 
     def job_done(self, reader: Reader, job: Job, outcome: Result | QasinoError) -> None:
         """The reader is free again; the job is answered, or goes back to wait."""
         with self.lock:
-            reader.job = None
-            again = job.demoted and not job.finished and job.stop_reason is None
+            again = (
+                job.demoted
+                and not job.finished
+                and job.stop_reason is None
+                and not isinstance(outcome, Result)
+            )
             if again:
+                job.pinned = reader.hand_over()
                 job.demoted, job.slow, job.running_since = False, True, None
-                again = not isinstance(outcome, Result)
-            if again:
                 self._slow.append(job)
                 self.lock.notify_all()
+            reader.job = None
         if not again:
             self.conclude(job, outcome)
 
@@ -315,6 +339,12 @@ class Reader(Service):
         """Whether it was interrupted more than `grace_s` ago and still runs."""
         return self._interrupted_at is not None and now > self._interrupted_at + grace_s
 
+    def hand_over(self) -> tuple[SnapshotConnection, Snapshot] | None:
+        """Part with the connection, for the job to go on with elsewhere."""
+        on, snapshot = self._on, self._snapshot
+        self._on, self._snapshot = None, None
+        return (on, snapshot) if on is not None and snapshot is not None else None
+
     # --- The reader's thread ------------------------------------------------------------------
 
     def run(self) -> None:
@@ -333,7 +363,8 @@ class Reader(Service):
         started = time.perf_counter()
         outcome: Result | QasinoError
         try:
-            on, snapshot = self._connection()
+            on, snapshot = self._connection(job)
+            job.generation_number = snapshot.number
             outcome = job.run(on, self._limits)
             if isinstance(outcome, Result):
                 outcome = msgspec.structs.replace(
@@ -350,8 +381,14 @@ class Reader(Service):
             self._interrupted_at = None
         self._owner.job_done(self, job, outcome)
 
-    def _connection(self) -> tuple[SnapshotConnection, Snapshot]:
-        """The connection to the current snapshot, dressed."""
+    def _connection(self, job: Job) -> tuple[SnapshotConnection, Snapshot]:
+        """The connection the job began on, or one to the current snapshot, dressed."""
+        if job.pinned is not None:
+            self._close()
+            with self._owner.lock:
+                taken, job.pinned = job.pinned, None
+                self._on, self._snapshot = taken
+            return taken
         dress = self._dress()
         for _ in range(3):
             snapshot = self._current()

@@ -25,6 +25,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.generation import Generation
+from qasino_server.database.sandbox import is_table_function
 from qasino_server.errors import Busy, QasinoError, Refused, ServerFault
 from qasino_server.service import OnDeath, Service
 from qasino_server.statics import Statics
@@ -275,9 +276,14 @@ class Writer(Service):
                 f"{publication.tablename} is a static table here; publish it with static, or end"
                 " it with drop_table first"
             )
-        self._refuse_view(publication)
+        self._refuse_reserved(publication)
 
-    def _refuse_view(self, publication: Publication) -> None:
+    def _refuse_reserved(self, publication: Publication) -> None:
+        if is_table_function(publication.tablename):
+            raise Refused(
+                f"{publication.tablename} is the name of a table function of SQLite, which a"
+                " table of that name would hide"
+            )
         if publication.table_key in self._view_names():
             raise Refused(f"{publication.tablename} is the name of a view of this server")
 
@@ -297,7 +303,7 @@ class Writer(Service):
     # Static tables and drops
 
     def _replace_static(self, publication: Publication) -> Receipt:
-        self._refuse_view(publication)
+        self._refuse_reserved(publication)
         ledger = self._intake.ledger
         key = publication.table_key
         owed = any(pair[0] == key for pair in ledger.arrears)

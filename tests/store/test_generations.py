@@ -75,13 +75,30 @@ def test_a_query_that_began_on_the_old_snapshot_finishes_on_it(bench):
     slow = "select count(*), min(a.x + b.x + c.x) from t a, t b, (select x from t limit 15) c"
     thread = threading.Thread(target=lambda: results.append(bench.rows(slow)))
     thread.start()
-    while not bench.store._readers.running():
+    while not any(job.generation_number for job in bench.store._readers.running()):
         pass
-    bench.rotate()
-    bench.rotate()
-    bench.rotate()
+    for _ in range(3):
+        bench.rotate()
     thread.join(30)
     assert results == [[[2000 * 2000 * 15, 0]]]
+
+
+def test_a_query_too_slow_for_the_express_still_ends_on_the_snapshot_it_began_on(bench):
+    bench.publish("a", "t", "x int", [[n] for n in range(2000)])
+    bench.rotate()
+    results: list[list[list[int]]] = []
+    slow = "select count(*), min(a.x + b.x + c.x) from t a, t b, (select x from t limit 12) c"
+    threads = [threading.Thread(target=lambda: results.append(bench.rows(slow))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    readers = bench.store._readers
+    while sum(job.generation_number is not None for job in readers.running()) < 4:
+        pass
+    for _ in range(3):
+        bench.rotate()
+    for thread in threads:
+        thread.join(30)
+    assert results == [[[2000 * 2000 * 12, 0]]] * 4
 
 
 def test_prev_is_the_snapshot_before_so_that_a_rate_is_a_join(bench):

@@ -110,7 +110,8 @@ def test_every_value_looks_the_same_on_both_ways(on: Any, value: Any) -> None:
 
 def test_rows_over_the_limit_are_cut_and_said_to_be(make_bench: Any) -> None:
     bench = make_bench(max_rows=10)
-    sql = "with recursive r(i) as (select 1 union all select i + 1 from r where i < {}) select i from r"
+    counting = "with recursive r(i) as (select 1 union all select i + 1 from r where i < {})"
+    sql = f"{counting} select i from r"
     for form in ("typed", "strings", "rows"):
         exact, more = (bench.ask(sql.format(n), form=form) for n in (10, 11))
         assert (exact.nr_rows, exact.truncated) == (10, False)
