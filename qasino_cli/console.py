@@ -107,7 +107,9 @@ def write(data: str | bytes) -> None:
 
     Raises BrokenPipeError where nobody reads it.
     """
-    sys.stdout.buffer.write(data.encode() if isinstance(data, str) else data)
+    left = memoryview(data.encode() if isinstance(data, str) else data)
+    while left:  # with PYTHONUNBUFFERED a write may be short, and says so by its count alone
+        left = left[sys.stdout.buffer.write(left) :]
     sys.stdout.buffer.flush()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from qasino_cli.server_options import (
 from qasino_server.server import Server, Settings
 
 DEMO_DURATION_S = 5
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -90,7 +92,9 @@ def _for_demo(configuration: Configuration) -> Settings:
 
 def serve(settings: Settings, demo: bool) -> ExitCode:
     """Run a server to its end; REFUSED where a part of it died. Raises StartError."""
-    with Server(settings) as running, _stopped_by_signals(running):
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)  # every thread to come inherits it
+    with Server(settings) as running:
+        _stop_on_signals(running)
         running.start()
         for line in greeting(settings, running.ports):
             say(line)
@@ -99,15 +103,22 @@ def serve(settings: Settings, demo: bool) -> ExitCode:
     return ExitCode.OK if ended_well else ExitCode.REFUSED
 
 
-@contextmanager
-def _stopped_by_signals(running: Server) -> Iterator[None]:
-    """SIGTERM and SIGINT ask the server to stop; the handlers do nothing else.
+def _stop_on_signals(running: Server) -> None:
+    """Have SIGTERM and SIGINT ask the server to stop, however often they come.
 
-    They stay in force until everything is closed: a second Ctrl-C has nothing to hurry.
+    A thread of their own waits for them. Python runs a handler in the main thread, and only
+    once something wakes it; the kernel may give the signal to another thread (it does so to a
+    process that has just been continued) and the main thread would sleep on in `wait`.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
+
+    def wait_for_signals() -> None:
+        while True:
+            signal.sigwait(_STOP_SIGNALS)
+            running.ask_to_stop()
+
+    for number in _STOP_SIGNALS:  # a shell's background jobs come with SIGINT ignored
         signal.signal(number, lambda *_: running.ask_to_stop())
-    yield
+    threading.Thread(target=wait_for_signals, name="signals", daemon=True).start()
 
 
 @contextmanager

@@ -233,19 +233,17 @@ class RequestApp:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _Disconnected
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            return body
-        parts, size_bytes = [body], len(body)
-        while message.get("more_body"):
+        parts: list[bytes] = [message.get("body", b"")]
+        size_bytes = len(parts[0])
+        while size_bytes <= self._max_body_bytes:
+            if not message.get("more_body"):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise _Disconnected
             parts.append(message.get("body", b""))
             size_bytes += len(parts[-1])
-            if size_bytes > self._max_body_bytes:
-                raise self._too_large()
-        return b"".join(parts)
+        raise self._too_large()
 
     def _too_large(self) -> TooLarge:
         return TooLarge(
@@ -307,9 +305,9 @@ class RequestApp:
     def _encode(self, reply: Reply, format_name: str) -> tuple[int, str, bytes]:
         """Status, media type and body of a reply; in whichever thread has made it."""
         if isinstance(reply, QasinoError):
-            if format_name in ("json", "html"):
-                return reply.status, _JSON, self._json(reply)
-            return reply.status, _TEXT, f"SQL error: {reply.sentence}\n".encode()
+            if format_name == "text":
+                return reply.status, _TEXT, f"SQL error: {reply.sentence}\n".encode()
+            return reply.status, _JSON, self._json(reply)
         if isinstance(reply, Result) and format_name == "text":
             cut = TRUNCATED_LINE if reply.truncated else ""
             return 200, _TEXT, (text_table(reply.column_names, reply.rows) + cut).encode()

@@ -8,20 +8,22 @@ close. A client that goes away has its query cancelled.
 
 from __future__ import annotations
 
+import codecs
+import io
 import logging
 import selectors
 import socket
 import time
+from collections import deque
 from functools import partial
 from typing import Any
-
-import apsw
 
 from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import QasinoError
 from qasino_server.message import MAX_SQL_CHARS, Query, Reply
 from qasino_server.render import TRUNCATED_LINE, text_table
 from qasino_server.service import OnDeath, Service
+from qasino_server.statement import split
 from qasino_server.table import Result
 from qasino_server.wakeup import Outbox
 
@@ -30,7 +32,10 @@ log = logging.getLogger("qasino.line")
 MAX_CONNECTIONS = 1000
 FADE_S = 1.0
 _MAX_UNSENT_BYTES = 64 << 20
+MAX_WAITING = 1000
+"""Statements a client may send ahead of its answers."""
 _BYE = b"Bye!\r\n"
+_TOO_MUCH = b"SQL error: that is more than this server takes at once (1 MiB a statement)\r\n"
 _LEAVE = (b"\x04", b"\x03", b"\xff\xf4", b"\xff\xec")  # Ctrl-D, Ctrl-C, telnet's IP and EOF
 
 
@@ -40,7 +45,12 @@ class _Connection:
     def __init__(self, made: socket.socket, peer: str) -> None:
         self.socket = made
         self.peer = peer
-        self.unread = bytearray()
+        utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self.decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
+        self.unfinished = ""
+        """What has come of a statement whose ; has not."""
+        self.waiting: deque[str] = deque()
+        """Whole statements that wait for the one that runs."""
         self.unsent = bytearray()
         self.running: str | None = None
         """The id of the query that runs; '' while it is being handed in."""
@@ -111,9 +121,15 @@ class LinePort(Service):
         if not data:
             self._end_of_input(connection)
             return
-        connection.unread += data
         if any(mark in data for mark in _LEAVE):
             self._leave(connection)
+            return
+        statements, rest = split(connection.unfinished + connection.decoder.decode(data))
+        connection.waiting += statements
+        connection.unfinished = rest
+        if len(rest) > MAX_SQL_CHARS or len(connection.waiting) > MAX_WAITING:
+            connection.leaving = True
+            self._send(connection, _TOO_MUCH)
             return
         self._next_statement(connection)
 
@@ -137,24 +153,18 @@ class LinePort(Service):
 
     def _leave(self, connection: _Connection) -> None:
         self._cancel(connection)
-        connection.unread.clear()
+        connection.waiting.clear()
         connection.leaving = True
         self._send(connection, _BYE)
 
     def _next_statement(self, connection: _Connection) -> None:
         """Hand in the next statement, unless one runs."""
-        while connection.running is None and not connection.leaving:
-            statement = take_statement(connection.unread)
-            if statement is None:
-                if len(connection.unread) > 4 * MAX_SQL_CHARS:
-                    self._send(connection, b"SQL error: the statement is over 1 MiB\r\n")
-                    connection.leaving = True
-                return
-            text = statement.decode(errors="replace").strip()
-            if text.rstrip("; \t\r\n").lower() in ("quit", "exit", "\\q"):
+        while connection.waiting and connection.running is None and not connection.leaving:
+            statement = connection.waiting.popleft()
+            if statement.lower() in ("quit", "exit", "\\q"):
                 self._leave(connection)
             else:
-                self._run(connection, text)
+                self._run(connection, statement)
 
     def _run(self, connection: _Connection, sql: str) -> None:
         caller = Caller("line", connection.peer)
@@ -192,7 +202,7 @@ class LinePort(Service):
                 sent = 0
             del connection.unsent[:sent]
         idle = not connection.unsent and connection.running is None
-        if idle and (connection.leaving or (connection.ended and not connection.unread)):
+        if idle and (connection.leaving or (connection.ended and not connection.waiting)):
             self._close(connection)
             return
         self._watch(connection)
@@ -225,23 +235,6 @@ class LinePort(Service):
         if self._selector.get_map().get(connection.socket) is not None:
             self._selector.unregister(connection.socket)
         connection.socket.close()
-
-
-def take_statement(unread: bytearray) -> bytes | None:
-    """Cut the first complete statement off; None where there is none yet.
-
-    A ; inside quotes or comments ends nothing: SQLite says whether a text is complete.
-    """
-    end = unread.find(b";")
-    while end >= 0:
-        candidate = bytes(unread[: end + 1])
-        if apsw.complete(candidate.decode(errors="replace").replace("\0", " ")):
-            del unread[: end + 1]
-            return candidate
-        end = unread.find(b";", end + 1)
-    if not unread.strip():
-        unread.clear()
-    return None
 
 
 def _text(reply: Reply) -> bytes:

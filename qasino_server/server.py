@@ -91,6 +91,7 @@ class Server:
         self._stop_lock = threading.Lock()
         self._stop_reader, self._stop_writer = os.pipe()
         self._stopped = False
+        self._wrote_ports = False
 
     # --- Life -------------------------------------------------------------------------------
 
@@ -125,6 +126,7 @@ class Server:
             self._heartbeat.start()
         if settings.ports_file is not None:
             _write_ports(settings.ports_file, self.ports)
+            self._wrote_ports = True
 
     def _bind(self) -> None:
         """Take every port before any of them answers."""
@@ -159,7 +161,15 @@ class Server:
             )
             self._services.append(HttpPort(self._http_socket, app, self._died))
         if self._router is not None:
-            self._services.append(ZmqPort(self._router, dispatch, settings.identity, self._died))
+            self._services.append(
+                ZmqPort(
+                    self._router,
+                    dispatch,
+                    settings.identity,
+                    settings.max_body_bytes,
+                    self._died,
+                )
+            )
         if self._line_socket is not None:
             self._services.append(LinePort(self._line_socket, dispatch, self._died))
 
@@ -176,10 +186,8 @@ class Server:
 
     def ask_to_stop(self) -> None:
         """Have `wait` return. Safe in a signal handler and in any thread."""
-        try:
+        if not self._stopped:
             os.write(self._stop_writer, b"\0")
-        except OSError:
-            pass  # it has stopped already
 
     def stop(self) -> None:
         """Close the ports, then the store, then the rest; at most 5 seconds."""
@@ -204,7 +212,7 @@ class Server:
         if self._signal is not None:
             self._signal.close()
         self._context.destroy(linger=0)
-        if self.settings.ports_file is not None:
+        if self.settings.ports_file is not None and self._wrote_ports:
             self.settings.ports_file.unlink(missing_ok=True)
         os.close(self._stop_reader)
         os.close(self._stop_writer)

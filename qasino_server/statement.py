@@ -1,7 +1,10 @@
-"""SHOW, DESC and KILL -> the SQL or the command they stand for.
+"""Text -> statements, and SHOW, DESC and KILL -> the SQL or the command they stand for.
 
-These are the only words of ours in the language; everything else goes to SQLite untouched,
+Those are the only words of ours in the language; everything else goes to SQLite untouched,
 and SQLite judges it. A text that is none of them is returned as it came.
+
+The patterns take time that grows with the text and no faster: quantifiers are possessive
+where they nest, and a shortcut has SHORTCUT_CHARS at most.
 """
 
 from __future__ import annotations
@@ -34,9 +37,25 @@ class Kill(msgspec.Struct, frozen=True):
 
 Statement = Select | ShowQueries | Kill
 
-_BLANKS = r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)"
+SHORTCUT_CHARS = 1000
+
+_STATEMENT = re.compile(
+    r"""(?:
+      [^'"`\[;/-]++
+    | '[^']*+'            # a string; a doubled quote reads as two strings, side by side
+    | "[^"]*+"            # a name
+    | `[^`]*+`            # a name, as MySQL writes it
+    | \[[^\]]*+\]         # a name, as SQL Server writes it
+    | --[^\n]*+\n | -(?!-)
+    | /\*.*?\*/ | /(?!\*)
+    )*+;""",
+    re.VERBOSE | re.DOTALL,
+)
+_BLANKS = r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*.*?\*/)"
+_BEFORE = re.compile(rf"{_BLANKS}*+", re.DOTALL)
+_NOTHING = re.compile(rf"{_BLANKS}*+(?:/\*.*)?", re.DOTALL)
 _SHORTCUT = re.compile(
-    rf"{_BLANKS}*(?P<words>(?:show|desc|describe|kill)\b.*?)(?:{_BLANKS}|;)*",
+    rf"(?P<words>(?:show|desc|describe|kill)\b.*?)(?:{_BLANKS}|;)*+",
     re.IGNORECASE | re.DOTALL,
 )
 _NAME = r"""(?P<name>[^\s"'`\[\];]+|"[^"]+"|'[^']+'|`[^`]+`|\[[^\]]+\])"""
@@ -59,15 +78,39 @@ _PLAIN = {
 
 def read_statement(sql: str) -> Statement:
     """Tell a shortcut of ours from a statement for SQLite."""
-    found = _SHORTCUT.fullmatch(sql)
-    if found is None:
-        return Select(sql)
-    words = found["words"]
+    words = _shortcut_words(sql)
     for pattern, read in _SHORTCUTS:
         match = re.fullmatch(pattern, words, re.IGNORECASE | re.DOTALL)
         if match is not None:
             return read(match)
     return Select(sql)
+
+
+def _shortcut_words(sql: str) -> str:
+    """What may be a shortcut, without the blanks and comments around it; '' for no chance."""
+    before = _BEFORE.match(sql)
+    begins = before.end() if before is not None else 0
+    if len(sql) - begins > SHORTCUT_CHARS:
+        return ""
+    found = _SHORTCUT.fullmatch(sql, begins)
+    return found["words"] if found is not None else ""
+
+
+def split(text: str) -> tuple[list[str], str]:
+    """The complete statements, without their `;`, and what follows the last `;`.
+
+    The text is split as SQLite reads it: a `;` in quotes, in brackets or in a comment ends
+    nothing. Statements of blanks and comments alone are left out; a rest of them is ''.
+    """
+    statements: list[str] = []
+    begins = 0
+    while (found := _STATEMENT.match(text, begins)) is not None:
+        statement = text[begins : found.end() - 1]
+        if not _NOTHING.fullmatch(statement):
+            statements.append(statement.strip())
+        begins = found.end()
+    rest = text[begins:]
+    return statements, "" if _NOTHING.fullmatch(rest) else rest
 
 
 def _show(match: re.Match[str]) -> Statement:

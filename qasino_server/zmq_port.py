@@ -11,7 +11,7 @@ import logging
 import zmq
 
 from qasino_server.dispatch import Caller, Dispatch
-from qasino_server.errors import BadRequest, QasinoError, StartError
+from qasino_server.errors import BadRequest, QasinoError, StartError, TooLarge
 from qasino_server.message import Reply, decode_request, encode_reply, encode_signal
 from qasino_server.service import OnDeath, Service
 from qasino_server.wakeup import Outbox
@@ -44,12 +44,18 @@ class ZmqPort(Service):
     """Requests over ZeroMQ."""
 
     def __init__(
-        self, router: _Socket, dispatch: Dispatch, identity: str, on_death: OnDeath
+        self,
+        router: _Socket,
+        dispatch: Dispatch,
+        identity: str,
+        max_body_bytes: int,
+        on_death: OnDeath,
     ) -> None:
         super().__init__("zmq-port", on_death)
         self._router = router
         self._dispatch = dispatch
         self._identity = identity
+        self._max_body_bytes = max_body_bytes
         self._outbox: Outbox[list[bytes]] = Outbox()
 
     def wake(self) -> None:
@@ -89,6 +95,11 @@ class ZmqPort(Service):
             if len(payload) != 1:
                 raise BadRequest(
                     f"a request is one frame of JSON; this message has {len(payload)} frames"
+                )
+            if len(payload[0]) > self._max_body_bytes:
+                raise TooLarge(
+                    f"the message is larger than {self._max_body_bytes} bytes, the most this"
+                    " server takes (--max-body)"
                 )
             request = decode_request(payload[0])
         except QasinoError as error:

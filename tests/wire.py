@@ -64,9 +64,7 @@ class Wire:
         try:
             chunked = body is not None and not isinstance(body, bytes | str)
             target = f"{path}?{query}" if query else path
-            connection.request(
-                method, target, body, dict(headers or {}), encode_chunked=chunked
-            )
+            connection.request(method, target, body, dict(headers or {}), encode_chunked=chunked)
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
             return response.status, found, response.read()
@@ -92,12 +90,16 @@ class Wire:
     # --- ZeroMQ -----------------------------------------------------------------------------
 
     def zmq_socket(self, kind: int = zmq.REQ) -> zmq.Socket[bytes]:
-        """A connected socket (to the signal port for SUB); the caller closes it."""
+        """A connected socket (to the signal port for SUB) that drops nothing.
+
+        The caller closes it.
+        """
         with self._lock:
             if self._context is None:
                 self._context = zmq.Context()
         made = self._context.socket(kind)
         made.linger = 0
+        made.set_hwm(0)
         made.rcvtimeo = made.sndtimeo = int(TIMEOUT_S * 1000)
         if kind == zmq.SUB:
             made.subscribe(b"")
@@ -119,11 +121,12 @@ class Wire:
     # --- The line port ----------------------------------------------------------------------
 
     def line(self, text: str) -> str:
-        """Send statements, then no more; all that comes back until the server closes."""
+        """Send statements and, if they do not, quit; all that comes back but the Bye!"""
+        if not text.rstrip().endswith("quit;"):
+            text += "\nquit;\n"
         with self.connect("line") as made:
             made.sendall(text.encode())
-            made.shutdown(socket.SHUT_WR)
-            return read_all(made).decode()
+            return read_all(made).decode().removesuffix("Bye!\r\n")
 
     def connect(self, port: str) -> socket.socket:
         """A plain connection to a port; the caller closes it."""

@@ -16,7 +16,8 @@ from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.readers import read_file, shown_path
 from qasino_cli.sql.present import FORMATS, choose_format
 from qasino_cli.sql.session import Session
-from qasino_cli.sql.statements import split, split_all
+from qasino_cli.sql.statements import split_all
+from qasino_server.statement import split
 
 
 def sql(

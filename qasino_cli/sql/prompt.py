@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from qasino_cli.console import ExitCode, say
+import contextlib
+import sys
+
+from qasino_cli.console import ExitCode, on_terminal, say
 from qasino_cli.errors import ServerRefused
 from qasino_cli.sql.session import Session, error_text
-from qasino_cli.sql.statements import Leave, own_command, split
+from qasino_cli.sql.statements import Leave, own_command
 from qasino_server.errors import QasinoError, SqlError
+from qasino_server.statement import split
+
+with contextlib.suppress(ImportError):
+    import readline  # noqa: F401 - its import gives input() a line to edit and a history
 
 PROMPT = "qasino> "
 CONTINUED = "     > "
@@ -17,17 +24,25 @@ def converse(session: Session) -> ExitCode:
     typed = ""
     while True:
         try:
-            typed += input(CONTINUED if typed else PROMPT) + "\n"
+            typed += _line(CONTINUED if typed else PROMPT) + "\n"
         except EOFError:
-            print()
+            say("")
             return ExitCode.OK
         except KeyboardInterrupt:
-            print()
+            say("")
             typed = ""
             continue
         statements, typed = split(typed)
-        if _leaves(typed) or not _run(session, statements):
+        if not _run(session, statements) or _leaves(typed):
             return ExitCode.OK
+
+
+def _line(prompt: str) -> str:
+    """One line from the keyboard; the prompt never gets among redirected results."""
+    if on_terminal():
+        return input(prompt)
+    print(prompt, end="", file=sys.stderr, flush=True)
+    return input()
 
 
 def _leaves(typed: str) -> bool:

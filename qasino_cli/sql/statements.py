@@ -1,8 +1,5 @@
-"""Text -> statements: where one ends, and which ones are for this end of the line.
-
-The text is split as SQLite reads it: a `;` in quotes, in brackets or in a comment ends
-nothing. Whether a statement is any good is for the server to say.
-"""
+"""Which statements are for this end of the line; whether the others are any good is for the
+server to say."""
 
 from __future__ import annotations
 
@@ -12,21 +9,9 @@ import msgspec
 
 from qasino_server.errors import BadRequest, SqlError
 from qasino_server.message import flag
+from qasino_server.statement import split
 from qasino_server.table import shown
 
-_PIECE = re.compile(
-    r"""
-      ' [^']* (?:'|\Z)              # a string; a doubled quote reads as two strings, side by side
-    | " [^"]* (?:"|\Z)              # a name
-    | ` [^`]* (?:`|\Z)              # a name, as MySQL writes it
-    | \[ [^\]]* (?:\]|\Z)           # a name, as SQL Server writes it
-    | (?P<comment> --[^\n]*(?:\n|\Z) | /\* .*? (?:\*/|\Z) )
-    | (?P<blank> \s+ )
-    | (?P<end> ; )
-    | [^'"`\[;\s/-]+ | .            # anything else
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 _SET = re.compile(r"\s*set\b(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _ASSIGNMENT = re.compile(r"\s*(?P<name>\w+)\s*=\s*(?P<value>\S+)\s*")
 _LEAVE = re.compile(r"\s*(quit|exit)\s*", re.IGNORECASE)
@@ -40,23 +25,6 @@ class SetWriteDb(msgspec.Struct, frozen=True):
 
 class Leave(msgspec.Struct, frozen=True):
     """End the session."""
-
-
-def split(text: str) -> tuple[list[str], str]:
-    """The complete statements, without their `;`, and what follows the last `;`.
-
-    Statements of blanks and comments alone are left out; a rest of them is ''.
-    """
-    statements: list[str] = []
-    begins, has_words = 0, False
-    for piece in _PIECE.finditer(text):
-        if piece.lastgroup == "end":
-            if has_words:
-                statements.append(text[begins : piece.start()].strip())
-            begins, has_words = piece.end(), False
-        elif piece.lastgroup is None:
-            has_words = True
-    return statements, text[begins:] if has_words else ""
 
 
 def split_all(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from qasino_cli.console import counted
+from qasino_cli.console import counted, write
 from qasino_cli.sql.present import right_aligned
 from qasino_server.render import text_cell, text_table, visible
 from qasino_server.table import Result
@@ -27,12 +27,20 @@ _PIPE_COLUMNS = 1 << 16  # where there is no terminal nothing is folded
 
 def draw(result: Result) -> None:
     """Draw the result on stdout, folded to the terminal's width."""
-    if result.nr_rows > RICH_ROWS:
-        rows = ((("NULL" if cell is None else cell) for cell in row) for row in result.rows)
-        sys.stdout.write(text_table(result.column_names, [list(row) for row in rows]))
-    else:
-        _console().print(_table(result), soft_wrap=False)
-    sys.stdout.flush()
+    write(_plain(result) if result.nr_rows > RICH_ROWS else _drawn(result))
+
+
+def _plain(result: Result) -> str:
+    rows = [["NULL" if cell is None else cell for cell in row] for row in result.rows]
+    return text_table(result.column_names, rows)
+
+
+def _drawn(result: Result) -> str:
+    """What rich would print; printing it ourselves leaves a closed pipe to `console`."""
+    console = _console()
+    with console.capture() as captured:
+        console.print(_table(result))
+    return captured.get()
 
 
 def _console() -> Console:

@@ -8,6 +8,8 @@ The limits bound what one statement can make SQLite build.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import apsw
 
 READABLE_PRAGMAS = frozenset(
@@ -29,22 +31,18 @@ READABLE_PRAGMAS = frozenset(
 """Pragmas that only tell; they are there for their table-valued form, pragma_table_info(..)."""
 
 
-def _module_names() -> frozenset[str]:
-    rows = apsw.Connection(":memory:").execute("SELECT lower(name) FROM pragma_module_list")
-    return frozenset(str(name) for (name,) in rows)
-
-
-_MODULES = _module_names()
-
-
+@lru_cache(maxsize=4096)
 def is_table_function(name: str) -> bool:
-    """Whether SQLite itself has a table or table function of that name, such as json_each.
+    """Whether an empty database has a table of that name: json_each, pragma_table_info, ..
 
-    A table so named would hide it, from our own statements too. The pragma_ ones are made
-    when they are first used, so their prefix counts.
+    A table so named would hide it, from our own statements too. SQLite is asked for each
+    name, since it lists such modules only once they have been used.
     """
-    key = name.lower()
-    return key in _MODULES or key.startswith("pragma_")
+    try:
+        apsw.Connection(":memory:").execute(f'SELECT 1 FROM "{name}" LIMIT 0')
+    except apsw.SQLError as error:
+        return "no such table" not in str(error)
+    return True
 
 
 _READING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE})

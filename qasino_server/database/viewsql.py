@@ -14,7 +14,7 @@ import apsw.ext
 
 from qasino_server.errors import BadRequest
 
-_BLANKS = r"(?:\s+|--[^\n]*\n|/\*.*?\*/)"
+_BLANKS = r"(?:\s++|--[^\n]*+\n|/\*.*?\*/)"
 _HEAD = re.compile(
     rf"{_BLANKS}*create{_BLANKS}+(?:temp(?:orary)?{_BLANKS}+)?view{_BLANKS}+"
     rf"(?:if{_BLANKS}+not{_BLANKS}+exists{_BLANKS}+)?",

@@ -38,10 +38,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """When the generation becomes the snapshot."""
     statics: Mapping[str, StaticTable]
     nr_views: int
-    sql_counts: tuple[int, int, int]
-    """Queries received, completed, failed."""
-    update_counts: tuple[int, int, int, int, int]
-    """Updates received, completed, failed; inserts received, completed."""
+    sql_counts: tuple[int, ...]
+    """Queries received, completed, failed while the generation was collected."""
+    update_counts: tuple[int, ...]
+    """Updates received, completed, failed then; inserts received, completed."""
     missing: Rows
     rejects: Rows
     ports: Rows

@@ -11,6 +11,8 @@ Rules of this file:
    still has that query: a late one would hit the next.
 4. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
    all the same. Its reader is given up, at most GIVEN_UP_MAX at a time, and a new one starts.
+   Where it is the express that does not hear, a new express starts and the query may go on
+   until its time is up.
 """
 
 from __future__ import annotations
@@ -243,6 +245,8 @@ class Readers:
                 self._slow.append(job)
                 self.lock.notify_all()
             reader.job = None
+            if reader.retiring:
+                self._retire(reader)
         if not again:
             self.conclude(job, outcome)
 
@@ -277,12 +281,31 @@ class Readers:
             job.demoted = True
         if job.stop_reason is not None or job.demoted:
             reader.interrupt(job.stop_reason)
-        if job.stop_reason is not None and reader.overdue(now, GIVE_UP_S):
-            return self._give_up(reader, job)
+        if reader.overdue(now, GIVE_UP_S):
+            if job.stop_reason is not None:
+                return self._give_up(reader, job)
+            self._replace_express(reader, job)
         return None
 
     def _express_s(self) -> float:
         return EXPRESS_CROWDED_S if self._fresh else EXPRESS_S
+
+    def _replace_express(self, reader: Reader, job: Job) -> None:
+        """The express does not let go of its query: it keeps it, and another is the express."""
+        if len(self._readers) >= READERS + GIVEN_UP_MAX:
+            return
+        reader.express = False
+        reader.retiring = True
+        job.demoted = False
+        reader.forget_interrupt()
+        successor = self._new_reader(express=True)
+        self._readers.append(successor)
+        successor.start()
+
+    def _retire(self, reader: Reader) -> None:
+        reader.stopping.set()
+        if reader in self._readers:
+            self._readers.remove(reader)
 
     def _give_up(self, reader: Reader, job: Job) -> Job | None:
         """Let a reader that does not hear go its own way, and put a new one in its place."""
@@ -290,12 +313,13 @@ class Readers:
         if len(self._given_up) >= GIVEN_UP_MAX:
             return None
         log.warning("reader given up: a query does not hear its interrupt: %s", job.sql[:200])
-        reader.given_up = True
         reader.stopping.set()
         self._given_up.append(reader)
-        successor = self._new_reader(reader.express)
-        self._readers[self._readers.index(reader)] = successor
-        successor.start()
+        self._readers.remove(reader)
+        if not reader.retiring:
+            successor = self._new_reader(reader.express)
+            self._readers.append(successor)
+            successor.start()
         return job
 
 
@@ -321,7 +345,8 @@ class Reader(Service):
         self._interrupted_at: float | None = None
         self.express = express
         self.job: Job | None = None
-        self.given_up = False
+        self.retiring = False
+        """It ends with its query: another has taken its place already."""
 
     # --- Under the readers' lock, any thread --------------------------------------------------
 
@@ -338,6 +363,10 @@ class Reader(Service):
     def overdue(self, now: float, grace_s: float) -> bool:
         """Whether it was interrupted more than `grace_s` ago and still runs."""
         return self._interrupted_at is not None and now > self._interrupted_at + grace_s
+
+    def forget_interrupt(self) -> None:
+        """The query may go on, if it did not hear."""
+        self._interrupted_at = None
 
     def hand_over(self) -> tuple[SnapshotConnection, Snapshot] | None:
         """Part with the connection, for the job to go on with elsewhere."""

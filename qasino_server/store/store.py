@@ -46,7 +46,7 @@ from qasino_server.store.internal import (
 )
 from qasino_server.store.job import Job, Sink
 from qasino_server.store.ledger import Ledger
-from qasino_server.store.readers import READERS, Readers
+from qasino_server.store.readers import READERS, Counts, Readers
 from qasino_server.store.writer import Writer
 from qasino_server.table import Publication, Receipt, Result
 from qasino_server.views import Views
@@ -119,6 +119,8 @@ class Store:
         """
         self.settings = settings
         self._limits = Limits(settings.max_rows, settings.max_result_bytes)
+        # A cell that could be published can be looked at, if only to be counted.
+        self.max_value_bytes = max(settings.max_result_bytes, settings.max_body_bytes)
         self._directory = RunDirectory(settings.db_dir)
         try:
             self._statics = Statics(settings.static_db)
@@ -130,6 +132,8 @@ class Store:
         self._absence = Absence(settings.forget_after_s)
         self._rejects: deque[tuple[Any, ...]] = deque(maxlen=REJECTS_MAX)
         self._counts = UpdateCounts()
+        self._counted: tuple[int, ...] = (0,) * 8
+        """The totals when the last generation ended."""
         self._dress_lock = threading.Lock()
         self._dress = Dress(0)
         self._dress_made_of: tuple[Any, ...] = ()
@@ -323,11 +327,12 @@ class Store:
         looker = _Looker(job, Place(path, None, self._statics.path), self)
         looker.start()
         if not looker.ended.wait(LOOK_S):
+            job.stop_reason = job.stop_reason or QueryTimeout(
+                f"the query did not end within the {LOOK_S:g} s that use_write_db gives it"
+            )
             looker.interrupt()
             looker.ended.wait(0.1)
-        self._readers.conclude(
-            job, looker.outcome or QueryTimeout(f"use_write_db gives a query {LOOK_S:g} s")
-        )
+        self._readers.conclude(job, looker.outcome or job.stop_reason)
 
     def dress(self) -> Dress:
         """The views in force; a new version where the views file or the statics changed."""
@@ -394,34 +399,43 @@ class Store:
         place = Place(retired.generation.path, previous, self._statics.path)
         dress = self.dress()
         connections = [
-            SnapshotConnection(place, dress, self._limits.max_bytes) for _ in range(READERS)
+            SnapshotConnection(place, dress, self.max_value_bytes) for _ in range(READERS)
         ]
         for connection in connections:
             connection.warm()
         self._summaries, self.nr_rows = summaries, sum(t.nr_rows for t in live)
-        return Snapshot(ledger.number, now, connections, place, self._limits.max_bytes)
+        return Snapshot(ledger.number, now, connections, place, self.max_value_bytes)
 
     def _facts(self, ledger: Ledger, now: float) -> Facts:
-        readers = getattr(self, "_readers", None)
-        sql = readers.counts if readers is not None else None
-        updates = self._counts
+        totals = self._totals()
+        before, self._counted = self._counted, totals
+        counts = [now - then for now, then in zip(totals, before, strict=True)]
         return Facts(
             server_identity=self.settings.identity,
             duration_s=self.settings.duration_s,
             epoch=now,
             statics=self._statics.tables,
             nr_views=len(self._views.current()),
-            sql_counts=(sql.received, sql.completed, sql.errors) if sql else (0, 0, 0),
-            update_counts=(
-                updates.updates_received,
-                updates.updates_completed,
-                updates.update_errors,
-                updates.inserts_received,
-                updates.inserts_completed,
-            ),
+            sql_counts=tuple(counts[:3]),
+            update_counts=tuple(counts[3:]),
             missing=self._absence.note(ledger, now),
             rejects=list(self._rejects),
             ports=list(self.ports),
+        )
+
+    def _totals(self) -> tuple[int, ...]:
+        """What was counted since the start; a generation tells of its own share."""
+        sql = self._readers.counts if self._started else Counts()
+        updates = self._counts
+        return (
+            sql.received,
+            sql.completed,
+            sql.errors,
+            updates.updates_received,
+            updates.updates_completed,
+            updates.update_errors,
+            updates.inserts_received,
+            updates.inserts_completed,
         )
 
 
@@ -449,11 +463,16 @@ class _Looker(threading.Thread):
         limits = Limits(settings.max_rows, settings.max_result_bytes)
         try:
             dress = self._store.dress()
-            self._on = SnapshotConnection(self._place, dress, limits.max_bytes)
+            self._on = SnapshotConnection(self._place, dress, self._store.max_value_bytes)
             outcome = self._job.run(self._on, limits)
             if isinstance(outcome, Result):
-                elapsed_s = time.perf_counter() - started
-                outcome = msgspec.structs.replace(outcome, elapsed_s=elapsed_s)
+                number = int(self._place.snapshot.stem)
+                outcome = msgspec.structs.replace(
+                    outcome,
+                    generation_number=number,
+                    generation_age_s=max(0.0, time.time() - number),
+                    elapsed_s=time.perf_counter() - started,
+                )
             self.outcome = outcome
         except (apsw.Error, BadRequest) as error:
             self.outcome = ServerFault(f"the open generation cannot be read now: {error}")

@@ -217,16 +217,15 @@ def test_a_stopped_server_is_given_up_after_the_timeout(scheme: str, tmp_path: P
         *("--line-port", "off", "--ports-file", ports_file, "--db-dir", tmp_path / "db"),
         *("--static-db", tmp_path / "static.db"),
     )
-    try:
-        until(ports_file.exists)
-        port = json.loads(ports_file.read_text())[scheme]
-        os.kill(server.pid, signal.SIGSTOP)
-        started = time.monotonic()
-        ran = ask(f"{scheme}://127.0.0.1:{port}", "--timeout", "1")
-        assert time.monotonic() - started < 4
-        assert ran.returncode == ExitCode.UNREACHABLE
-        assert len(ran.stderr.splitlines()) == 1
-    finally:
-        os.kill(server.pid, signal.SIGCONT)
-        server.terminate()
-        server.communicate(timeout=10)
+    with server:
+        try:
+            until(ports_file.exists)
+            port = json.loads(ports_file.read_text())[scheme]
+            os.kill(server.pid, signal.SIGSTOP)
+            started = time.monotonic()
+            ran = ask(f"{scheme}://127.0.0.1:{port}", "--timeout", "1")
+            assert time.monotonic() - started < 4
+            assert ran.returncode == ExitCode.UNREACHABLE
+            assert len(ran.stderr.splitlines()) == 1
+        finally:
+            server.kill()

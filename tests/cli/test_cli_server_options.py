@@ -1,0 +1,154 @@
+"""The options of `qasino server`: one table, four sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qasino_cli.demo import connection_to, own_address, queries_to_try
+from qasino_cli.errors import UsageFault
+from qasino_cli.server import greeting
+from qasino_cli.server_options import OPTIONS, read_configuration, read_file
+from qasino_server.server import Settings
+
+PORTS = {"http": 15597, "zmq": 15598, "pubsub": 15596, "line": 15000}
+
+
+def test_nothing_given_is_the_defaults() -> None:
+    configuration = read_configuration({}, {}, {})
+    assert configuration.settings == Settings()
+    assert (configuration.log_level, configuration.duration_given) == ("info", False)
+
+
+def test_every_field_of_the_settings_has_an_option() -> None:
+    fields = {option.field for option in OPTIONS}
+    assert fields == {*Settings.__struct_fields__, "log_level"}
+
+
+def test_the_help_of_every_option_states_its_default() -> None:
+    assert [option.name for option in OPTIONS if "[default: " not in option.help] == []
+
+
+def test_the_command_line_beats_the_environment_beats_the_file() -> None:
+    file = {"http-port": "1", "zmq-port": "1", "line-port": "1"}
+    environ = {"QASINO_SERVER_HTTP_PORT": "2", "QASINO_SERVER_ZMQ_PORT": "2"}
+    settings = read_configuration({"http_port": "3"}, environ, file).settings
+    assert (settings.http_port, settings.zmq_port, settings.line_port) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "value"),
+    [
+        ("http_port", "0", 0),
+        ("line_port", "off", None),
+        ("max_body", "1000", 1000),
+        ("max_body", "512K", 512 << 10),
+        ("max_body", "64m", 64 << 20),
+        ("max_result", "1 GiB", 1 << 30),
+        ("generation_duration", "5", 5),
+        ("query_timeout", "0.5", 0.5),
+        ("static_db", "a b", Path("a b")),
+    ],
+)
+def test_an_option_is_read_with_its_unit(option: str, text: str, value: object) -> None:
+    settings = read_configuration({option: text}, {}, {}).settings
+    field = {each.parameter: each.field for each in OPTIONS}[option]
+    assert getattr(settings, field) == value
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "wanted"),
+    [
+        ("http_port", "65536", "a port: 0 to 65535 (0 takes a free one), or off"),
+        ("http_port", "-1", "a port: 0 to 65535 (0 takes a free one), or off"),
+        ("generation_duration", "0", "a whole number of seconds, 1 to 86400"),
+        ("generation_duration", "2.5", "a whole number of seconds, 1 to 86400"),
+        ("query_timeout", "nan", "a number of seconds above 0"),
+        ("max_body", "64X", "a number of bytes above 0, such as 1000000, 512K, 64M or 1G"),
+        ("max_rows", "0", "a whole number above 0"),
+        ("log_level", "loud", "one of debug, info, warning, error"),
+        ("listen", "a b", "an address of this host, such as 127.0.0.1 or 0.0.0.0"),
+    ],
+)
+def test_a_wrong_value_is_a_usage_error_that_names_the_option(
+    option: str, text: str, wanted: str
+) -> None:
+    flag = "--" + option.replace("_", "-")
+    with pytest.raises(UsageFault) as caught:
+        read_configuration({option: text}, {}, {})
+    assert caught.value.sentence == f"{flag}: {text!r} is not {wanted}"
+
+
+def test_a_wrong_value_elsewhere_names_where_it_stands() -> None:
+    with pytest.raises(UsageFault, match="QASINO_SERVER_HTTP_PORT: 'x' is not a port"):
+        read_configuration({}, {"QASINO_SERVER_HTTP_PORT": "x"}, {})
+    with pytest.raises(UsageFault, match="configuration file: http-port: 'x' is not a port"):
+        read_configuration({}, {}, {"http-port": "x"})
+
+
+def test_a_configuration_file_takes_dashes_or_underscores(tmp_path: Path) -> None:
+    path = tmp_path / "qasino.yaml"
+    path.write_text("http-port: 0\ngeneration_duration: 7\nline-port: off\nmax-body: 1M\n")
+    assert read_file(path) == {
+        "http-port": "0",
+        "generation-duration": "7",
+        "line-port": "off",
+        "max-body": "1M",
+    }
+    path.write_text("# nothing\n")
+    assert read_file(path) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("htp-port: 1", "'htp-port' is not an option; the options are listen, http-port,"),
+        ("- http-port", "must be a mapping, such as http-port: 15597"),
+        ("a: [", "not YAML: while parsing"),
+        ("http-port: [1]", "http-port takes one value, not [1]"),
+        ("!!python/object/apply:os.getcwd []", "not YAML: could not determine a constructor"),
+    ],
+)
+def test_a_wrong_configuration_file_is_a_usage_error_that_names_it(
+    content: str, sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "qasino.yaml"
+    path.write_text(content)
+    with pytest.raises(UsageFault) as caught:
+        read_file(path)
+    assert caught.value.sentence.startswith(f"--config: {path}: {sentence}")
+    assert "\n" not in caught.value.sentence
+
+
+def test_a_missing_configuration_file_is_a_usage_error() -> None:
+    with pytest.raises(UsageFault, match="--config: /nosuch: No such file or directory"):
+        read_file(Path("/nosuch"))
+
+
+def test_on_loopback_the_greeting_says_how_to_open_the_server() -> None:
+    assert greeting(Settings(identity="me"), PORTS) == [
+        "qasino me listens on 127.0.0.1: http 15597, zmq 15598, pubsub 15596, line 15000",
+        "only this host can connect; --listen 0.0.0.0 lets other hosts in",
+    ]
+
+
+def test_opened_without_authentication_the_greeting_warns() -> None:
+    warning = greeting(Settings(identity="me", listen="0.0.0.0"), PORTS)[1]
+    assert warning.startswith("WARNING: every host that reaches this one can read and publish")
+
+
+def test_the_demo_goes_through_zeromq_or_else_http() -> None:
+    assert connection_to(Settings(), PORTS).url == "zmq://127.0.0.1:15598"
+    assert connection_to(Settings(listen="0.0.0.0"), {"http": 7}).url == "http://127.0.0.1:7"
+    with pytest.raises(UsageFault):
+        connection_to(Settings(), {"line": 15000})
+    assert own_address("::") == "::1"
+
+
+def test_the_queries_to_try_name_the_server_only_where_it_is_not_the_usual_one() -> None:
+    usual = queries_to_try(Settings(), PORTS)
+    assert len(usual) == 4
+    assert all(line.startswith('  qasino sql -q "select ') for line in usual[1:])
+    other = queries_to_try(Settings(), PORTS | {"zmq": 7})
+    assert all(line.startswith("  qasino sql -s zmq://127.0.0.1:7 -q ") for line in other[1:])
