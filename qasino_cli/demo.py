@@ -7,6 +7,8 @@ server behind its own doors.
 from __future__ import annotations
 
 import logging
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from typing import Protocol
@@ -128,5 +130,10 @@ def queries_to_try(settings: Settings, ports: dict[str, int]) -> list[str]:
     connection = connection_to(settings, ports)
     usual = connection.url.replace("127.0.0.1", "localhost") == Connection().url
     server = "" if usual else f" -s {connection.url}"
-    lines = [f'  qasino sql{server} -q "{query}"' for query in _QUERIES]
+    lines = [f'  {_own_command()} sql{server} -q "{query}"' for query in _QUERIES]
     return [f"in {settings.generation_duration_s} seconds, try:", *lines]
+
+
+def _own_command() -> str:
+    """How this program is called: by its name where the shell finds it, else by its path."""
+    return "qasino" if shutil.which("qasino") or "qasino" not in sys.argv[0] else sys.argv[0]
