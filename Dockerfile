@@ -1,6 +1,8 @@
 # docker build -t qasino . && docker run -P qasino
 FROM python:3.13-slim AS build
-COPY . /src
+COPY pyproject.toml README.md LICENSE /src/
+COPY qasino_server /src/qasino_server
+COPY qasino_cli /src/qasino_cli
 RUN python -m venv /opt/qasino && /opt/qasino/bin/pip install --no-cache-dir /src
 
 FROM python:3.13-slim

@@ -1,0 +1,296 @@
+"""What has an input space: bytes off the wire, CSV, statements, and the formats going out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qasino_server.csv_table import read_csv_table
+from qasino_server.errors import BadRequest
+from qasino_server.message import decode_request, flag
+from qasino_server.render import (
+    CsvStream,
+    NdjsonStream,
+    TsvStream,
+    distinct,
+    html_fragment,
+    text_table,
+    visible,
+    width,
+)
+from qasino_server.statement import Kill, Select, ShowQueries, read_statement, split
+from qasino_server.zmq_port import split_envelope
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=15,
+)
+KEYS = st.sampled_from(
+    "op identity table persist static update keycols replace ttl_s sql typed query_id tablename"
+    " use_write_db".split()
+)
+OPS = ["query", "add_table_data", "get_table_list", "cancel", "drop_table", "nonsense"]
+TABLES = st.fixed_dictionaries(
+    {},
+    optional={
+        "tablename": JSON | st.just("t"),
+        "column_names": JSON | st.just(["a"]),
+        "column_types": JSON | st.just(["int"]),
+        "rows": JSON | st.just([[1]]),
+        "column_descriptions": JSON,
+    },
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(body=st.binary(max_size=200), op=st.none() | st.sampled_from(OPS))
+def test_any_bytes_are_a_request_or_refused_with_a_sentence(body: bytes, op: str | None) -> None:
+    _is_read_or_refused(body, op)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    fields=st.dictionaries(KEYS, JSON, max_size=6),
+    op=st.sampled_from(OPS),
+    table=st.none() | TABLES,
+)
+def test_any_json_is_a_request_or_refused_with_a_sentence(
+    fields: dict[str, Any], op: str, table: Any
+) -> None:
+    body = {**fields, "op": op, **({"table": table} if table is not None else {})}
+    _is_read_or_refused(json.dumps(body).encode(), None)
+
+
+def _is_read_or_refused(body: bytes, op: str | None) -> None:
+    sentence = _refusal(lambda: decode_request(body, op))
+    assert sentence is None or (sentence and "\n" not in sentence)
+
+
+def _refusal(read: Callable[[], object]) -> str | None:
+    """The sentence it is refused with, None where it is read; anything else is raised."""
+    try:
+        read()
+    except BadRequest as error:
+        return error.sentence
+    return None
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        *((word, True) for word in (True, 1, "YES", "1", "true")),
+        *((word, False) for word in (False, 0, "no", "", None)),
+    ],
+)
+def test_flags_are_read_as_people_write_them(value: Any, meant: bool) -> None:
+    assert flag(value, "persist") is meant
+
+
+@pytest.mark.parametrize("value", [2, 1.5, "maybe", [], {}, [True]])
+def test_what_is_no_flag_is_refused(value: Any) -> None:
+    with pytest.raises(BadRequest, match="persist must be true or false"):
+        flag(value, "persist")
+
+
+# --- CSV ---------------------------------------------------------------------------------------
+
+CSV_ROWS = st.lists(
+    st.tuples(
+        TEXT.map(lambda text: text.replace("\r", "")),
+        st.none() | st.integers(-(2**63), 2**63 - 1),
+        st.none() | st.floats(allow_nan=False),
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=CSV_ROWS)
+def test_a_csv_table_gives_back_every_cell_that_was_written(rows: list[tuple[Any, ...]]) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerows([["1", "identity=me"], ["t"], ["s", "i", "r"], ["string", "int", "real"]])
+    writer.writerow(["S", "I", "R"])
+    writer.writerows([[s, "" if i is None else i, "" if r is None else r] for s, i, r in rows])
+    publication = read_csv_table(out.getvalue().encode())
+    assert publication.identity == "me"
+    assert publication.descriptions == ("S", "I", "R")
+    # 9e999 is how an infinity travels, and Python's reader makes one of it too.
+    assert json.loads(publication.rows_json) == [list(row) for row in rows]
+
+
+@settings(max_examples=200, deadline=None)
+@given(body=st.binary(max_size=300))
+def test_any_bytes_are_a_csv_table_or_refused_with_the_line(body: bytes) -> None:
+    table = b"1,identity=me\nt\na,b\nint,string\nA,B\n" + body
+    sentence = _refusal(lambda: read_csv_table(table))
+    assert sentence is None or "line " in sentence
+
+
+def test_unusual_line_ends_inside_a_cell_end_no_line() -> None:
+    body = "1,identity=me\nt\na\nstring\nA\none\u2028line\x0bstill\n"
+    assert json.loads(read_csv_table(body.encode()).rows_json) == [["one\u2028line\x0bstill"]]
+
+
+# --- Statements --------------------------------------------------------------------------------
+
+PIECES = st.sampled_from(
+    [
+        "select 1",
+        "'a;b'",
+        '"x;y"',
+        "`;`",
+        "[;]",
+        "-- no;\n",
+        "/* ; */",
+        " ",
+        "\n",
+        "a-b",
+        "1/2",
+        "''",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(statements=st.lists(st.lists(PIECES, min_size=1, max_size=6).map("".join), max_size=5))
+def test_statements_are_split_at_the_semicolons_that_end_them(statements: list[str]) -> None:
+    found, rest = split("".join(f"{text};" for text in statements))
+    comments = ("-- no;\n", "/* ; */", " ", "\n")
+    wanted = []
+    for text in statements:
+        bare = text
+        for comment in comments:
+            bare = bare.replace(comment, "")
+        if bare:
+            wanted.append(text.strip())
+    assert (found, rest) == (wanted, "")
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text("';\"`[]-/*\n ab", max_size=60))
+def test_no_character_of_a_text_is_lost_by_splitting_it_twice(text: str) -> None:
+    statements, rest = split(text)
+    again, rest_again = split("".join(f"{s};" for s in statements) + rest)
+    assert again == statements
+    assert rest_again.strip() == rest.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("show queries", ShowQueries),
+        ("KILL 7;", Kill),
+        ("kill 'a b'", Kill),
+        ("select 'show tables'", Select),
+        ("showtables", Select),
+        ("show tables; drop table t", Select),
+    ],
+)
+def test_only_shortcuts_are_read_as_shortcuts(text: str, kind: type) -> None:
+    statement = read_statement(text)
+    assert type(statement) is kind
+    if kind is Select:
+        assert statement == Select(text)
+
+
+# --- Formats -----------------------------------------------------------------------------------
+
+CELLS = st.none() | st.integers(-(2**63), 2**63 - 1) | TEXT
+ROWS = st.lists(st.tuples(CELLS, CELLS), max_size=5)
+
+
+@settings(deadline=None)
+@given(rows=ROWS)
+def test_csv_can_be_read_back_with_null_told_from_an_empty_string(rows: list[Any]) -> None:
+    stream = CsvStream()
+    text = stream.head(["a", "b,c"]) + stream.rows(rows)
+    assert text.startswith('a,"b,c"\n')
+    read = list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]
+    assert read == [["" if c is None else str(c) for c in row] for row in rows]
+    if rows == [(None, "")]:
+        assert text.endswith(',""\n')
+
+
+@settings(deadline=None)
+@given(rows=ROWS)
+def test_tsv_is_a_line_a_row_and_can_be_read_back(rows: list[Any]) -> None:
+    stream = TsvStream()
+    lines = stream.rows(rows).split("\n")[:-1]
+    assert len(lines) == len(rows)
+    escapes = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\\\": "\\"}
+
+    def unescaped(text: str) -> str | None:
+        if text == "\\N":
+            return None
+        out, at = "", 0
+        while at < len(text):
+            pair = escapes.get(text[at : at + 2])
+            out, at = (out + pair, at + 2) if pair else (out + text[at], at + 1)
+        return out
+
+    read = [[unescaped(cell) for cell in line.split("\t")] for line in lines]
+    assert read == [[None if c is None else str(c) for c in row] for row in rows]
+
+
+@settings(deadline=None)
+@given(rows=ROWS)
+def test_ndjson_is_an_object_a_line_with_distinct_keys(rows: list[Any]) -> None:
+    stream = NdjsonStream()
+    stream.head(["a", "a"])
+    lines = stream.rows(rows).split("\n")[:-1] if rows else []
+    assert [list(json.loads(line).items()) for line in lines] == [
+        [("a", first), ("a:1", second)] for first, second in rows
+    ]
+
+
+def test_distinct_names_stay_distinct_whatever_they_are() -> None:
+    assert distinct(["a", "a:1", "a", "a"]) == ["a", "a:1", "a:2", "a:3"]
+
+
+@settings(deadline=None)
+@given(rows=ROWS)
+def test_no_cell_drives_a_terminal_or_breaks_a_line_of_a_text_table(rows: list[Any]) -> None:
+    table = text_table(["a", "b"], rows)
+    lines = table.split("\n")
+    assert len(lines) == len(rows) + 4
+    assert all(ord(character) >= 32 and character != "\x7f" for line in lines for character in line)
+    widths = {width(line) for line in lines[:-2]}
+    assert len(widths) == 1
+
+
+def test_marks_that_turn_the_reading_direction_are_made_visible() -> None:
+    assert visible("a\u202eb\x1b[2J\x9b") == "a\\u202eb\\x1b[2J\\x9b"
+
+
+def test_html_shows_hostile_cells_as_text() -> None:
+    assert html_fragment(["<i>"], [("<script>alert('x')</script>",), (None,)]) == (
+        "<table>\n<thead><tr><th>&lt;i&gt;</th></tr></thead>\n<tbody>\n"
+        "<tr><td>&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;</td></tr>\n"
+        '<tr><td class="null"></td></tr>\n</tbody>\n</table>\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("frames", "envelope", "payload"),
+    [
+        ([b"r", b"", b"x"], [b"r", b""], [b"x"]),
+        ([b"r", b"x"], [b"r"], [b"x"]),
+        ([b"r", b"hop", b"", b"x"], [b"r", b"hop", b""], [b"x"]),
+        ([b"r", b"", b""], [b"r", b""], [b""]),
+        ([b"r"], [b"r"], []),
+    ],
+)
+def test_envelopes_of_every_kind_of_client_are_told_from_what_they_carry(
+    frames: list[bytes], envelope: list[bytes], payload: list[bytes]
+) -> None:
+    assert split_envelope(frames) == (envelope, payload)

@@ -1,0 +1,122 @@
+"""Rule 11 while rows are being carried: updates carry first, replacements drop what is owed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qasino_server.database.generation import Generation
+from qasino_server.message import make_publication
+from qasino_server.store.intake import CARRY_ROWS, CarryFirst, Intake
+from qasino_server.store.ledger import Ledger
+from qasino_server.table import Publication, check_columns
+
+ROWS = 5 * CARRY_ROWS
+
+
+def publication(rows: str, **options: Any) -> Publication:
+    columns = check_columns(("id", "v"), ("int", "text"))
+    return make_publication(
+        identity="p", tablename="t", columns=columns, rows_json=rows, options=options
+    )
+
+
+@pytest.fixture
+def intakes(tmp_path: Any) -> Any:
+    """The open generation and the one after it; the first holds a persistent table."""
+    first = Intake(Generation(tmp_path / "1.db"), Ledger(1))
+    rows = "[" + ",".join(f'[{n}, "old"]' for n in range(ROWS)) + "]"
+    with first.generation.transaction():
+        first.store(publication(rows, persist=1))
+    first.ledger.commit()
+    second = Intake(Generation(tmp_path / "2.db"), Ledger(2, first.ledger))
+    first.generation.seal()
+    yield first, second
+    second.generation.seal()
+
+
+def rows_in(intake: Intake) -> list[tuple[Any, ...]]:
+    return intake.generation._execute("select count(*), sum(v = 'old'), sum(v = 'new') from t").get
+
+
+def attach(first: Intake, second: Intake) -> None:
+    second.generation.attach_source(first.generation.path)
+    second.can_carry = True
+
+
+def store(intake: Intake, item: Publication) -> None:
+    with intake.generation.transaction():
+        intake.store(item)
+    intake.ledger.commit()
+
+
+def store_and_fail(intake: Intake) -> None:
+    with intake.generation.transaction():
+        intake.store(publication('[[1, "new"]]', persist=1))
+        raise RuntimeError("the disk")
+
+
+def carry(intake: Intake) -> None:
+    with intake.generation.transaction():
+        intake.carry_some()
+    intake.ledger.commit()
+
+
+def test_an_update_waits_until_its_rows_can_be_carried(intakes: Any) -> None:
+    first, second = intakes
+    update = publication('[[3, "new"], [-1, "new"]]', update=1, keycols="id")
+    with pytest.raises(CarryFirst), second.generation.transaction():
+        second.store(update)
+    second.ledger.rollback()
+    attach(first, second)
+    store(second, update)
+    assert rows_in(second) == (ROWS + 1, ROWS - 1, 2)
+    assert not second.ledger.arrears
+
+
+def test_an_update_in_the_middle_of_carrying_loses_no_row(intakes: Any) -> None:
+    first, second = intakes
+    attach(first, second)
+    carry(second)
+    carry(second)
+    store(second, publication(f'[[0, "new"], [{ROWS - 1}, "new"]]', update=1, keycols="id"))
+    assert rows_in(second) == (ROWS, ROWS - 2, 2)
+    assert second.ledger.sources["t", "p"].persist
+
+
+@pytest.mark.parametrize("portions", [0, 1, 5])
+def test_a_replacement_drops_what_was_carried_and_what_is_owed(intakes: Any, portions: int) -> None:
+    first, second = intakes
+    attach(first, second)
+    for _ in range(portions):
+        carry(second)
+    store(second, publication('[[1, "new"]]'))
+    assert rows_in(second) == (1, 0, 1)
+    assert not second.ledger.arrears
+    assert not second.ledger.sources["t", "p"].persist
+
+
+def test_a_transaction_that_fails_leaves_the_books_as_they_were(intakes: Any) -> None:
+    first, second = intakes
+    attach(first, second)
+    carry(second)
+    before = dict(second.ledger.sources), dict(second.ledger.arrears), dict(second.ledger.tables)
+    with pytest.raises(RuntimeError, match="the disk"):
+        store_and_fail(second)
+    second.ledger.rollback()
+    assert (second.ledger.sources, second.ledger.arrears, second.ledger.tables) == before
+    assert rows_in(second) == (CARRY_ROWS, CARRY_ROWS, 0)
+    while second.ledger.arrears:
+        carry(second)
+    assert rows_in(second) == (ROWS, ROWS, 0)
+
+
+def test_an_update_right_after_a_rotation_finds_the_carried_rows(bench: Any) -> None:
+    rows = [[n, "old"] for n in range(30_000)]
+    bench.publish("p", "t", "id int, v text", rows, persist=1)
+    for turn in range(3):
+        bench.rotate()
+        bench.publish("p", "t", "id int, v text", [[turn, "new"]], update=1, keycols="id")
+    bench.rotate()
+    assert bench.rows("select count(*), sum(v = 'new') from t") == [[30_000, 3]]
