@@ -20,14 +20,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import apsw
 import msgspec
 
 from qasino_server.database.answer import Limits
 from qasino_server.database.directory import RunDirectory
 from qasino_server.database.generation import Generation
 from qasino_server.database.snapshot import Dress, Place, Snapshot, SnapshotConnection
-from qasino_server.errors import BadRequest, Busy, QasinoError, QueryTimeout, Refused, ServerFault
+from qasino_server.errors import Busy, QasinoError, Refused, ServerFault
 from qasino_server.render import Stream
 from qasino_server.service import OnDeath
 from qasino_server.statement import Kill, Select, ShowQueries, read_statement
@@ -46,6 +45,7 @@ from qasino_server.store.internal import (
 )
 from qasino_server.store.job import Job, Sink
 from qasino_server.store.ledger import Ledger
+from qasino_server.store.look import Lookout
 from qasino_server.store.readers import READERS, Counts, Readers
 from qasino_server.store.writer import Writer
 from qasino_server.table import Publication, Receipt, Result
@@ -54,8 +54,6 @@ from qasino_server.views import Views
 log = logging.getLogger("qasino.store")
 
 REJECTS_MAX = 1000
-LOOK_S = 1.0
-"""How long a look into the open generation may keep publications waiting."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +119,7 @@ class Store:
         self._limits = Limits(settings.max_rows, settings.max_result_bytes)
         # A cell that could be published can be looked at, if only to be counted.
         self.max_value_bytes = max(settings.max_result_bytes, settings.max_body_bytes)
+        self._lookout = Lookout(self._limits, self.max_value_bytes)
         self._directory = RunDirectory(settings.db_dir)
         try:
             self._statics = Statics(settings.static_db)
@@ -306,13 +305,7 @@ class Store:
         )
 
     def _look(self, job: Job) -> None:
-        """Answer from the open generation: between two batches, on a connection of its own.
-
-        The file is whole between two transactions, so it can be read as if it were sealed;
-        the writer waits LOOK_S at most. A statement that ignores its interrupt reads on
-        while the file changes under it: what it finds is thrown away.
-        """
-        job.deadline = min(job.deadline, job.began + self.settings.query_timeout_s)
+        """Answer from the open generation, between two batches."""
         self._readers.register(job)
         try:
             self._writer.look(lambda path: self._look_now(job, path))
@@ -321,18 +314,8 @@ class Store:
 
     def _look_now(self, job: Job, path: Path) -> None:
         """In the writer's thread, which waits for the looker."""
-        if job.finished or time.monotonic() > job.deadline:
-            self._readers.conclude(job, job.timed_out())
-            return
-        looker = _Looker(job, Place(path, None, self._statics.path), self)
-        looker.start()
-        if not looker.ended.wait(LOOK_S):
-            job.stop_reason = job.stop_reason or QueryTimeout(
-                f"the query did not end within the {LOOK_S:g} s that use_write_db gives it"
-            )
-            looker.interrupt()
-            looker.ended.wait(0.1)
-        self._readers.conclude(job, looker.outcome or job.stop_reason)
+        place = Place(path, None, self._statics.path)
+        self._readers.conclude(job, self._lookout.look(job, place, self.dress()))
 
     def dress(self) -> Dress:
         """The views in force; a new version where the views file or the statics changed."""
@@ -437,46 +420,3 @@ class Store:
             updates.inserts_received,
             updates.inserts_completed,
         )
-
-
-class _Looker(threading.Thread):
-    """A short-lived thread that looks into the open generation for one query."""
-
-    def __init__(self, job: Job, place: Place, store: Store) -> None:
-        super().__init__(name="looker", daemon=True)
-        self._job = job
-        self._place = place
-        self._store = store
-        self._on: SnapshotConnection | None = None
-        self.outcome: Result | QasinoError | None = None
-        self.ended = threading.Event()
-
-    def interrupt(self) -> None:
-        """Stop the statement; the writer's thread."""
-        on = self._on
-        if on is not None and not self.ended.is_set():
-            on.connection.interrupt()
-
-    def run(self) -> None:
-        started = time.perf_counter()
-        settings = self._store.settings
-        limits = Limits(settings.max_rows, settings.max_result_bytes)
-        try:
-            dress = self._store.dress()
-            self._on = SnapshotConnection(self._place, dress, self._store.max_value_bytes)
-            outcome = self._job.run(self._on, limits)
-            if isinstance(outcome, Result):
-                number = int(self._place.snapshot.stem)
-                outcome = msgspec.structs.replace(
-                    outcome,
-                    generation_number=number,
-                    generation_age_s=max(0.0, time.time() - number),
-                    elapsed_s=time.perf_counter() - started,
-                )
-            self.outcome = outcome
-        except (apsw.Error, BadRequest) as error:
-            self.outcome = ServerFault(f"the open generation cannot be read now: {error}")
-        finally:
-            self.ended.set()
-            if self._on is not None:
-                self._on.close()

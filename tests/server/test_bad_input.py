@@ -30,7 +30,7 @@ from wire import Wire, as_bytes, publication, read_all, until
 
 from qasino_server.server import Server
 
-TIMEOUT_S = 0.5
+TIMEOUT_S = 0.4
 """What a query of the shared server may take."""
 LIMIT_BYTES = 2000
 """What a body of the small server may have."""
@@ -76,7 +76,6 @@ class Site:
         assert by_zmq["table"]["rows"] == [["1"]]
         assert self.wire.line("select 1;") == "1\r\n=\r\n1\r\n1 rows returned\r\n"
         assert self._tables() == set(tables)
-        assert self._publishers() <= set(tables)
         assert not self.server.failed
         self.clean = not tables
 
@@ -92,11 +91,9 @@ class Site:
             " where type = 'table' and name not like 'qasino_%'"
             " union select tablename from qasino_server_tables"
             " where tablename not like 'qasino_server_%'"
+            " union select tablename from qasino_server_sources"
         )
         return {name for (name,) in rows}
-
-    def _publishers(self) -> set[str]:
-        return {name for (name,) in self.wire.rows("select tablename from qasino_server_sources")}
 
 
 class Shared:
@@ -141,7 +138,7 @@ def shared(make_module_server: MakeServer) -> Iterator[Callable[..., Shared]]:
 
 @pytest.fixture
 def site(shared: Callable[..., Shared]) -> Iterator[Site]:
-    """The server most tests share; its queries have half a second."""
+    """The server most tests share; its queries have TIMEOUT_S."""
     with shared("site", query_timeout_s=TIMEOUT_S).lend() as lent:
         yield lent
 
@@ -505,12 +502,15 @@ BAD_ROWS = {
 }
 
 
-@pytest.mark.parametrize("flags", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize(("rows", "place"), BAD_ROWS.values(), ids=BAD_ROWS)
 def test_a_row_that_does_not_fit_is_counted_out(
-    refused: Callable[..., None], rows: list[Any], place: str, flags: Json
+    site: Site, transport: str, rows: list[Any], place: str
 ) -> None:
-    refused(message(rows=rows, **flags), place)
+    for flags in KINDS.values():
+        status, answer = ask(site.wire, transport, message(rows=rows, **flags))
+        is_error(answer, place)
+        assert status in (None, 400)
+    site.unhurt()
 
 
 @pytest.mark.parametrize("flags", KINDS.values(), ids=KINDS)
@@ -583,12 +583,13 @@ RESERVED = [
 ]
 
 
-@pytest.mark.parametrize("flags", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("name", RESERVED)
-def test_the_servers_own_table_names_are_refused(
-    refused: Callable[..., None], name: str, flags: Json
-) -> None:
-    refused(message(tablename=name, **flags), f"table.tablename: '{name}' is reserved")
+def test_the_servers_own_table_names_are_refused(site: Site, transport: str, name: str) -> None:
+    for flags in KINDS.values():
+        status, answer = ask(site.wire, transport, message(tablename=name, **flags))
+        is_error(answer, f"table.tablename: '{name}' is reserved")
+        assert status in (None, 400)
+    site.unhurt()
 
 
 @pytest.mark.xfail(strict=True, reason="reserved prefixes are refused for tables only")
@@ -1115,12 +1116,12 @@ def test_a_socket_of_the_wrong_kind_hurts_nobody(site: Site, kind: int) -> None:
 )
 def test_what_is_not_zeromq_hurts_nobody(site: Site, data: bytes) -> None:
     with site.wire.connect("zmq") as made:
-        made.sendall(data)
-        made.shutdown(socket.SHUT_WR)
         try:
+            made.sendall(data)
+            made.shutdown(socket.SHUT_WR)
             read_all(made)
-        except ConnectionError:
-            pass
+        except OSError:
+            pass  # it need not be polite
     site.unhurt()
 
 
@@ -1128,9 +1129,9 @@ def test_a_zeromq_message_that_stops_half_way_stores_nothing(site: Site) -> None
     frame = long_frame(as_bytes(message()))
     for data in (frame[:5], frame[:-1], long_frame(b"", more=True) + frame[:-1]):
         with shake_hands(site.wire) as made:
-            made.sendall(data)
-            made.shutdown(socket.SHUT_WR)
             try:
+                made.sendall(data)
+                made.shutdown(socket.SHUT_WR)
                 read_all(made)
             except ConnectionError:
                 pass
@@ -1511,10 +1512,11 @@ def test_every_kind_of_write_is_refused(kept: Site, way: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("sql", HIDING)
-def test_a_write_that_hides_is_refused(kept: Site, transport: str, sql: str) -> None:
-    status, answer = ask(kept.wire, transport, {"op": "query", "sql": sql})
-    is_error(answer)
-    assert status in (None, 400)
+def test_a_write_that_hides_is_refused(kept: Site, sql: str) -> None:
+    for transport in ("http", "zmq"):
+        status, answer = ask(kept.wire, transport, {"op": "query", "sql": sql})
+        is_error(answer)
+        assert status in (None, 400)
     nothing_written(kept)
 
 
@@ -1552,7 +1554,7 @@ ENDLESS_WAYS = {
 def test_a_query_that_never_ends_is_stopped_in_time(site: Site, sql: str) -> None:
     took_s, (status, _, body) = seconds_of(lambda: site.wire.http_post("query", {"sql": sql}))
     assert status == 504
-    is_error(strict_json(body), r"did not end within 0\.5 s \(--query-timeout\)")
+    is_error(strict_json(body), rf"did not end within {TIMEOUT_S} s \(--query-timeout\)")
     assert TIMEOUT_S <= took_s < TIMEOUT_S + 1.0
     site.unhurt()
 
@@ -1570,7 +1572,7 @@ def test_a_query_that_never_ends_is_stopped_on_every_way_it_can_come(site: Site)
         for answer in pool.map(lambda call: seconds_of(call), [*by_get, *others]):
             took_s, (status, _, body) = answer
             assert status in (None, 504)
-            assert b"did not end within 0.5 s" in body
+            assert b"did not end within 0.4 s" in body
             assert took_s < TIMEOUT_S + 1.0
     site.unhurt()
 
@@ -1585,12 +1587,12 @@ def test_a_look_that_never_ends_is_stopped_as_a_timeout(own_site: Callable[..., 
     place.unhurt()
 
 
-@pytest.mark.parametrize("form", ["strings", "typed", "text", "html", "zmq", "line"])
+@pytest.mark.parametrize("form", ["strings", "typed", "text", "zmq", "line"])
 def test_a_result_of_10_to_the_12_rows_is_cut_and_says_so(site: Site, form: str) -> None:
     wire = site.wire
     if form == "line":
         assert "(cut: the result has more" in wire.line(f"{TRILLION};")
-    elif form in ("text", "html"):
+    elif form == "text":
         status, _, body = wire.http_get({"op": "query", "sql": TRILLION, "format": form})
         assert status == 200
         assert body.count(b"\n") > 100_000
@@ -1767,10 +1769,10 @@ def test_the_query_of_an_http_client_that_leaves_is_stopped(
     patient.unhurt()
 
 
-@pytest.mark.parametrize("form", ["csv", "tsv", "ndjson"])
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
 def test_a_stream_whose_client_leaves_in_the_middle_is_stopped(patient: Site, form: str) -> None:
     made = asked_for(patient.wire, TRILLION, form)
-    assert len(receive(made, 3 << 20)) == 3 << 20
+    assert len(receive(made, 2 << 20)) == 2 << 20
     assert [line[2] for line in running(patient.wire)] == ["http"]
     leave(made, abruptly=True)
     until(lambda: not running(patient.wire), within_s=3.0)
@@ -1791,23 +1793,24 @@ def test_a_stream_whose_client_reads_nothing_holds_no_memory_and_is_stopped(
 # --- More than the server holds -------------------------------------------------------------
 
 
-def test_more_queries_than_can_wait_are_told_to_come_again(site: Site) -> None:
+def test_more_queries_than_can_wait_are_told_to_come_again(own_site: Callable[..., Site]) -> None:
+    place = own_site(query_timeout_s=1.2)
     request = as_bytes({"op": "query", "sql": ENDLESS})
     with ExitStack() as stack:
-        sockets = [stack.enter_context(site.wire.zmq_socket(zmq.DEALER)) for _ in range(3)]
+        sockets = [stack.enter_context(place.wire.zmq_socket(zmq.DEALER)) for _ in range(3)]
         for _ in range(700):
             for made in sockets:
                 made.send(request)
-        assert b"busy: too many queries wait" in sockets[0].recv_multipart()[-1]
-        status, _, body = site.wire.http_post("query", {"sql": "select 1"})
+        until(lambda: any(made.poll(0) for made in sockets))
+        status, _, body = place.wire.http_post("query", {"sql": "select 1"})
         assert status == 503
         is_error(strict_json(body), "busy: too many queries wait already; try again")
-        left = [*[sockets[0]] * 699, *[sockets[1]] * 700, *[sockets[2]] * 700]
-        told = [json.loads(made.recv_multipart()[-1])["error_message"] for made in left]
+        answers = [json.loads(made.recv_multipart()[-1]) for made in sockets * 700]
+    told = [answer["error_message"] for answer in answers]
     timed_out = [sentence for sentence in told if "did not end within" in sentence]
-    assert len(timed_out) >= 2000
+    assert 2000 <= len(timed_out) < 2100
     assert all("busy" in sentence for sentence in told if sentence not in timed_out)
-    site.unhurt()
+    place.unhurt()
 
 
 def test_more_publications_than_can_wait_are_told_to_come_again(

@@ -1,0 +1,110 @@
+"""A look into the open generation, for `use_write_db`.
+
+The file is whole between two transactions, so it can be read then as if it were sealed, on a
+connection and in a thread of its own; the writer waits LOOK_S at most. A statement that
+ignores its interrupt reads on while the file changes under it: what it finds is thrown away.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import suppress
+
+import apsw
+import msgspec
+
+from qasino_server.database.answer import Limits
+from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
+from qasino_server.errors import Busy, QasinoError, QueryTimeout, ServerFault
+from qasino_server.store.job import Job
+from qasino_server.table import Result
+
+log = logging.getLogger("qasino.store")
+
+LOOK_S = 1.0
+"""How long a look may keep publications waiting."""
+DEAF_MAX = 4
+"""Lookers that do not hear, before nobody may look until one has ended."""
+_GRACE_S = 0.1
+
+
+class Lookout:
+    """Where looks are taken from; used by the writer's thread alone."""
+
+    def __init__(self, limits: Limits, max_value_bytes: int) -> None:
+        self._limits = limits
+        self._max_value_bytes = max_value_bytes
+        self._deaf: list[threading.Thread] = []
+
+    def look(self, job: Job, place: Place, dress: Dress) -> Result | QasinoError:
+        """Run the job on the open generation's file; the outcome, after LOOK_S at most.
+
+        Between two transactions only.
+        """
+        self._deaf = [thread for thread in self._deaf if thread.is_alive()]
+        if len(self._deaf) >= DEAF_MAX:
+            return Busy("busy: queries that do not end still look into the open generation")
+        if job.stop_reason is not None or time.monotonic() > job.deadline:
+            return job.stop_reason or job.timed_out()
+        looker = _Looker(job, place, dress, self._limits, self._max_value_bytes)
+        looker.start()
+        if not looker.ended.wait(LOOK_S):
+            self._end(looker, job)
+        return looker.outcome or job.stop_reason or job.timed_out()
+
+    def _end(self, looker: _Looker, job: Job) -> None:
+        job.stop_reason = job.stop_reason or QueryTimeout(
+            f"the query did not end within the {LOOK_S:g} s that use_write_db gives it"
+        )
+        looker.interrupt()
+        if not looker.ended.wait(_GRACE_S):
+            log.warning("a look does not hear its interrupt: %s", job.sql[:200])
+            self._deaf.append(looker)
+
+
+class _Looker(threading.Thread):
+    """A short-lived thread that looks for one query."""
+
+    def __init__(
+        self, job: Job, place: Place, dress: Dress, limits: Limits, max_value_bytes: int
+    ) -> None:
+        super().__init__(name="looker", daemon=True)
+        self._job = job
+        self._place = place
+        self._dress = dress
+        self._limits = limits
+        self._max_value_bytes = max_value_bytes
+        self._on: SnapshotConnection | None = None
+        self.outcome: Result | QasinoError | None = None
+        self.ended = threading.Event()
+
+    def interrupt(self) -> None:
+        """Stop the statement; the writer's thread."""
+        on = self._on
+        if on is not None:
+            with suppress(apsw.ConnectionClosedError):  # it has ended by itself meanwhile
+                on.connection.interrupt()
+
+    def run(self) -> None:
+        """Open, answer, close."""
+        started = time.perf_counter()
+        try:
+            self._on = SnapshotConnection(self._place, self._dress, self._max_value_bytes)
+            outcome = self._job.run(self._on, self._limits)
+            if isinstance(outcome, Result):
+                number = int(self._place.snapshot.stem)
+                outcome = msgspec.structs.replace(
+                    outcome,
+                    generation_number=number,
+                    generation_age_s=max(0.0, time.time() - number),
+                    elapsed_s=time.perf_counter() - started,
+                )
+            self.outcome = outcome
+        except apsw.Error as error:
+            self.outcome = ServerFault(f"the open generation cannot be read now: {error}")
+        finally:
+            self.ended.set()
+            if self._on is not None:
+                self._on.close()
