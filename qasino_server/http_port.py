@@ -404,7 +404,9 @@ def _params(scope: Scope) -> dict[str, str]:
             max_num_fields=100,
         )
     except (UnicodeDecodeError, ValueError):
-        raise BadRequest("the query string is not percent-encoded UTF-8") from None
+        raise BadRequest(
+            "the query string is not percent-encoded UTF-8, or has over 100 parameters"
+        ) from None
     params: dict[str, str] = {}
     for name, value in pairs:
         params.setdefault(name, value)

@@ -32,10 +32,10 @@ log = logging.getLogger("qasino.line")
 MAX_CONNECTIONS = 1000
 FADE_S = 1.0
 _MAX_UNSENT_BYTES = 64 << 20
-MAX_WAITING = 1000
-"""Statements a client may send ahead of its answers."""
+MAX_WAITING_CHARS = MAX_SQL_CHARS
+"""What a client may send ahead of its answers."""
 _BYE = b"Bye!\r\n"
-_TOO_MUCH = b"SQL error: that is more than this server takes at once (1 MiB a statement)\r\n"
+_TOO_MUCH = b"SQL error: that is more than this server takes at once: over 1 MiB\r\n"
 _LEAVE = (b"\x04", b"\x03", b"\xff\xf4", b"\xff\xec")  # Ctrl-D, Ctrl-C, telnet's IP and EOF
 
 
@@ -127,7 +127,8 @@ class LinePort(Service):
         statements, rest = split(connection.unfinished + connection.decoder.decode(data))
         connection.waiting += statements
         connection.unfinished = rest
-        if len(rest) > MAX_SQL_CHARS or len(connection.waiting) > MAX_WAITING:
+        waiting = sum(map(len, connection.waiting))
+        if len(rest) > MAX_SQL_CHARS or waiting > MAX_WAITING_CHARS:
             connection.leaving = True
             self._send(connection, _TOO_MUCH)
             return

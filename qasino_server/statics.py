@@ -21,7 +21,7 @@ class Statics:
         self.path = path
         self.tables: dict[str, StaticTable] = {t.name.lower(): t for t in self._file.tables()}
         self.version = 0
-        """Grows when a name comes or goes."""
+        """Grows with every change."""
 
     def replace(self, publication: Publication, epoch: float) -> StaticTable:
         """Replace the whole table; durable when this returns."""
@@ -30,7 +30,7 @@ class Statics:
         nr_updates = before.nr_updates + 1 if before else 1
         table = self._file.replace(publication, nr_updates, epoch)
         self.tables = {**self.tables, key: table}
-        self.version += before is None
+        self.version += 1
         return table
 
     def drop(self, key: str) -> None:

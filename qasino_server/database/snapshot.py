@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -58,6 +59,8 @@ class SnapshotConnection:
         )
         self.sandbox = Sandbox(self.connection)
         self._dress_version = -1
+        self.examined: dict[str, Any] = {}
+        """Statements that were examined on this connection, and the outcome; `answer`'s."""
         harden(self.connection)
         self.connection.execute("PRAGMA mmap_size=1099511627776")
         self.connection.execute("ATTACH ? AS static", (file_uri(place.static, "mode=ro"),))
@@ -75,6 +78,7 @@ class SnapshotConnection:
         """Put on these views, if they are not the ones it wears already."""
         if dress.version == self._dress_version:
             return
+        self.examined.clear()
         self.sandbox.let_out()
         try:
             self._undress()

@@ -592,13 +592,13 @@ def test_the_servers_own_table_names_are_refused(site: Site, transport: str, nam
     site.unhurt()
 
 
-@pytest.mark.xfail(strict=True, reason="reserved prefixes are refused for tables only")
-@pytest.mark.parametrize("name", ["sqlite_x", "qasino_server_x"])
-def test_the_servers_own_prefixes_are_refused_for_columns(
+@pytest.mark.parametrize("name", ["sqlite_version", "qasino_server_x"])
+def test_the_servers_own_prefixes_are_for_tables_alone(
     own_site: Callable[..., Site], name: str
 ) -> None:
+    """A table of versions has a column sqlite_version; it hides nothing of the server's."""
     answer = own_site().wire.post(**message(column_names=["a", name]))
-    is_error(answer, f"column 2: '{name}' is reserved")
+    assert answer["response_op"] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -1100,11 +1100,11 @@ def test_a_malformed_envelope_hurts_nobody(site: Site, frames: list[bytes], told
     site.unhurt()
 
 
-@pytest.mark.parametrize("kind", [zmq.PUSH, zmq.SUB, zmq.PULL, zmq.PAIR], ids=repr)
+@pytest.mark.parametrize("kind", [zmq.PUSH, zmq.PAIR, zmq.ROUTER], ids=repr)
 def test_a_socket_of_the_wrong_kind_hurts_nobody(site: Site, kind: int) -> None:
     with site.wire.zmq_socket(kind) as made:
-        if kind in (zmq.PUSH, zmq.PAIR):
-            made.send(as_bytes(message()), zmq.NOBLOCK) if made.poll(20, zmq.POLLOUT) else None
+        if made.poll(20, zmq.POLLOUT):
+            made.send(as_bytes(message()))
     site.unhurt()
     site.unhurt()
 
@@ -1779,7 +1779,7 @@ def test_a_stream_whose_client_leaves_in_the_middle_is_stopped(patient: Site, fo
     patient.unhurt()
 
 
-def test_a_stream_whose_client_reads_nothing_holds_no_memory_and_is_stopped(
+def test_a_stream_whose_client_reads_nothing_hurts_nobody_and_is_stopped(
     patient: Site,
 ) -> None:
     made = asked_for(patient.wire, TRILLION, "csv")

@@ -310,6 +310,14 @@ def test_a_static_table_is_visible_at_once_and_replaced_whole_by_anybody(bench):
     assert bench.rows("select * from s") == [[3, "new"]]
 
 
+def test_the_same_query_sees_the_new_columns_of_a_replaced_static_table(bench):
+    ok(bench.publish("a", "s", "x int", [[1]], static=1))
+    assert [bench.ask("select * from s").column_names for _ in range(9)] == [("x",)] * 9
+    ok(bench.publish("a", "s", "y text, z text", [["2", "3"]], static=1))
+    assert [bench.ask("select * from s").column_names for _ in range(9)] == [("y", "z")] * 9
+    assert bench.rows("select * from s") == [["2", "3"]]
+
+
 def test_a_static_table_survives_a_restart(make_bench):
     first = make_bench()
     ok(first.publish("a", "s", "x int", [[1]], static=1))
