@@ -46,6 +46,7 @@ from qasino_server.message import (
     check_path,
     decode_request,
     encode_reply,
+    means_to_publish,
     name_value_from_params,
     query_from_params,
 )
@@ -201,7 +202,7 @@ class RequestApp:
         try:
             return await self._decode(op, params, body)
         except QasinoError as error:
-            if op in ("add_table_data", "add_csv_table_data"):
+            if means_to_publish(body, op):
                 self._dispatch.unreadable(caller, error)
             raise
 

@@ -125,6 +125,13 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
     return request
 
 
+def means_to_publish(body: bytes, op: str | None = None) -> bool:
+    """Whether a request that could not be read was to be a publication, as far as one sees."""
+    if op is not None:
+        return op.startswith("add_")
+    return b'"add_table_data"' in body
+
+
 def _decode_body(body: bytes) -> _Body:
     if not body.strip():
         raise BadRequest("the request is empty; it must be a JSON object")

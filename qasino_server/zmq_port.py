@@ -12,7 +12,13 @@ import zmq
 
 from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import BadRequest, QasinoError, StartError, TooLarge
-from qasino_server.message import Reply, decode_request, encode_reply, encode_signal
+from qasino_server.message import (
+    Reply,
+    decode_request,
+    encode_reply,
+    encode_signal,
+    means_to_publish,
+)
 from qasino_server.service import OnDeath, Service
 from qasino_server.wakeup import Outbox
 
@@ -103,7 +109,8 @@ class ZmqPort(Service):
                 )
             request = decode_request(payload[0])
         except QasinoError as error:
-            self._dispatch.unreadable(caller, error)
+            if payload and means_to_publish(payload[0]):
+                self._dispatch.unreadable(caller, error)
             answer(error)
             return
         self._dispatch.handle(request, caller, answer)

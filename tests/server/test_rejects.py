@@ -1,0 +1,33 @@
+"""qasino_server_rejects: publications that were refused, whichever way they came; no queries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+BROKEN = {
+    "op": "add_table_data",
+    "identity": "web-1",
+    "table": {"tablename": "bad name", "column_names": ["a"], "column_types": ["int"], "rows": []},
+}
+
+
+def test_a_publication_that_cannot_be_read_is_listed_over_every_transport(
+    server: Any, wire: Any
+) -> None:
+    body = json.dumps(BROKEN).encode()
+    wire.http_post("add_table_data", body)
+    wire.http_post(None, body)
+    wire.zmq_request(body)
+    server.rotate()
+    rows = wire.rows("select peer, reason from qasino_server_rejects")
+    assert len(rows) == 3
+    assert all("'bad name' is not a legal name" in reason for _, reason in rows)
+
+
+def test_queries_that_cannot_be_read_are_no_rejected_publications(server: Any, wire: Any) -> None:
+    for body in (b'{"op": "query"}', b"nonsense", b'{"op": "query", "sql": 5}'):
+        wire.http_post("query", body)
+        wire.zmq_request(body)
+    server.rotate()
+    assert wire.rows("select * from qasino_server_rejects") == []
