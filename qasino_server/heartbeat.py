@@ -55,14 +55,14 @@ class Heartbeat(Service):
 
     def beat(self) -> None:
         """One rotation and its signal; where the disk fails it, the old snapshot stays."""
-        number = next_number(self._last_number)
+        sealed, number = self._last_number, next_number(self._last_number)
+        self._last_number = number
         started = time.perf_counter()
         try:
             rows = self._rotate(number)
         except (QasinoError, apsw.Error, OSError) as error:
             log.error("rotation failed, the last snapshot stays: %s", error)
             return
-        sealed, self._last_number = self._last_number, number
         seconds = time.perf_counter() - started
         log.info("rotation generation=%d rows=%d seconds=%.3f", sealed, rows, seconds)
         self._publish(number)

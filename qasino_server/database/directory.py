@@ -50,7 +50,9 @@ class RunDirectory:
             self._base_lock = None
 
     def generation_path(self, number: int) -> Path:
-        """The file of the generation of that number."""
+        """The file of the generation of that number; the directory is there, even if somebody
+        has removed it underneath (logind empties /dev/shm at a logout)."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.path / f"{number}.db"
 
     def close(self) -> None:

@@ -160,6 +160,11 @@ class Ledger:
         """The file does not have it: forget what was staged."""
         self._clear()
 
+    def write_off(self) -> None:
+        """What is owed cannot be carried any more: its file is gone."""
+        self._clear()
+        self.arrears.clear()
+
     def _clear(self) -> None:
         self._staged_tables.clear()
         self._staged_sources.clear()

@@ -142,6 +142,8 @@ class Store:
         self.ports: list[tuple[str, str, int]] = []
         """(name, address, port) of what is bound; filled in by the assembly before start."""
         self._on_death = on_death
+        self._orphans: list[Path] = []
+        """Generations that never became a snapshot; removed once their rows are carried."""
         self._started = False
         self._stopped = False
 
@@ -358,13 +360,21 @@ class Store:
         successor = Generation(self._directory.generation_path(number))
         retired = self._writer.exchange(successor, number)
         previous = self._snapshot
-        self._snapshot = self._finish(retired, previous.place.snapshot)
-        self._writer.carry_from(self._snapshot.place.snapshot)
+        try:
+            self._snapshot = self._finish(retired, previous.place.snapshot)
+        except BaseException:
+            # That generation is lost, but not what lives on in it, as far as it can be read.
+            self._orphans.append(retired.generation.path)
+            raise
+        finally:
+            self._writer.carry_from(retired.generation.path)
         self._readers.turn_over()
         previous.close_untaken()
         self._archive.keep(previous.place.snapshot, previous.number)
-        if previous.place.previous is not None:
-            self._archive.remove(previous.place.previous)
+        for path in (previous.place.previous, *self._orphans):
+            if path is not None:
+                self._archive.remove(path)
+        self._orphans.clear()
         return self.nr_rows
 
     def _finish(self, retired: Intake, previous: Path | None) -> Snapshot:
@@ -379,6 +389,8 @@ class Store:
                     retired.generation.write_table(table.name, table.columns, table.rows)
         finally:
             retired.generation.seal()
+        if previous is not None and not previous.exists():
+            previous = None
         place = Place(retired.generation.path, previous, self._statics.path)
         dress = self.dress()
         connections = [

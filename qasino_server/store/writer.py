@@ -371,12 +371,15 @@ class Writer(Service):
             if not self._attached and (intake.ledger.arrears or self._postponed):
                 intake.generation.attach_source(sealed)
                 self._attached = intake.can_carry = True
-            if self._postponed:
-                self._store_postponed()
+            self._store_postponed()
             if intake.ledger.arrears:
                 with intake.generation.transaction():
                     intake.carry_some()
                 intake.ledger.commit()
+        except apsw.CantOpenError as error:
+            intake.ledger.write_off()
+            log.error("persistent rows are lost, their file is gone: %s", error)
+            self._store_postponed()
         except apsw.Error as error:
             intake.ledger.rollback()
             log.error("carrying waits, it cannot be written now: %s", error)
@@ -388,7 +391,8 @@ class Writer(Service):
 
     def _store_postponed(self) -> None:
         postponed, self._postponed = self._postponed, []
-        self._store_batch(postponed, time.perf_counter())
+        if postponed:
+            self._store_batch(postponed, time.perf_counter())
 
     def _end_carrying(self) -> None:
         if self._attached:

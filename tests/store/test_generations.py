@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 import time
 from pathlib import Path
 
+import apsw
 import pytest
 
 from qasino_server.errors import StartError
@@ -268,3 +270,35 @@ def test_a_static_database_that_is_no_database_is_a_sentence(make_bench, tmp_pat
     (tmp_path / "static.db").write_bytes(b"this is no database, by any means" * 100)
     with pytest.raises(StartError, match=r"the static tables in .* cannot be read"):
         make_bench()
+
+
+def test_files_removed_underneath_cost_one_generation_at_most(bench, tmp_path):
+    bench.publish("p", "kept", "x int", [[1]], persist=1)
+    bench.publish("a", "t", "x int", [[1]])
+    bench.rotate()
+    bench.publish("a", "t", "x int", [[2]])
+    shutil.rmtree(next((tmp_path / "db").glob("run-*")))
+    with pytest.raises(apsw.CantOpenError):
+        bench.rotate()
+    assert bench.rows("select x from t") == [[1]]
+    bench.publish("a", "t", "x int", [[3]])
+    bench.publish("p", "kept", "x int", [[5]], persist=1)
+    for _ in range(2):
+        bench.rotate()
+        assert bench.rows("select x from kept") == [[5]]
+    bench.publish("a", "t", "x int", [[4]])
+    bench.rotate()
+    assert bench.rows("select x from t") == [[4]]
+
+
+def test_an_update_of_rows_whose_file_is_gone_is_answered_all_the_same(bench, tmp_path):
+    bench.publish("p", "kept", "id int, v text", [[1, "old"]], persist=1)
+    bench.rotate()
+    shutil.rmtree(next((tmp_path / "db").glob("run-*")))
+    with pytest.raises(apsw.CantOpenError):
+        bench.rotate()
+    outcome = bench.publish("p", "kept", "id int, v text", [[2, "new"]], update=1, keycols="id",
+                            persist=1)  # fmt: skip
+    assert outcome.applied
+    bench.rotate()
+    assert bench.rows("select * from kept") == [[2, "new"]]
