@@ -129,12 +129,14 @@ class CsvStream:
         return text
 
 
+_TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\r": "\\r", "\n": "\\n"}
+
+
 class TsvStream:
     """One line a row; tab, line ends and backslash escaped, NULL as \\N, nothing quoted."""
 
     media_type = "text/tab-separated-values; charset=utf-8"
     _special = re.compile(r"[\\\t\r\n]")
-    _escapes = {"\\": "\\\\", "\t": "\\t", "\r": "\\r", "\n": "\\n"}  # noqa: RUF012 - a constant
 
     def head(self, column_names: Sequence[str]) -> str:
         return "\t".join(self._field(name) for name in column_names) + "\n"
@@ -148,7 +150,7 @@ class TsvStream:
             return "\\N"
         text = cell if isinstance(cell, str) else text_cell(cell)
         if self._special.search(text):
-            return self._special.sub(lambda found: self._escapes[found[0]], text)
+            return self._special.sub(lambda found: _TSV_ESCAPES[found[0]], text)
         return text
 
 

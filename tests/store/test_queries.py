@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from qasino_server.database.answer import Limits, _build_here, answer, examine
 from qasino_server.database.generation import Generation
 from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
-from qasino_server.errors import QueryTimeout
+from qasino_server.errors import QasinoError, QueryTimeout
 from qasino_server.table import Result, check_columns
 
 
@@ -209,7 +209,7 @@ def test_running_queries_are_listed_and_killed(bench: Any) -> None:
 def _raised(bench: Any, sql: str, **keys: Any) -> Exception | None:
     try:
         bench.ask(sql, **keys)
-    except Exception as error:
+    except QasinoError as error:
         return error
     return None
 
