@@ -6,17 +6,19 @@ where a loop would hold the GIL for a tenth of a second at every rotation.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from qasino_server.store.ledger import Ledger, Pair
 
 
 class Absence:
-    """The pairs that are missing; used by the thread that rotates."""
+    """The pairs that are missing; noted by the thread that rotates, forgotten by the writer."""
 
     def __init__(self, forget_after_s: float) -> None:
         """`forget_after_s`: a pair that stays away longer is no longer missed."""
         self._forget_after_s = forget_after_s
+        self._lock = threading.Lock()
         self._before: dict[Pair, float] = {}
         self._missing: dict[Pair, tuple[str, float, int]] = {}
         """Pair -> table name, last update, generations missed."""
@@ -24,6 +26,10 @@ class Absence:
 
     def note(self, ledger: Ledger, now: float) -> list[tuple[Any, ...]]:
         """Look at a finished generation; the rows of qasino_server_missing."""
+        with self._lock:
+            return self._note(ledger, now)
+
+    def _note(self, ledger: Ledger, now: float) -> list[tuple[Any, ...]]:
         present = ledger.sources.keys()
         for pair in self._missing.keys() & present:
             del self._missing[pair]
@@ -43,6 +49,7 @@ class Absence:
 
     def forget(self, table_key: str, identity: str | None) -> None:
         """A table was dropped on purpose: nobody is missed for it."""
-        for known in (self._before, self._missing):
-            for pair in [p for p in known if p[0] == table_key and identity in (None, p[1])]:
-                del known[pair]
+        with self._lock:
+            for known in (self._before, self._missing):
+                for pair in [p for p in known if p[0] == table_key and identity in (None, p[1])]:
+                    del known[pair]

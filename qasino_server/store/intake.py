@@ -128,7 +128,7 @@ class Intake:
 
     def _ensure(self, key: str, name: str, plan: Plan) -> TableState:
         table = self.ledger.table(key)
-        if table is None:
+        if plan.create or table is None:
             self.generation.create_table(name, plan.columns)
             return TableState(name=name, columns=plan.columns)
         if plan.add:

@@ -76,7 +76,6 @@ class Ledger:
     def __init__(self, number: int, previous: Ledger | None = None) -> None:
         """Begin a generation after `previous`, whose living rows are this one's arrears."""
         self.number = number
-        self.began_epoch = time.time()
         self.tables: dict[str, TableState] = {}
         self.sources: dict[Pair, Source] = {}
         self.arrears: dict[Pair, Arrears] = {}

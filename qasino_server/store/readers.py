@@ -147,6 +147,7 @@ class Readers:
         with self.lock:
             self.counts.received += 1
             if job.query_id in self._jobs:
+                self.counts.errors += 1
                 raise Refused(f"a query with the id {job.query_id} is running already")
             self._jobs[job.query_id] = job
 
@@ -252,8 +253,8 @@ class Readers:
 
     # --- For the warden ---------------------------------------------------------------------
 
-    def keep_time(self) -> bool:
-        """Interrupt, refuse and give up what is over its time; True if any job is left."""
+    def keep_time(self) -> None:
+        """Interrupt, refuse and give up what is over its time."""
         late: list[Job] = []
         now = time.monotonic()
         with self.lock:
@@ -265,10 +266,8 @@ class Readers:
                 abandoned = self._keep_time_of(reader, now)
                 if abandoned is not None:
                     late.append(abandoned)
-            left = bool(self._jobs)
         for job in late:
             self.conclude(job, job.stop_reason or job.timed_out())
-        return left
 
     def _keep_time_of(self, reader: Reader, now: float) -> Job | None:
         """Look at one reader; the job it is given up with, if it is."""

@@ -16,7 +16,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdateCounts(msgspec.Struct):
-    """Publications since the start; written by the writer thread and by rejections."""
+    """Publications since the start; counted in the writer thread."""
 
     updates_received: int = 0
     updates_completed: int = 0
@@ -241,9 +241,9 @@ class Store:
         statement = read_statement(request.sql)
         query_id = request.query_id or self._readers.new_query_id()
         if isinstance(statement, ShowQueries):
-            done(self._show_queries(request.form))
+            done(self._show_queries(request))
         elif isinstance(statement, Kill):
-            done(self._kill(statement.query_id, request.form))
+            done(self._kill(statement.query_id, request))
         else:
             job = self._job(statement, request, query_id, done)
             if request.use_write_db:
@@ -276,17 +276,17 @@ class Store:
         """Stop a query, running or waiting; False where there is none of that id."""
         return self._readers.cancel(query_id)
 
-    def _show_queries(self, form: str) -> Result:
+    def _show_queries(self, request: QueryRequest) -> Result:
         rows = query_rows(self._readers.running(), time.monotonic())
-        return self._own_result(QUERIES_COLUMNS, rows, form)
+        return self._own_result(QUERIES_COLUMNS, rows, request)
 
-    def _kill(self, query_id: str, form: str) -> Result | QasinoError:
+    def _kill(self, query_id: str, request: QueryRequest) -> Result | QasinoError:
         if not self.cancel(query_id):
             return Refused(f"no query with the id {query_id} is running")
-        return self._own_result(("killed",), [(query_id,)], form)
+        return self._own_result(("killed",), [(query_id,)], request)
 
     def _own_result(
-        self, names: tuple[str, ...], rows: list[tuple[Any, ...]] | Any, form: str
+        self, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]], request: QueryRequest
     ) -> Result:
         """A result that no reader made."""
         result = Result(
@@ -296,9 +296,14 @@ class Store:
             generation_number=self._snapshot.number,
             generation_age_s=max(0.0, time.time() - self._snapshot.since_epoch),
         )
-        if form == "rows":
+        if request.stream is not None and request.sink is not None:
+            request.sink.begin(request.stream.media_type)
+            text = request.stream.head(names) + request.stream.rows(rows)
+            request.sink.write(text.encode(), time.monotonic())
+            return result
+        if request.form == "rows":
             return msgspec.structs.replace(result, rows=rows)
-        if form == "typed":
+        if request.form == "typed":
             return msgspec.structs.replace(result, rows_json=msgspec.json.encode(rows).decode())
         strings = [[str(cell) for cell in row] for row in rows]
         widths = [max(map(len, column)) for column in zip(names, *strings, strict=True)]
