@@ -4,6 +4,7 @@ Pure: nothing is opened, the environment is handed in. Two ways lead to a server
 and the ancestor's separate options; where both are given they must agree.
 
     -s zmq://host:15598   -s http://host:15597   -s https://user@host   -s host[:port]
+    -s name               (of a server in config.yaml)
     -H host -p port --use-zmq|--use-http|--use-https
 
 The command line beats the environment: -H and --use-* put QASINO_SERVER aside as a whole,
@@ -40,8 +41,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     username: str | None = None
     password: str | None = None
     verify_tls: bool = True
-    pubsub_port: int = DEFAULT_PUBSUB_PORT
-    """Where the generation signal is published, for those who follow it."""
+    pubsub_port: int | None = None
+    """Where the generation signal is published; None is where the server says."""
     timeout_s: float = DEFAULT_TIMEOUT_S
     """The most a whole request may take."""
 
@@ -68,7 +69,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     use_zmq: bool = False
     use_http: bool = False
     use_https: bool = False
-    pubsub_port: int = DEFAULT_PUBSUB_PORT
+    pubsub_port: int | None = None
     skip_ssl_verify: bool = False
     timeout_s: float = DEFAULT_TIMEOUT_S
 
@@ -81,13 +82,19 @@ class _Url(msgspec.Struct, frozen=True):
     password: str | None = None
 
 
-def read_connection(given: Given, environ: Mapping[str, str]) -> Connection:
+def read_connection(
+    given: Given,
+    environ: Mapping[str, str],
+    servers: Mapping[str, str] | None = None,
+    usual: str | None = None,
+) -> Connection:
     """Work out the one server that is meant.
 
-    Reads QASINO_SERVER and QASINO_PASSWORD from `environ`. Raises UsageFault where options
-    contradict each other or make no sense.
+    Reads QASINO_SERVER and QASINO_PASSWORD from `environ`. `servers` are those of the
+    configuration by name, `usual` is the one it means where nothing else is said. Raises
+    UsageFault where options contradict each other or make no sense.
     """
-    url = _chosen_url(given, environ)
+    url = _chosen_url(given, environ, servers or {}, usual)
     username = _agreed("user", url.username, "-u", given.username)
     if username is not None and url.scheme == "zmq":
         raise UsageFault("ZeroMQ connections have no users; take https:// to send a user name")
@@ -99,20 +106,25 @@ def read_connection(given: Given, environ: Mapping[str, str]) -> Connection:
         username=username,
         password=password if username is not None else None,
         verify_tls=not given.skip_ssl_verify,
-        pubsub_port=_check_port(given.pubsub_port, "--pubsub-port"),
+        pubsub_port=_optional_port(given.pubsub_port, "--pubsub-port"),
         timeout_s=_check_timeout(given.timeout_s),
     )
 
 
-def _chosen_url(given: Given, environ: Mapping[str, str]) -> _Url:
+def _chosen_url(
+    given: Given, environ: Mapping[str, str], servers: Mapping[str, str], usual: str | None
+) -> _Url:
     scheme = _scheme_option(given)
     if given.server is not None:
-        url = _read_url(given.server, "-s")
+        url = _named_url(given.server, "-s", servers)
         _agreed("host", url.host, "-H", given.hostname)
         _agreed("protocol", url.scheme, "--use-*", scheme)
         return url
-    if given.hostname is None and scheme is None and environ.get("QASINO_SERVER"):
-        return _read_url(environ["QASINO_SERVER"], "QASINO_SERVER")
+    if given.hostname is None and scheme is None:
+        if environ.get("QASINO_SERVER"):
+            return _named_url(environ["QASINO_SERVER"], "QASINO_SERVER", servers)
+        if usual:
+            return _named_url(usual, "config.yaml: server", servers)
     host = "localhost" if given.hostname is None else _check_host(given.hostname, "-H")
     return _Url(scheme or "zmq", host)
 
@@ -141,6 +153,13 @@ def _chosen_port(given: Given, url: _Url) -> int:
     if given.port is not None:
         return _check_port(given.port, "-p")
     return url.port or DEFAULT_PORTS[url.scheme]
+
+
+def _named_url(text: str, source: str, servers: Mapping[str, str]) -> _Url:
+    """A URL, or the name of a configured server, which counts before a host of that name."""
+    if text in servers:
+        return _read_url(servers[text], f"config.yaml: servers.{text}")
+    return _read_url(text, source)
 
 
 def _read_url(text: str, source: str) -> _Url:
@@ -187,6 +206,10 @@ def _check_port(port: int, source: str) -> int:
     if not 1 <= port <= 65535:
         raise UsageFault(f"{source}: {port} is not a port, ports are 1 to 65535")
     return port
+
+
+def _optional_port(port: int | None, source: str) -> int | None:
+    return None if port is None else _check_port(port, source)
 
 
 def _check_timeout(timeout_s: float) -> float:

@@ -6,19 +6,17 @@ they can be told from the command line.
 
 from __future__ import annotations
 
+import functools
 import getpass
+import inspect
 import os
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from qasino_cli.connection import (
-    DEFAULT_PUBSUB_PORT,
-    DEFAULT_TIMEOUT_S,
-    Connection,
-    Given,
-    read_connection,
-)
+from qasino_cli.config import load_config
+from qasino_cli.connection import DEFAULT_TIMEOUT_S, Connection, Given, read_connection
 from qasino_cli.console import typed_in
 from qasino_cli.errors import UsageFault
 
@@ -28,8 +26,8 @@ Server = Annotated[
         "-s",
         "--server",
         metavar="URL",
-        help="zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq."
-        " [env: QASINO_SERVER] [default: zmq://localhost:15598]",
+        help="zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq;"
+        " or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]",
         show_default=False,
     ),
 ]
@@ -63,27 +61,25 @@ UseZmq = Annotated[bool, typer.Option("-z", "--use-zmq", help="Speak ZeroMQ, as 
 UseHttp = Annotated[bool, typer.Option("--use-http", help="Speak HTTP.")]
 UseHttps = Annotated[bool, typer.Option("--use-https", help="Speak HTTPS.")]
 PubsubPort = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--pubsub-port",
         metavar="PORT",
-        help=f"Where the server publishes its signal. [default: {DEFAULT_PUBSUB_PORT}]",
-        show_default=False,
+        help="Where the server publishes its signal. [default: where it says]",
     ),
 ]
 SkipSslVerify = Annotated[
     bool,
     typer.Option("-k", "--skip-ssl-verify", help="Take any certificate of an HTTPS server."),
 ]
-Timeout = Annotated[
-    float,
-    typer.Option(
-        "--timeout",
-        metavar="SECONDS",
-        help=f"Give up a request after so many seconds. [default: {DEFAULT_TIMEOUT_S:g}]",
-        show_default=False,
-    ),
-]
+
+
+def _timeout(flag: str) -> Any:
+    help = f"Give up a request after so many seconds. [default: {DEFAULT_TIMEOUT_S:g}]"
+    declared = typer.Option(flag, metavar="SECONDS", help=help, show_default=False)
+    return Annotated[float, declared]
+
+
 Identity = Annotated[
     str | None,
     typer.Option(
@@ -96,12 +92,57 @@ Identity = Annotated[
 ]
 
 
-def connection_of(given: Given) -> Connection:
-    """The server meant by the command line and the environment, its password asked for if need be.
+def connected(command: Callable[..., Any], timeout_flag: str = "--timeout") -> Callable[..., Any]:
+    """Give a command the options that say which server, and hand it a `connection` for them.
 
-    Raises UsageFault.
+    typer reads signatures, so the options are put there. `timeout_flag` names the option for
+    the time of a request where the command means something else by --timeout.
     """
-    connection = read_connection(given, os.environ)
+    options = {**_CONNECTION_OPTIONS, "timeout_s": (_timeout(timeout_flag), DEFAULT_TIMEOUT_S)}
+
+    @functools.wraps(command)
+    def with_connection(**values: Any) -> Any:
+        given = Given(**{name: values.pop(name) for name in options})
+        return command(connection=connection_of(given), **values)
+
+    own = [
+        parameter
+        for parameter in inspect.signature(command, eval_str=True).parameters.values()
+        if parameter.name != "connection"
+    ]
+    with_connection.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what typer reads
+        [*own, *(_keyword(name, *option) for name, option in options.items())]
+    )
+    return with_connection
+
+
+def _keyword(name: str, annotation: Any, default: object) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
+
+
+_CONNECTION_OPTIONS: dict[str, tuple[Any, object]] = {
+    "server": (Server, None),
+    "hostname": (Hostname, None),
+    "port": (Port, None),
+    "username": (Username, None),
+    "password": (Password, None),
+    "use_zmq": (UseZmq, False),
+    "use_http": (UseHttp, False),
+    "use_https": (UseHttps, False),
+    "pubsub_port": (PubsubPort, None),
+    "skip_ssl_verify": (SkipSslVerify, False),
+}
+
+
+def connection_of(given: Given) -> Connection:
+    """The server meant by the command line, the environment and the configuration.
+
+    Its password is asked for if need be. Raises UsageFault.
+    """
+    config = load_config()
+    connection = read_connection(given, os.environ, config.servers, config.server)
     if connection.username is None or connection.password is not None:
         return connection
     if typed_in():

@@ -14,7 +14,7 @@ import typer
 
 from qasino_cli import options
 from qasino_cli.client import Client, open_client
-from qasino_cli.connection import DEFAULT_PUBSUB_PORT, DEFAULT_TIMEOUT_S, Connection, Given
+from qasino_cli.connection import Connection
 from qasino_cli.console import counted, say, typed_in
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.identity import default_identity
@@ -39,12 +39,13 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """The newest rows of an identity count, not the first of the generation."""
 
 
+@options.connected
 def publish(
+    connection: Connection,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="[FILE...|-]", help="Tables; - or a pipe is standard input."),
     ] = None,
-    server: options.Server = None,
     identity: options.Identity = None,
     table: Annotated[
         str | None, typer.Option("--table", metavar="NAME", help="Publish under this table name.")
@@ -89,16 +90,6 @@ def publish(
     filename: Annotated[
         str | None, typer.Option("-f", "--filename", metavar="FILE", hidden=True)
     ] = None,
-    hostname: options.Hostname = None,
-    port: options.Port = None,
-    username: options.Username = None,
-    password: options.Password = None,
-    use_zmq: options.UseZmq = False,
-    use_http: options.UseHttp = False,
-    use_https: options.UseHttps = False,
-    pubsub_port: options.PubsubPort = DEFAULT_PUBSUB_PORT,
-    skip_ssl_verify: options.SkipSslVerify = False,
-    timeout: options.Timeout = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Publish tables: Qasino CSV or JSON files, or standard input.
 
@@ -112,21 +103,6 @@ def publish(
       qasino publish --static racks.csv
       qasino publish --drop racks
     """
-    connection = options.connection_of(
-        Given(
-            server=server,
-            hostname=hostname,
-            port=port,
-            username=username,
-            password=password,
-            use_zmq=use_zmq,
-            use_http=use_http,
-            use_https=use_https,
-            pubsub_port=pubsub_port,
-            skip_ssl_verify=skip_ssl_verify,
-            timeout_s=timeout,
-        )
-    )
     paths = [*(files or []), *([filename] if filename else [])]
     if drop is not None:
         drop_table(connection, drop, identity, paths)

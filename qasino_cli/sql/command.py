@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from qasino_cli import options
-from qasino_cli.connection import DEFAULT_PUBSUB_PORT, DEFAULT_TIMEOUT_S, Given
+from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, on_terminal, typed_in
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.readers import read_file, shown_path
@@ -20,7 +20,9 @@ from qasino_cli.sql.statements import split_all
 from qasino_server.statement import split
 
 
+@options.connected
 def sql(
+    connection: Connection,
     query: Annotated[
         list[str] | None,
         typer.Option("-q", "--query", metavar="SQL", help="A statement; may be repeated."),
@@ -29,7 +31,6 @@ def sql(
         list[str] | None,
         typer.Option("-f", "--file", metavar="FILE", help="A file of statements; - is stdin."),
     ] = None,
-    server: options.Server = None,
     form: Annotated[
         str | None,
         typer.Option(
@@ -43,19 +44,9 @@ def sql(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Go on after a statement that failed.")
     ] = False,
-    hostname: options.Hostname = None,
-    port: options.Port = None,
     identity: Annotated[
         str | None, typer.Option("-I", "--identity", metavar="IDENTITY", hidden=True)
     ] = None,
-    username: options.Username = None,
-    password: options.Password = None,
-    use_zmq: options.UseZmq = False,
-    use_http: options.UseHttp = False,
-    use_https: options.UseHttps = False,
-    pubsub_port: options.PubsubPort = DEFAULT_PUBSUB_PORT,
-    skip_ssl_verify: options.SkipSslVerify = False,
-    timeout: options.Timeout = DEFAULT_TIMEOUT_S,
 ) -> ExitCode:
     """Ask a server in SQL: what -q says, statements from a file or a pipe, or a prompt.
 
@@ -70,21 +61,6 @@ def sql(
       echo "select count(*) from processes;" | qasino sql
     """
     form = choose_format(form, os.environ.get("QASINO_FORMAT"), on_terminal())
-    connection = options.connection_of(
-        Given(
-            server=server,
-            hostname=hostname,
-            port=port,
-            username=username,
-            password=password,
-            use_zmq=use_zmq,
-            use_http=use_http,
-            use_https=use_https,
-            pubsub_port=pubsub_port,
-            skip_ssl_verify=skip_ssl_verify,
-            timeout_s=timeout,
-        )
-    )
     given = given_statements(query or [], file or [])
     with Session(connection, form) as session:
         if given:

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import msgspec
 
+from qasino_cli.cells import right_aligned, shown_cell
 from qasino_cli.errors import UsageFault
 from qasino_server.render import (
     Stream,
     distinct,
     json_cell,
     stream_for,
-    text_cell,
     text_table,
     visible,
     width,
@@ -118,21 +117,3 @@ _WRITERS: dict[str, Callable[[Result], Pieces]] = {
     "markdown": _markdown,
     "vertical": _vertical,
 }
-
-
-def shown_cell(cell: Any) -> str:
-    """A typed cell for eyes: NULL is named."""
-    return "NULL" if cell is None else text_cell(cell)
-
-
-def right_aligned(result: Result) -> list[bool]:
-    """Which columns hold numbers alone; one without any cell goes by its declared type."""
-    columns = list(zip(*result.rows, strict=True)) or [()] * len(result.column_names)
-    return [_numeric(cells, kind) for cells, kind in zip(columns, result.column_types, strict=True)]
-
-
-def _numeric(cells: Sequence[Any], declared: str) -> bool:
-    present_cells = [cell for cell in cells if cell is not None]
-    if not present_cells:
-        return declared.upper() in ("INTEGER", "REAL")
-    return all(isinstance(cell, int | float) for cell in present_cells)

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from qasino_cli.cells import right_aligned
 from qasino_cli.console import counted, write
-from qasino_cli.sql.present import right_aligned
 from qasino_server.render import text_cell, text_table, visible
 from qasino_server.table import Result
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 
 from qasino_server.server import Server
 
 COMMAND = [sys.executable, "-m", "qasino_cli.main"]
 TIMEOUT_S = 30.0
+
+_HOME = tempfile.TemporaryDirectory(prefix="qasino-tests-")
 
 Ran = subprocess.CompletedProcess[str]
 Qasino = Callable[..., Ran]
@@ -26,9 +29,13 @@ IP Address,Datacenter,Num Frobs,Num Foobs
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """The environment without anything that tells a client or a server what to do."""
+    """The environment without anything that tells a client or a server what to do.
+
+    Whoever runs the tests keeps configuration and history out of them, and them out of those.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QASINO_")}
-    return kept | {"COLUMNS": "100", "TERM": "dumb"} | variables
+    own = {f"XDG_{kind}_HOME": _HOME.name for kind in ("CONFIG", "STATE", "CACHE")}
+    return kept | own | {"COLUMNS": "100", "TERM": "dumb"} | variables
 
 
 def run_qasino(*args: object, stdin: str | bytes = "", **variables: str) -> Ran:

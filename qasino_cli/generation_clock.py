@@ -1,0 +1,197 @@
+"""When a generation has begun: the server's signal, and a clock of our own where it is silent.
+
+Who publishes in every generation must neither miss one because a signal was lost nor fall
+silent because the server has no signal port. So the signal is followed, and where it stays
+away for longer than a generation lasts, beats come from here until it is heard again. A
+connection that has been silent for `silence_s` is made anew, since a firewall or a server that
+moved to another address closes nothing at this end.
+
+A clock belongs to one thread, but for `wake`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import msgspec
+import zmq
+
+from qasino_cli.client import open_client
+from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
+from qasino_cli.reach import find_address
+from qasino_server.errors import QasinoError
+from qasino_server.message import SIGNAL_TAG, Query
+from qasino_server.wakeup import Outbox
+
+USUAL_DURATION_S = 30.0
+USUAL_SILENCE_S = 120.0  # the ancestor's --gen-signal-timeout
+PATIENCE = 1.25  # a signal is missed once it is a quarter of a generation late
+ASK_TIMEOUT_S = 5.0
+
+_ASK = (
+    "select (select port from qasino_server_ports where name = 'pubsub'),"
+    " (select generation_duration_s from qasino_server_info)"
+)
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """A generation has begun, or should have."""
+
+    generation_number: int | None
+    """The number the server signalled; None where this is our own clock's beat."""
+    duration_s: float
+    """How long the generation is to last."""
+
+    @property
+    def signalled(self) -> bool:
+        """Whether the server said so, not our own clock."""
+        return self.generation_number is not None
+
+
+class _Signal(msgspec.Struct):
+    generation_number: int
+    generation_duration_s: float
+
+
+_decoder = msgspec.json.Decoder(_Signal)
+
+
+class GenerationClock:
+    """Waits for generations of one server."""
+
+    def __init__(self, connection: Connection, silence_s: float = USUAL_SILENCE_S) -> None:
+        """Nothing is opened and nothing can fail yet; the first `wait` does that."""
+        self._connection = connection
+        self._silence_s = silence_s
+        self._duration_s = USUAL_DURATION_S
+        self._context = zmq.Context()
+        self._socket: zmq.Socket[bytes] | None = None
+        self._wakeup: Outbox[None] = Outbox()
+        self._opened = False
+        self._own_beat_at = 0.0
+        self._reopen_at = 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """How long a generation lasts, as far as is known."""
+        return self._duration_s
+
+    def wait(self, timeout_s: float | None = None) -> Beat | None:
+        """The next beat; None where `timeout_s` seconds pass or somebody calls `wake` first.
+
+        Signals that came while nobody waited count as one, the newest.
+        """
+        give_up_at = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        if not self._opened:
+            self._open()
+        while True:
+            signal = self._poll(min(give_up_at, self._own_beat_at, self._reopen_at))
+            if signal is not None:
+                return self._heard(signal)
+            now = time.monotonic()
+            if self._woken or now >= give_up_at:
+                return None
+            if now >= self._own_beat_at:
+                return self._own_beat(now)
+            if now >= self._reopen_at:
+                self._close_socket()
+                self._open()
+
+    def wake(self) -> None:
+        """End the present or next `wait` early; any thread."""
+        self._wakeup.wake()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._close_socket()
+        self._context.term()
+        self._wakeup.close()
+
+    def _open(self) -> None:
+        """Find the signal and listen; where that fails our own clock goes on until it is time
+        to try again."""
+        first = not self._opened
+        self._opened = True
+        self._woken = False
+        port = self._signal_port()
+        now = time.monotonic()
+        self._reopen_at = now + self._silence_s
+        if first:
+            self._own_beat_at = now + self._duration_s * PATIENCE
+        if port is not None:
+            self._connect(port)
+
+    def _signal_port(self) -> int | None:
+        """Where the signal is; None where the server has none.
+
+        A server that cannot be asked is taken to have it in the usual place.
+        """
+        told = self._connection.pubsub_port
+        hasty = msgspec.structs.replace(
+            self._connection, timeout_s=min(ASK_TIMEOUT_S, self._connection.timeout_s)
+        )
+        client = open_client(hasty)
+        try:
+            port, duration_s = client.query(Query(sql=_ASK, typed=True)).rows[0]
+        except (QasinoError, ValueError, IndexError):
+            return told or DEFAULT_PUBSUB_PORT
+        finally:
+            client.close()
+        self._duration_s = float(duration_s or self._duration_s)
+        return told or port
+
+    def _connect(self, port: int) -> None:
+        try:
+            _, address = find_address(self._connection)
+        except QasinoError:
+            return
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.linger = 0
+        self._socket.subscribe(SIGNAL_TAG)
+        if ":" in address:
+            self._socket.setsockopt(zmq.IPV6, 1)
+            address = f"[{address}]"
+        self._socket.connect(f"tcp://{address}:{port}")
+
+    def _poll(self, until: float) -> _Signal | None:
+        """Sleep until something is heard, somebody wakes us or the time has come."""
+        poller = zmq.Poller()
+        poller.register(self._wakeup.fileno(), zmq.POLLIN)
+        if self._socket is not None:
+            poller.register(self._socket, zmq.POLLIN)
+        left_s = max(0.0, until - time.monotonic())
+        ready = dict(poller.poll(math.ceil(left_s * 1000)))
+        self._woken = self._wakeup.fileno() in ready
+        if self._woken:
+            self._wakeup.take()
+        return self._newest() if self._socket in ready else None
+
+    def _newest(self) -> _Signal | None:
+        """The newest signal that waits; what is none of a Qasino server is passed over."""
+        newest = None
+        assert self._socket is not None
+        while self._socket.poll(0):
+            _, _, body = self._socket.recv_multipart()[0].partition(b"\0")
+            try:
+                newest = _decoder.decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
+        return newest
+
+    def _heard(self, signal: _Signal) -> Beat:
+        now = time.monotonic()
+        self._duration_s = signal.generation_duration_s
+        self._own_beat_at = now + self._duration_s * PATIENCE
+        # A generation may be longer than the silence that is put up with.
+        self._reopen_at = now + max(self._silence_s, self._duration_s * 2)
+        return Beat(signal.generation_number, self._duration_s)
+
+    def _own_beat(self, now: float) -> Beat:
+        self._own_beat_at = max(self._own_beat_at, now - self._duration_s) + self._duration_s
+        return Beat(None, self._duration_s)
+
+    def _close_socket(self) -> None:
+        if self._socket is not None:
+            self._socket.close(0)
+            self._socket = None

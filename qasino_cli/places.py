@@ -1,0 +1,44 @@
+"""Where files of this user's belong, as the XDG Base Directory Specification has it.
+
+Nothing is made here; who writes a file makes its directory first (`private_directory`).
+https://specifications.freedesktop.org/basedir-spec/latest/
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def config_file() -> Path:
+    """`config.yaml`; QASINO_CONFIG names another."""
+    named = os.environ.get("QASINO_CONFIG")
+    return Path(named) if named else _base("XDG_CONFIG_HOME", ".config") / "config.yaml"
+
+
+def queries_file() -> Path:
+    """The saved queries, beside the configuration."""
+    return _base("XDG_CONFIG_HOME", ".config") / "queries.yaml"
+
+
+def history_file() -> Path:
+    """What was typed at the prompt."""
+    return _base("XDG_STATE_HOME", ".local/state") / "history"
+
+
+def cache_directory() -> Path:
+    """What can be found out again."""
+    return _base("XDG_CACHE_HOME", ".cache")
+
+
+def private_directory(path: Path) -> Path:
+    """Make a directory that only this user can look into; one that is there stays as it is."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def _base(variable: str, under_home: str) -> Path:
+    """The specification: a relative path in the variable counts as unset."""
+    named = os.environ.get(variable, "")
+    base = Path(named) if os.path.isabs(named) else Path.home() / under_home
+    return base / "qasino"

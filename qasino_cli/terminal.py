@@ -1,0 +1,43 @@
+"""What the terminal can do: colours, columns, characters.
+
+NO_COLOR     any value but the empty one: no colour, whatever else is said
+             (https://no-color.org)
+FORCE_COLOR  any value but the empty one: colour, in a pipe too
+TERM=dumb    no colour, and nothing that moves the cursor
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import IO, Any
+
+USUAL_COLUMNS = 80
+USUAL_LINES = 24
+
+
+def coloured(stream: IO[Any], wish: str = "auto") -> bool:
+    """Whether to write colours to a stream; `wish` is auto, always or never."""
+    if os.environ.get("NO_COLOR") or wish == "never":
+        return False
+    if os.environ.get("FORCE_COLOR") or wish == "always":
+        return True
+    return stream.isatty() and not dumb()
+
+
+def dumb() -> bool:
+    """Whether the terminal can do nothing but print lines."""
+    return os.environ.get("TERM", "dumb") == "dumb"
+
+
+def size() -> tuple[int, int]:
+    """Columns and lines of the terminal, as it is at this moment."""
+    found = shutil.get_terminal_size((USUAL_COLUMNS, USUAL_LINES))
+    return found.columns, found.lines
+
+
+def speaks_unicode() -> bool:
+    """Whether stdout takes box characters and the ellipsis; else ASCII stands for them."""
+    encoding = sys.stdout.encoding or "ascii"
+    return encoding.lower().replace("-", "") in ("utf8", "utf16", "utf32")

@@ -1,0 +1,121 @@
+"""The configuration file: what it may say, and what is said about what it may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command import run_qasino, zmq_url
+
+from qasino_cli import places
+from qasino_cli.config import Config, load_config, read_config
+from qasino_cli.connection import Given, read_connection
+from qasino_cli.errors import UsageFault
+from qasino_server.server import Server
+
+FILE = Path("config.yaml")
+
+
+def test_every_key_has_its_place() -> None:
+    text = """\
+servers: {prod: 'https://ops@stats', lab: 'zmq://lab:7'}
+server: prod
+format: csv
+keys: vi
+colors: never
+theme: light
+pager: ''
+"""
+    assert read_config(text, FILE) == Config(
+        servers={"prod": "https://ops@stats", "lab": "zmq://lab:7"},
+        server="prod",
+        format="csv",
+        keys="vi",
+        colors="never",
+        theme="light",
+        pager="",
+    )
+
+
+def test_an_empty_file_says_nothing() -> None:
+    assert read_config("# nothing yet\n", FILE) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("color: never", "unknown field `color`"),
+        ("keys: nano", "keys: Invalid enum value 'nano'"),
+        ("servers: {prod: 7}", "config.yaml: servers[...]: Expected `str`, got `int`"),
+        ("- a", "Expected `object`, got `array`"),
+        ("a: [", "config.yaml: not YAML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file(text: str, sentence: str) -> None:
+    with pytest.raises(UsageFault) as caught:
+        read_config(text, FILE)
+    assert sentence in caught.value.sentence
+    assert "config.yaml" in caught.value.sentence
+
+
+def test_the_places_are_those_of_the_xdg_specification(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "QASINO_CONFIG"):
+        monkeypatch.delenv(variable, raising=False)
+    assert places.config_file() == tmp_path / ".config/qasino/config.yaml"
+    assert places.history_file() == tmp_path / ".local/state/qasino/history"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/counts/as/unset")
+    assert places.cache_directory() == tmp_path / ".cache/qasino"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert places.history_file() == tmp_path / "state/qasino/history"
+    monkeypatch.setenv("QASINO_CONFIG", str(tmp_path / "my.yaml"))
+    assert places.config_file() == tmp_path / "my.yaml"
+
+
+def test_no_file_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("QASINO_CONFIG", str(tmp_path / "none.yaml"))
+    assert load_config() == Config()
+
+
+SERVERS = {"prod": "http://stats:7", "localhost": "http://elsewhere"}
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "usual", "url"),
+    [
+        (Given(server="prod"), {}, None, "http://stats:7"),
+        (Given(), {"QASINO_SERVER": "prod"}, None, "http://stats:7"),
+        (Given(), {}, "prod", "http://stats:7"),
+        (Given(), {}, "zmq://lab:9", "zmq://lab:9"),
+        (Given(server="localhost"), {}, None, "http://elsewhere:15597"),
+        (Given(hostname="other"), {}, "prod", "zmq://other:15598"),
+        (Given(), {"QASINO_SERVER": "zmq://env"}, "prod", "zmq://env:15598"),
+    ],
+)
+def test_a_configured_name_stands_for_its_url(
+    given: Given, environ: dict[str, str], usual: str | None, url: str
+) -> None:
+    assert read_connection(given, environ, SERVERS, usual).url == url
+
+
+def test_a_port_must_agree_with_the_configured_url() -> None:
+    with pytest.raises(UsageFault, match="the port is 7"):
+        read_connection(Given(server="prod", port=8), {}, SERVERS)
+
+
+def test_a_bad_url_in_the_file_is_said_to_be_there() -> None:
+    with pytest.raises(UsageFault, match=r"config\.yaml: servers\.prod: 'ftp'"):
+        read_connection(Given(server="prod"), {}, {"prod": "ftp://stats"})
+
+
+def test_qasino_sql_takes_the_server_from_the_file(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"servers: {{mine: '{zmq_url(server)}'}}\nserver: mine\n")
+    ran = run_qasino("sql", "-q", "select 1 one", QASINO_CONFIG=str(file))
+    assert (ran.returncode, ran.stdout) == (0, "one\n1\n")
+    file.write_text("sever: mine\n")
+    ran = run_qasino("sql", "-q", "select 1 one", QASINO_CONFIG=str(file))
+    assert ran.returncode == 2
+    assert "unknown field `sever`" in ran.stderr

@@ -1,0 +1,107 @@
+"""The clock a publisher follows: the server's signal, and its own where that is silent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from qasino_cli.connection import Connection
+from qasino_cli.generation_clock import PATIENCE, Beat, GenerationClock
+from qasino_server.server import Server
+
+GIVE_UP_S = 20.0
+
+MakeServer = Callable[..., Server]
+
+
+def to(server: Server, **overrides: object) -> Connection:
+    """The way to a server; where its signal is, it says itself."""
+    known = {"scheme": "zmq", "host": "127.0.0.1", "port": server.ports["zmq"]}
+    return Connection(**(known | overrides))
+
+
+@contextmanager
+def clock_of(connection: Connection, **options: float) -> Iterator[GenerationClock]:
+    clock = GenerationClock(connection, **options)
+    try:
+        yield clock
+    finally:
+        clock.close()
+
+
+def beat_after_rotation(clock: GenerationClock, server: Server) -> Beat:
+    """Rotate until the clock hears it: whoever subscribes may miss the first signal."""
+    give_up_at = time.monotonic() + GIVE_UP_S
+    while time.monotonic() < give_up_at:
+        server.rotate()
+        beat = clock.wait(0.2)
+        if beat is not None:
+            return beat
+    raise AssertionError("no signal was heard")
+
+
+@pytest.mark.parametrize("scheme", ["zmq", "http"])
+def test_a_rotation_is_heard_on_a_signal_port_the_server_names(server: Server, scheme: str) -> None:
+    with clock_of(to(server, scheme=scheme, port=server.ports[scheme])) as clock:
+        beat = beat_after_rotation(clock, server)
+    assert beat.signalled
+    assert beat.duration_s == 30
+
+
+def test_signals_nobody_waited_for_count_as_one_the_newest(server: Server) -> None:
+    with clock_of(to(server)) as clock:
+        first = beat_after_rotation(clock, server)
+        server.rotate()
+        server.rotate()
+        newest = clock.wait(GIVE_UP_S)
+        assert newest is not None
+        assert (newest.generation_number or 0) > (first.generation_number or 0)
+
+
+def test_without_a_signal_port_our_own_clock_beats_as_often_as_a_generation_lasts(
+    make_server: MakeServer,
+) -> None:
+    server = make_server(pubsub_port=None, generation_duration_s=1)
+    began = time.monotonic()
+    with clock_of(to(server)) as clock:
+        first, second = clock.wait(GIVE_UP_S), clock.wait(GIVE_UP_S)
+    assert first == second == Beat(None, 1.0)
+    assert time.monotonic() - began >= PATIENCE + 1.0 - 0.05
+
+
+def test_a_wait_ends_when_somebody_wakes_it(server: Server) -> None:
+    with clock_of(to(server)) as clock:
+        threading.Timer(0.05, clock.wake).start()
+        assert clock.wait(GIVE_UP_S) is None
+
+
+def test_a_wake_before_the_wait_is_not_lost(server: Server) -> None:
+    with clock_of(to(server)) as clock:
+        clock.wake()
+        assert clock.wait(GIVE_UP_S) is None
+
+
+def test_a_wait_ends_when_its_time_is_up(server: Server) -> None:
+    with clock_of(to(server)) as clock:
+        assert clock.wait(0.01) is None
+
+
+def test_a_server_that_is_away_is_found_when_it_has_come(make_server: MakeServer) -> None:
+    """The clock begins before there is a server, and asks again after the silence."""
+    first = make_server(generation_duration_s=300)
+    there = to(first, pubsub_port=first.ports["pubsub"])
+    first.stop()
+    with clock_of(there, silence_s=0.2) as clock:
+        assert clock.wait(0.01) is None
+        second = make_server(zmq_port=there.port, pubsub_port=there.pubsub_port)
+        assert beat_after_rotation(clock, second).signalled
+
+
+def test_a_connection_that_was_silent_is_made_anew_and_hears_again(server: Server) -> None:
+    with clock_of(to(server), silence_s=0.05) as clock:
+        assert clock.wait(0.3) is None
+        assert beat_after_rotation(clock, server).signalled
