@@ -109,6 +109,13 @@ def _address(text: str) -> str:
     return text
 
 
+def _names(text: str) -> frozenset[str]:
+    names = text.lower().split(",")
+    if not all(re.fullmatch(r"[a-z0-9._-]+", name) for name in names):
+        raise ValueError("names of hosts, separated by commas")
+    return frozenset(names)
+
+
 def _level(text: str) -> str:
     if text.lower() not in LEVELS:
         raise ValueError(f"one of {', '.join(LEVELS)}")
@@ -219,6 +226,14 @@ OPTIONS = (
         "FILE",
         _path,
         "Write the ports as JSON into FILE once all are open. [default: none]",
+    ),
+    Option(
+        "allow-host",
+        "allowed_hosts",
+        "NAME,..",
+        _names,
+        "Names a browser may use for a loopback address beside localhost, such as that of a"
+        " proxy on this host. [default: none]",
     ),
     Option(
         "forget-after",

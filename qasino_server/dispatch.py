@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from qasino_server.errors import QasinoError, Refused, ServerFault
+from qasino_server.errors import Forbidden, QasinoError, Refused, ServerFault
 from qasino_server.message import (
     Cancel,
     Done,
@@ -25,10 +25,11 @@ from qasino_server.message import (
     TablesList,
 )
 from qasino_server.render import stream_for
+from qasino_server.rights import ANYBODY, Rights
 from qasino_server.store import Store
 from qasino_server.store.job import Sink
 from qasino_server.store.store import QueryRequest
-from qasino_server.table import Receipt
+from qasino_server.table import Publication, Receipt
 
 log = logging.getLogger("qasino.dispatch")
 
@@ -36,10 +37,11 @@ Answer = Callable[[Reply], None]
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks: over which port, from which address."""
+    """Who asks: over which port, from which address, with which rights."""
 
     port: str
     peer: str
+    rights: Rights = ANYBODY
 
 
 class Dispatch:
@@ -73,18 +75,29 @@ class Dispatch:
             case Query():
                 return self._query(request, caller, answer, sink)
             case Publish(publication):
-                self._store.publish(publication, caller.peer, lambda o: answer(_done(o)))
+                self._publish(publication, caller, answer)
             case ListTables():
+                caller.rights.require("read", "list the tables")
                 answer(TablesList(self._store.tables()))
             case Cancel(query_id):
-                if not self._store.cancel(query_id):
+                if not self._store.cancel(query_id, caller.rights):
                     raise Refused(f"no query with the id {query_id} is running")
                 answer(Done(message=f"query {query_id} is cancelled"))
             case DropTable(tablename, identity):
+                caller.rights.require("admin", "drop tables")
                 self._store.drop_table(tablename, identity, lambda o: answer(_said(o)))
         return None
 
+    def _publish(self, publication: Publication, caller: Caller, answer: Answer) -> None:
+        try:
+            caller.rights.check_publication(publication)
+        except Forbidden as error:
+            self._store.reject(caller.peer, error.sentence, publication)
+            raise
+        self._store.publish(publication, caller.peer, lambda o: answer(_done(o)))
+
     def _query(self, query: Query, caller: Caller, answer: Answer, sink: Sink | None) -> str:
+        caller.rights.require("read", "query")
         stream = stream_for(query.format) if sink is not None else None
         form = "typed" if query.typed else "strings"
         return self._store.query(
@@ -92,6 +105,7 @@ class Dispatch:
                 sql=query.sql,
                 port=caller.port,
                 peer=caller.peer,
+                rights=caller.rights,
                 query_id=query.query_id,
                 form=form if query.format == "json" else "rows",
                 use_write_db=query.use_write_db,

@@ -6,6 +6,8 @@ QasinoError                 anything we name; `sentence` is for the person at th
 ├── Refused          400    well formed, but against a rule of the store
 ├── SqlError         400    SQLite refuses the statement; knows the place in it
 ├── Cancelled        400    somebody asked for the query to be stopped
+├── Unauthorized     401    nobody has said, or not truly, who they are
+├── Forbidden        403    whoever they are, they may not do that
 ├── NotFound         404    nothing is served there
 ├── WrongMethod      405    not with this HTTP method
 ├── Busy             503    try again: the server has all it can hold
@@ -64,6 +66,18 @@ class Cancelled(QasinoError):
     """The query was stopped on request."""
 
     status = 400
+
+
+class Unauthorized(QasinoError):
+    """Who asks has not shown who they are."""
+
+    status = 401
+
+
+class Forbidden(QasinoError):
+    """Who asks may not do that."""
+
+    status = 403
 
 
 class NotFound(QasinoError):

@@ -25,6 +25,7 @@ from urllib.parse import parse_qsl
 import uvicorn
 import uvloop
 
+from qasino_server.browser import check_host, foreign_page
 from qasino_server.csv_table import read_csv_table
 from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import (
@@ -51,6 +52,7 @@ from qasino_server.message import (
     query_from_params,
 )
 from qasino_server.render import TRUNCATED_LINE, html_fragment, text_table
+from qasino_server.rights import reading_only
 from qasino_server.service import OnDeath, Service
 from qasino_server.table import Result, shown
 
@@ -158,12 +160,14 @@ class RequestApp:
         max_body_bytes: int,
         has_room: Callable[[], bool],
         when_room: Callable[[Callable[[], None]], None],
+        allowed_hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._dispatch = dispatch
         self._identity = identity
         self._max_body_bytes = max_body_bytes
         self._has_room = has_room
         self._when_room = when_room
+        self._allowed_hosts = allowed_hosts
         self.mailbox: _Mailbox | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -172,6 +176,8 @@ class RequestApp:
         caller = Caller("http", _peer(scope))
         format_name = "json"
         try:
+            check_host(scope["headers"], _own_address(scope), self._allowed_hosts)
+            caller = _with_less_rights(caller, foreign_page(scope["headers"]))
             check_path(scope["path"])
             params = _params(scope)
             format_name = check_format(params.get("format", "json"))
@@ -393,6 +399,19 @@ async def _send_whole(send: Send, status: int, media_type: str, body: bytes) -> 
 def _peer(scope: Scope) -> str:
     client = scope.get("client")
     return f"{client[0]}:{client[1]}" if client else "?"
+
+
+def _own_address(scope: Scope) -> str | None:
+    """The address of ours that the client has reached."""
+    server = scope.get("server")
+    return server[0] if server else None
+
+
+def _with_less_rights(caller: Caller, page: str | None) -> Caller:
+    """A page of another site may only read what it then cannot see."""
+    if page is None:
+        return caller
+    return Caller(caller.port, caller.peer, reading_only(caller.rights, page))
 
 
 def _params(scope: Scope) -> dict[str, str]:

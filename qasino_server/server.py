@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 64 << 20
     ports_file: Path | None = None
     """Written whole when every port is open: {"http": .., "zmq": .., "pubsub": .., "line": ..}."""
+    allowed_hosts: frozenset[str] = frozenset()
+    """Names, lower case, that a browser may use for a loopback address beside localhost."""
     forget_after_s: float = 24 * 3600.0
     """How long a (table, identity) that no longer reports is listed as missing."""
 
@@ -166,6 +168,7 @@ class Server:
                 settings.max_body_bytes,
                 store.has_room,
                 store.when_room,
+                settings.allowed_hosts,
             )
             self._services.append(HttpPort(self._http_socket, app, self._died))
         if self._router is not None:

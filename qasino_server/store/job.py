@@ -43,6 +43,7 @@ class Job:
         sql: str,
         port: str,
         peer: str,
+        user: str | None = None,
         timeout_s: float,
         done: Callable[[Any], None],
         form: str = "strings",
@@ -55,6 +56,7 @@ class Job:
         self.sql = sql
         self.port = port
         self.peer = peer
+        self.user = user
         self.form = form
         self.stream = stream
         self.sink = sink

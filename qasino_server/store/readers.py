@@ -30,6 +30,7 @@ import msgspec
 from qasino_server.database.answer import Limits
 from qasino_server.database.snapshot import Dress, Snapshot, SnapshotConnection
 from qasino_server.errors import Busy, Cancelled, QasinoError, Refused, ServerFault
+from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath, Service
 from qasino_server.store.job import Job
 from qasino_server.table import Result
@@ -151,12 +152,17 @@ class Readers:
                 raise Refused(f"a query with the id {job.query_id} is running already")
             self._jobs[job.query_id] = job
 
-    def cancel(self, query_id: str) -> bool:
-        """Stop the query of that id, running or waiting; False where there is none."""
+    def cancel(self, query_id: str, rights: Rights = ANYBODY) -> bool:
+        """Stop the query of that id, running or waiting; False where there is none.
+
+        Raises Forbidden where it is somebody else's.
+        """
         with self.lock:
             job = self._jobs.get(query_id)
             if job is None:
                 return False
+            if not rights.owns(job.user):
+                rights.require("admin", "end the queries of others")
             job.stop_reason = Cancelled("the query was cancelled")
             waiting = self._remove(job)
             for reader in self._readers:

@@ -26,8 +26,9 @@ from qasino_server.database.answer import Limits
 from qasino_server.database.directory import RunDirectory
 from qasino_server.database.generation import Generation
 from qasino_server.database.snapshot import Dress, Place, Snapshot, SnapshotConnection
-from qasino_server.errors import Busy, QasinoError, Refused, ServerFault
+from qasino_server.errors import Busy, Forbidden, QasinoError, Refused, ServerFault
 from qasino_server.render import Stream
+from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath
 from qasino_server.statement import Kill, Select, ShowQueries, read_statement
 from qasino_server.statics import Statics
@@ -99,6 +100,7 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
     port: str
     peer: str
+    rights: Rights = ANYBODY
     query_id: str | None = None
     form: str = "strings"
     """strings or typed (JSON built for the wire), or rows (Python tuples)."""
@@ -203,9 +205,12 @@ class Store:
 
         self._writer.submit(publication, settle)
 
-    def reject(self, peer: str, reason: str) -> None:
-        """Note a publication that could not even be read."""
-        self._reject(None, peer, None, reason)
+    def reject(self, peer: str, reason: str, publication: Publication | None = None) -> None:
+        """Note a publication that could not even be read, or was refused before the store."""
+        if publication is None:
+            self._reject(None, peer, None, reason)
+        else:
+            self._reject(publication.identity, peer, publication.tablename, reason)
 
     def _reject(self, identity: str | None, peer: str, tablename: str | None, reason: str) -> None:
         self._rejects.append((round(time.time(), 2), identity, peer, tablename, reason))
@@ -265,6 +270,7 @@ class Store:
             sql=request.sql,
             port=request.port,
             peer=request.peer,
+            user=request.rights.name,
             timeout_s=self.settings.query_timeout_s,
             done=done,
             form=request.form,
@@ -272,16 +278,23 @@ class Store:
             sink=request.sink,
         )
 
-    def cancel(self, query_id: str) -> bool:
-        """Stop a query, running or waiting; False where there is none of that id."""
-        return self._readers.cancel(query_id)
+    def cancel(self, query_id: str, rights: Rights = ANYBODY) -> bool:
+        """Stop a query, running or waiting; False where there is none of that id.
+
+        Raises Forbidden where it is not theirs.
+        """
+        return self._readers.cancel(query_id, rights)
 
     def _show_queries(self, request: QueryRequest) -> Result:
         rows = query_rows(self._readers.running(), time.monotonic())
         return self._own_result(QUERIES_COLUMNS, rows, request)
 
     def _kill(self, query_id: str, request: QueryRequest) -> Result | QasinoError:
-        if not self.cancel(query_id):
+        try:
+            found = self.cancel(query_id, request.rights)
+        except Forbidden as error:
+            return error
+        if not found:
             return Refused(f"no query with the id {query_id} is running")
         return self._own_result(("killed",), [(query_id,)], request)
 

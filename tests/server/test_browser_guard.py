@@ -1,0 +1,123 @@
+"""Requests that a page of somewhere else makes a reader's browser send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from wire import Wire
+
+from qasino_server.server import Server
+
+TABLE = {"tablename": "t", "column_names": ["a"], "column_types": ["int"], "rows": [[1]]}
+MESSAGE = json.dumps({"identity": "web-1", "table": TABLE})
+MakeServer = Callable[..., Server]
+
+
+def error_of(body: bytes) -> str:
+    return str(json.loads(body)["error_message"])
+
+
+@pytest.mark.parametrize("host", ["attacker.example:15597", "192.168.0.7", "localhost.example"])
+def test_a_name_that_is_none_of_a_loopback_address_is_refused(wire: Wire, host: str) -> None:
+    status, _, body = wire.http("GET", {"op": "query", "sql": "select 1"}, headers={"Host": host})
+    assert status == 403
+    assert "--allow-host" in error_of(body)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:15597", "127.0.0.1:1", "[::1]:15597", "app.localhost"]
+)
+def test_every_name_of_the_loopback_address_is_served(wire: Wire, host: str) -> None:
+    status, _, _ = wire.http("GET", {"op": "query", "sql": "select 1"}, headers={"Host": host})
+    assert status == 200
+
+
+def test_a_name_that_is_allowed_is_served(
+    make_server: MakeServer, wire_to: Callable[[Server], Wire]
+) -> None:
+    wire = wire_to(make_server(allowed_hosts=frozenset({"stats.example"})))
+    query = {"op": "query", "sql": "select 1"}
+    assert wire.http("GET", query, headers={"Host": "stats.example:443"})[0] == 200
+    assert wire.http("GET", query, headers={"Host": "other.example"})[0] == 403
+
+
+def test_a_request_without_any_host_comes_from_no_browser(wire: Wire) -> None:
+    answer = wire.http_raw(b"GET /request?op=query&sql=select+1 HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+FOREIGN = [
+    {"Origin": "https://attacker.example"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_another_sites_page_changes_nothing(
+    server: Server, wire: Wire, headers: dict[str, str]
+) -> None:
+    """The image tag: a GET that would have set a value."""
+    value = {"op": "name_value_update", "identity": "x", "name": "t.a", "value": "1"}
+    assert wire.http("GET", value, headers=headers)[0] == 403
+    for op, message in (
+        ("add_table_data", MESSAGE),
+        ("drop_table", json.dumps({"tablename": "t"})),
+    ):
+        status, _, body = wire.http("POST", {"op": op}, message.encode(), headers)
+        assert status == 403, op
+        assert "sent this: it may not" in error_of(body)
+    server.rotate()
+    answer = wire.http_get({"op": "query", "sql": "select * from t"})
+    assert "no such table" in error_of(answer[2])
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_another_sites_page_ends_no_query(wire: Wire, headers: dict[str, str]) -> None:
+    """Whether or not that query runs: a page learns nothing from the answer either."""
+    endless = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c"
+    socket = wire.zmq_socket()
+    socket.send_json({"op": "query", "sql": endless, "query_id": "long"})
+    wait_for_query(wire, "long")
+    kill = {"op": "query", "sql": "KILL long"}
+    assert wire.http("GET", kill, headers=headers)[0] == 403
+    cancel = json.dumps({"query_id": "long"}).encode()
+    assert wire.http("POST", {"op": "cancel"}, cancel, headers)[0] == 403
+    assert wire.http("GET", kill)[0] == 200
+    assert b"cancelled" in socket.recv()
+    socket.close()
+
+
+def wait_for_query(wire: Wire, query_id: str) -> None:
+    """Until the server lists it."""
+    for _ in range(1000):
+        _, _, body = wire.http_get({"op": "query", "sql": "show queries"})
+        if query_id in body.decode():
+            return
+    raise AssertionError(f"{query_id} never ran")
+
+
+def test_our_own_page_may_do_everything(server: Server, wire: Wire) -> None:
+    own = {
+        "Host": f"localhost:{server.ports['http']}",
+        "Origin": f"http://localhost:{server.ports['http']}",
+        "Sec-Fetch-Site": "same-origin",
+    }
+    status, _, _ = wire.http("POST", {"op": "add_table_data"}, MESSAGE.encode(), own)
+    assert status == 200
+
+
+def test_a_link_on_another_page_to_a_query_is_served(wire: Wire) -> None:
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    answer = wire.http("GET", {"op": "query", "sql": "select 7", "format": "csv"}, headers=link)
+    assert (answer[0], answer[2]) == (200, b"7\n7\n")
+
+
+def test_a_refused_publication_is_listed_with_its_identity(server: Server, wire: Wire) -> None:
+    wire.http("POST", {"op": "add_table_data"}, MESSAGE.encode(), FOREIGN[0])
+    server.rotate()
+    rejects = {"op": "query", "sql": "select identity, tablename from qasino_server_rejects"}
+    assert json.loads(wire.http_get(rejects)[2])["table"]["rows"] == [["web-1", "t"]]
