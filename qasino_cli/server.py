@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,12 +31,12 @@ from qasino_cli.server_options import (
 from qasino_server.server import Server, Settings
 
 DEMO_DURATION_S = 5
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
 def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
-    """Run a server until SIGTERM or Ctrl-C.
+    """Run a server until SIGTERM or Ctrl-C; SIGHUP reads certificate, users and views again.
 
     Every option is also an environment variable, QASINO_SERVER_HTTP_PORT for --http-port, and
     a key of the YAML file given by --config. The command line counts before the environment,
@@ -54,6 +55,9 @@ def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
 
 
 def _parameter(option: Option) -> inspect.Parameter:
+    if option.flag:
+        alone = typer.Option(*option.flags, help=option.help, show_default=False)
+        return _keyword(option.parameter, Annotated[bool | None, alone], None)
     declared = typer.Option(
         *option.flags, metavar=option.metavar, help=option.help, show_default=False
     )
@@ -92,9 +96,9 @@ def _for_demo(configuration: Configuration) -> Settings:
 
 def serve(settings: Settings, demo: bool) -> ExitCode:
     """Run a server to its end; REFUSED where a part of it died. Raises StartError."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)  # every thread to come inherits it
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # every thread to come inherits it
     with Server(settings) as running:
-        _stop_on_signals(running)
+        _heed_signals(running)
         running.start()
         for line in greeting(settings, running.ports):
             say(line)
@@ -103,8 +107,10 @@ def serve(settings: Settings, demo: bool) -> ExitCode:
     return ExitCode.OK if ended_well else ExitCode.REFUSED
 
 
-def _stop_on_signals(running: Server) -> None:
-    """Have SIGTERM and SIGINT ask the server to stop, however often they come.
+def _heed_signals(running: Server) -> None:
+    """Have SIGTERM and SIGINT ask the server to stop, however often they come; SIGHUP reloads.
+
+    A server that was started on a terminal ends when that is closed, which sends SIGHUP too.
 
     A thread of their own waits for them. Python runs a handler in the main thread, and only
     once something wakes it; the kernel may give the signal to another thread (it does so to a
@@ -113,10 +119,12 @@ def _stop_on_signals(running: Server) -> None:
 
     def wait_for_signals() -> None:
         while True:
-            signal.sigwait(_STOP_SIGNALS)
-            running.ask_to_stop()
+            if signal.sigwait(_SIGNALS) == signal.SIGHUP and not sys.stderr.isatty():
+                running.reload()
+            else:
+                running.ask_to_stop()
 
-    for number in _STOP_SIGNALS:  # a shell's background jobs come with SIGINT ignored
+    for number in _SIGNALS:  # a shell's background jobs come with SIGINT ignored
         signal.signal(number, lambda *_: running.ask_to_stop())
     threading.Thread(target=wait_for_signals, name="signals", daemon=True).start()
 
@@ -143,6 +151,9 @@ def greeting(settings: Settings, ports: dict[str, int]) -> list[str]:
     """What a server says once its ports are open: where they are, and to whom."""
     listed = ", ".join(f"{name} {port}" for name, port in ports.items()) or "no port"
     lines = [f"qasino {settings.identity} listens on {settings.listen}: {listed}"]
+    if settings.asks_everywhere:
+        closed = "ZeroMQ, the signal and the line port, which cannot ask for users, are closed"
+        return [*lines, closed]
     if is_loopback(settings.listen):
         return [*lines, "only this host can connect; --listen 0.0.0.0 lets other hosts in"]
     warning = "WARNING: every host that reaches this one can read and publish all tables:"

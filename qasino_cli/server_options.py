@@ -17,6 +17,7 @@ import msgspec
 from qasino_cli.errors import UsageFault
 from qasino_cli.log_lines import LEVELS
 from qasino_server.errors import BadRequest
+from qasino_server.message import flag
 from qasino_server.server import Settings
 from qasino_server.table import check_identity, shown
 
@@ -36,6 +37,8 @@ class Option(msgspec.Struct, frozen=True):
     """Its text as a value; raises ValueError with what it should have been."""
     help: str
     short: str | None = None
+    flag: bool = False
+    """Whether it stands alone on the command line; elsewhere it is yes or no."""
 
     @property
     def flags(self) -> list[str]:
@@ -109,6 +112,13 @@ def _address(text: str) -> str:
     return text
 
 
+def _yes_or_no(text: str) -> bool:
+    try:
+        return flag(text, "it")
+    except BadRequest:
+        raise ValueError("yes or no") from None
+
+
 def _names(text: str) -> frozenset[str]:
     names = text.lower().split(",")
     if not all(re.fullmatch(r"[a-z0-9._-]+", name) for name in names):
@@ -136,6 +146,13 @@ OPTIONS = (
         "PORT",
         _port,
         "HTTP; 0 takes a free port, off opens none. [default: 15597]",
+    ),
+    Option(
+        "https-port",
+        "https_port",
+        "PORT",
+        _port,
+        "HTTPS, likewise; opened where there is a certificate. [default: 443]",
     ),
     Option("zmq-port", "zmq_port", "PORT", _port, "ZeroMQ requests, likewise. [default: 15598]"),
     Option(
@@ -228,6 +245,46 @@ OPTIONS = (
         "Write the ports as JSON into FILE once all are open. [default: none]",
     ),
     Option(
+        "tls-cert",
+        "tls_cert",
+        "FILE",
+        _path,
+        "The certificate of the HTTPS port and its chain, in PEM. [default: none]",
+    ),
+    Option("tls-key", "tls_key", "FILE", _path, "Its key, in PEM. [default: none]"),
+    Option(
+        "keys-dir",
+        "keys_dir",
+        "DIR",
+        _path,
+        "A directory with server.crt and server.key, instead of the two. [default: none]",
+    ),
+    Option(
+        "htpasswd-file",
+        "htpasswd_file",
+        "FILE",
+        _path,
+        "Users of the HTTPS port, as htpasswd -B writes them; read again when it changes."
+        " [default: none]",
+    ),
+    Option(
+        "users-file",
+        "users_file",
+        "FILE",
+        _path,
+        "Users with roles, in YAML; every port asks for them. Read again when it changes."
+        " [default: none]",
+    ),
+    Option(
+        "require-auth",
+        "require_auth",
+        "yes|no",
+        _yes_or_no,
+        "Ask for users on plain HTTP too, and close the ports that cannot ask. [default: no; yes"
+        " with --users-file]",
+        flag=True,
+    ),
+    Option(
         "allow-host",
         "allowed_hosts",
         "NAME,..",
@@ -263,7 +320,7 @@ class Configuration(msgspec.Struct, frozen=True):
 
 
 def read_configuration(
-    given: Mapping[str, str | None], environ: Mapping[str, str], file: Mapping[str, str]
+    given: Mapping[str, str | bool | None], environ: Mapping[str, str], file: Mapping[str, str]
 ) -> Configuration:
     """Command line before environment before file before default.
 
@@ -281,12 +338,13 @@ def read_configuration(
 
 def _first(
     option: Option,
-    given: Mapping[str, str | None],
+    given: Mapping[str, str | bool | None],
     environ: Mapping[str, str],
     file: Mapping[str, str],
 ) -> tuple[str, str | None]:
-    if given.get(option.parameter) is not None:
-        return f"--{option.name}", given[option.parameter]
+    told = given.get(option.parameter)
+    if told is not None:
+        return f"--{option.name}", told if isinstance(told, str) else "yes"
     if environ.get(option.variable):
         return option.variable, environ[option.variable]
     return f"configuration file: {option.name}", file.get(option.name)
@@ -338,6 +396,8 @@ def _option_name(path: Path, key: object) -> str:
 def _text(path: Path, key: object, value: object) -> str:
     if value is False:
         return "off"  # YAML 1.1 reads a bare `off` so
+    if value is True and _BY_NAME[str(key).replace("_", "-")].flag:
+        return "yes"
     if isinstance(value, str | int | float) and value is not True:
         return str(value)
     raise UsageFault(f"--config: {path}: {key} takes one value, not {shown(value)}")

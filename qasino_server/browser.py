@@ -28,7 +28,7 @@ def check_host(headers: Headers, own_address: str | None, allowed: Collection[st
     """
     if own_address is None or not _loopback(own_address):
         return
-    host = _header(headers, b"host")
+    host = header(headers, b"host")
     if host is None:
         return
     name = _host_name(host)
@@ -56,7 +56,8 @@ def foreign_page(headers: Headers) -> str | None:
     return None
 
 
-def _header(headers: Headers, wanted: bytes) -> str | None:
+def header(headers: Headers, wanted: bytes) -> str | None:
+    """The first header of that lower-case name."""
     for name, value in headers:
         if name == wanted:
             return value.decode("latin-1")

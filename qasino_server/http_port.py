@@ -13,19 +13,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import uvicorn
 import uvloop
 
-from qasino_server.browser import check_host, foreign_page
+from qasino_server.auth import Gate
+from qasino_server.browser import check_host, foreign_page, header
 from qasino_server.csv_table import read_csv_table
 from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import (
@@ -52,7 +56,7 @@ from qasino_server.message import (
     query_from_params,
 )
 from qasino_server.render import TRUNCATED_LINE, html_fragment, text_table
-from qasino_server.rights import reading_only
+from qasino_server.rights import ANYBODY, Rights, reading_only
 from qasino_server.service import OnDeath, Service
 from qasino_server.table import Result, shown
 
@@ -161,23 +165,28 @@ class RequestApp:
         has_room: Callable[[], bool],
         when_room: Callable[[Callable[[], None]], None],
         allowed_hosts: frozenset[str] = frozenset(),
+        gate: Gate | None = None,
+        asks_on_plain_http: bool = False,
     ) -> None:
+        """With a `gate`, HTTPS asks who somebody is, and plain HTTP too where it is to."""
         self._dispatch = dispatch
         self._identity = identity
         self._max_body_bytes = max_body_bytes
         self._has_room = has_room
         self._when_room = when_room
         self._allowed_hosts = allowed_hosts
+        self._gate = gate
+        self._asks_on_plain_http = asks_on_plain_http
         self.mailbox: _Mailbox | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        caller = Caller("http", _peer(scope))
         format_name = "json"
         try:
             check_host(scope["headers"], _own_address(scope), self._allowed_hosts)
-            caller = _with_less_rights(caller, foreign_page(scope["headers"]))
+            rights = await self._rights(scope)
+            caller = Caller(scope["scheme"], _peer(scope), rights)
             check_path(scope["path"])
             params = _params(scope)
             format_name = check_format(params.get("format", "json"))
@@ -191,6 +200,30 @@ class RequestApp:
             await self._stream(request, caller, receive, send)
         else:
             await self._answer(request, caller, receive, send, format_name)
+
+    async def _rights(self, scope: Scope) -> Rights:
+        """What this caller may do. Raises Unauthorized, or Busy where too many wait for it."""
+        rights = ANYBODY
+        if self._gate is not None and (scope["scheme"] == "https" or self._asks_on_plain_http):
+            rights = await self._identified(self._gate, scope)
+        page = foreign_page(scope["headers"])
+        return rights if page is None else reading_only(rights, page)
+
+    async def _identified(self, gate: Gate, scope: Scope) -> Rights:
+        assert self.mailbox is not None
+        mailbox = self.mailbox
+        future: asyncio.Future[Rights | QasinoError] = asyncio.Future()
+
+        def answer(outcome: Rights | QasinoError) -> None:
+            mailbox.post(partial(_settle, future, outcome))
+
+        address = scope["client"][0] if scope.get("client") else "?"
+        outcome = gate.identify(header(scope["headers"], b"authorization"), address, answer)
+        if outcome is None:
+            outcome = await future
+        if isinstance(outcome, QasinoError):
+            raise outcome
+        return outcome
 
     # --- Reading ----------------------------------------------------------------------------
 
@@ -386,6 +419,8 @@ def _start(status: int, media_type: str, length: int | None) -> dict[str, Any]:
     headers = [(b"content-type", media_type.encode())]
     if length is not None:
         headers.append((b"content-length", b"%d" % length))
+    if status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="Qasino", charset="UTF-8"'))
     if status == 405:
         headers.append((b"allow", b"GET, HEAD, POST"))
     return {"type": "http.response.start", "status": status, "headers": headers}
@@ -405,13 +440,6 @@ def _own_address(scope: Scope) -> str | None:
     """The address of ours that the client has reached."""
     server = scope.get("server")
     return server[0] if server else None
-
-
-def _with_less_rights(caller: Caller, page: str | None) -> Caller:
-    """A page of another site may only read what it then cannot see."""
-    if page is None:
-        return caller
-    return Caller(caller.port, caller.peer, reading_only(caller.rights, page))
 
 
 def _params(scope: Scope) -> dict[str, str]:
@@ -465,32 +493,57 @@ def listen(address: str, port: int) -> socket.socket:
         raise StartError(f"cannot listen on {address}:{port}: {reason}") from None
 
 
-class HttpPort(Service):
-    """uvicorn in a thread of the threaded core."""
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """TLS 1.2 and newer with that certificate. Raises StartError.
 
-    def __init__(self, listener: socket.socket, app: RequestApp, on_death: OnDeath) -> None:
+    A certificate loaded into the same context later is used from the next connection on.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    load_certificate(context, certificate, key)
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Use that certificate from the next connection on. Raises StartError, nothing changed."""
+    for path in (certificate, key):
+        if not os.access(path, os.R_OK):
+            raise StartError(f"cannot read {path}, which HTTPS needs")
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or str(error)
+        raise StartError(
+            f"{certificate} and {key} are no certificate and its key ({reason})"
+        ) from None
+
+
+def _no_password() -> str:
+    """OpenSSL would ask for it on the terminal."""
+    raise ValueError("the key is protected by a password")
+
+
+class HttpPort(Service):
+    """uvicorn in a thread of the threaded core: HTTP, HTTPS or both, in one loop."""
+
+    def __init__(
+        self,
+        listeners: Sequence[tuple[socket.socket, ssl.SSLContext | None]],
+        app: RequestApp,
+        on_death: OnDeath,
+    ) -> None:
+        """Serve each listening socket, with TLS where it comes with a context for it."""
         super().__init__("http-port", on_death)
-        self._listener = listener
         self._app = app
         # What uvicorn has to say of a broken request or a stream we break off on purpose is
         # no news to an operator.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=60,
-                timeout_graceful_shutdown=1,
-            )
-        )
+        self._servers = [(_uvicorn(app, tls), listener) for listener, tls in listeners]
 
     def wake(self) -> None:
-        self._server.should_exit = True
+        for server, _ in self._servers:
+            server.should_exit = True
 
     def run(self) -> None:
         """Serve until stopped."""
@@ -499,4 +552,23 @@ class HttpPort(Service):
 
     async def _main(self) -> None:
         self._app.mailbox = _Mailbox(asyncio.get_running_loop())
-        await self._server.serve(sockets=[self._listener])
+        await asyncio.gather(
+            *(server.serve(sockets=[listener]) for server, listener in self._servers)
+        )
+
+
+def _uvicorn(app: RequestApp, tls: ssl.SSLContext | None) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=1,
+    )
+    config.load()
+    config.ssl = tls  # uvicorn would make a context of its own, which nobody could reload
+    return uvicorn.Server(config)

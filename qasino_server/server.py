@@ -7,6 +7,7 @@ import logging
 import os
 import select
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -16,13 +17,15 @@ from types import TracebackType
 import msgspec
 import zmq
 
+from qasino_server.auth import Gate
 from qasino_server.dispatch import Dispatch
 from qasino_server.errors import StartError
 from qasino_server.heartbeat import Heartbeat, next_number
-from qasino_server.http_port import HttpPort, RequestApp, listen
+from qasino_server.http_port import HttpPort, RequestApp, listen, load_certificate, tls_context
 from qasino_server.line_port import LinePort
 from qasino_server.service import Service
 from qasino_server.store import Store, StoreSettings
+from qasino_server.users import Users
 from qasino_server.zmq_port import SignalPort, ZmqPort, bind, port_of
 
 log = logging.getLogger("qasino.server")
@@ -42,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The address all ports listen on."""
     http_port: int | None = 15597
     """0 takes a free port, None opens none; likewise the other ports."""
+    https_port: int | None = 443
+    """Opened where there is a certificate, and only then."""
     zmq_port: int | None = 15598
     pubsub_port: int | None = 15596
     line_port: int | None = 15000
@@ -61,11 +66,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_result_bytes: int = 64 << 20
     max_body_bytes: int = 64 << 20
     ports_file: Path | None = None
-    """Written whole when every port is open: {"http": .., "zmq": .., "pubsub": .., "line": ..}."""
+    """Written whole when every port is open: {"http": .., "zmq": .., "pubsub": .., "line": ..},
+    and "https"."""
+    tls_cert: Path | None = None
+    """The certificate of the HTTPS port, its chain after it, in PEM; and its key."""
+    tls_key: Path | None = None
+    keys_dir: Path | None = None
+    """A directory with server.crt and server.key, instead of the two."""
+    htpasswd_file: Path | None = None
+    users_file: Path | None = None
+    require_auth: bool = False
+    """Whether plain HTTP asks for users too, and ports that cannot ask are closed; with a
+    users file always."""
     allowed_hosts: frozenset[str] = frozenset()
     """Names, lower case, that a browser may use for a loopback address beside localhost."""
     forget_after_s: float = 24 * 3600.0
     """How long a (table, identity) that no longer reports is listed as missing."""
+
+    @property
+    def asks_everywhere(self) -> bool:
+        """Whether nobody is served unknown, on any port."""
+        return self.require_auth or self.users_file is not None
+
+    @property
+    def certificate(self) -> tuple[Path, Path] | None:
+        """The certificate and its key, where there are any. Raises StartError for a half."""
+        if self.keys_dir is not None:
+            return self.keys_dir / "server.crt", self.keys_dir / "server.key"
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise StartError("--tls-cert and --tls-key go together: HTTPS needs both")
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        return self.tls_cert, self.tls_key
 
 
 def default_static_db() -> Path:
@@ -84,7 +116,7 @@ class Server:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings if settings is not None else Settings()
         self.ports: dict[str, int] = {}
-        """What is bound: http, zmq, pubsub, line."""
+        """What is bound: http, https, zmq, pubsub, line."""
         self.failed = False
         """Whether a part of the server has died."""
         self._services: list[Service] = []
@@ -92,7 +124,9 @@ class Server:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._store: Store | None = None
         self._signal: SignalPort | None = None
-        self._http_socket: socket.socket | None = None
+        self._http_sockets: list[tuple[socket.socket, ssl.SSLContext | None]] = []
+        self._tls: ssl.SSLContext | None = None
+        self._users: Users | None = None
         self._line_socket: socket.socket | None = None
         self._router: zmq.Socket[bytes] | None = None
         self._stop_lock = threading.Lock()
@@ -116,6 +150,7 @@ class Server:
     def _start(self, heartbeat: bool) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         settings = self.settings
+        self._users = _users(settings)
         store = self._store = Store(_store_settings(settings), self._died)
         self._bind()
         store.ports = [(name, settings.listen, port) for name, port in self.ports.items()]
@@ -140,8 +175,21 @@ class Server:
         """Take every port before any of them answers."""
         settings = self.settings
         if settings.http_port is not None:
-            self._http_socket = listen(settings.listen, settings.http_port)
-            self.ports["http"] = self._http_socket.getsockname()[1]
+            self._bind_http("http", settings.http_port, None)
+        if settings.certificate is not None and settings.https_port is not None:
+            self._tls = tls_context(*settings.certificate)
+            self._bind_http("https", settings.https_port, self._tls)
+        if not settings.asks_everywhere:
+            self._bind_open_ports()
+
+    def _bind_http(self, name: str, port: int, tls: ssl.SSLContext | None) -> None:
+        made = listen(self.settings.listen, port)
+        self._http_sockets.append((made, tls))
+        self.ports[name] = made.getsockname()[1]
+
+    def _bind_open_ports(self) -> None:
+        """The ports that serve everybody who reaches them."""
+        settings = self.settings
         if settings.zmq_port is not None:
             self._router = self._context.socket(zmq.ROUTER)
             self._router.rcvhwm = 10
@@ -161,7 +209,8 @@ class Server:
 
     def _make_ports(self, store: Store, dispatch: Dispatch) -> None:
         settings = self.settings
-        if self._http_socket is not None:
+        if self._http_sockets:
+            gate = None if self._users is None else Gate(self._users, self._died)
             app = RequestApp(
                 dispatch,
                 settings.identity,
@@ -169,8 +218,12 @@ class Server:
                 store.has_room,
                 store.when_room,
                 settings.allowed_hosts,
+                gate,
+                settings.asks_everywhere,
             )
-            self._services.append(HttpPort(self._http_socket, app, self._died))
+            self._services.append(HttpPort(self._http_sockets, app, self._died))
+            if gate is not None:
+                self._services.append(gate)
         if self._router is not None:
             self._services.append(
                 ZmqPort(
@@ -183,6 +236,19 @@ class Server:
             )
         if self._line_socket is not None:
             self._services.append(LinePort(self._line_socket, dispatch, self._died))
+
+    def reload(self) -> None:
+        """Read certificate, users and views again; what cannot be used leaves the old in force."""
+        if self._tls is not None and self.settings.certificate is not None:
+            try:
+                load_certificate(self._tls, *self.settings.certificate)
+                log.info("certificate loaded")
+            except StartError as error:
+                log.warning("the certificate stays as it was: %s", error.sentence)
+        if self._users is not None:
+            self._users.current()
+        if self._store is not None:
+            self._store.dress()
 
     def rotate(self) -> int:
         """Rotate now, by hand; the number of the new snapshot. Not beside a heartbeat."""
@@ -217,9 +283,11 @@ class Server:
         self._close_rest()
 
     def _close_rest(self) -> None:
-        for made in (self._http_socket, self._line_socket, self._router):
-            if made is not None:
-                made.close()
+        for made, _ in self._http_sockets:
+            made.close()
+        for other in (self._line_socket, self._router):
+            if other is not None:
+                other.close()
         if self._signal is not None:
             self._signal.close()
         self._context.destroy(linger=0)
@@ -243,6 +311,17 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _users(settings: Settings) -> Users | None:
+    """Who may come in. Raises StartError where the settings leave a door open by mistake."""
+    if settings.htpasswd_file is None and settings.users_file is None:
+        if settings.certificate is not None and settings.https_port is not None:
+            raise StartError("HTTPS asks for users: give --htpasswd-file or --users-file")
+        if settings.require_auth:
+            raise StartError("--require-auth needs users: give --htpasswd-file or --users-file")
+        return None
+    return Users(settings.htpasswd_file, settings.users_file)
 
 
 def _store_settings(settings: Settings) -> StoreSettings:

@@ -7,7 +7,6 @@ and hurts no other. A file that is no YAML at all leaves the views that were in 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from pathlib import Path
 
@@ -17,11 +16,10 @@ from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import View
 from qasino_server.database.viewsql import read_view_sql
 from qasino_server.errors import BadRequest
+from qasino_server.stamp import Stamp, stamp_of
 from qasino_server.table import check_tablename
 
 log = logging.getLogger("qasino.views")
-
-_Stamp = tuple[int, int, int]
 
 
 class Views:
@@ -30,13 +28,13 @@ class Views:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._stamp: _Stamp | None = None
+        self._stamp: Stamp | None = None
         self._views: tuple[View, ...] = ()
         self._names: frozenset[str] = frozenset()
 
     def current(self) -> tuple[View, ...]:
         """The views as the file has them now; the same tuple as long as it does not change."""
-        stamp = self._look()
+        stamp = stamp_of(self._path)
         if stamp != self._stamp:
             with self._lock:
                 if stamp != self._stamp:
@@ -48,13 +46,6 @@ class Views:
         """Lower-case names that are taken by views."""
         self.current()
         return self._names
-
-    def _look(self) -> _Stamp | None:
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _load(self) -> None:
         try:

@@ -840,7 +840,7 @@ def test_a_chunked_body_over_the_limit_is_refused_as_it_comes(
 def test_a_chunked_body_over_the_limit_that_comes_at_once_is_refused(small: Site) -> None:
     body = sized(2 * LIMIT_BYTES)
     answer = small.wire.http_raw(
-        b"POST /request HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"POST /request HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     )
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -849,7 +849,7 @@ def test_a_chunked_body_over_the_limit_that_comes_at_once_is_refused(small: Site
 
 def test_a_chunked_body_that_never_ends_is_refused_on_the_way(small: Site) -> None:
     with small.wire.connect("http") as made:
-        made.sendall(b"POST /request HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        made.sendall(b"POST /request HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         made.sendall(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
         made.sendall(b"100000\r\n" + b" " * 0x10000)
         assert made.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
@@ -935,7 +935,7 @@ def test_a_statement_that_never_ends_is_refused_and_its_connection_closed(site: 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "NONSENSE"])
 def test_other_http_methods_are_refused(site: Site, method: str) -> None:
     if method == "NONSENSE":
-        answer = site.wire.http_raw(b"NONSENSE /request HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = site.wire.http_raw(b"NONSENSE /request HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 400 ")
     else:
         status, headers, body = site.wire.http(method, {"op": "query", "sql": "select 1"})
@@ -993,11 +993,11 @@ def test_an_op_in_the_url_beats_one_in_the_body(site: Site) -> None:
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"hello\r\n\r\n",
-        b"POST /request HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /request HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
-        b"POST /request HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n" % (b"9" * 100),
-        b"POST /request HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"GET /request?op=query&sql=\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /request HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /request HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n",
+        b"POST /request HTTP/1.1\r\nHost: localhost\r\nContent-Length: %s\r\n\r\n" % (b"9" * 100),
+        b"POST /request HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /request?op=query&sql=\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
     ],
     ids=lambda data: data[:60],
@@ -1020,7 +1020,7 @@ def test_an_http_body_that_stops_half_way_stores_nothing(site: Site, head: bytes
         body = b"%x\r\n%s\r\n" % (len(body), body)
     for how in (socket.SHUT_WR, socket.SHUT_RDWR):
         with site.wire.connect("http") as made:
-            made.sendall(b"POST /request?op=add_table_data HTTP/1.1\r\nHost: x\r\n" + head)
+            made.sendall(b"POST /request?op=add_table_data HTTP/1.1\r\nHost: localhost\r\n" + head)
             made.sendall(b"\r\n\r\n" + body)
             made.shutdown(how)
             if how == socket.SHUT_WR:
@@ -1150,7 +1150,7 @@ def test_a_client_that_leaves_before_its_answer_hurts_nobody(site: Site, transpo
                 made.sendall(long_frame(body))
         else:
             with site.wire.connect("http") as made:
-                head = b"POST /request HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                head = b"POST /request HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
                 made.sendall(head % len(body) + body)
     until(lambda: site.wire.post(**message(tablename="gone"))["applied"] is False)
     site.unhurt("gone")
@@ -1656,7 +1656,7 @@ def asked_for(wire: Wire, sql: str, form: str) -> socket.socket:
     """A connection over which a query has been sent by GET."""
     made = wire.connect("http")
     params = urlencode({"op": "query", "format": form, "sql": sql})
-    made.sendall(f"GET /request?{params} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    made.sendall(f"GET /request?{params} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return made
 
 

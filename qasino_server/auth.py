@@ -1,0 +1,161 @@
+"""Who asks over HTTP: the Authorization header -> rights.
+
+A token is looked up at once. A password takes a quarter of a second to check, on purpose, so:
+the check is done by a thread of its own, never by the one that serves everybody; a password
+that was right is remembered (as a keyed digest, with the hash it was right for), so that a
+client pays once and not at every request; and those who wait are taken in turns by address,
+so that a flood of wrong passwords from one delays nobody else by more than one check.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import logging
+import os
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+
+import msgspec
+
+from qasino_server.errors import Busy, QasinoError, Unauthorized
+from qasino_server.passwords import fits
+from qasino_server.rights import Rights
+from qasino_server.service import OnDeath, Service
+from qasino_server.users import Users, token_digest
+
+log = logging.getLogger("qasino.auth")
+
+REMEMBERED = 10_000
+WAITING_PER_ADDRESS = 8
+WAITING = 1_000
+
+Outcome = Rights | QasinoError
+_ASK = "say who you are: a user and a password (HTTP Basic), or a token (Bearer)"
+_NO = "the user or the password is wrong"
+_NOBODY = "$2b$12$PcyKwf7UJ.Hk3ThIxKUjTOzaWVxd.5HGuQ2gBbUTC/FWv5C6e9iC."
+"""Checked for a user who does not exist, where no other hash is there to show how long a
+check takes: who exists must not be told from the time."""
+
+
+class _Claim(msgspec.Struct, frozen=True):
+    user: str
+    password: str
+    answer: Callable[[Outcome], None]
+
+
+class Gate(Service):
+    """Tells who asks; the thread checks passwords."""
+
+    def __init__(self, users: Users, on_death: OnDeath) -> None:
+        super().__init__("password-checks", on_death)
+        self._users = users
+        self._key = os.urandom(32)
+        self._right: OrderedDict[bytes, None] = OrderedDict()
+        self._condition = threading.Condition()
+        self._queues: OrderedDict[str, deque[_Claim]] = OrderedDict()
+        """Address -> who waits from there; the address whose turn it is comes first."""
+        self._waiting = 0
+
+    def identify(
+        self, authorization: str | None, address: str, answer: Callable[[Outcome], None]
+    ) -> Outcome | None:
+        """The rights of whoever sent this header, or why they have none.
+
+        None where a password has to be checked first: `answer` is then called with the
+        outcome, in the thread that checks.
+        """
+        scheme, _, credentials = (authorization or "").strip().partition(" ")
+        if scheme.lower() == "bearer":
+            return self._bearer(credentials.strip())
+        if scheme.lower() != "basic":
+            return Unauthorized(_ASK)
+        named = _user_and_password(credentials.strip())
+        if named is None:
+            return Unauthorized("the Authorization header is not base64 of user:password")
+        return self._password(*named, address, answer)
+
+    def _bearer(self, token: str) -> Outcome:
+        roll = self._users.current()
+        user = roll.tokens.get(token_digest(token))
+        return Unauthorized("the token is not known here") if user is None else roll.rights[user]
+
+    def _password(
+        self, user: str, password: str, address: str, answer: Callable[[Outcome], None]
+    ) -> Outcome | None:
+        roll = self._users.current()
+        hashed = roll.hashes.get(user)
+        if hashed is not None and self._seal(user, password, hashed) in self._right:
+            return roll.rights[user]
+        return self._queue(address, _Claim(user, password, answer))
+
+    def _seal(self, user: str, password: str, hashed: str) -> bytes:
+        """What a right password is remembered by; another hash makes it another."""
+        named = "\0".join((user, password, hashed)).encode()
+        return hmac.new(self._key, named, hashlib.sha256).digest()
+
+    def _queue(self, address: str, claim: _Claim) -> Outcome | None:
+        with self._condition:
+            waiting = len(self._queues.get(address, ()))
+            if waiting >= WAITING_PER_ADDRESS or self._waiting >= WAITING:
+                return Busy("too many passwords wait to be checked; try again")
+            self._queues.setdefault(address, deque()).append(claim)
+            self._waiting += 1
+            self._condition.notify()
+        return None
+
+    # --- The thread -------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        with self._condition:
+            self._condition.notify()
+
+    def run(self) -> None:
+        """Check one password after the other until stopped."""
+        while (claim := self._next()) is not None:
+            claim.answer(self._check(claim))
+
+    def _next(self) -> _Claim | None:
+        """The claim whose turn it is; the address it came from goes to the end of the line."""
+        with self._condition:
+            while not self._waiting:
+                if self.stopping.is_set():
+                    return None
+                self._condition.wait()
+            if self.stopping.is_set():
+                return None
+            address, queue = self._queues.popitem(last=False)
+            claim = queue.popleft()
+            self._waiting -= 1
+            if queue:
+                self._queues[address] = queue
+            return claim
+
+    def _check(self, claim: _Claim) -> Outcome:
+        roll = self._users.current()
+        hashed = roll.hashes.get(claim.user)
+        usual = next(iter(roll.hashes.values()), _NOBODY)
+        right = fits(claim.password, hashed or usual)
+        if not right or hashed is None:
+            log.info("wrong password user=%r", claim.user)
+            return Unauthorized(_NO)
+        self._remember(self._seal(claim.user, claim.password, hashed))
+        return roll.rights[claim.user]
+
+    def _remember(self, seal: bytes) -> None:
+        self._right[seal] = None
+        while len(self._right) > REMEMBERED:
+            self._right.popitem(last=False)
+
+
+def _user_and_password(credentials: str) -> tuple[str, str] | None:
+    """RFC 7617: base64 of user, a colon, the password; UTF-8."""
+    try:
+        text = base64.b64decode(credentials, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    user, colon, password = text.partition(":")
+    return (user, password) if colon else None

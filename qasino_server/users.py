@@ -1,0 +1,205 @@
+"""Who the users are: an htpasswd file, a users file, or both; read again when they change.
+
+The htpasswd file has a line `name:hash` for each user. The users file is YAML:
+
+    users:
+      ops:
+        roles: [read, admin]            # the password is the htpasswd file's
+      web-agents:
+        tokens: ["sha256:9f86d0.."]     # or the token itself
+        roles: [publish]
+        identities: ["web-*"]
+
+A user has a password (a hash, here or in the htpasswd file), tokens for
+`Authorization: Bearer`, public CURVE keys for ZeroMQ, or several of them. With an htpasswd file
+alone its users may do everything, as with the ancestor; beside a users file those it does not
+name may `read`, `publish` and publish `static` tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from qasino_server.errors import BadRequest, StartError
+from qasino_server.passwords import check_hash
+from qasino_server.rights import ROLES, Rights
+from qasino_server.stamp import Stamp, stamp_of
+from qasino_server.table import shown
+
+log = logging.getLogger("qasino.users")
+
+_NAME = re.compile(r"[^\s:\x00-\x1f\x7f]{1,256}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_CURVE_KEY = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
+_HTPASSWD_ROLES = frozenset(ROLES) - {"admin"}
+
+
+class Roll(msgspec.Struct, frozen=True):
+    """All users at one time."""
+
+    hashes: dict[str, str] = {}
+    """User -> password hash."""
+    rights: dict[str, Rights] = {}
+    """User -> what they may do; every user is in it."""
+    tokens: dict[bytes, str] = {}
+    """SHA-256 of a token -> user."""
+    curve_keys: dict[str, str] = {}
+    """Public key, as Z85 text -> user."""
+
+
+class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    roles: tuple[str, ...]
+    password: str | None = None
+    tokens: tuple[str, ...] = ()
+    curve_keys: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ("*",)
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    users: dict[str, _Entry]
+
+
+class Users:
+    """The users in force."""
+
+    def __init__(self, htpasswd_file: Path | None, users_file: Path | None) -> None:
+        """Read the files. Raises StartError where one cannot be used."""
+        self._htpasswd_file = htpasswd_file
+        self._users_file = users_file
+        self._lock = threading.Lock()
+        self._stamps = self._look()
+        try:
+            self._roll = self._read()
+        except BadRequest as error:
+            raise StartError(error.sentence) from None
+
+    def current(self) -> Roll:
+        """The users as the files have them now.
+
+        A file that has become unusable leaves those in force who were, and the log says so:
+        nobody is locked out by an editor's half-written file, and nobody let in.
+        """
+        stamps = self._look()
+        if stamps != self._stamps:
+            with self._lock:
+                if stamps != self._stamps:
+                    self._stamps = stamps
+                    self._reload()
+        return self._roll
+
+    def _look(self) -> list[Stamp | None]:
+        return [stamp_of(path) for path in (self._htpasswd_file, self._users_file) if path]
+
+    def _reload(self) -> None:
+        try:
+            self._roll = self._read()
+            log.info("users loaded users=%d", len(self._roll.rights))
+        except BadRequest as error:
+            log.warning("the users stay as they were: %s", error.sentence)
+
+    def _read(self) -> Roll:
+        hashes: dict[str, str] = {}
+        if self._htpasswd_file is not None:
+            hashes = read_htpasswd(_text(self._htpasswd_file), self._htpasswd_file)
+        if self._users_file is None:
+            return Roll(hashes, {name: Rights(name=name) for name in hashes})
+        return read_users(_text(self._users_file), self._users_file, hashes)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadRequest(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadRequest(f"{path}: not UTF-8") from None
+
+
+def read_htpasswd(text: str, path: Path) -> dict[str, str]:
+    """User -> hash. Raises BadRequest with file and line; no hash is ever repeated in it."""
+    hashes: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, colon, hashed = line.strip().partition(":")
+        where = f"{path}: line {number}"
+        if not colon or not _NAME.fullmatch(name):
+            raise BadRequest(f"{where}: a line is user:hash, as htpasswd writes it")
+        if name in hashes:
+            raise BadRequest(f"{where}: user {shown(name)} stands there twice")
+        hashes[name] = _located(f"{where}: user {shown(name)}", hashed)
+    return hashes
+
+
+def _located(where: str, hashed: str) -> str:
+    try:
+        return check_hash(hashed)
+    except BadRequest as error:
+        raise BadRequest(f"{where}: {error.sentence}") from None
+
+
+def read_users(text: str, path: Path, hashes: dict[str, str]) -> Roll:
+    """All users of both files. Raises BadRequest with the file, the user and the reason."""
+    try:
+        file = msgspec.convert(yaml.safe_load(text), _File)
+    except yaml.YAMLError as error:
+        raise BadRequest(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"{path}: {error}") from None
+    roll = Roll(
+        dict(hashes),
+        {name: Rights(name=name, roles=_HTPASSWD_ROLES) for name in hashes},
+    )
+    for name, entry in file.users.items():
+        _enter(roll, name, entry, f"{path}: user {shown(name)}")
+    return roll
+
+
+def _enter(roll: Roll, name: str, entry: _Entry, where: str) -> None:
+    """Put one user of the users file on the roll."""
+    if not _NAME.fullmatch(name):
+        raise BadRequest(f"{where}: a name has no blanks and no colon")
+    unknown = [role for role in entry.roles if role not in ROLES]
+    if unknown:
+        raise BadRequest(
+            f"{where}: {shown(unknown[0])} is not a role; the roles are {', '.join(ROLES)}"
+        )
+    if entry.password is not None:
+        roll.hashes[name] = _located(where, entry.password)
+    _enter_keys(roll.tokens, map(_digest, entry.tokens), name, f"{where}: a token")
+    _enter_keys(roll.curve_keys, _curve_keys(entry, where), name, f"{where}: a CURVE key")
+    roll.rights[name] = Rights(name=name, roles=frozenset(entry.roles), identities=entry.identities)
+
+
+def _enter_keys(taken: dict[Any, str], keys: Iterable[Any], name: str, what: str) -> None:
+    for key in keys:
+        if taken.setdefault(key, name) != name:
+            raise BadRequest(f"{what} is also that of user {shown(taken[key])}")
+
+
+def _digest(token: str) -> bytes:
+    """A token is kept as its digest: finding it takes no longer the more of it is right."""
+    if _DIGEST.fullmatch(token):
+        return bytes.fromhex(token.removeprefix("sha256:"))
+    return token_digest(token)
+
+
+def token_digest(token: str) -> bytes:
+    """What a token is looked up by."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _curve_keys(entry: _Entry, where: str) -> tuple[str, ...]:
+    for key in entry.curve_keys:
+        if not _CURVE_KEY.fullmatch(key):
+            raise BadRequest(f"{where}: a public CURVE key has 40 characters of Z85")
+    return entry.curve_keys
