@@ -222,6 +222,13 @@ OPTIONS = (
         _seconds,
         "The most a query may take, its wait included. [default: 30]",
     ),
+    Option(
+        "slow-query",
+        "slow_query_s",
+        "SECONDS",
+        _seconds,
+        "Log queries that take longer. [default: 1]",
+    ),
     Option("max-rows", "max_rows", "N", _count, "The most rows in an answer. [default: 100000]"),
     Option(
         "max-result",

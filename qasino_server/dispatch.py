@@ -8,11 +8,20 @@ an exception.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 import msgspec
 
-from qasino_server.errors import Forbidden, QasinoError, Refused, ServerFault
+from qasino_server.errors import (
+    Busy,
+    Cancelled,
+    Forbidden,
+    QasinoError,
+    QueryTimeout,
+    Refused,
+    ServerFault,
+)
 from qasino_server.message import (
     Cancel,
     Done,
@@ -24,16 +33,21 @@ from qasino_server.message import (
     Request,
     TablesList,
 )
+from qasino_server.metrics import Metrics
 from qasino_server.render import stream_for
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.store import Store
 from qasino_server.store.job import Sink
 from qasino_server.store.store import QueryRequest
-from qasino_server.table import Publication, Receipt
+from qasino_server.table import Publication, Receipt, Result
 
 log = logging.getLogger("qasino.dispatch")
 
 Answer = Callable[[Reply], None]
+
+LOGGED_SQL_CHARS = 1000
+_WORTH_A_LINE = (Cancelled, QueryTimeout, Refused, Forbidden, Busy, ServerFault)
+"""What an operator wants to hear of; a mistake in SQL is its author's business."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -47,8 +61,11 @@ class Caller(msgspec.Struct, frozen=True):
 class Dispatch:
     """The way from the ports to the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, metrics: Metrics, slow_query_s: float) -> None:
+        """A query that takes longer than `slow_query_s` is logged."""
         self._store = store
+        self._metrics = metrics
+        self._slow_query_s = slow_query_s
 
     def handle(
         self, request: Request, caller: Caller, answer: Answer, sink: Sink | None = None
@@ -92,12 +109,32 @@ class Dispatch:
         try:
             caller.rights.check_publication(publication)
         except Forbidden as error:
+            self._metrics.rejected(error)
             self._store.reject(caller.peer, error.sentence, publication)
             raise
-        self._store.publish(publication, caller.peer, lambda o: answer(_done(o)))
+
+        def done(outcome: Receipt | QasinoError) -> None:
+            if isinstance(outcome, QasinoError):
+                self._metrics.rejected(outcome)
+                answer(outcome)
+            else:
+                size_bytes = len(publication.rows_json)
+                self._metrics.stored(caller.port, outcome.nr_rows, size_bytes)
+                answer(Done(outcome))
+
+        self._store.publish(publication, caller.peer, done)
 
     def _query(self, query: Query, caller: Caller, answer: Answer, sink: Sink | None) -> str:
         caller.rights.require("read", "query")
+        began = time.perf_counter()
+
+        def done(outcome: Result | QasinoError) -> None:
+            seconds = time.perf_counter() - began
+            self._metrics.answered(caller.port, outcome, seconds)
+            if seconds >= self._slow_query_s or isinstance(outcome, _WORTH_A_LINE):
+                _log_query(query, caller, outcome, seconds)
+            answer(outcome)
+
         stream = stream_for(query.format) if sink is not None else None
         form = "typed" if query.typed else "strings"
         return self._store.query(
@@ -112,7 +149,7 @@ class Dispatch:
                 stream=stream,
                 sink=sink if stream is not None else None,
             ),
-            answer,
+            done,
         )
 
     def cancel(self, query_id: str) -> None:
@@ -121,11 +158,21 @@ class Dispatch:
 
     def unreadable(self, caller: Caller, error: QasinoError) -> None:
         """Note a publication that could not even be read."""
+        self._metrics.rejected(error)
         self._store.reject(caller.peer, error.sentence)
 
 
-def _done(outcome: Receipt | QasinoError) -> Reply:
-    return Done(outcome) if isinstance(outcome, Receipt) else outcome
+def _log_query(query: Query, caller: Caller, outcome: Result | QasinoError, seconds: float) -> None:
+    how = outcome.sentence if isinstance(outcome, QasinoError) else "slow"
+    log.warning(
+        "query seconds=%.3f port=%s peer=%s user=%s: %s: %s",
+        seconds,
+        caller.port,
+        caller.peer,
+        caller.rights.name or "-",
+        how,
+        query.sql[:LOGGED_SQL_CHARS],
+    )
 
 
 def _said(outcome: str | QasinoError) -> Reply:

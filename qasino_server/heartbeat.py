@@ -33,13 +33,18 @@ class Heartbeat(Service):
         rotate: Callable[[int], int],
         publish: Callable[[int], None],
         on_death: OnDeath,
+        rotated: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        """`rotate` takes the next number and returns the rows of the new snapshot."""
+        """`rotate` takes the next number and returns the rows of the new snapshot.
+
+        `rotated` is told how long it took.
+        """
         super().__init__("heartbeat", on_death)
         self._duration_s = duration_s
         self._last_number = last_number
         self._rotate = rotate
         self._publish = publish
+        self._rotated = rotated
 
     def run(self) -> None:
         """Beat until stopped."""
@@ -65,4 +70,5 @@ class Heartbeat(Service):
             return
         seconds = time.perf_counter() - started
         log.info("rotation generation=%d rows=%d seconds=%.3f", sealed, rows, seconds)
+        self._rotated(seconds)
         self._publish(number)

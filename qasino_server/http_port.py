@@ -41,6 +41,7 @@ from qasino_server.errors import (
     TooLarge,
     WrongMethod,
 )
+from qasino_server.health import HEALTH_PATHS, Health
 from qasino_server.message import (
     OPS,
     Publish,
@@ -55,6 +56,7 @@ from qasino_server.message import (
     name_value_from_params,
     query_from_params,
 )
+from qasino_server.metrics import Metrics
 from qasino_server.render import TRUNCATED_LINE, html_fragment, text_table
 from qasino_server.rights import ANYBODY, Rights, reading_only
 from qasino_server.service import OnDeath, Service
@@ -167,6 +169,8 @@ class RequestApp:
         allowed_hosts: frozenset[str] = frozenset(),
         gate: Gate | None = None,
         asks_on_plain_http: bool = False,
+        health: Health | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """With a `gate`, HTTPS asks who somebody is, and plain HTTP too where it is to."""
         self._dispatch = dispatch
@@ -177,16 +181,25 @@ class RequestApp:
         self._allowed_hosts = allowed_hosts
         self._gate = gate
         self._asks_on_plain_http = asks_on_plain_http
+        self._health = health
+        self._metrics = metrics
         self.mailbox: _Mailbox | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        if self._health is not None and scope["path"] in HEALTH_PATHS:
+            status, body = self._health.answer(scope["path"])
+            await _send_whole(send, status, _JSON, body)
             return
         format_name = "json"
         try:
             check_host(scope["headers"], _own_address(scope), self._allowed_hosts)
             rights = await self._rights(scope)
             caller = Caller(scope["scheme"], _peer(scope), rights)
+            if self._metrics is not None and scope["path"] == "/metrics":
+                await self._scrape(self._metrics, scope, rights, send)
+                return
             check_path(scope["path"])
             params = _params(scope)
             format_name = check_format(params.get("format", "json"))
@@ -208,6 +221,12 @@ class RequestApp:
             rights = await self._identified(self._gate, scope)
         page = foreign_page(scope["headers"])
         return rights if page is None else reading_only(rights, page)
+
+    async def _scrape(self, metrics: Metrics, scope: Scope, rights: Rights, send: Send) -> None:
+        rights.require("read", "see the metrics")
+        accept = header(scope["headers"], b"accept") or ""
+        media_type, text = metrics.exposition(accept)
+        await _send_whole(send, 200, media_type, text)
 
     async def _identified(self, gate: Gate, scope: Scope) -> Rights:
         assert self.mailbox is not None

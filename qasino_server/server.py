@@ -20,9 +20,11 @@ import zmq
 from qasino_server.auth import Gate
 from qasino_server.dispatch import Dispatch
 from qasino_server.errors import StartError
+from qasino_server.health import Health
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.http_port import HttpPort, RequestApp, listen, load_certificate, tls_context
 from qasino_server.line_port import LinePort
+from qasino_server.metrics import Metrics
 from qasino_server.service import Service
 from qasino_server.store import Store, StoreSettings
 from qasino_server.users import Users
@@ -62,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_keep: int = 120
     views_file: Path = Path("views.conf")
     query_timeout_s: float = 30.0
+    slow_query_s: float = 1.0
+    """A query that takes longer is logged."""
     max_rows: int = 100_000
     max_result_bytes: int = 64 << 20
     max_body_bytes: int = 64 << 20
@@ -156,11 +160,17 @@ class Server:
         store.ports = [(name, settings.listen, port) for name, port in self.ports.items()]
         first_number = next_number(0)
         store.start(first_number)
-        dispatch = Dispatch(store)
-        self._make_ports(store, dispatch)
+        metrics = Metrics(store.state)
+        dispatch = Dispatch(store, metrics, settings.slow_query_s)
+        self._make_ports(store, dispatch, metrics)
         publish = self._signal.publish if self._signal is not None else lambda number: None
         self._heartbeat = Heartbeat(
-            settings.generation_duration_s, first_number, store.rotate, publish, self._died
+            settings.generation_duration_s,
+            first_number,
+            store.rotate,
+            publish,
+            self._died,
+            metrics.rotated,
         )
         for service in self._services:
             service.start()
@@ -207,7 +217,7 @@ class Server:
             self._line_socket = listen(settings.listen, settings.line_port)
             self.ports["line"] = self._line_socket.getsockname()[1]
 
-    def _make_ports(self, store: Store, dispatch: Dispatch) -> None:
+    def _make_ports(self, store: Store, dispatch: Dispatch, metrics: Metrics) -> None:
         settings = self.settings
         if self._http_sockets:
             gate = None if self._users is None else Gate(self._users, self._died)
@@ -220,6 +230,8 @@ class Server:
                 settings.allowed_hosts,
                 gate,
                 settings.asks_everywhere,
+                Health(store.state, settings.generation_duration_s),
+                metrics,
             )
             self._services.append(HttpPort(self._http_sockets, app, self._died))
             if gate is not None:

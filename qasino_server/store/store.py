@@ -109,6 +109,24 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     sink: Sink | None = None
 
 
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server is at one moment."""
+
+    generation_number: int
+    generation_age_s: float
+    """Since the snapshot was made."""
+    generation_bytes: int
+    """The file of the snapshot."""
+    nr_rows: int
+    nr_tables: int
+    nr_identities: int
+    nr_missing: int
+    """(table, identity) pairs that used to report and did not for the snapshot."""
+    queries_running: int
+    waiting_bytes: int
+    """Publications that are accepted and not stored yet."""
+
+
 class Store:
     """Everything behind the ports."""
 
@@ -141,6 +159,8 @@ class Store:
         self._summaries: list[TableSummary] = []
         self.nr_rows = 0
         """Rows that were published for the snapshot."""
+        self._nr_identities = 0
+        self._nr_missing = 0
         self.ports: list[tuple[str, str, int]] = []
         """(name, address, port) of what is bound; filled in by the assembly before start."""
         self._on_death = on_death
@@ -359,6 +379,21 @@ class Store:
             for t in summaries
         }
 
+    def state(self) -> State:
+        """What the server is at this moment."""
+        snapshot = self._snapshot
+        return State(
+            generation_number=snapshot.number,
+            generation_age_s=max(0.0, time.time() - snapshot.since_epoch),
+            generation_bytes=_size_of(snapshot.place.snapshot),
+            nr_rows=self.nr_rows,
+            nr_tables=len(self._summaries),
+            nr_identities=self._nr_identities,
+            nr_missing=self._nr_missing,
+            queries_running=len(self._readers.running()),
+            waiting_bytes=self._writer.waiting_bytes,
+        )
+
     # --- Rotating ---------------------------------------------------------------------------
 
     @property
@@ -400,7 +435,8 @@ class Store:
         now = time.time()
         ledger = retired.ledger
         live = summarize(ledger)
-        internal, summaries = compose(ledger, live, self._facts(ledger, now))
+        facts = self._facts(ledger, now)
+        internal, summaries = compose(ledger, live, facts)
         try:
             with retired.generation.transaction():
                 for table in internal:
@@ -417,6 +453,8 @@ class Store:
         for connection in connections:
             connection.warm()
         self._summaries, self.nr_rows = summaries, sum(t.nr_rows for t in live)
+        self._nr_identities = len({identity for _, identity in ledger.sources})
+        self._nr_missing = len(facts.missing)
         return Snapshot(ledger.number, now, connections, place, self.max_value_bytes)
 
     def _facts(self, ledger: Ledger, now: float) -> Facts:
@@ -450,3 +488,11 @@ class Store:
             updates.inserts_received,
             updates.inserts_completed,
         )
+
+
+def _size_of(path: Path) -> int:
+    """0 where somebody has removed the file: what is open of it still serves."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -116,6 +116,11 @@ class Writer(Service):
             self._waiting_bytes += size_bytes
             self._condition.notify()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What is accepted and not stored yet, near enough."""
+        return self._waiting_bytes
+
     def has_room(self) -> bool:
         """Whether another publication would be queued."""
         return self._waiting_bytes <= self._max_waiting_bytes

@@ -849,7 +849,9 @@ def test_a_chunked_body_over_the_limit_that_comes_at_once_is_refused(small: Site
 
 def test_a_chunked_body_that_never_ends_is_refused_on_the_way(small: Site) -> None:
     with small.wire.connect("http") as made:
-        made.sendall(b"POST /request HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        made.sendall(
+            b"POST /request HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         made.sendall(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
         made.sendall(b"100000\r\n" + b" " * 0x10000)
         assert made.recv(1 << 16).startswith(b"HTTP/1.1 413 ")

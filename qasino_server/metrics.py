@@ -1,0 +1,111 @@
+"""What is counted and measured, and how `/metrics` tells it (OpenMetrics, or Prometheus text).
+
+Counting is done where replies are made (`dispatch`) and by the heartbeat; what the store knows
+anyway is read when somebody asks. Names and units follow
+https://prometheus.io/docs/practices/naming/ : seconds and bytes, totals end in `_total`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import generate_latest as prometheus_text
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
+
+from qasino_server.errors import QasinoError
+from qasino_server.store.store import State
+
+OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_QUERY_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0)
+_ROTATION_BUCKETS = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
+
+
+_HELP = {
+    "generation_number": "The number of the snapshot",
+    "generation_age_seconds": "Time since the snapshot was made",
+    "generation_bytes": "Size of the snapshot's file",
+    "rows": "Rows of the snapshot",
+    "tables": "Tables of the snapshot",
+    "identities": "Identities that reported for the snapshot",
+    "missing": "Tables of identities that used to report and did not for the snapshot",
+    "queries_running": "Queries that run or wait",
+    "waiting_bytes": "Publications that wait to be stored",
+}
+
+
+class _Gauges:
+    """The state as a collector, read once for each scrape."""
+
+    def __init__(self, state: Callable[[], State]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        state = msgspec.structs.astuple(self._state())
+        for (name, help), value in zip(_HELP.items(), state, strict=True):
+            yield GaugeMetricFamily(f"qasino_{name}", help, value=value)
+
+
+class Metrics:
+    """The counters of one server."""
+
+    def __init__(self, state: Callable[[], State]) -> None:
+        self._registry = registry = CollectorRegistry()
+        registry.register(_Gauges(state))
+        self._publications = Counter(
+            "qasino_publications", "Publications stored", ["port"], registry=registry
+        )
+        self._rows = Counter("qasino_published_rows", "Rows stored", registry=registry)
+        self._bytes = Counter(
+            "qasino_published_bytes", "Size of the rows stored, as JSON", registry=registry
+        )
+        self._rejects = Counter(
+            "qasino_rejects", "Publications refused", ["reason"], registry=registry
+        )
+        self._queries = Counter(
+            "qasino_queries", "Queries answered", ["port", "outcome"], registry=registry
+        )
+        self._query_seconds = Histogram(
+            "qasino_query_seconds",
+            "Time from a query's arrival to its answer",
+            buckets=_QUERY_BUCKETS,
+            registry=registry,
+        )
+        self._rotation_seconds = Histogram(
+            "qasino_rotation_seconds",
+            "Time a rotation took",
+            buckets=_ROTATION_BUCKETS,
+            registry=registry,
+        )
+
+    def stored(self, port: str, nr_rows: int, size_bytes: int) -> None:
+        """A publication was stored."""
+        self._publications.labels(port).inc()
+        self._rows.inc(nr_rows)
+        self._bytes.inc(size_bytes)
+
+    def rejected(self, error: QasinoError) -> None:
+        """A publication was refused."""
+        self._rejects.labels(type(error).__name__).inc()
+
+    def answered(self, port: str, outcome: Any, seconds: float) -> None:
+        """A query was answered, well or with an error."""
+        name = type(outcome).__name__ if isinstance(outcome, QasinoError) else "ok"
+        self._queries.labels(port, name).inc()
+        self._query_seconds.observe(seconds)
+
+    def rotated(self, seconds: float) -> None:
+        """A generation became the snapshot."""
+        self._rotation_seconds.observe(seconds)
+
+    def exposition(self, accept: str) -> tuple[str, bytes]:
+        """Media type and text for a client that accepts these."""
+        if "application/openmetrics-text" in accept:
+            text: bytes = openmetrics_text(self._registry)  # type: ignore[no-untyped-call]  # theirs
+            return OPENMETRICS_TYPE, text
+        return PROMETHEUS_TYPE, prometheus_text(self._registry)

@@ -1,0 +1,136 @@
+"""What a monitoring system sees: /metrics and /healthz, and what is logged of queries."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_prometheus
+from wire import Wire
+
+from qasino_server.health import MISSED, Health
+from qasino_server.server import Server
+from qasino_server.store.store import State
+
+MakeServer = Callable[..., Server]
+OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
+
+
+def publish(wire: Wire, identity: str, rows: list[list[int]], name: str = "t") -> None:
+    table = {"tablename": name, "column_names": ["a"], "column_types": ["int"], "rows": rows}
+    wire.http_post("add_table_data", {"identity": identity, "table": table})
+
+
+def samples(wire: Wire) -> dict[str, float]:
+    """Every sample by its name and labels, from the OpenMetrics form."""
+    status, headers, body = wire.http("GET", path="/metrics", headers=OPENMETRICS)
+    assert status == 200
+    assert headers["content-type"].startswith("application/openmetrics-text")
+    return {
+        " ".join([sample.name, *(v for _, v in sorted(sample.labels.items()))]): sample.value
+        for family in read_openmetrics(body.decode())
+        for sample in family.samples
+    }
+
+
+def test_what_happened_is_counted(server: Server, wire: Wire) -> None:
+    publish(wire, "web-1", [[1], [2]])
+    publish(wire, "web-2", [[3]])
+    publish(wire, "", [[3]])
+    publish(wire, "web-3", [[1, 2]])
+    server.rotate()
+    wire.http_get({"op": "query", "sql": "select * from t"})
+    wire.http_get({"op": "query", "sql": "select nothing from t"})
+    wire.zmq_request({"op": "query", "sql": "select 1"})
+    found = samples(wire)
+    assert found["qasino_publications_total http"] == 2
+    assert found["qasino_published_rows_total"] == 3
+    assert found["qasino_published_bytes_total"] == len("[[1], [2]]") + len("[[3]]")
+    assert found["qasino_rejects_total BadRequest"] == 2
+    assert found["qasino_queries_total ok http"] == 1
+    assert found["qasino_queries_total SqlError http"] == 1
+    assert found["qasino_queries_total ok zmq"] == 1
+    assert found["qasino_query_seconds_count"] == 3
+    assert found["qasino_rotation_seconds_count"] == 1
+    assert (found["qasino_rows"], found["qasino_identities"], found["qasino_missing"]) == (3, 2, 0)
+    assert found["qasino_generation_bytes"] > 0
+    server.rotate()
+    assert samples(wire)["qasino_missing"] == 2
+
+
+def test_an_older_scraper_gets_the_older_text(wire: Wire) -> None:
+    status, headers, body = wire.http("GET", path="/metrics")
+    assert (status, headers["content-type"].split(";")[0]) == (200, "text/plain")
+    assert "qasino_generation_number" in {f.name for f in read_prometheus(body.decode())}
+
+
+def test_metrics_are_for_those_who_may_read(
+    make_server: MakeServer, wire_to: Callable[[Server], Wire], tmp_path: Path
+) -> None:
+    users = tmp_path / "users.yaml"
+    users.write_text(
+        "users: {agent: {tokens: [ta], roles: [publish]}, ann: {tokens: [tr], roles: [read]}}"
+    )
+    wire = wire_to(make_server(users_file=users))
+    assert wire.http("GET", path="/metrics")[0] == 401
+    assert wire.http("GET", path="/metrics", headers={"Authorization": "Bearer ta"})[0] == 403
+    assert wire.http("GET", path="/metrics", headers={"Authorization": "Bearer tr"})[0] == 200
+    assert wire.http("GET", path="/healthz")[0] == 200
+
+
+def test_health_is_told_to_everybody(wire: Wire) -> None:
+    for path in ("/healthz", "/healthz/live", "/healthz/ready"):
+        status, _, body = wire.http("GET", path=path)
+        assert status == 200
+        assert json.loads(body)["ready"] is True
+
+
+def test_a_server_whose_snapshot_grew_old_lives_but_is_not_ready() -> None:
+    def state(age_s: float) -> State:
+        return State(
+            generation_number=7,
+            generation_age_s=age_s,
+            generation_bytes=0,
+            nr_rows=0,
+            nr_tables=0,
+            nr_identities=0,
+            nr_missing=0,
+            queries_running=0,
+            waiting_bytes=0,
+        )
+
+    young, old = (Health(lambda age=age: state(age), 30.0) for age in (30.0, 30.0 * MISSED + 1))
+    assert young.answer("/healthz")[0] == 200
+    assert old.answer("/healthz")[0] == old.answer("/healthz/ready")[0] == 503
+    assert old.answer("/healthz/live")[0] == 200
+
+
+def test_slow_and_refused_queries_are_logged_with_who_asked(
+    make_server: MakeServer,
+    wire_to: Callable[[Server], Wire],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wire = wire_to(make_server(slow_query_s=1e-9))
+    with caplog.at_level(logging.WARNING, "qasino.dispatch"):
+        wire.http_get({"op": "query", "sql": "select 41 + 1"})
+    assert "port=http peer=127.0.0.1:" in caplog.text
+    assert "slow: select 41 + 1" in caplog.text
+
+
+def test_a_query_out_of_time_is_logged_and_a_mistake_is_not(
+    make_server: MakeServer,
+    wire_to: Callable[[Server], Wire],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wire = wire_to(make_server(query_timeout_s=0.1, slow_query_s=60.0))
+    endless = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c"
+    with caplog.at_level(logging.WARNING, "qasino.dispatch"):
+        wire.http_get({"op": "query", "sql": "select nothing"})
+        assert caplog.text == ""
+        wire.http_get({"op": "query", "sql": endless})
+    assert "did not end within 0.1 s" in caplog.text
+    assert endless in caplog.text
