@@ -1,0 +1,144 @@
+"""The live schema as values, and the queries that fetch it: what completion and \\d read.
+
+Nothing here is a connection; `ask` runs one query, typed, and returns its rows. Statics of
+SQLite itself (keywords, functions) come from the library this client has, until a server has
+told its own functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from qasino_cli.names import Names
+from qasino_server.table import Result
+
+Ask = Callable[[str], Result]
+
+_TABLES = "select tablename, nr_rows, static from qasino_server_tables"
+_COLUMNS = (
+    "select tablename, column_name, column_type, nr_identities, description"
+    " from qasino_server_columns order by tablename, position"
+)
+_VIEWS = (
+    "select v.viewname, c.name, c.type from qasino_server_views v, pragma_table_info(v.viewname) c"
+    " where v.loaded"
+)
+_FUNCTIONS = "select distinct name from pragma_function_list order by name"
+_OWN_PREFIX = "qasino_server_"
+_VALUES = (
+    "select {column} v, count(*) n from {table} where length({column}) <= 100"
+    " group by 1 order by n desc, v limit {limit}"
+)
+
+
+class ColumnFact(msgspec.Struct, frozen=True):
+    """A column of a table."""
+
+    name: str
+    type: str = ""
+    nr_identities: int = 0
+    """How many identities sent it for the snapshot."""
+    description: str = ""
+
+
+class TableFact(msgspec.Struct, frozen=True):
+    """A table or a view."""
+
+    name: str
+    kind: str
+    """table, static, internal (the server's own) or view."""
+    columns: tuple[ColumnFact, ...] = ()
+    nr_rows: int | None = None
+    """None for a view, whose rows would have to be counted."""
+
+    @property
+    def nr_identities(self) -> int:
+        """How many identities reported it, as its most common column tells."""
+        return max((column.nr_identities for column in self.columns), default=0)
+
+
+class Catalog(msgspec.Struct, frozen=True, dict=True):
+    """All tables and views of one snapshot, by lower-case name."""
+
+    tables: Mapping[str, TableFact] = {}
+    functions: tuple[str, ...] = ()
+    generation_number: int = 0
+
+    def table(self, name: str) -> TableFact | None:
+        """The table of that name, as SQLite compares names."""
+        return self.tables.get(name.lower())
+
+    @cached_property
+    def columns_by_name(self) -> dict[str, list[tuple[ColumnFact, TableFact]]]:
+        """Lower-case column name -> where it stands; made once for each snapshot, when needed."""
+        found: dict[str, list[tuple[ColumnFact, TableFact]]] = {}
+        for table in self.tables.values():
+            for column in table.columns:
+                found.setdefault(column.name.lower(), []).append((column, table))
+        return found
+
+    @cached_property
+    def column_index(self) -> Names:
+        """All column names, made ready to be searched."""
+        return Names(self.columns_by_name)
+
+
+EMPTY = Catalog()
+
+
+def fetch_catalog(ask: Ask) -> Catalog:
+    """The schema as the server has it now. Raises what `ask` raises."""
+    tables = ask(_TABLES)
+    columns = _grouped(ask(_COLUMNS).rows)
+    views = _grouped(ask(_VIEWS).rows)
+    facts = [_table(*row[:3], columns=columns.get(row[0], [])) for row in tables.rows]
+    facts += [_view(name, rows) for name, rows in views.items()]
+    return Catalog(
+        tables={fact.name.lower(): fact for fact in facts},
+        functions=tuple(row[0] for row in ask(_FUNCTIONS).rows),
+        generation_number=tables.generation_number,
+    )
+
+
+def _grouped(rows: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for name, *rest in rows:
+        found.setdefault(name, []).append(rest)
+    return found
+
+
+def _table(name: str, nr_rows: int, static: int, *, columns: list[Any]) -> TableFact:
+    own = name.lower().startswith(_OWN_PREFIX)
+    kind = "internal" if own else "static" if static else "table"
+    facts = tuple(ColumnFact(n, t, i, d or "") for n, t, i, d in columns)
+    return TableFact(name, kind, facts, nr_rows)
+
+
+def _view(name: str, columns: list[Any]) -> TableFact:
+    return TableFact(name, "view", tuple(ColumnFact(n, t) for n, t in columns))
+
+
+def quoted(name: str) -> str:
+    """A name as SQL takes it, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def fetch_values(ask: Ask, table: str, column: str, limit: int = 20) -> tuple[str, ...]:
+    """The commonest values of a column in the snapshot, as SQL literals, the commonest first.
+
+    Text longer than 100 characters is left out. Raises what `ask` raises.
+    """
+    sql = _VALUES.format(table=quoted(table), column=quoted(column), limit=limit)
+    rows = ask(sql).rows
+    return tuple(literal(value) for value, _ in rows)
+
+
+def literal(value: Any) -> str:
+    """A value as SQL writes it."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value)

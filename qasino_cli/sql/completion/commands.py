@@ -1,0 +1,45 @@
+"""Completion of the prompt's own commands, those that begin with a backslash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from qasino_cli.catalog import Catalog
+from qasino_cli.sql.completion.candidates import Candidate, Offer, ranked, table_meta
+
+
+def offered_commands(
+    before: str,
+    catalog: Catalog,
+    commands: Mapping[str, str],
+    saved: Sequence[str],
+    formats: Sequence[str],
+) -> list[Candidate]:
+    """The command at the beginning of the text, or its argument."""
+    command, blank, argument = before.lstrip().partition(" ")
+    if not blank:
+        offers = [
+            Offer(n, n, "command", 0, help, p) for p, (n, help) in enumerate(commands.items())
+        ]
+        fitting = [offer for offer in offers if offer.name.startswith(command)]
+        return ranked(fitting, "", len(command))
+    typed = argument.rpartition(" ")[2]
+    return ranked(_arguments(command, catalog, saved, formats), typed, len(typed))
+
+
+def _arguments(
+    command: str, catalog: Catalog, saved: Sequence[str], formats: Sequence[str]
+) -> list[Offer]:
+    if command in ("\\d", "\\dt", "\\dv"):
+        tables = list(catalog.tables.values())
+        if command == "\\dv":
+            tables = [table for table in tables if table.kind == "view"]
+        return [Offer(t.name, t.name, "table", 0, table_meta(t), p) for p, t in enumerate(tables)]
+    if command in ("\\run", "\\forget", "\\save"):
+        return [Offer(name, name, "command", 0, "saved query", p) for p, name in enumerate(saved)]
+    if command == "\\format":
+        return [Offer(name, name, "command", 0, "format", p) for p, name in enumerate(formats)]
+    if command in ("\\x", "\\timing"):
+        words = ("on", "off", "auto") if command == "\\x" else ("on", "off")
+        return [Offer(word, word, "command", 0, "", p) for p, word in enumerate(words)]
+    return []

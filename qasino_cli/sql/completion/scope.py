@@ -1,0 +1,270 @@
+"""What a half-written statement means at the cursor: which sources, which clause.
+
+A statement is read by parentheses. Each pair of them is a level; a level with a SELECT has its
+own sources (FROM on either side of the cursor), and sees those of the levels around it. Nothing
+here knows a schema: a source names a table, or the select list of a subquery.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from qasino_cli.sql.lexer import Token
+
+_CLAUSES = {
+    "SELECT": "select",
+    "FROM": "from",
+    "JOIN": "from",
+    "WHERE": "where",
+    "ON": "on",
+    "USING": "using",
+    "BY": "by",
+    "HAVING": "where",
+    "LIMIT": "limit",
+    "OFFSET": "limit",
+    "VALUES": "values",
+    "UNION": "start",
+    "EXCEPT": "start",
+    "INTERSECT": "start",
+}
+_SOURCE_ENDS = {
+    "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "ON", "USING", "JOIN", "LEFT", "RIGHT", "FULL",
+    "INNER", "OUTER", "CROSS", "NATURAL", "UNION", "EXCEPT", "INTERSECT", "WINDOW", "INDEXED",
+    "NOT", "SELECT", "FROM",
+}  # fmt: skip
+
+
+class Group:
+    """What stands between two parentheses, or the whole statement."""
+
+    def __init__(self, start: int, parent: Group | None = None) -> None:
+        self.start = start
+        self.end: int | None = None
+        """Where its `)` stands; None while there is none."""
+        self.parent = parent
+        self.items: list[Token | Group] = []
+
+    def keywords(self) -> list[str]:
+        """The words of this level, upper case, '' for everything else."""
+        return [
+            item.upper if isinstance(item, Token) and item.kind == "word" else ""
+            for item in self.items
+        ]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One thing a level selects from."""
+
+    alias: str
+    """The name it goes by; '' for a subquery without one."""
+    table: str | None = None
+    schema: str | None = None
+    subquery: Group | None = None
+    columns: tuple[str, ...] | None = None
+    """Column names where the statement itself tells them (`WITH t(a, b)`)."""
+    at: int = 0
+    """Where it stands in the text."""
+
+
+def grouped(found: list[Token], cursor: int) -> tuple[Group, Group]:
+    """The statement as groups, and the innermost of them that holds the cursor."""
+    root = here = Group(0)
+    for token in found:
+        if token.kind == "operator" and token.text == "(":
+            inner = Group(token.start, here)
+            here.items.append(inner)
+            here = inner
+        elif token.kind == "operator" and token.text == ")" and here.parent is not None:
+            here.end = token.start
+            here = here.parent
+        else:
+            here.items.append(token)
+    return root, _holding(root, cursor)
+
+
+def _holding(group: Group, cursor: int) -> Group:
+    """The innermost group around the cursor; without recursion, however deep it is."""
+    while True:
+        for item in group.items:
+            if isinstance(item, Group) and item.start < cursor:
+                if item.end is None or cursor <= item.end:
+                    group = item
+                    break
+        else:
+            return group
+
+
+def clause_at(group: Group, cursor: int) -> str:
+    """The clause the cursor stands in, from the last keyword before it on that level."""
+    clause = "start"
+    for item in group.items:
+        if item.start >= cursor:
+            break
+        if isinstance(item, Token) and item.kind == "word" and item.end < cursor:
+            clause = _CLAUSES.get(item.upper, clause)
+    return clause
+
+
+def levels(group: Group) -> list[Group]:
+    """The group and those around it, the innermost first."""
+    found = [group]
+    while found[-1].parent is not None:
+        found.append(found[-1].parent)
+    return found
+
+
+def select_level(group: Group) -> Group:
+    """The nearest level with a SELECT of its own: parentheses of an expression are none."""
+    for level in levels(group):
+        if "SELECT" in level.keywords():
+            return level
+    return group
+
+
+def core_around(level: Group, cursor: int) -> list[Token | Group]:
+    """The items of the SELECT the cursor is in, where a level has several with UNION."""
+    core: list[Token | Group] = []
+    for item in level.items:
+        if isinstance(item, Token) and item.upper in ("UNION", "EXCEPT", "INTERSECT"):
+            if item.start >= cursor:
+                break
+            core = []
+        core.append(item)
+    return core
+
+
+def sources(items: list[Token | Group]) -> list[Source]:
+    """What these items select from, in order."""
+    found: list[Source] = []
+    expecting = False
+    in_from = False
+    n = 0
+    while n < len(items):
+        item = items[n]
+        word = item.upper if isinstance(item, Token) and item.kind == "word" else ""
+        if word in ("FROM", "JOIN"):
+            expecting = in_from = True
+            n += 1
+        elif in_from and isinstance(item, Token) and item.text == ",":
+            expecting = True
+            n += 1
+        elif expecting and word not in _SOURCE_ENDS:
+            source, n = _source(items, n)
+            expecting = False
+            if source is not None:
+                found.append(source)
+        else:
+            if word in ("WHERE", "GROUP", "ORDER", "LIMIT", "HAVING"):
+                in_from = False
+            n += 1
+    return found
+
+
+def _source(items: list[Token | Group], n: int) -> tuple[Source | None, int]:
+    """The source that begins at item n, and where the rest begins."""
+    first = items[n]
+    if isinstance(first, Group):
+        alias, n = _alias(items, n + 1)
+        if "SELECT" in first.keywords() or "VALUES" in first.keywords():
+            return Source(alias, subquery=first, at=first.start), n
+        return None, n
+    if first.kind not in ("word", "quoted"):
+        return None, n + 1
+    schema, name, n = None, first.name, n + 1
+    if n + 1 < len(items) and _text(items[n]) == ".":
+        after = items[n + 1]
+        if isinstance(after, Token) and after.kind in ("word", "quoted"):
+            schema, name, n = name, after.name, n + 2
+    if n < len(items) and isinstance(items[n], Group):
+        n += 1  # a table function's arguments
+    alias, n = _alias(items, n)
+    return Source(alias or name, table=name, schema=schema, at=first.start), n
+
+
+def _alias(items: list[Token | Group], n: int) -> tuple[str, int]:
+    if n < len(items) and _word(items[n]) == "AS":
+        n += 1
+    if n < len(items):
+        item = items[n]
+        if isinstance(item, Token) and item.kind in ("word", "quoted"):
+            if item.kind == "quoted" or item.upper not in _SOURCE_ENDS:
+                return item.name, n + 1
+    return "", n
+
+
+def ctes(level: Group) -> list[Source]:
+    """The common table expressions of a level: `WITH a AS (..), b(x, y) AS (..)`."""
+    words = level.keywords()
+    if not words or "WITH" not in words[:2]:
+        return []
+    found: list[Source] = []
+    items, n = level.items, words.index("WITH") + 1
+    while n < len(items):
+        item = items[n]
+        word = _word(item)
+        if word == "SELECT":
+            break
+        if isinstance(item, Token) and item.kind in ("word", "quoted") and word != "RECURSIVE":
+            source, n = _cte(items, n)
+            if source is not None:
+                found.append(source)
+        else:
+            n += 1
+    return found
+
+
+def _cte(items: list[Token | Group], n: int) -> tuple[Source | None, int]:
+    first = items[n]
+    assert isinstance(first, Token)
+    columns: tuple[str, ...] | None = None
+    n += 1
+    if n < len(items) and isinstance(group := items[n], Group):
+        columns = tuple(
+            item.name
+            for item in group.items
+            if isinstance(item, Token) and item.kind in ("word", "quoted")
+        )
+        n += 1
+    while n < len(items) and _word(items[n]) in ("AS", "NOT", "MATERIALIZED"):
+        n += 1
+    if n < len(items) and isinstance(body := items[n], Group):
+        return Source(first.name, subquery=body, columns=columns, at=first.start), n + 1
+    return None, n
+
+
+def select_list(group: Group) -> list[list[Token | Group]]:
+    """The items of each output column of a SELECT."""
+    words = group.keywords()
+    if "SELECT" not in words:
+        return []
+    columns: list[list[Token | Group]] = [[]]
+    for item in group.items[words.index("SELECT") + 1 :]:
+        word = _word(item)
+        if word in ("FROM", "WHERE", "UNION", "EXCEPT", "INTERSECT", "ORDER", "GROUP", "LIMIT"):
+            break
+        if _text(item) == ",":
+            columns.append([])
+        elif word not in ("DISTINCT", "ALL") or columns[-1]:
+            columns[-1].append(item)
+    return [column for column in columns if column]
+
+
+def output_name(column: list[Token | Group]) -> str | None:
+    """What an output column is called; None for an expression without a name, and for `*`."""
+    last = column[-1]
+    if not isinstance(last, Token) or last.kind not in ("word", "quoted"):
+        return None
+    if len(column) == 1 or _text(column[-2]) == "." or _word(column[-2]) == "AS":
+        return last.name
+    before = column[-2]
+    if isinstance(before, Group) or before.kind != "operator":
+        return last.name
+    return None
+
+
+def _word(item: Token | Group) -> str:
+    return item.upper if isinstance(item, Token) and item.kind == "word" else ""
+
+
+def _text(item: Token | Group) -> str:
+    return item.text if isinstance(item, Token) else ""

@@ -1,0 +1,86 @@
+"""The live schema, fetched from a real server with names and values that want quoting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from wire import Wire
+
+from qasino_cli.catalog import EMPTY, Ask, ColumnFact, TableFact, fetch_catalog, fetch_values
+from qasino_cli.client import open_client
+from qasino_cli.connection import Connection
+from qasino_cli.errors import ServerRefused
+from qasino_server.message import Query
+from qasino_server.server import Server
+
+
+@pytest.fixture
+def ask(server: Server) -> Iterator[Ask]:
+    client = open_client(Connection(host="127.0.0.1", port=server.ports["zmq"]))
+    yield lambda sql: client.query(Query(sql=sql, typed=True))
+    client.close()
+
+
+def publish(wire: Wire, identity: str, table: dict[str, object], **options: object) -> None:
+    wire.http_post("add_table_data", {"identity": identity, "table": table, **options})
+
+
+HOSTS = {
+    "tablename": "order",
+    "column_names": ["group", "n"],
+    "column_types": ["text", "int"],
+    "column_descriptions": ["who they are with", ""],
+    "rows": [["it's", 1], ["it's", 2], ["a\nb", 3], ["x" * 200, 4], [None, 5]],
+}
+
+
+@pytest.fixture
+def full(server: Server, wire: Wire, tmp_path: Path) -> None:
+    (tmp_path / "views.conf").write_text(
+        '- viewname: few\n  view: create view few as select n from "order"\n'
+        "- viewname: broken\n  view: create view broken as select nothing\n"
+    )
+    publish(wire, "web-1", HOSTS)
+    publish(wire, "web-2", HOSTS)
+    publish(wire, "web-1", {**HOSTS, "tablename": "racks"}, static=1)
+    server.rotate()
+
+
+def test_the_catalog_has_tables_views_and_functions(ask: Ask, full: None) -> None:
+    catalog = fetch_catalog(ask)
+    columns = (
+        ColumnFact("group", "TEXT", 2, "who they are with"),
+        ColumnFact("n", "INTEGER", 2, ""),
+    )
+    assert catalog.table("ORDER") == TableFact("order", "table", columns, 10)
+    assert catalog.tables["order"].nr_identities == 2
+    assert catalog.tables["few"] == TableFact("few", "view", (ColumnFact("n", "INTEGER"),))
+    assert "broken" not in catalog.tables
+    assert catalog.tables["racks"].kind == "static"
+    assert catalog.tables["qasino_server_info"].kind == "internal"
+    assert {"count", "json_extract", "median"} <= set(catalog.functions)
+    assert catalog.generation_number > 0
+
+
+def test_an_empty_server_has_its_own_tables(ask: Ask) -> None:
+    assert {table.kind for table in fetch_catalog(ask).tables.values()} == {"internal"}
+
+
+def test_the_commonest_values_come_first_as_literals(ask: Ask, full: None) -> None:
+    assert fetch_values(ask, "order", "group") == ("'it''s'", "'a\nb'")
+    assert fetch_values(ask, "order", "n", limit=2) == ("1", "2")
+
+
+@pytest.mark.parametrize("name", ["none", 'x" union select 1 --', "; drop table t"])
+def test_a_name_that_is_none_is_an_error_and_nothing_else(
+    ask: Callable[[str], object], name: str
+) -> None:
+    with pytest.raises(ServerRefused, match="no such table"):
+        fetch_values(ask, name, "a")  # type: ignore[arg-type]
+
+
+def test_without_a_server_nothing_is_known() -> None:
+    assert EMPTY.table("x") is None
+    assert EMPTY.columns_by_name == {}

@@ -1,0 +1,218 @@
+"""What completion offers at a cursor (`|`), and what it never does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from qasino_cli.catalog import Catalog, ColumnFact, TableFact
+from qasino_cli.sql.completion import Candidate, complete
+
+HOSTS = TableFact(
+    "hosts",
+    "table",
+    (
+        ColumnFact("host", "TEXT", 12),
+        ColumnFact("dc", "TEXT", 12),
+        ColumnFact("free_mb", "INTEGER", 12),
+        ColumnFact("order", "INTEGER", 1),
+    ),
+    120,
+)
+DISKS = TableFact(
+    "disks",
+    "table",
+    (
+        ColumnFact("host", "TEXT", 3),
+        ColumnFact("device", "TEXT", 3),
+        ColumnFact("used_pct", "REAL", 3),
+    ),
+    9,
+)
+BUSY = TableFact("busy", "view", (ColumnFact("host", "TEXT"), ColumnFact("load", "")))
+INFO = TableFact("qasino_server_info", "internal", (ColumnFact("generation_number", "INTEGER", 1),))
+ODD = TableFact("group", "table", (ColumnFact("a", "TEXT", 1),), 1)
+CATALOG = Catalog(
+    tables={t.name: t for t in (HOSTS, DISKS, BUSY, INFO, ODD)},
+    functions=("count", "coalesce", "max", "min"),
+    generation_number=7,
+)
+COMMANDS = {"\\d": "describe", "\\dt": "tables", "\\format": "choose a format", "\\run": "run"}
+VALUES = {
+    ("hosts", "dc"): ["'BOS'", "'NYC'", "'it''s'"],
+    ("hosts", "free_mb"): ["1024", "7"],
+}
+
+
+def offered(marked: str) -> list[Candidate]:
+    """The candidates at the `|` of a text."""
+    text, _, rest = marked.partition("|")
+    return complete(
+        text + rest,
+        len(text),
+        CATALOG,
+        lambda table, column: VALUES.get((table, column)),
+        COMMANDS,
+        saved=("fullest", "slow"),
+        formats=("csv", "table", "tsv"),
+    )
+
+
+def texts(marked: str) -> list[str]:
+    return [candidate.text for candidate in offered(marked)]
+
+
+@pytest.mark.parametrize(
+    ("marked", "first"),
+    [
+        # tables and views
+        ("select * from |", ["hosts", "disks", "busy", '"group"', "qasino_server_info", "prev"]),
+        ("select * from h|", ["hosts"]),
+        ("select * from di|", ["disks"]),
+        ("select * from grp|", ['"group"']),
+        ("select * from hosts join d|", ["disks"]),
+        ("select * from hosts, d|", ["disks"]),
+        ("select * from prev.|", ["hosts", "disks"]),
+        ("select * from (|", ["hosts"]),
+        ("SELECT * FROM hosts WH|", ["WHERE"]),
+        # columns, FROM on either side
+        ("select | from hosts", ["host", "dc", "free_mb", '"order"']),
+        ("select fr| from hosts", ["free_mb"]),
+        ("select mb| from hosts", ["free_mb"]),
+        ("select fmb| from hosts", ["free_mb"]),
+        ("select host, | from hosts", ["host", "dc"]),
+        ("select * from hosts where d|", ["dc"]),
+        ("select * from hosts order by f|", ["free_mb"]),
+        ("select count(d|) from hosts", ["dc"]),
+        ("select f|\nfrom hosts\nwhere 1", ["free_mb"]),
+        # aliases
+        ("select h.| from hosts h", ["host", "dc", "free_mb", '"order"']),
+        ("select x.d| from hosts as x", ["dc"]),
+        ("select d.| from hosts h join disks d", ["host", "device", "used_pct"]),
+        ("select hosts.f| from hosts", ["free_mb"]),
+        ('select "h".| from hosts "h"', ["host"]),
+        ("select host x| from hosts", []),
+        ("select p.u| from prev.disks p", ["used_pct"]),
+        # ambiguous columns are told apart
+        ("select hos| from hosts h join disks d", ["h.host", "d.host"]),
+        # joins
+        ("select * from hosts h join disks d on |", ["h.host = d.host"]),
+        ("select * from hosts h join disks d using (|", ["host"]),
+        ("select * from hosts h join disks d using (|)", ["host"]),
+        # subqueries and common table expressions
+        ("select s.| from (select host, max(free_mb) as m from hosts) s", ["host", "m"]),
+        ("select s.| from (select * from disks) as s", ["host", "device", "used_pct"]),
+        (
+            "select s.| from (select d.*, 1 one from disks d) s",
+            ["host", "device", "used_pct", "one"],
+        ),
+        ("with w as (select dc from hosts) select | from w", ["dc"]),
+        ("with w(a, b) as (select 1, 2) select w.| from w", ["a", "b"]),
+        ("with w as (select 1 one) select * from w|", ["w"]),
+        ("with a as (select dc from hosts), b as (select * from a) select b.| from b", ["dc"]),
+        ("select * from hosts h where exists (select 1 from disks d where d.host = h.|)", ["host"]),
+        ("select * from hosts where host in (select de| from disks)", ["device"]),
+        ("select host from disks union select d| from hosts", ["dc"]),
+        # aliases of the select list
+        ("select dc place from hosts order by pl|", ["place"]),
+        # no FROM yet
+        ("select used|", ["used_pct"]),
+        # functions and keywords
+        ("select coal| from hosts", ["coalesce("]),
+        ("sel|", ["select"]),
+        ("SEL|", ["SELECT"]),
+        ("select 1 f|", ["from"]),
+        # several statements
+        ("select 1 from disks; select d| from hosts; select 2", ["dc"]),
+        # ours
+        ("show |", ["tables", "info", "connections", "views", "queries"]),
+        ("desc h|", ["hosts"]),
+        ("desc view |", ["busy"]),
+        ("set |", ["use_write_db = true"]),
+        # literal values
+        ("select * from hosts where dc = '|", ["'BOS'", "'NYC'", "'it''s'"]),
+        ("select * from hosts where dc = 'N|", ["'NYC'"]),
+        ("select * from hosts where dc = |", ["'BOS'"]),
+        ("select * from hosts where dc in ('|", ["'BOS'"]),
+        ("select * from hosts where dc in ('BOS', '|", ["'BOS'", "'NYC'"]),
+        ("select * from hosts x where x.dc like 'B|", ["'BOS'"]),
+        ("select * from hosts where free_mb > |", ["1024", "7"]),
+        ("select * from hosts where dc not in ('N|", ["'NYC'"]),
+        # commands
+        ("\\|", ["\\d", "\\dt", "\\format", "\\run"]),
+        ("\\d h|", ["hosts"]),
+        ("\\dv |", ["busy"]),
+        ("\\format c|", ["csv"]),
+        ("\\run f|", ["fullest"]),
+    ],
+)
+def test_the_likeliest_come_first(marked: str, first: list[str]) -> None:
+    assert texts(marked)[: len(first)] == first
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "select 1 -- fro|",
+        "select 1 /* ho|",
+        "select /* ho| */ 1",
+        "select 'ho|",
+        "select * from hosts where host = 'x|",
+        "select 12|",
+        "kill |",
+        "\\i |",
+    ],
+)
+def test_nothing_is_offered_where_nothing_can_be_known(marked: str) -> None:
+    assert texts(marked) == []
+
+
+def test_what_is_beside_a_name_tells_its_type_its_table_and_who_reports_it() -> None:
+    metas = {c.text: c.meta for c in offered("select | from hosts")}
+    assert metas["free_mb"] == "INTEGER · hosts · 12 identities"
+    assert metas['"order"'] == "INTEGER · hosts · 1 identity"
+    tables = {c.text: c.meta for c in offered("select * from |")}
+    assert tables["hosts"] == "table · 12 identities · 120 rows"
+    assert tables["busy"] == "view"
+
+
+def test_a_candidate_replaces_what_was_typed() -> None:
+    candidate = offered("select * from hosts where dc = 'NY|'")[0]
+    assert (candidate.text, candidate.start) == ("'NYC'", -3)
+
+
+def test_a_column_of_several_tables_says_so_before_there_is_a_from() -> None:
+    assert offered("select hos|")[0].meta == "TEXT · hosts and 2 more · 12 identities"
+
+
+@given(
+    st.text(alphabet="selct from,()'\"`[]\\.;-*/=hostdikw\n\x00é💡", max_size=200),
+    st.integers(0, 200),
+)
+@example("select * from (((((((((", 20)
+@example("with with with (", 16)
+@example("select ..... from hosts.", 24)
+def test_no_text_makes_it_fail(text: str, cursor: int) -> None:
+    for candidate in complete(text, cursor, CATALOG, lambda t, c: ["'x'"], COMMANDS):
+        assert candidate.text
+        assert -cursor <= candidate.start <= 0
+
+
+SQL_WORDS = st.sampled_from(
+    ["select", "from", "hosts", "h", ".", ",", "(", ")", "join", "on", "using", "where", "=", "'",
+     "with", "as", "union", "order", "by", "in", "dc", ";", "*", "show", "desc", '"']
+)  # fmt: skip
+
+
+@given(st.lists(SQL_WORDS, max_size=40), st.integers(0, 300))
+def test_no_statement_makes_it_fail(words: Sequence[str], cursor: int) -> None:
+    complete(" ".join(words), cursor, CATALOG, lambda t, c: None, COMMANDS)
+    complete("".join(words), cursor, CATALOG, lambda t, c: None, COMMANDS)
+
+
+def test_deep_nesting_is_read() -> None:
+    text = "select * from " + "(select * from " * 3000
+    assert complete(text, len(text), CATALOG, lambda t, c: None)[0].text == "hosts"
