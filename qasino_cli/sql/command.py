@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 
 from qasino_cli import options
+from qasino_cli.config import load_config
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, on_terminal, typed_in
-from qasino_cli.errors import InputRejected, UsageFault
-from qasino_cli.readers import read_file, shown_path
+from qasino_cli.sql.batch import Batch
 from qasino_cli.sql.present import FORMATS, choose_format
+from qasino_cli.sql.scripts import given_statements, piped_statements
 from qasino_cli.sql.session import Session
-from qasino_cli.sql.statements import split_all
-from qasino_server.statement import split
 
 
 @options.connected
@@ -44,6 +41,21 @@ def sql(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Go on after a statement that failed.")
     ] = False,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="csv and tsv without the line of names.")
+    ] = False,
+    null: Annotated[
+        str | None,
+        typer.Option(
+            "--null",
+            metavar="TEXT",
+            help=r"What NULL is in csv and tsv. [default: nothing in csv, \N in tsv]",
+            show_default=False,
+        ),
+    ] = None,
+    fail_empty: Annotated[
+        bool, typer.Option("--fail-empty", help="Exit with 5 where a query has no rows.")
+    ] = False,
     identity: Annotated[
         str | None, typer.Option("-I", "--identity", metavar="IDENTITY", hidden=True)
     ] = None,
@@ -52,7 +64,7 @@ def sql(
 
     stdout gets the answers and nothing else. SHOW tables, SHOW info, SHOW queries and
     DESC TABLE show what there is; SET use_write_db = true asks the generation being
-    collected instead of the last finished one.
+    collected instead of the last finished one. At the prompt \\? lists its commands.
 
     \b
     Examples:
@@ -60,51 +72,22 @@ def sql(
       qasino sql -s http://stats:15597 -q "select * from mounts" --format csv > mounts.csv
       echo "select count(*) from processes;" | qasino sql
     """
-    form = choose_format(form, os.environ.get("QASINO_FORMAT"), on_terminal())
+    config = load_config()
+    for_eyes = on_terminal() and null is None and not no_header
+    chosen = choose_format(form, os.environ.get("QASINO_FORMAT"), for_eyes, config.format)
+    batch = Batch(
+        form=chosen,
+        keep_going=keep_going,
+        header=not no_header,
+        null=null,
+        fail_empty=fail_empty,
+    )
     given = given_statements(query or [], file or [])
-    with Session(connection, form) as session:
+    with Session(connection) as session:
         if given:
-            return session.run_all(given, keep_going)
+            return batch.run(session, given)
         if not typed_in():
-            return session.run_all(piped_statements(), keep_going)
-        return _converse(session)
+            return batch.run(session, piped_statements())
+        from qasino_cli.sql.repl import converse  # prompt_toolkit takes 100 ms to import
 
-
-def _converse(session: Session) -> ExitCode:
-    from qasino_cli.sql.prompt import converse
-
-    return converse(session)
-
-
-def given_statements(queries: Sequence[str], files: Sequence[str]) -> list[str]:
-    """The statements of -q and -f, in this order. Raises UsageFault where they hold none."""
-    texts = [*queries, *(_read_text(path) for path in files)]
-    statements = [statement for text in texts for statement in split_all(text)]
-    if texts and not statements:
-        raise UsageFault("there is no statement in what -q and -f give")
-    return statements
-
-
-def _read_text(path: str) -> str:
-    return _decoded(shown_path(path), read_file(path))
-
-
-def _decoded(name: str, body: bytes) -> str:
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = body.count(b"\n", 0, error.start) + 1
-        raise InputRejected(
-            f"{name}: line {line}: byte 0x{body[error.start]:02x} is not UTF-8"
-        ) from None
-
-
-def piped_statements() -> Iterator[str]:
-    """Statements from standard input, each as soon as its `;` has come."""
-    typed = ""
-    for line in sys.stdin.buffer:
-        typed += _decoded("standard input", line)
-        if ";" in line.decode(errors="replace"):
-            statements, typed = split(typed)
-            yield from statements
-    yield from split_all(typed)
+        return converse(session, config, chosen)

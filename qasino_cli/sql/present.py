@@ -1,6 +1,6 @@
-"""Result -> the text of a format. Pure, but for the table on a terminal, which rich draws.
+"""Result -> the text of a format. Pure.
 
-table      for eyes: columns aligned, numbers to the right, NULL told from ''
+table      for eyes: columns aligned, numbers to the right, NULL told from '' (see `layout`)
 text       the seed's table, as the line port draws it
 csv tsv ndjson   the server's own streams: what HTTP answers, byte for byte
 json       an array of objects for each result
@@ -18,7 +18,6 @@ import msgspec
 from qasino_cli.cells import right_aligned, shown_cell
 from qasino_cli.errors import UsageFault
 from qasino_server.render import (
-    Stream,
     distinct,
     json_cell,
     stream_for,
@@ -35,12 +34,17 @@ _BATCH_ROWS = 1000
 Pieces = Iterator[str]
 
 
-def choose_format(option: str | None, environment: str | None, terminal: bool) -> str:
+def choose_format(
+    option: str | None, environment: str | None, terminal: bool, usual: str | None = None
+) -> str:
     """The format that is meant: the option, else QASINO_FORMAT, else what stdout is.
 
-    Raises UsageFault for one that does not exist.
+    `usual` is what the configuration wants on a terminal. Raises UsageFault for one that does
+    not exist.
     """
-    for source, name in (("--format", option), ("QASINO_FORMAT", environment)):
+    of_terminal = usual if terminal else None
+    sources = ("--format", option), ("QASINO_FORMAT", environment), ("config.yaml", of_terminal)
+    for source, name in sources:
         if name:
             if name not in FORMATS:
                 raise UsageFault(
@@ -55,18 +59,26 @@ def wants_strings(form: str) -> bool:
     return form == "text"
 
 
-def present(result: Result, form: str) -> Pieces:
-    """The answer in any format but `table`, in pieces of whole lines."""
-    stream = stream_for(form)
-    if stream is not None:
-        return _streamed(result, stream)
+def present(result: Result, form: str, header: bool = True, null: str | None = None) -> Pieces:
+    """The answer in any format but `table`, in pieces of whole lines.
+
+    `header` and `null` are for csv and tsv: without the names, NULL as this text.
+    """
+    if form in STREAMS:
+        return _streamed(result, form, header, null)
     return _WRITERS[form](result)
 
 
-def _streamed(result: Result, stream: Stream) -> Pieces:
-    yield stream.head(result.column_names)
+def _streamed(result: Result, form: str, header: bool, null: str | None) -> Pieces:
+    stream = stream_for(form)
+    assert stream is not None
+    head = stream.head(result.column_names)
+    if header:
+        yield head
     rows = iter(result.rows)
     while batch := list(islice(rows, _BATCH_ROWS)):
+        if null is not None and (null or form != "csv"):  # in csv an empty text would be quoted
+            batch = [tuple(null if cell is None else cell for cell in row) for row in batch]
         yield stream.rows(batch)
 
 

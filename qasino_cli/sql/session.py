@@ -1,35 +1,36 @@
-"""One statement after the other: ask, present, say what went wrong, cancel on Ctrl-C."""
+"""A server to ask: one statement at a time, cancelled on Ctrl-C. Nothing is shown here."""
 
 from __future__ import annotations
 
+import queue
+import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
-from qasino_cli.console import ExitCode, code_for, on_terminal, say, write
-from qasino_cli.errors import BrokenOff, ServerRefused
-from qasino_cli.sql.present import STREAMS, present, wants_strings
-from qasino_cli.sql.statements import Leave, SetWriteDb, own_command
-from qasino_server.errors import QasinoError, SqlError
+from qasino_cli.console import say
+from qasino_cli.sql.present import STREAMS, wants_strings
+from qasino_server.errors import QasinoError
 from qasino_server.message import Query
-from qasino_server.render import visible, width
 from qasino_server.table import Result
 
 CANCEL_TIMEOUT_S = 2.0
-"""Who pressed Ctrl-C does not wait longer than that for the server to hear of it."""
+CANCEL_PATIENCE_S = 0.2
+"""Who pressed Ctrl-C has the prompt again after that, whatever the server does."""
+ASIDE_TIMEOUT_S = 2.0
+"""The most it may take to find out more about an error."""
 
 
 class Session:
-    """A client, a format, and what SET has set. Use it as a context manager."""
+    """A client and what SET has set. Use it as a context manager; belongs to one thread."""
 
-    def __init__(self, connection: Connection, form: str) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.use_write_db = False
         self._client: Client = open_client(connection)
-        self._form = form
-        self._use_write_db = False
 
     def __enter__(self) -> Session:
         return self
@@ -37,98 +38,73 @@ class Session:
     def __exit__(self, *exception: object) -> None:
         self._client.close()
 
-    def run_all(self, statements: Iterable[str], keep_going: bool = False) -> ExitCode:
-        """Run statements to the end, to a `quit`, or to the first error; the code of the first.
+    def query(self, statement: str, form: str = "table") -> Result:
+        """The whole answer, as a format needs it.
 
-        With `keep_going` errors of statements end nothing. Unreachable always does.
+        Raises what the client raises, and KeyboardInterrupt once the query is being cancelled.
         """
-        code = ExitCode.OK
-        for statement in statements:
-            try:
-                if not self.run(statement):
-                    break
-            except (ServerRefused, SqlError) as error:
-                say(error_text(statement, error))
-                code = code or code_for(error)
-                if not keep_going:
-                    break
-        return code
-
-    def run(self, statement: str) -> bool:
-        """Run one statement; False where it says to leave.
-
-        Raises what the client raises, and KeyboardInterrupt once a running query is cancelled.
-        """
-        command = own_command(statement)
-        if isinstance(command, Leave):
-            return False
-        if isinstance(command, SetWriteDb):
-            self._use_write_db = command.on
-            say(f"asking the {'generation being collected' if command.on else 'snapshot'}")
-            return True
-        self._ask(self._query(statement))
-        return True
-
-    def _query(self, statement: str) -> Query:
-        return Query(
-            sql=statement,
-            typed=not wants_strings(self._form),
-            query_id=uuid.uuid4().hex,
-            use_write_db=self._use_write_db,
-            format=self._form,
-        )
-
-    def _ask(self, query: Query) -> None:
+        query = self._query(statement, form)
         try:
-            chunks = self._client.stream(query) if self._form in STREAMS else None
-            if chunks is not None:
-                _pour(chunks)
-                return
-            result = self._client.query(query)
+            return self._client.query(query)
         except KeyboardInterrupt:
             self._cancel(query)
             raise
-        self._show(result)
 
-    def _show(self, result: Result) -> None:
-        if self._form == "table":
-            from qasino_cli.sql import table_view  # rich takes 30 ms to import
+    def stream(self, statement: str, form: str) -> Iterator[bytes] | None:
+        """The answer in a streamed format as it comes; None where it only comes whole."""
+        if form not in STREAMS:
+            return None
+        query = self._query(statement, form)
+        chunks = self._client.stream(query)
+        return None if chunks is None else self._cancellable(chunks, query)
 
-            table_view.draw(result)
-            if on_terminal():
-                say(table_view.note(result))
-        else:
-            for piece in present(result, self._form):
-                write(piece)
-        if result.truncated:
-            say(f"cut after {result.nr_rows} rows: the server returns no more at once (--max-rows)")
-
-    def _cancel(self, query: Query) -> None:
-        """Tell the server, on a connection of its own: the other one waits for the answer."""
-        hasty = msgspec.structs.replace(self._connection, timeout_s=CANCEL_TIMEOUT_S)
+    def aside(self, sql: str) -> Result:
+        """A small question of our own, quickly or not at all. Raises what the client raises."""
+        hasty = msgspec.structs.replace(
+            self.connection, timeout_s=min(ASIDE_TIMEOUT_S, self.connection.timeout_s)
+        )
         client = open_client(hasty)
         try:
-            client.cancel(query.query_id or "")
-            say("cancelled")
-        except QasinoError as error:
-            say(f"interrupted; the query could not be cancelled: {error.sentence}")
+            return client.query(Query(sql=sql, typed=True))
         finally:
             client.close()
 
+    def _query(self, statement: str, form: str) -> Query:
+        return Query(
+            sql=statement,
+            typed=not wants_strings(form),
+            query_id=uuid.uuid4().hex,
+            use_write_db=self.use_write_db,
+            format=form,
+        )
 
-def _pour(chunks: Iterator[bytes]) -> None:
-    for chunk in chunks:
-        write(chunk)
+    def _cancellable(self, chunks: Iterator[bytes], query: Query) -> Iterator[bytes]:
+        try:
+            yield from chunks
+        except KeyboardInterrupt:
+            self._cancel(query)
+            raise
 
+    def _cancel(self, query: Query) -> None:
+        """Tell the server, on a connection of its own: the other one waits for the answer.
 
-def error_text(statement: str, error: ServerRefused | SqlError) -> str:
-    """The server's sentence, and a caret under the place in the statement where it knows one."""
-    if isinstance(error, BrokenOff):
-        return error.sentence
-    text = f"SQL error: {error.sentence}"
-    if error.offset is None or not 0 <= error.offset <= len(statement):
-        return text
-    begins = statement.rfind("\n", 0, error.offset) + 1
-    line = statement[begins:].split("\n", 1)[0]
-    column = width(visible(statement[begins : error.offset]))
-    return f"{text}\n  {visible(line)}\n  {' ' * column}^"
+        In a thread, so that a server that does not even answer that holds nobody up.
+        """
+        outcome: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+        def tell() -> None:
+            hasty = msgspec.structs.replace(self.connection, timeout_s=CANCEL_TIMEOUT_S)
+            client = open_client(hasty)
+            try:
+                client.cancel(query.query_id or "")
+                outcome.put("cancelled")
+            except QasinoError as error:
+                outcome.put(f"interrupted; the query could not be cancelled: {error.sentence}")
+            finally:
+                client.close()
+
+        threading.Thread(target=tell, name="cancel", daemon=True).start()
+        try:
+            say(outcome.get(timeout=CANCEL_PATIENCE_S))
+        except queue.Empty:
+            say("interrupted; the server has not confirmed the cancellation")

@@ -22,6 +22,11 @@ class SetWriteDb(msgspec.Struct, frozen=True):
 
     on: bool
 
+    @property
+    def sentence(self) -> str:
+        """What is asked from now on."""
+        return f"asking the {'generation being collected' if self.on else 'snapshot'}"
+
 
 class Leave(msgspec.Struct, frozen=True):
     """End the session."""

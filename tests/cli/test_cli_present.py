@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from qasino_cli.cells import right_aligned
 from qasino_cli.errors import UsageFault
-from qasino_cli.sql.present import choose_format, present, right_aligned
-from qasino_cli.sql.session import error_text
-from qasino_cli.sql.table_view import draw, note
-from qasino_server.errors import SqlError
+from qasino_cli.sql.present import choose_format, present
+from qasino_cli.sql.table_view import note
 from qasino_server.table import Result
 
 RESULT = Result(
@@ -59,32 +58,6 @@ def test_a_format_shows_a_result_without_rows(form: str) -> None:
     assert "".join(present(EMPTY, form)) == WHOLE_EMPTY[form]
 
 
-def test_the_table_aligns_numbers_right_and_never_reads_markup(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    draw(RESULT)
-    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
-        "host               n   n",
-        "───────────────────────────",
-        "web-01             7   NULL",
-        "[red]|x[/red]   1234",
-        "日本\\t\\x1b      NULL   NULL",
-    ]
-
-
-def test_a_table_too_long_for_rich_is_drawn_plainly_and_whole(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    rows = [(n, None) for n in range(5000)]
-    draw(Result(column_names=("n", "x"), column_types=("", ""), nr_rows=5000, rows=rows))
-    lines = capsys.readouterr().out.splitlines()
-    assert (lines[0], lines[2], lines[-1]) == (
-        "   n     x",
-        "   0  NULL",
-        "5000 rows returned",
-    )
-
-
 def test_the_note_under_a_table_says_how_much_how_fast_from_when() -> None:
     assert note(RESULT) == "3 rows in 2.1 ms, generation 1795484522, 12 s old"
 
@@ -107,10 +80,15 @@ def test_an_unknown_format_is_a_usage_error_that_names_its_source() -> None:
         choose_format(None, "xml", False)
 
 
-def test_a_caret_stands_under_the_place_of_an_error() -> None:
-    statement = "select 1,\n\t'日本', nope\nfrom t"
-    offset = statement.index("nope")
-    assert error_text(statement, SqlError("no such column: nope", offset)) == (
-        "SQL error: no such column: nope\n  \\t'日本', nope\n            ^"
-    )
-    assert error_text("select", SqlError("incomplete input")) == "SQL error: incomplete input"
+def test_names_and_null_are_as_they_are_wanted() -> None:
+    assert "".join(present(RESULT, "tsv", header=False, null="-")).startswith("web-01\t7\t-\n")
+    assert "".join(present(RESULT, "csv", null="NIL")).splitlines()[1] == "web-01,7,NIL"
+    assert "".join(present(RESULT, "csv", null="")).splitlines()[1] == "web-01,7,"
+
+
+def test_the_configuration_chooses_the_format_of_a_terminal_only() -> None:
+    assert choose_format(None, None, True, "markdown") == "markdown"
+    assert choose_format(None, None, False, "markdown") == "tsv"
+    assert choose_format(None, "json", True, "markdown") == "json"
+    with pytest.raises(UsageFault, match=r"config\.yaml: 'xml' is not a format"):
+        choose_format(None, None, True, "xml")

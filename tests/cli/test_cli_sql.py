@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -160,10 +161,9 @@ def on_terminal(*arguments: object, **variables: str) -> tuple[str, str]:
 
 def test_on_a_terminal_there_is_a_table_and_a_note(server: Server) -> None:
     screen, narration = on_terminal("sql", "-s", zmq_url(server), "-q", CELLS, TERM="xterm")
-    assert "\x1b[2mNULL\x1b[0m" in screen
-    assert [line.rstrip() for line in screen.replace("\x1b[2mNULL\x1b[0m", "NULL").splitlines()][
-        2:
-    ] == ["a    1   NULL", "    20   b\\t"]
+    assert "\x1b[2;3mNULL\x1b[0m" in screen
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", screen)
+    assert [line.rstrip() for line in bare.splitlines()][2:] == ["a   1  NULL", "   20  b\\t"]
     assert narration.startswith("2 rows in ")
     assert " ms, generation 0, " in narration
 
@@ -171,8 +171,9 @@ def test_on_a_terminal_there_is_a_table_and_a_note(server: Server) -> None:
 def test_a_wide_cell_is_folded_on_a_terminal_and_nothing_is_lost(server: Server) -> None:
     query = f"select '{'abcdefghij' * 30}' wide"
     screen, _ = on_terminal("sql", "-s", zmq_url(server), "-q", query, COLUMNS="50", TERM="xterm")
-    lines = [line.strip() for line in screen.splitlines()][1:]
-    assert "".join(lines[1:]) == "abcdefghij" * 30
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", screen)
+    lines = [line.strip() for line in bare.splitlines()][1:]
+    assert "".join(line.removesuffix("…") for line in lines[1:]) == "abcdefghij" * 30
     assert max(map(len, lines)) <= 50
 
 
@@ -190,7 +191,7 @@ def test_a_prompt_reads_statements_over_several_lines(server: Server) -> None:
         out, err = process.communicate(timeout=10)
         os.close(leader)
     assert out == b"a\n1\n"
-    assert b"qasino>      > " in err
+    assert b"qasino>      -> " in err
     assert b"SQL error: no such column: nope\n" in err
     assert b"asking the generation being collected\n" in err
     assert process.returncode == ExitCode.OK
@@ -219,3 +220,17 @@ def test_the_ancestors_options_still_ask(server: Server) -> None:
         *("-q", "select 1 a;"),
     )
     assert ran.stdout == "a\n1\n"
+
+
+def test_names_can_be_left_out_and_null_be_anything(server: Server, url: str) -> None:
+    asked = ("sql", "-s", url, "-q", "select 1 a, null b")
+    assert run_qasino(*asked, "--no-header").stdout == "1\t\\N\n"
+    assert run_qasino(*asked, "--null", "-").stdout == "a\tb\n1\t-\n"
+    assert run_qasino(*asked, "--null", "", "--no-header").stdout == "1\t\n"
+
+
+def test_no_rows_can_be_made_to_fail(server: Server, url: str) -> None:
+    empty = run_qasino("sql", "-s", url, "--fail-empty", "-q", "select 1 a where 0")
+    assert (empty.returncode, empty.stdout) == (ExitCode.NOT_MET, "a\n")
+    some = run_qasino("sql", "-s", url, "--fail-empty", "-q", "select 1 a")
+    assert some.returncode == ExitCode.OK

@@ -153,9 +153,9 @@ class _Place:
             return [*suggest.tables(self._sight), *_words(("select",), self._upper(), 3)]
         if self._clause == "from":
             after = _words(_AFTER_SOURCE, self._upper(), -1)
-            return [*after, *suggest.keywords(self._upper())]
+            return [*after, *suggest.keywords(self._upper())] if typed else []
         if _is_operand(self._before[-1]):
-            return list(suggest.keywords(self._upper()))
+            return list(suggest.keywords(self._upper())) if typed else []
         offers = list(suggest.expression(self._sight, self._clause, typed, self._upper()))
         if self._clause == "on" and last == "ON":
             offers += suggest.conditions(self._sight)

@@ -164,7 +164,7 @@ def expression(seen: Sight, clause: str, typed: str, upper: bool) -> Iterator[Of
     if typed:
         for function in seen.catalog.functions:
             yield Offer(function, function + "(", "function", FUNCTION, "function")
-    yield from keywords(upper)
+        yield from keywords(upper)  # a menu of them after every blank would be in the way
 
 
 def _columns_in_sight(seen: Sight) -> Iterator[Offer]:

@@ -1,0 +1,67 @@
+"""Lines that do not fit the screen, through the user's pager; others straight to stdout.
+
+The pager is that of config.yaml, else QASINO_PAGER, else PAGER, else less; an empty one is
+none. less is told, unless LESS says otherwise, to pass colours (R), cut long lines (S) instead
+of folding them, leave the text on the screen (X) and end at once if it fits (F).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+
+from qasino_cli import terminal
+from qasino_cli.console import say, write
+from qasino_server.render import width
+
+_LESS = "FRSX"
+
+
+def show(lines: Sequence[str], configured: str | None = None) -> None:
+    """Write the lines, through the pager where there are more of them than the screen has.
+
+    Whoever leaves the pager early has seen enough; Ctrl-C in it is the pager's.
+    """
+    command = pager_command(configured)
+    if command is None or fits(lines):
+        write("\n".join(lines) + "\n")
+    else:
+        _page(lines, command)
+
+
+def fits(lines: Sequence[str]) -> bool:
+    """Whether the screen takes them all, with a line left for the prompt."""
+    columns, height = terminal.size()
+    return len(lines) < height and all(_shown_width(line) <= columns for line in lines)
+
+
+def _shown_width(line: str) -> int:
+    while (begins := line.find("\x1b[")) >= 0:
+        line = line[:begins] + line[line.index("m", begins) + 1 :]
+    return width(line)
+
+
+def pager_command(configured: str | None) -> str | None:
+    """The shell command to page with; None where nothing is to be paged."""
+    for wish in (configured, os.environ.get("QASINO_PAGER"), os.environ.get("PAGER")):
+        if wish is not None:
+            return wish.strip() or None
+    return "less" if shutil.which("less") and not terminal.dumb() else None
+
+
+def _page(lines: Sequence[str], command: str) -> None:
+    environment = {"LESS": _LESS} | os.environ
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pager = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment)
+        with contextlib.suppress(BrokenPipeError):
+            pager.communicate(("\n".join(lines) + "\n").encode())
+        if pager.returncode == 127:
+            say(f"the pager {command!r} was not found; here it is without")
+            write("\n".join(lines) + "\n")
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,78 @@
+"""`qasino sql` with a person at the keyboard."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from qasino_cli import terminal
+from qasino_cli.config import Config
+from qasino_cli.console import ExitCode, on_terminal, say
+from qasino_cli.places import queries_file
+from qasino_cli.sql.repl.commands import find_command
+from qasino_cli.sql.repl.entries import is_complete
+from qasino_cli.sql.repl.live import Live
+from qasino_cli.sql.repl.prompt import CONTINUED, PROMPT, Prompt
+from qasino_cli.sql.repl.saved import SavedQueries
+from qasino_cli.sql.repl.screen import Screen
+from qasino_cli.sql.repl.shell import Shell
+from qasino_cli.sql.session import Session
+
+
+def converse(session: Session, config: Config, form: str) -> ExitCode:
+    """Run what is typed until quit, exit or Ctrl-D."""
+    screen = Screen(config, form)
+    prompts: list[Prompt] = []
+    live = Live(session.connection, lambda values: prompts[0].news(values) if prompts else None)
+    shell = Shell(session, screen, live, SavedQueries(queries_file()), find_command)
+    say(f"qasino at {session.connection.url}; \\? for help")
+    live.start()
+    try:
+        if terminal.dumb() or not (on_terminal() or sys.stderr.isatty()):
+            return _plainly(shell)
+        prompts.append(Prompt(shell, config))
+        return _at_prompt(shell, prompts[0])
+    finally:
+        screen.close()
+        live.stop()
+
+
+def _at_prompt(shell: Shell, prompt: Prompt) -> ExitCode:
+    while True:
+        try:
+            text = prompt.read()
+        except EOFError:
+            return ExitCode.OK
+        except KeyboardInterrupt:
+            continue  # the line is gone, as in every shell
+        if text.strip() and not shell.execute(text):
+            return ExitCode.OK
+
+
+def _plainly(shell: Shell) -> ExitCode:
+    """Line by line, for a terminal that can do nothing else."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - its import gives input() a line to edit and a history
+    typed = ""
+    while True:
+        try:
+            typed += _line(CONTINUED if typed else PROMPT) + "\n"
+        except EOFError:
+            say("")
+            return ExitCode.OK
+        except KeyboardInterrupt:
+            say("")
+            typed = ""
+            continue
+        if is_complete(typed):
+            text, typed = typed, ""
+            if not shell.execute(text):
+                return ExitCode.OK
+
+
+def _line(prompt: str) -> str:
+    """One line from the keyboard; the prompt never gets among redirected results."""
+    if on_terminal():
+        return input(prompt)
+    print(prompt, end="", file=sys.stderr, flush=True)
+    return input()

@@ -1,0 +1,73 @@
+"""What \\d and its kin ask, in SQL: they are queries like any other, and shown like any other."""
+
+from __future__ import annotations
+
+from qasino_cli.catalog import literal
+
+_NAMES = """\
+select tablename as name,
+  case when tablename like 'qasino_server_%' then 'internal' when static then 'static'
+       else 'table' end as kind,
+  nr_rows as "rows",
+  (select max(nr_identities) from qasino_server_columns c where c.tablename = t.tablename)
+    as identities,
+  round(unixepoch('now', 'subsec') - last_update_epoch, 1) as updated_s_ago
+from qasino_server_tables t
+where {where}
+order by 2 = 'internal', 1"""
+
+_VIEWS = """\
+select viewname as name, case when loaded then 'view' else 'broken view' end as kind, errormsg
+from qasino_server_views where {where} order by 1"""
+
+_COLUMNS = """\
+select column_name as "column", column_type as type, nr_identities as identities,
+  coalesce(description, '') as description
+from qasino_server_columns where tablename = {name} collate nocase order by position"""
+
+_VIEW_COLUMNS = """\
+select name as "column", type from pragma_table_info({name})"""
+
+_SOURCES = """\
+select identity, sum(nr_rows) as "rows", round(unixepoch('now', 'subsec') - max(update_epoch), 1)
+  as updated_s_ago
+from qasino_server_sources where tablename = {name} collate nocase
+group by identity order by identity"""
+
+_DEFINITION = """\
+select view, errormsg from qasino_server_views where viewname = {name} collate nocase"""
+
+
+def tables(pattern: str = "") -> str:
+    """All tables, or those a shell pattern fits."""
+    return _NAMES.format(where=_fits("tablename", pattern))
+
+
+def views(pattern: str = "") -> str:
+    """All views, the broken ones too."""
+    return _VIEWS.format(where=_fits("viewname", pattern))
+
+
+def columns(name: str) -> str:
+    """The columns of a table, who sends them, what they mean."""
+    return _COLUMNS.format(name=literal(name))
+
+
+def view_columns(name: str) -> str:
+    """The columns of a view."""
+    return _VIEW_COLUMNS.format(name=literal(name))
+
+
+def sources(name: str) -> str:
+    """Who reported how many rows of a table, and when."""
+    return _SOURCES.format(name=literal(name))
+
+
+def definition(name: str) -> str:
+    """How a view is made."""
+    return _DEFINITION.format(name=literal(name))
+
+
+def _fits(column: str, pattern: str) -> str:
+    """A pattern with * and ?, as psql has them; case does not matter."""
+    return f"lower({column}) glob {literal(pattern.lower() or '*')}"

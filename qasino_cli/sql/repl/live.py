@@ -1,0 +1,165 @@
+"""What the prompt knows of the server while a person types: schema, generation, reachability.
+
+A thread of its own follows the generations and fetches, on a client of its own; the prompt
+reads what is there and never waits. Attributes are replaced whole, never changed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from qasino_cli.catalog import EMPTY, Catalog, fetch_catalog, fetch_values
+from qasino_cli.client import Client, open_client
+from qasino_cli.connection import Connection
+from qasino_cli.errors import ServerRefused
+from qasino_cli.generation_clock import PATIENCE, GenerationClock
+from qasino_server.errors import QasinoError
+from qasino_server.message import Query
+from qasino_server.service import Service
+from qasino_server.table import Result
+
+RETRY_S = 1.0
+"""A server that is away is looked for so often."""
+FETCH_TIMEOUT_S = 10.0
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How the server is, as far as the prompt knows."""
+
+    generation_number: int | None = None
+    """None until the first answer."""
+    since: float = 0.0
+    """When that became the snapshot, on the monotonic clock."""
+    trouble: str | None = None
+    """Why the server cannot be asked."""
+
+    def age_s(self, now: float) -> float:
+        """How old the snapshot is."""
+        return max(0.0, now - self.since)
+
+
+class Live(Service):
+    """Follows one server."""
+
+    def __init__(self, connection: Connection, changed: Callable[[bool], None]) -> None:
+        """`changed` is called, in this thread, when something is known: whether it is values."""
+        super().__init__("live")
+        self.catalog: Catalog = EMPTY
+        self.status = Status()
+        self._changed = changed
+        self._connection = msgspec.structs.replace(
+            connection, timeout_s=min(connection.timeout_s, FETCH_TIMEOUT_S)
+        )
+        self._clock = GenerationClock(connection)
+        self._values: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._wanted: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+        self._stale = True
+        self._news = threading.Condition()
+        self.nr_generations = 0
+        """How many have come since the start; `wait_for_generation` waits for the next."""
+
+    # --- Any thread -------------------------------------------------------------------------
+
+    def values_of(self, table: str, column: str) -> Sequence[str] | None:
+        """The commonest values, where they are known; where not they will be fetched."""
+        key = (table.lower(), column.lower())
+        with self._lock:
+            known = self._values.get(key)
+            if known is None and key not in self._wanted:
+                self._wanted.add(key)
+                self._clock.wake()
+        return known
+
+    def is_late(self, now: float) -> bool:
+        """Whether the next generation should have come by now."""
+        return self.status.age_s(now) > self._clock.duration_s * PATIENCE
+
+    def refresh(self) -> None:
+        """Fetch the schema anew, soon."""
+        self._stale = True
+        self._clock.wake()
+
+    def wait_for_generation(self, seen: int) -> None:
+        """Sleep until another generation than the one counted as `seen` has come."""
+        with self._news:
+            self._news.wait_for(lambda: self.nr_generations != seen)
+
+    def wake(self) -> None:
+        self._clock.wake()
+
+    # --- The thread -------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Fetch, wait for a generation or a wish, and so on."""
+        client = open_client(self._connection)
+        try:
+            while not self.stopping.is_set():
+                self._look(client)
+                lost = self.status.trouble is not None
+                if self._clock.wait(RETRY_S if lost else None) is not None:
+                    self._stale = True
+        finally:
+            client.close()
+            self._clock.close()
+
+    def _look(self, client: Client) -> None:
+        """Bring everything up to date that is wanted."""
+        try:
+            if self._stale or self.status.trouble is not None:
+                self._fetch(client)
+            self._fetch_values(client)
+        except QasinoError as error:
+            known = self.status
+            self.status = msgspec.structs.replace(known, trouble=error.sentence)
+            self._changed(False)
+
+    def _fetch(self, client: Client) -> None:
+        asked: list[Result] = []
+
+        def ask(sql: str) -> Result:
+            asked.append(client.query(Query(sql=sql, typed=True)))
+            return asked[-1]
+
+        self._stale = False
+        try:
+            catalog = fetch_catalog(ask)
+        except ServerRefused as error:  # a server of another kind: its generation at least
+            catalog = EMPTY
+            if not asked:
+                raise error
+        _ = catalog.column_index  # made here, not at a keystroke
+        fresh = asked[0].generation_number != self.status.generation_number
+        self.catalog = catalog
+        with self._lock:
+            if fresh:
+                self._values.clear()
+        self.status = Status(
+            generation_number=asked[0].generation_number,
+            since=time.monotonic() - asked[0].generation_age_s,
+        )
+        if fresh:
+            with self._news:
+                self.nr_generations += 1
+                self._news.notify_all()
+        self._changed(False)
+
+    def _fetch_values(self, client: Client) -> None:
+        with self._lock:
+            wanted, self._wanted = self._wanted, set()
+        for table, column in wanted:
+            values: tuple[str, ...] = ()
+            try:
+                values = fetch_values(
+                    lambda sql: client.query(Query(sql=sql, typed=True)), table, column
+                )
+            except ServerRefused:
+                pass  # a table that is gone by now
+            with self._lock:
+                self._values[table, column] = values
+        if wanted:
+            self._changed(True)

@@ -1,0 +1,172 @@
+"""The prompt on a real terminal: keys, menu, suggestions, history, toolbar. What is typed goes
+to the shell; nothing is asked of a server here.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import Application
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.filters import Condition, completion_is_selected
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import ColorDepth, create_output
+
+from qasino_cli import terminal
+from qasino_cli.config import Config
+from qasino_cli.places import history_file
+from qasino_cli.sql.completion import complete
+from qasino_cli.sql.present import FORMATS
+from qasino_cli.sql.repl.colours import SqlColours, style_of
+from qasino_cli.sql.repl.commands import COMMANDS
+from qasino_cli.sql.repl.entries import is_complete
+from qasino_cli.sql.repl.history import FileHistory
+from qasino_cli.sql.repl.shell import Shell
+
+PROMPT = "qasino> "
+CONTINUED = "     -> "
+TICK_S = 1.0
+"""How often the age in the toolbar moves on."""
+
+_HELP = {command.name: command.help for command in COMMANDS}
+
+
+class Prompt:
+    """Reads texts that are complete, one after the other."""
+
+    def __init__(self, shell: Shell, config: Config) -> None:
+        self._shell = shell
+        output = create_output(stdout=sys.stdout if sys.stdout.isatty() else sys.stderr)
+        coloured = terminal.coloured(output.stdout or sys.stdout, config.colors)
+        self._session: PromptSession[str] = PromptSession(
+            message=[("class:prompt", PROMPT)],
+            multiline=True,
+            prompt_continuation=CONTINUED,
+            history=FileHistory(history_file()),
+            enable_history_search=False,
+            auto_suggest=AutoSuggestFromHistory(),
+            completer=_LiveCompleter(shell),
+            complete_while_typing=True,
+            complete_in_thread=True,
+            reserve_space_for_menu=6,
+            lexer=SqlColours(),
+            style=style_of(config.theme),
+            include_default_pygments_style=False,
+            color_depth=None if coloured else ColorDepth.DEPTH_1_BIT,
+            vi_mode=config.keys == "vi",
+            key_bindings=_keys(self),
+            bottom_toolbar=self._toolbar,
+            refresh_interval=TICK_S,
+            output=output,
+        )
+        shell.toggle_keys = self.toggle_keys
+
+    def read(self) -> str:
+        """The next text. Raises EOFError for Ctrl-D and KeyboardInterrupt for Ctrl-C."""
+        begin, self._shell.next_text = self._shell.next_text, ""
+        return self._session.prompt(default=begin)
+
+    def toggle_keys(self) -> str:
+        """Switch between emacs and vi keys; the name of those in force now."""
+        vi = self._session.editing_mode == EditingMode.EMACS
+        self._session.editing_mode = EditingMode.VI if vi else EditingMode.EMACS
+        return "vi" if vi else "emacs"
+
+    def news(self, values: bool) -> None:
+        """Something new is known: draw again, and complete anew where it is values. Any thread."""
+        app = self._session.app
+        loop = app.loop
+        if loop is not None and app.is_running:
+            try:
+                loop.call_soon_threadsafe(_renew, app, values)
+            except RuntimeError:
+                pass  # the prompt has just ended
+
+    def _toolbar(self) -> StyleAndTextTuples:
+        live, session = self._shell.live, self._shell.session
+        status, now = live.status, time.monotonic()
+        parts: StyleAndTextTuples = [("", f" {session.connection.url} ")]
+        if status.generation_number is not None:
+            age_s = status.age_s(now)
+            parts.append(("", f"│ generation {status.generation_number}, {age_s:.0f} s old "))
+        if status.trouble is not None:
+            parts.append(("class:bottom-toolbar.trouble", "│ server lost, reconnecting "))
+        elif status.generation_number is None:
+            parts.append(("", "│ connecting "))
+        elif live.is_late(now):
+            parts.append(("class:bottom-toolbar.trouble", "│ the next generation is late "))
+        if session.use_write_db:
+            parts.append(("class:bottom-toolbar.trouble", "│ asking the open generation "))
+        keys = "vi" if self._session.editing_mode == EditingMode.VI else "emacs"
+        parts.append(("", f"│ {keys} │ \\? help"))
+        return parts
+
+
+def _renew(app: Application[str], values: bool) -> None:
+    """In the prompt's thread: values that were fetched appear in the menu that waits for them.
+
+    A menu in which somebody is choosing is left alone.
+    """
+    app.invalidate()
+    buffer = app.current_buffer
+    state = buffer.complete_state
+    if values and buffer.text and (state is None or state.complete_index is None):
+        buffer.complete_state = None
+        buffer.start_completion(select_first=False)
+
+
+class _LiveCompleter(Completer):
+    """Our candidates, as the prompt's library wants them."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        live = self._shell.live
+        for candidate in complete(
+            document.text,
+            document.cursor_position,
+            live.catalog,
+            live.values_of,
+            _HELP,
+            self._shell.saved.names(),
+            FORMATS,
+        ):
+            yield Completion(candidate.text, candidate.start, candidate.display, candidate.meta)
+
+
+def _keys(prompt: Prompt) -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("enter", filter=~completion_is_selected)
+    def _(event: KeyPressEvent) -> None:
+        """Run what is complete; else the statement goes on on another line."""
+        buffer = event.current_buffer
+        if is_complete(buffer.text):
+            buffer.validate_and_handle()
+        else:
+            buffer.insert_text("\n")
+
+    @keys.add("enter", filter=completion_is_selected)
+    def _(event: KeyPressEvent) -> None:
+        """Take the candidate; what is typed stays to be edited."""
+        event.current_buffer.complete_state = None
+
+    @keys.add("escape", "enter", filter=Condition(lambda: True))
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    @keys.add("f4")
+    def _(event: KeyPressEvent) -> None:
+        prompt.toggle_keys()
+
+    return keys

@@ -1,0 +1,98 @@
+"""Carries out what is typed: statements go to the server, commands are done here.
+
+Nothing in this room knows how the text was typed; the plain loop and the prompt both hand it
+in. Errors are said and end nothing but what was typed with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qasino_cli.console import say
+from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.sql.diagnosis import explain
+from qasino_cli.sql.repl.entries import Entry, read_entries
+from qasino_cli.sql.repl.live import Live
+from qasino_cli.sql.repl.saved import SavedQueries
+from qasino_cli.sql.repl.screen import Screen
+from qasino_cli.sql.session import Session
+from qasino_cli.sql.statements import Leave, SetWriteDb, own_command
+from qasino_server.errors import QasinoError, SqlError
+
+Command = Callable[["Shell", str], None]
+
+
+class Leaving(Exception):
+    """Whoever sits at the prompt wants out."""
+
+
+class Shell:
+    """The state of one conversation."""
+
+    def __init__(
+        self,
+        session: Session,
+        screen: Screen,
+        live: Live,
+        saved: SavedQueries,
+        find_command: Callable[[str], Command],
+    ) -> None:
+        """`find_command` gives what carries out `\\name`; raises UsageFault for no command."""
+        self.session = session
+        self.screen = screen
+        self.live = live
+        self.saved = saved
+        self.find_command = find_command
+        self.last_statement: str | None = None
+        self.next_text = ""
+        """What the prompt is to begin with next, as \\e leaves it."""
+        self.toggle_keys: Callable[[], str] | None = None
+        """Switches between emacs and vi keys and names the new ones; where there is a choice."""
+        self._away = False
+
+    def execute(self, text: str) -> bool:
+        """Do everything a text asks for, up to the first error; False once it says to leave."""
+        entries, rest = read_entries(text)
+        if rest.strip():
+            entries.append(Entry("statement", rest.strip()))
+        try:
+            for entry in entries:
+                self.run(entry)
+        except Leaving:
+            return False
+        except (ServerRefused, SqlError) as error:
+            say(explain(self.last_statement or "", error, self.session.aside))
+        except Unreachable as error:
+            self._away = True
+            self.live.refresh()
+            say(error.sentence)
+        except QasinoError as error:
+            say(error.sentence)
+        except KeyboardInterrupt:
+            pass  # said by whoever was interrupted
+        return True
+
+    def run(self, entry: Entry) -> None:
+        """Do one thing. Raises what goes wrong, and Leaving."""
+        if entry.kind == "command":
+            name, _, argument = entry.text.partition(" ")
+            self.find_command(name)(self, argument.strip())
+        else:
+            self.run_statement(entry.text, entry.vertical)
+
+    def run_statement(self, statement: str, vertical: bool = False) -> None:
+        """Ask one statement, or obey it where it is for this end."""
+        self.last_statement = statement
+        command = own_command(statement)
+        if isinstance(command, Leave):
+            raise Leaving
+        if isinstance(command, SetWriteDb):
+            self.session.use_write_db = command.on
+            say(command.sentence)
+            return
+        result = self.session.query(statement, self.screen.form)
+        if self._away:
+            self._away = False
+            say(f"{self.session.connection.url} is back")
+            self.live.refresh()
+        self.screen.show(result, vertical)

@@ -1,0 +1,129 @@
+"""A command on a real pseudo-terminal, and what a person would see on its screen.
+
+The bytes go through a terminal emulator (pyte), so that a test looks at the screen and not at
+how it was drawn. Waiting is waiting for output: `until` reads until the screen is as wanted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pexpect
+import pyte
+from command import clean_environment
+
+TIMEOUT_S = 20.0
+
+
+class _Screen(pyte.Screen):
+    """A screen that answers when it is asked where the cursor is, as terminals do."""
+
+    answer: Callable[[str], object]
+
+    def write_process_input(self, data: str) -> None:
+        self.answer(data)
+
+
+class Terminal:
+    """`qasino ARGS..` in a terminal of so many columns and lines."""
+
+    def __init__(
+        self,
+        *args: object,
+        home: Path,
+        columns: int = 100,
+        lines: int = 40,
+        variables: Mapping[str, str] | None = None,
+        command: tuple[str, ...] = (sys.executable, "-m", "qasino_cli.main"),
+    ) -> None:
+        environment = clean_environment(
+            TERM="xterm-256color",
+            LANG="C.UTF-8",
+            XDG_STATE_HOME=str(home / "state"),
+            XDG_CONFIG_HOME=str(home / "config"),
+        )
+        environment.pop("COLUMNS")
+        self._screen = _Screen(columns, lines)
+        self._stream = pyte.ByteStream(self._screen)
+        self.written = b""
+        """Everything it has written, as it came."""
+        self.child = pexpect.spawn(
+            command[0],
+            [*command[1:], *map(str, args)],
+            env=environment | dict(variables or {}),
+            dimensions=(lines, columns),
+            timeout=TIMEOUT_S,
+        )
+        self.child.delaybeforesend = None
+        self._screen.answer = self.child.send
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        self.child.close(force=True)
+
+    # --- Looking ----------------------------------------------------------------------------
+
+    @property
+    def lines(self) -> list[str]:
+        """The screen, without the blanks at the ends of lines."""
+        return [line.rstrip() for line in self._screen.display]
+
+    @property
+    def text(self) -> str:
+        """The screen as one text, all blanks as one."""
+        return " ".join(" ".join(self.lines).split())
+
+    def until(self, met: Callable[[], bool], what: str) -> None:
+        """Read on until the screen is as wanted."""
+        gives_up_at = time.monotonic() + TIMEOUT_S
+        while not met():
+            if not self._read(gives_up_at - time.monotonic()) and not met():
+                raise AssertionError(f"never saw {what}; the screen is:\n" + "\n".join(self.lines))
+
+    def see(self, *texts: str) -> None:
+        """Wait until all of these stand on the screen; blanks and line ends are alike."""
+        self.until(lambda: all(text in self.text for text in texts), repr(texts))
+
+    def gone(self, text: str) -> None:
+        """Wait until that no longer stands on the screen."""
+        self.until(lambda: text not in self.text, f"the end of {text!r}")
+
+    def wait(self) -> int:
+        """Wait for its end; the exit code, or 128 and the signal it died of."""
+        gives_up_at = time.monotonic() + TIMEOUT_S
+        while self._read(gives_up_at - time.monotonic()):
+            pass
+        self.child.close()
+        code = self.child.exitstatus
+        return int(code if code is not None else 128 + (self.child.signalstatus or 0))
+
+    def _read(self, timeout_s: float) -> bool:
+        """Take in some output; False where no more comes."""
+        try:
+            chunk = self.child.read_nonblocking(65536, max(timeout_s, 0.01))
+        except (pexpect.EOF, pexpect.TIMEOUT):
+            return False
+        self.written += chunk
+        self._stream.feed(chunk)
+        return True
+
+    # --- Doing ------------------------------------------------------------------------------
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        self.child.send(text)
+
+    def interrupt(self) -> None:
+        """Ctrl-C, as the terminal sends it to what runs in the foreground."""
+        self.child.sendintr()
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Another size of the window."""
+        self._screen.resize(lines, columns)
+        self.child.setwinsize(lines, columns)
+        os.kill(self.child.pid, signal.SIGWINCH)

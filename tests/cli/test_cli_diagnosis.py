@@ -1,0 +1,184 @@
+"""What is said about a statement that failed, against a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wire import Wire
+
+from qasino_cli.client import open_client
+from qasino_cli.connection import Connection
+from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.sql.diagnosis import caret, close, explain
+from qasino_server.message import Query
+from qasino_server.server import Server
+from qasino_server.table import Result
+
+Ask = Callable[[str], Result]
+
+
+@pytest.fixture
+def ask(server: Server) -> Iterator[Ask]:
+    client = open_client(Connection(host="127.0.0.1", port=server.ports["zmq"]))
+    yield lambda sql: client.query(Query(sql=sql, typed=True))
+    client.close()
+
+
+def publish(wire: Wire, name: str, *columns: str, identity: str = "web-1", **keys: Any) -> None:
+    table = {
+        "tablename": name,
+        "column_names": columns,
+        "column_types": ["text"] * len(columns),
+        "rows": [["x"] * len(columns)],
+    }
+    wire.http_post("add_table_data", {"identity": identity, "table": table, **keys})
+
+
+@pytest.fixture
+def diagnose(server: Server, wire: Wire, ask: Ask) -> Callable[[str], list[str]]:
+    """Run a statement that fails; the lines that are said."""
+    publish(wire, "disks", "host", "device", "used_pct")
+    publish(wire, "hosts", "host", "dc")
+    server.rotate()
+
+    def run(statement: str) -> list[str]:
+        with pytest.raises(ServerRefused) as caught:
+            ask(statement)
+        return explain(statement, caught.value, ask).split("\n")
+
+    return run
+
+
+PLACES = [  # the caret is wanted at the |
+    "select |hots from hosts",
+    "select * from |disk",
+    "|selct 1",
+    "select * from hosts wher |dc = 1",
+    "select * from hosts h where |h.hots = 1",
+    "select dc from hosts order by |dcc",
+    "select |nofn(1)",
+    "select |host from hosts, disks",
+    "select 'hots', |hots from hosts -- hots",
+    "select 1 from\n  |disk",
+    "select '日本', |hots from hosts",
+    "select \t|hots from hosts",
+    "select * from hosts where dc in (select |x from disks)",
+    "select * from hosts join disks using (|nope)",
+    "select 1 |1",
+    "with w as (select |q from hosts) select * from w",
+    "select count(*) from hosts group by |nope",
+    'select * from "|no such"',
+    "select |max() from hosts",
+]
+
+
+@pytest.mark.parametrize("marked", PLACES)
+def test_the_caret_stands_at_the_place(diagnose: Callable[[str], list[str]], marked: str) -> None:
+    statement = marked.replace("|", "")
+    offset = marked.index("|")
+    offset -= offset and statement[offset - 1] == '"'
+    lines = diagnose(statement)
+    expected = caret(statement, offset)
+    assert lines[1:3] == expected
+
+
+@pytest.mark.parametrize(
+    ("statement", "hint"),
+    [
+        ("select * from disk", "did you mean disks?"),
+        ("select * from hsots", "did you mean hosts?"),
+        ("select hots from hosts", "did you mean host?"),
+        ("select h.hots from hosts h join disks d on 1", "did you mean h.host?"),
+        ("select pct from disks", "did you mean used_pct?"),
+        ("select cuont(*) from disks", "did you mean count"),
+        ("select * from qasino_server_table", "did you mean qasino_server_tables"),
+        ("desc disk", "did you mean disks?"),
+    ],
+)
+def test_names_that_are_alike_are_offered(
+    diagnose: Callable[[str], list[str]], statement: str, hint: str
+) -> None:
+    assert any(line.startswith(hint) for line in diagnose(statement))
+
+
+@pytest.mark.parametrize(
+    "statement", ["select 1 1", "selct 1", "select * from zzzqqq", "delete from hosts"]
+)
+def test_where_nothing_is_alike_nothing_is_offered(
+    diagnose: Callable[[str], list[str]], statement: str
+) -> None:
+    assert not any("did you mean" in line for line in diagnose(statement))
+
+
+def test_who_stopped_reporting_a_table_is_named(
+    diagnose: Callable[[str], list[str]], server: Server, wire: Wire
+) -> None:
+    publish(wire, "queues", "name", identity="mail-1")
+    server.rotate()
+    server.rotate()
+    lines = diagnose("select * from queues")
+    assert lines[-2].startswith("queues was last reported ")
+    assert lines[-2].endswith(" ago by mail-1; it has stopped")
+    assert lines[-1] == "the snapshot before has it: prev.queues"
+
+
+def test_a_refused_publication_is_told(
+    diagnose: Callable[[str], list[str]], server: Server, wire: Wire
+) -> None:
+    message = {
+        "identity": "mail-1",
+        "table": {
+            "tablename": "spool",
+            "column_names": ["a"],
+            "column_types": ["int"],
+            "rows": [[1, 2]],
+        },
+    }
+    wire.http_post("add_table_data", json.dumps(message).encode())
+    server.rotate()
+    (line,) = [line for line in diagnose("select * from spool") if "refused" in line]
+    assert line.startswith("spool was sent by mail-1 ")
+    assert "row 1" in line
+
+
+def test_a_view_that_does_not_work_says_why(
+    diagnose: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "views.conf").write_text("- {viewname: bad, view: create view bad as selct x}\n")
+    reason = 'near "selct": syntax error'
+    assert diagnose("select * from bad")[-1].endswith(reason)
+
+
+def test_without_anybody_to_ask_the_sentence_and_the_caret_remain() -> None:
+    def away(sql: str) -> Result:
+        raise Unreachable("gone")
+
+    error = ServerRefused("no such table: disk", 14)
+    expected = "SQL error: no such table: disk\n  select * from disk\n                ^"
+    assert explain("select * from disk", error, away) == expected
+    assert explain("select * from disk", error) == expected
+
+
+def test_a_long_line_is_cut_around_the_place() -> None:
+    statement = "select " + "a, " * 200 + "oops" + ", b" * 200
+    line, under = caret(statement, statement.index("oops"))
+    assert len(line) <= 80
+    assert line[under.index("^") :].startswith("oops")
+
+
+def test_a_hostile_sentence_drives_no_terminal() -> None:
+    text = explain("select \x1b[2J", ServerRefused("no such column: \x1b]0;x\x07", 7))
+    assert "\x1b" not in text
+
+
+def test_alike_means_few_letters_or_a_part() -> None:
+    assert close("disk", ["disks", "hosts", "my_disk_usage", "DISC"]) == [
+        "disks",
+        "DISC",
+        "my_disk_usage",
+    ]
+    assert close("x", ["xy", "abc"]) == []

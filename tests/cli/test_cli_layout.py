@@ -1,0 +1,182 @@
+"""Tables and records as lines, whole, at several widths."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qasino_cli.sql.layout import Look, lay_out, shows_all
+from qasino_server.render import width
+from qasino_server.table import Result
+
+
+def result(names: tuple[str, ...], rows: list[tuple[Any, ...]], types: str = "") -> Result:
+    kinds = tuple(types.split()) or ("",) * len(names)
+    return Result(column_names=names, column_types=kinds, nr_rows=len(rows), rows=rows)
+
+
+HOSTS = result(
+    ("host", "note", "free_bytes"),
+    [
+        ("web-01.example.com", "the quick brown fox jumps over the lazy dog", 1234567890123),
+        ("db-1", None, None),
+        ("db-2", "NULL", 7),
+    ],
+)
+
+
+def test_a_table_that_fits_stands_as_it_is() -> None:
+    assert lay_out(HOSTS, 100) == [
+        "host                note                                            free_bytes",
+        "─" * 78,
+        "web-01.example.com  the quick brown fox jumps over the lazy dog  1234567890123",
+        "db-1                NULL                                                  NULL",
+        "db-2                'NULL'                                                   7",
+    ]
+
+
+def test_text_gives_way_and_numbers_never_do() -> None:
+    assert lay_out(HOSTS, 48) == [
+        "host              note                free_bytes",
+        "─" * 48,
+        "web-01.example.…  the quick brow…  1234567890123",
+        "com               n fox jumps ov…",
+        "                  er the lazy dog",
+        "db-1              NULL                      NULL",
+        "db-2              'NULL'                       7",
+    ]
+    for columns in range(33, 80):
+        lines = lay_out(HOSTS, columns)
+        assert all(width(line) <= columns for line in lines), columns
+        assert any("1234567890123" in line for line in lines)
+
+
+def test_with_few_rows_a_cut_text_goes_on_below() -> None:
+    words = result(("a", "n"), [("one two three four five", 1), ("six", 2)])
+    assert lay_out(words, 14) == [
+        "a            n",
+        "──────────────",
+        "one two th…  1",
+        "ree four f…",
+        "ive",
+        "six          2",
+    ]
+
+
+def test_with_many_rows_a_cut_text_ends_in_the_mark() -> None:
+    words = result(("a", "n"), [("one two three four", n) for n in range(9)])
+    lines = lay_out(words, 14)
+    assert lines[2] == "one two th…  0"
+    assert len(lines) == 11
+
+
+def test_columns_without_room_are_left_out_and_named() -> None:
+    wide = result(tuple("abcdefgh"), [tuple(10**12 + n for n in range(8))])
+    assert lay_out(wide, 40) == [
+        "            a              b",
+        "─" * 28,
+        "1000000000000  1000000000001",
+        "6 more columns: c, d, e, f, g, h",
+    ]
+
+
+def test_auto_draws_records_where_a_table_does_not_fit() -> None:
+    assert lay_out(HOSTS, 40, expanded="auto")[:4] == [
+        "-[ 1 ]-------",
+        "host       | web-01.example.com",
+        "note       | the quick brown fox jumps …",
+        "           | over the lazy dog",
+    ]
+    assert lay_out(HOSTS, 100, expanded="auto")[0].startswith("host ")
+
+
+def test_records_tell_null_from_text() -> None:
+    assert lay_out(result(("a", "b"), [(None, "NULL"), ("", 0)]), 80, expanded=True) == [
+        "-[ 1 ]-",
+        "a | NULL",
+        "b | 'NULL'",
+        "-[ 2 ]-",
+        "a |",
+        "b | 0",
+    ]
+
+
+def test_of_many_rows_the_first_and_the_last_are_shown_with_a_count() -> None:
+    many = result(("n",), [(n,) for n in range(10_000)])
+    lines = lay_out(many, 80, lines=7)
+    assert [line.strip() for line in lines] == [
+        "n",
+        "────",
+        "0",
+        "1",
+        "2",
+        "· · · 9,994 rows not shown · · ·",
+        "9997",
+        "9998",
+        "9999",
+    ]
+    assert not shows_all(many, 7)
+    assert shows_all(many, 10_000)
+
+
+def test_a_result_without_rows_shows_its_header() -> None:
+    assert lay_out(result(("a", "bb"), []), 80) == ["a  bb", "─────"]
+
+
+def test_markup_and_control_characters_are_only_text() -> None:
+    hostile = result(("x",), [("[red]a[/red] :smile:",), ("\x1b[2J\x07\u202e\t\n",)])
+    assert lay_out(hostile, 80)[2:] == [
+        "[red]a[/red] :smile:",
+        "\\x1b[2J\\x07\\u202e\\t\\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["日本語テキスト" * 3, "👩‍👩‍👧‍👦" * 9, "é" * 30, "🇩🇪" * 12, "a" * 30, "👍🏽" * 12]
+)
+def test_wide_characters_keep_the_columns_straight(text: str) -> None:
+    table = result(("t", "n"), [(text, 1), ("x", 22)] * 10)
+    for columns in (12, 20, 33, 80):
+        lines = lay_out(table, columns)[2:]
+        assert {width(line) for line in lines} == {width(lines[0])}
+        assert width(lines[0]) <= columns
+
+
+def test_colours_are_closed_on_every_line_and_change_no_text() -> None:
+    for expanded in (False, True):
+        plain = lay_out(HOSTS, 50, expanded=expanded)
+        coloured = lay_out(HOSTS, 50, expanded=expanded, look=Look(colours=True))
+        bare = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in coloured]
+        assert bare == plain
+        for line in coloured:
+            assert line.count("\x1b[0m") * 2 == line.count("\x1b[")
+
+
+def test_without_unicode_the_frame_is_ascii() -> None:
+    lines = lay_out(HOSTS, 40, look=Look(unicode=False))
+    assert "".join(lines).isascii()
+
+
+CELLS = st.one_of(st.none(), st.integers(), st.text(max_size=30), st.binary(max_size=8))
+
+
+@given(
+    st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=12),
+    st.integers(1, 120),
+    st.sampled_from([None, 1, 5]),
+    st.sampled_from([False, True, "auto"]),
+)
+def test_any_cells_at_any_width_stay_in_it_unless_they_are_numbers(
+    rows: list[tuple[Any, ...]], columns: int, lines: int | None, expanded: Any
+) -> None:
+    table = result(("a", "bb", "a name that is long"), rows)
+    for line in lay_out(table, columns, lines, expanded):
+        assert "\n" not in line
+        assert "\x1b" not in line
+        numbers = [c for row in rows for c in row if isinstance(c, int)]
+        if columns >= 60 and not any(abs(n) >= 10**12 for n in numbers):
+            assert width(line) <= columns

@@ -1,0 +1,375 @@
+"""The prompt in a real pseudo-terminal, against a real server."""
+
+from __future__ import annotations
+
+import re
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from command import http_url, zmq_url
+from terminal_screen import Terminal
+from wire import Wire
+
+from qasino_server.server import Server
+
+PROMPT = "qasino> "
+ENDLESS = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c;"
+
+Start = Callable[..., "Sql"]
+
+
+class Sql(Terminal):
+    """`qasino sql` in a terminal."""
+
+    def prompt(self) -> None:
+        """Wait for a prompt with nothing typed at it, the last thing above the toolbar."""
+        self.until(lambda: self._typed() == PROMPT.strip(), "a prompt")
+
+    def _typed(self) -> str:
+        """The line of the last prompt."""
+        prompts = [line for line in self.lines if line.startswith(PROMPT.strip())]
+        return prompts[-1] if prompts else ""
+
+    def run(self, text: str, *answers: str) -> None:
+        """Clear the screen, type a line and Enter, wait for the answer and a prompt under it."""
+        self.type("\x0c")
+        self.until(lambda: self.lines[0] == PROMPT.strip(), "a clean screen")
+        self.type(text + "\r")
+        self.see(*answers)
+        self.until(lambda: self.lines[0] != PROMPT.strip(), "what was typed")
+        self.prompt()
+
+    def leave(self) -> int:
+        """Ctrl-D; the exit code."""
+        self.type("\x04")
+        return self.wait()
+
+
+@pytest.fixture
+def start(server: Server, tmp_path: Path) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def make(url: str = zmq_url(server), *options: str, **variables: str) -> Sql:
+            terminal = Sql("sql", "-s", url, *options, home=tmp_path, variables=variables)
+            stack.callback(terminal.close)
+            return terminal
+
+        yield make
+
+
+@pytest.fixture
+def hosts(server: Server, wire: Wire) -> None:
+    table = {
+        "tablename": "hosts",
+        "column_names": ["host", "dc", "free_mb"],
+        "column_types": ["text", "text", "int"],
+        "rows": [["web-1", "BOS", 7], ["web-2", None, 8]],
+    }
+    wire.http_post("add_table_data", {"identity": "web-1", "table": table})
+    server.rotate()
+
+
+def history(home: Path) -> str:
+    return (home / "state" / "qasino" / "history").read_text()
+
+
+def test_a_statement_is_answered_and_ctrl_d_leaves(start: Start, hosts: None) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.run("select host, free_mb from hosts order by 1;", "web-1 7 web-2 8 2 rows in")
+    assert terminal.leave() == 0
+
+
+def test_enter_adds_a_line_until_the_statement_is_complete(start: Start, hosts: None) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.type("select count(*) as\r")
+    terminal.see("->")
+    terminal.type("many\r")
+    terminal.see("->")
+    terminal.type("from hosts;\r")
+    terminal.see("many ──── 2", "1 row in")
+
+
+def test_a_paste_of_several_lines_runs_nothing_until_enter(start: Start, hosts: None) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.type("\x1b[200~select 40 + 2 as first;\nselect 50 + 5 as second;\n\x1b[201~")
+    terminal.see("as second;")
+    terminal.type("\r")
+    terminal.see("42 1 row in")
+    terminal.see("55 1 row in")
+
+
+@pytest.mark.parametrize("port", ["zmq", "http"])
+def test_ctrl_c_cancels_on_the_server_any_number_of_times(
+    start: Start, server: Server, wire: Wire, port: str
+) -> None:
+    terminal = start(zmq_url(server) if port == "zmq" else http_url(server))
+    terminal.prompt()
+    for _ in range(3):
+        terminal.type(ENDLESS + "\r")
+        while b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2]:
+            pass
+        terminal.interrupt()
+        terminal.see("cancelled")
+        terminal.prompt()
+        while b"recursive" in wire.http_get({"op": "query", "sql": "show queries"})[2]:
+            pass
+    terminal.run("select 6 * 7 x;", "42")
+    assert terminal.leave() == 0
+
+
+def test_ctrl_c_while_typing_clears_the_line(start: Start) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.type("select nothing\x03")
+    terminal.prompt()
+    terminal.run("select 1 one;", "one")
+
+
+def test_an_error_has_a_caret_and_ends_nothing(start: Start, hosts: None) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.run(
+        "select hots from hosts;",
+        "no such column: hots select hots from hosts ^ did you mean host?",
+    )
+    terminal.run("select 1 one;", "1 row in")
+
+
+def test_names_and_values_are_completed_from_the_live_server(start: Start, hosts: None) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.see("generation")
+    terminal.type("select free")
+    terminal.see("free_mb INTEGER")
+    terminal.type("\t, dc from hosts where dc = ")
+    terminal.see("BOS of dc")
+    terminal.type("\t\r;\r")
+    terminal.see("7 BOS")
+
+
+def test_history_is_kept_for_the_next_time_but_for_what_begins_with_a_blank(
+    start: Start, tmp_path: Path
+) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.run("select 1 as\rfirst;", "first")
+    terminal.run(" select 'secret' as hush;", "hush")
+    assert terminal.leave() == 0
+    kept = tmp_path / "state" / "qasino" / "history"
+    assert kept.read_text() == '"select 1 as\\nfirst;"\n'
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    again = start()
+    again.prompt()
+    again.type("\x1b[A")
+    again.see("first;")
+    again.type("\r")
+    again.see("1 row in")
+
+
+def test_an_unwritable_state_directory_is_said_and_harms_nothing(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("in the way")
+    terminal = start()
+    terminal.see("history is not kept")
+    terminal.prompt()
+    terminal.run("select 1 one;", "1 row in")
+
+
+COMMANDS: list[tuple[str, str]] = [
+    ("\\?", "describe"),
+    ("\\d", "hosts table 2 1"),
+    ("\\dt h*", "hosts table 2 1"),
+    ("\\dv", "0 rows"),
+    ("\\d hosts", "free_mb INTEGER 1"),
+    ("\\x", "records on"),
+    ("select dc from hosts where dc is null;", "-[ 1 ]- dc | NULL"),
+    ("\\x off", "records off"),
+    ("select 5 five\\G", "-[ 1 ]- five | 5"),
+    ("\\format csv", "format csv"),
+    ("select host, dc from hosts;", 'web-1,BOS web-2,'),
+    ("\\format table", "format table"),
+    ("\\timing", "timing off"),
+    ("\\timing on", "timing on"),
+    ("\\save few select host from hosts;", "saved; \\run few runs it"),
+    ("\\run few", "web-1 web-2"),
+    ("\\run", "few: select host from hosts;"),
+    ("\\forget few", "forgotten: few"),
+    ("\\run few", "no query is saved as 'few'; none is saved"),
+    ("\\last", "web-1 web-2"),
+    ("\\conninfo", "server zmq://127.0.0.1"),
+    ("\\keys", "vi keys"),
+    ("\\keys", "emacs keys"),
+    ("\\refresh", ""),
+    ("\\fromat", "is no command; did you mean \\format?"),
+    ("SET use_write_db = true;", "asking the generation being collected"),
+    ("select host from hosts;", "no such table"),
+    ("SET use_write_db = false;", "asking the snapshot"),
+    ("\\i /nowhere", "\\i: /nowhere: No such file"),
+    ("desc hosts", "free_mb INTEGER"),
+]  # fmt: skip
+
+
+def test_the_commands_do_what_the_help_says(start: Start, hosts: None) -> None:
+    terminal = start(PAGER="cat")
+    terminal.prompt()
+    for typed, answer in COMMANDS:
+        if answer == "describe":
+            answer = "\\d [TABLE] tables and views"
+        terminal.run(typed, answer)
+    terminal.type("\\q\r")
+    assert terminal.wait() == 0
+
+
+def test_saved_queries_stand_in_a_file_of_this_user(start: Start, tmp_path: Path) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.run("select 1\ras one;", "1 row in")
+    terminal.run("\\save it", "saved")
+    file = tmp_path / "config" / "qasino" / "queries.yaml"
+    assert yaml.safe_load(file.read_text()) == {"it": "select 1\nas one"}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_results_go_where_o_sends_them(start: Start, hosts: None, tmp_path: Path) -> None:
+    out, piped = tmp_path / "out.txt", tmp_path / "piped.txt"
+    terminal = start()
+    terminal.prompt()
+    terminal.run(f"\\o {out}", "")
+    terminal.run("select host from hosts;", "2 rows in")
+    terminal.run(f"\\o | sort -r > {piped}", "")
+    terminal.run("select host from hosts;", "2 rows in")
+    terminal.run("\\o", "")
+    terminal.run("select 1 one;", "one")
+    assert out.read_text() == "host\n─────\nweb-1\nweb-2\n"
+    assert sorted(piped.read_text().split()) == ["host", "web-1", "web-2", "─────"]
+    terminal.run("\\o /nowhere/x", "No such file")
+
+
+def test_a_file_is_run_and_an_editor_gives_the_next_line(
+    start: Start, hosts: None, tmp_path: Path
+) -> None:
+    script, editor = tmp_path / "s.sql", tmp_path / "editor"
+    script.write_text("select 3 three;\nselect 4 four;\n")
+    editor.write_text('#!/bin/sh\necho "select 99 as edited;" > "$1"\n')
+    editor.chmod(0o755)
+    terminal = start(EDITOR=str(editor))
+    terminal.prompt()
+    terminal.run(f"\\i {script}", "four ──── 4")
+    terminal.type("\\e\r")
+    terminal.see("select 99 as edited;")
+    terminal.type("\r")
+    terminal.see("99 1 row in")
+    failing = start(EDITOR="false")
+    failing.prompt()
+    failing.run("\\e", "false ended with 1; nothing is taken over")
+
+
+def test_watch_repeats_the_statement_at_each_generation_until_ctrl_c(
+    start: Start, server: Server, hosts: None
+) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.see("generation")
+    terminal.run("select count(*) as many from qasino_server_info;", "1 row in")
+    terminal.type("\\watch\r")
+    terminal.see("1 row in")
+    rotating = threading.Thread(target=server.rotate)
+    rotating.start()
+    terminal.see("1 row in")
+    rotating.join()
+    terminal.interrupt()
+    terminal.prompt()
+    terminal.run("select 1 one;", "1 row in")
+
+
+def test_a_server_that_goes_and_comes_is_told_of_and_found_again(
+    start: Start, make_server: Any, tmp_path: Path
+) -> None:
+    places = {"db_dir": tmp_path / "another", "static_db": tmp_path / "another.db"}
+    first = make_server(**places)
+    terminal = start(zmq_url(first))
+    terminal.prompt()
+    terminal.run("select 1 one;", "1 row in")
+    first.stop()
+    terminal.run("select 2 two;", "nothing listens there")
+    terminal.see("server lost, reconnecting")
+    make_server(**places, zmq_port=first.ports["zmq"])
+    terminal.run("select 3 three;", "is back")
+    assert terminal.leave() == 0
+
+
+def test_without_a_server_there_is_a_prompt_all_the_same(start: Start) -> None:
+    terminal = start("zmq://127.0.0.1:1")
+    terminal.prompt()
+    terminal.run("select 1;", "nothing listens there")
+    terminal.run("\\conninfo", "lost:")
+    assert terminal.leave() == 0
+
+
+def test_a_publisher_cannot_drive_the_terminal(start: Start, server: Server, wire: Wire) -> None:
+    table = {
+        "tablename": "evil",
+        "column_names": ["c"],
+        "column_types": ["text"],
+        "rows": [["\x1b]0;pwned\x07\x1b[2J"]],
+    }
+    wire.http_post("add_table_data", {"identity": "web-1", "table": table})
+    server.rotate()
+    terminal = start()
+    terminal.prompt()
+    terminal.run("select c from evil;", "\\x1b]0;pwned\\x07\\x1b[2J")
+
+
+def test_a_dumb_terminal_gets_a_plain_prompt(start: Start, hosts: None) -> None:
+    terminal = start(TERM="dumb")
+    terminal.prompt()
+    terminal.type("select host\r")
+    terminal.see("->")
+    terminal.type("from hosts where free_mb = 7;\r")
+    terminal.see("web-1", "1 row in")
+    assert terminal.leave() == 0
+
+
+def test_no_colour_writes_no_colour(start: Start, hosts: None) -> None:
+    coloured = re.compile(rb"\x1b\[[0-9;]*[34][0-9](;|m)")
+    with_colour = start()
+    with_colour.prompt()
+    with_colour.run("select 'x' y, 1 z;", "1 row in")
+    assert coloured.search(with_colour.written)
+    without = start(NO_COLOR="1")
+    without.prompt()
+    without.run("select 'x' y, 1 z;", "1 row in")
+    assert not coloured.search(without.written)
+
+
+def test_results_go_into_a_file_while_the_prompt_stays_on_the_terminal(
+    server: Server, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    sql = f"{sys.executable} -m qasino_cli.main sql -s {zmq_url(server)} > {out}"
+    terminal = Sql(home=tmp_path, command=("/bin/sh", "-c", sql))
+    terminal.prompt()
+    terminal.type("select 5 five;\r")
+    terminal.see("1 row in")
+    terminal.prompt()
+    assert terminal.leave() == 0
+    assert out.read_text() == "five\n5\n"
+
+
+def test_a_window_of_another_size_gets_a_table_of_its_size(start: Start, hosts: None) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.resize(40, 20)
+    terminal.run("select '" + "x" * 60 + "' wide;", "1 row in")
+    assert any(line.endswith("…") for line in terminal.lines)
