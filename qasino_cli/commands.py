@@ -32,7 +32,9 @@ class _Room(NamedTuple):
 ROOMS = {
     "server": _Room("qasino_cli.server", "server", "Run a server; --demo shows this machine."),
     "sql": _Room("qasino_cli.sql.command", "sql", "Ask a server in SQL."),
-    "publish": _Room("qasino_cli.publish", "publish", "Publish tables from files or a pipe."),
+    "publish": _Room(
+        "qasino_cli.publish.command", "publish", "Publish tables from files or a pipe."
+    ),
 }
 
 

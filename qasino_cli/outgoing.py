@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from qasino_server.message import Query
-from qasino_server.table import Publication
+from qasino_server.table import Publication, check_columns
 
 
 def encode_query(query: Query) -> bytes:
@@ -37,6 +37,25 @@ def encode_publication(publication: Publication) -> bytes:
     if publication.ttl_s is not None:
         message["ttl_s"] = publication.ttl_s
     return msgspec.json.encode(message)
+
+
+def with_identity_column(publication: Publication) -> Publication:
+    """The same with a column `identity`, first, in every row; as it is where it has one."""
+    if any(column.key == "identity" for column in publication.columns):
+        return publication
+    cell = msgspec.json.encode(publication.identity)
+    rows = msgspec.json.decode(publication.rows_json, type=list[msgspec.Raw])
+    parts = [b"[" + cell + (b"]" if row == b"[]" else b"," + bytes(row)[1:]) for row in rows]
+    columns = check_columns(
+        ("identity", *(column.name for column in publication.columns)),
+        ("text", *(column.type for column in publication.columns)),
+    )
+    return msgspec.structs.replace(
+        publication,
+        columns=columns,
+        rows_json=(b"[" + b",".join(parts) + b"]").decode(),
+        descriptions=("", *publication.descriptions) if publication.descriptions else (),
+    )
 
 
 def _table(publication: Publication) -> dict[str, Any]:

@@ -1,6 +1,14 @@
-"""This machine's own tables: processes, mounts, interfaces. Values only, nothing is sent.
+"""This machine's own tables, as psutil knows them. Values only, nothing is sent.
 
-Command lines go without their arguments: those hold passwords more often than one would like.
+    processes   one a process: owner, state, time and memory used, the program
+    mounts      one a mounted device: sizes and how full it is
+    interfaces  one an address of an interface: state, bytes, errors
+    sockets     one an internet socket: both ends, state, process where we may see it
+    load        one for the host: load averages, processors, memory, swap, uptime
+    users       one a login
+
+Every table begins with the column `host`. Command lines go without their arguments unless they
+are asked for: those hold passwords more often than one would like.
 """
 
 from __future__ import annotations
@@ -8,7 +16,9 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import psutil
@@ -28,7 +38,7 @@ def _columns(text: str) -> Columns:
 
 _PROCESSES = _columns(
     "host text, pid integer, ppid integer, user text, name text, status text, cpu_s real,"
-    " rss_bytes integer, threads integer, start_epoch real, command text"
+    " rss_bytes integer, threads integer, start_epoch real, command text, args text"
 )
 _MOUNTS = _columns(
     "host text, mountpoint text, device text, fstype text, total_bytes integer,"
@@ -40,17 +50,33 @@ _INTERFACES = _columns(
 )
 
 
-def this_hosts_tables(identity: str) -> list[Publication]:
-    """All tables of this machine as it is now, reported as `identity`."""
-    return [
-        _publication(identity, "processes", _PROCESSES, processes),
-        _publication(identity, "mounts", _MOUNTS, mounts),
-        _publication(identity, "interfaces", _INTERFACES, interfaces),
-    ]
+_SOCKETS = _columns(
+    "host text, protocol text, local_address text, local_port integer, remote_address text,"
+    " remote_port integer, state text, pid integer"
+)
+_LOAD = _columns(
+    "host text, load_1m real, load_5m real, load_15m real, processors integer,"
+    " memory_bytes integer, memory_available_bytes integer, memory_used_pct real,"
+    " swap_bytes integer, swap_used_bytes integer, boot_epoch real, uptime_s real"
+)
+_USERS = _columns("host text, user text, terminal text, from_host text, since_epoch real")
+
+DEMO_TABLES = ("processes", "mounts", "interfaces")
+
+
+def this_hosts_tables(
+    identity: str, names: Sequence[str] = DEMO_TABLES, with_args: bool = False
+) -> list[Publication]:
+    """Tables of this machine as it is now, reported as `identity`."""
+    found = []
+    for name in names:
+        columns, rows = TABLES[name]
+        found.append(_publication(identity, name, columns, partial(rows, with_args=with_args)))
+    return found
 
 
 def _publication(
-    identity: str, tablename: str, columns: Columns, rows: Callable[[str], _Rows]
+    identity: str, tablename: str, columns: Columns, rows: Callable[..., _Rows]
 ) -> Publication:
     return Publication(
         identity=identity,
@@ -68,17 +94,17 @@ def _readable(cell: Any) -> Any:
     return cell
 
 
-def processes(host: str) -> _Rows:
+def processes(host: str, with_args: bool) -> _Rows:
     """A row for each process; one that ends while it is read is passed over.
 
     What only its owner may see is NULL.
     """
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-            yield _process(host, process)
+            yield _process(host, process, with_args)
 
 
-def _process(host: str, process: psutil.Process) -> _Row:
+def _process(host: str, process: psutil.Process, with_args: bool) -> _Row:
     with process.oneshot():
         times = _allowed(process.cpu_times)
         memory = _allowed(process.memory_info)
@@ -94,6 +120,7 @@ def _process(host: str, process: psutil.Process) -> _Row:
             _allowed(process.num_threads),
             _allowed(process.create_time),
             _command(process),
+            _args(process) if with_args else None,
         ]
 
 
@@ -114,7 +141,12 @@ def _command(process: psutil.Process) -> str | None:
     return words[0].split(" ", 1)[0] if words else None
 
 
-def mounts(host: str) -> _Rows:
+def _args(process: psutil.Process) -> str | None:
+    words = _allowed(process.cmdline)
+    return " ".join(words[1:]) if words else None
+
+
+def mounts(host: str, with_args: bool) -> _Rows:
     """A row for each mounted device; one that cannot be asked has no sizes."""
     for partition in psutil.disk_partitions(all=False):
         if os.path.isdir(partition.mountpoint):
@@ -130,7 +162,7 @@ def _usage(mountpoint: str) -> _Row:
     return [usage.total, usage.used, usage.free, float(usage.percent)]
 
 
-def interfaces(host: str) -> _Rows:
+def interfaces(host: str, with_args: bool) -> _Rows:
     """A row for each address of each interface; one without an address has one row."""
     counters = psutil.net_io_counters(pernic=True)
     states = psutil.net_if_stats()
@@ -153,3 +185,50 @@ def _traffic(counter: Any) -> _Row:
     if counter is None:
         return [None, None, None, None]
     return [counter.bytes_recv, counter.bytes_sent, counter.errin, counter.errout]
+
+
+def sockets(host: str, with_args: bool) -> _Rows:
+    """A row for each internet socket; those of others have no process unless root asks."""
+    kinds = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
+    for found in psutil.net_connections("inet"):
+        version = "6" if found.family == socket.AF_INET6 else ""
+        protocol = kinds.get(found.type, str(found.type)) + version
+        state = None if found.status == psutil.CONN_NONE else found.status
+        yield [host, protocol, *_end(found.laddr), *_end(found.raddr), state, found.pid]
+
+
+def _end(address: Any) -> _Row:
+    return [address.ip, address.port] if address else [None, None]
+
+
+def load(host: str, with_args: bool) -> _Rows:
+    """One row: how busy the host is."""
+    memory, swap, boot_epoch = psutil.virtual_memory(), psutil.swap_memory(), psutil.boot_time()
+    yield [
+        host,
+        *(round(average, 2) for average in psutil.getloadavg()),
+        psutil.cpu_count(),
+        memory.total,
+        memory.available,
+        float(memory.percent),
+        swap.total,
+        swap.used,
+        boot_epoch,
+        round(time.time() - boot_epoch, 1),
+    ]
+
+
+def users(host: str, with_args: bool) -> _Rows:
+    """A row for each login."""
+    for found in psutil.users():
+        yield [host, found.name, found.terminal, found.host or None, found.started]
+
+
+TABLES: dict[str, tuple[Columns, Callable[..., _Rows]]] = {
+    "processes": (_PROCESSES, processes),
+    "mounts": (_MOUNTS, mounts),
+    "interfaces": (_INTERFACES, interfaces),
+    "sockets": (_SOCKETS, sockets),
+    "load": (_LOAD, load),
+    "users": (_USERS, users),
+}

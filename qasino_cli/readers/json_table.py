@@ -28,6 +28,21 @@ _TABLE_KEYS = {"tablename", "column_names", "column_types", "rows"}
 _BYTE = re.compile(r"^(.*) \(byte (\d+)\)$")
 
 
+def is_message(text: str) -> bool:
+    """Whether a JSON text is a Qasino table or message, and not an object of a row's values.
+
+    One that names a table in the way of either is one, however broken: better an error that
+    tells what is missing than a row of a table.
+    """
+    try:
+        keys = _top_level.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return '"column_names"' in text[:4096]
+    if "table" in keys:
+        return bytes(keys["table"]).startswith(b"{")
+    return {"tablename", "column_names"} <= keys.keys() or {"rows", "column_names"} <= keys.keys()
+
+
 def read_json_table(body: bytes, identity: str | None = None) -> Publication:
     """Read a table in JSON; `identity` serves where the message has none.
 

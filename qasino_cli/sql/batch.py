@@ -8,7 +8,6 @@ import msgspec
 
 from qasino_cli.console import ExitCode, code_for, on_terminal, say, write
 from qasino_cli.errors import ServerRefused
-from qasino_cli.sql.diagnosis import explain
 from qasino_cli.sql.present import present
 from qasino_cli.sql.session import Session
 from qasino_cli.sql.statements import Leave, SetWriteDb, own_command
@@ -40,6 +39,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
                 met = self._obey(session, command) if command else self._ask(session, statement)
                 code = code or met
             except (ServerRefused, SqlError) as error:
+                from qasino_cli.sql.diagnosis import explain  # with SQLite, 20 ms
+
                 say(explain(statement, error, session.aside))
                 code = code or code_for(error)
                 if not self.keep_going:

@@ -6,7 +6,7 @@ import sys
 
 from qasino_cli import terminal
 from qasino_cli.console import counted, write
-from qasino_cli.sql.layout import Look, lay_out
+from qasino_cli.layout import Look, lay_out
 from qasino_server.table import Result
 
 PIPE_COLUMNS = 1 << 16  # where there is no terminal nothing is cut

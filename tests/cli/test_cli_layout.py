@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qasino_cli.sql.layout import Look, lay_out, shows_all
+from qasino_cli.layout import Look, lay_out, shows_all
 from qasino_server.render import width
 from qasino_server.table import Result
 

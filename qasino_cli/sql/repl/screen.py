@@ -12,8 +12,8 @@ from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.console import say, write
 from qasino_cli.errors import UsageFault
+from qasino_cli.layout import Expanded, Look, lay_out, shows_all
 from qasino_cli.sql import pager
-from qasino_cli.sql.layout import Expanded, Look, lay_out, shows_all
 from qasino_cli.sql.present import present
 from qasino_cli.sql.table_view import PIPE_COLUMNS, cut_note, look_for, note
 from qasino_server.table import Result, shown

@@ -1,0 +1,1 @@
+"""`qasino publish`: tables of any form, to a server, once or again and again."""

@@ -1,0 +1,131 @@
+"""What the command line says about every table it sends, laid over what the input says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from qasino_cli.errors import InputRejected, UsageFault
+from qasino_cli.identity import default_identity
+from qasino_cli.outgoing import encode_publication, with_identity_column
+from qasino_cli.readers import FORMS, Wanted
+from qasino_cli.readers.infer import check_type
+from qasino_server.errors import BadRequest
+from qasino_server.message import Publish, decode_request
+from qasino_server.table import Publication, check_identity, check_tablename, shown
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of the command; None and False leave what the input says."""
+
+    identity: str | None = None
+    tablename: str | None = None
+    form: str | None = None
+    types: Mapping[str, str] = {}
+    strict_names: bool = False
+    skip_bad_rows: bool = False
+    persist: bool = False
+    static: bool = False
+    update: bool = False
+    keycols: str | None = None
+    ttl_s: float | None = None
+    add_identity_column: bool = False
+    replace: bool = True
+    """The newest rows of an identity count, not the first of the generation."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the readers have to know of it."""
+        return Wanted(
+            form=self.form,
+            tablename=self.tablename,
+            identity=self.identity or default_identity(),
+            types=self.types,
+            strict_names=self.strict_names,
+            skip_bad_rows=self.skip_bad_rows,
+        )
+
+    def check(self) -> None:
+        """Raise UsageFault where options contradict each other or make no sense."""
+        if self.form is not None and self.form not in FORMS:
+            raise UsageFault(f"--data-format: {shown(self.form)} is not one of {', '.join(FORMS)}")
+        if self.static and (self.persist or self.update or self.ttl_s is not None):
+            raise UsageFault("--static goes with none of --persist, --update and --ttl")
+        if self.ttl_s is not None and self.ttl_s <= 0:
+            raise UsageFault(f"--ttl: {self.ttl_s:g} is not a number of seconds above 0")
+        if self.identity is not None:
+            as_usage("-I", check_identity, self.identity)
+        if self.tablename is not None:
+            as_usage("--table", check_tablename, self.tablename)
+
+    def laid_over(self, name: str, found: Publication) -> Publication:
+        """The publication as it is to be sent; `name` is that of its input.
+
+        Raises InputRejected where the server would refuse it, and UsageFault.
+        """
+        wanted = msgspec.structs.replace(
+            found,
+            identity=self.identity or found.identity,
+            tablename=self.tablename or found.tablename,
+            persist=self.persist or found.persist,
+            static=self.static or found.static,
+            update=self.update or found.update,
+            keycols=tuple(self.keycols.split(";")) if self.keycols else found.keycols,
+            ttl_s=found.ttl_s if self.ttl_s is None else self.ttl_s,
+            replace=self.replace and not (self.update or found.update),
+        )
+        if self.keycols and not wanted.update:
+            raise UsageFault("--keycols says which rows to change; it goes with --update")
+        if self.add_identity_column:
+            wanted = with_identity_column(wanted)
+        return _checked(name, wanted)
+
+
+def _checked(name: str, publication: Publication) -> Publication:
+    """The publication, once the server's rules hold for input and options together."""
+    try:
+        request = decode_request(encode_publication(publication))
+    except BadRequest as error:
+        raise InputRejected(f"{name}: {error.sentence}") from None
+    assert isinstance(request, Publish)
+    return request.publication
+
+
+def as_usage(option: str, check: Callable[[object], str], value: str) -> str:
+    """A rule of the server's on the value of an option: a breach is a usage error."""
+    try:
+        return check(value)
+    except BadRequest as error:
+        reason = error.sentence.removeprefix("table.tablename: ")
+        raise UsageFault(f"{option}: {reason}") from None
+
+
+def read_types(options: list[str]) -> dict[str, str]:
+    """`col=type,col=type`, several times -> column -> type. Raises UsageFault."""
+    found: dict[str, str] = {}
+    for pair in (pair for option in options for pair in option.split(",")):
+        column, equals, kind = (part.strip() for part in pair.rpartition("="))
+        if not equals or not column:
+            raise UsageFault(f"--types: {shown(pair)} is not column=type")
+        try:
+            check_type("a", kind)
+        except BadRequest:
+            raise UsageFault(
+                f"--types: {shown(kind)} is not a type; there are text, integer and real"
+            ) from None
+        found[column] = kind
+    return found
+
+
+def read_duration_s(option: str, text: str) -> float:
+    """`30`, `30s`, `5m`, `1h` -> seconds. Raises UsageFault."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in units else (text, "s")
+    try:
+        seconds = float(number) * units[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise UsageFault(f"{option}: {shown(text)} is no time such as 30, 30s, 5m or 1h")
+    return seconds

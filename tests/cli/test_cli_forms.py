@@ -1,0 +1,341 @@
+"""Every form an input may have, known by its content, and nothing of it lost."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qasino_cli.errors import InputRejected
+from qasino_cli.readers import Reading, Wanted, read_input
+from qasino_server.render import CsvStream, NdjsonStream, TsvStream
+
+
+def read(text: str | bytes, path: str = "t.csv", **wanted: Any) -> Reading:
+    body = text.encode() if isinstance(text, str) else text
+    return read_input(path, body, Wanted(identity="me", **wanted))
+
+
+def rows(reading: Reading) -> list[list[Any]]:
+    found: list[list[Any]] = json.loads(reading.publication.rows_json)
+    return found
+
+
+def columns(reading: Reading) -> dict[str, str]:
+    return {column.name: column.type for column in reading.publication.columns}
+
+
+DF = """\
+Filesystem     1024-blocks     Used Available Capacity Mounted on
+/dev/vda1        263174212 41241828 208490416      17% /
+tmpfs             12345678        0  12345678       0% /dev/shm
+/dev/sdb1             1024      512       512      50% /mnt/a disk
+"""
+PS = """\
+USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND
+root           1  0.2  0.0  50204 18100 ?        Ss   07:47   0:06 /sbin/init --system x
+www-data     412  0.0  1.5 999999 38100 ?        S    07:47   0:00 nginx: worker process
+"""
+SS = """\
+State  Recv-Q Send-Q Local Address:Port  Peer Address:Port Process
+LISTEN 0      128          0.0.0.0:22         0.0.0.0:*
+ESTAB  0      0           10.0.0.1:22        10.0.0.9:555   users:(("sshd",pid=1,fd=3))
+"""
+KUBECTL = """\
+NAME                     READY   STATUS             RESTARTS      AGE
+web-5d9c7b7c9f-abcde     1/1     Running            0             3d
+web-5d9c7b7c9f-fghij     0/1     CrashLoopBackOff   7 (2m ago)    3d
+"""
+FREE = """\
+               total        used        free
+Mem:        24000000     1000000    23000000
+Swap:              0           0           0
+"""
+METRICS = """\
+# HELP node_cpu_seconds_total Seconds the CPUs spent in each mode.
+# TYPE node_cpu_seconds_total counter
+node_cpu_seconds_total{cpu="0",mode="idle"} 12.5
+node_cpu_seconds_total{cpu="0",mode="say \\"hi\\", ok"} 1e3
+# TYPE up gauge
+up 1
+nan_one NaN
+inf_one +Inf 1700000000
+# TYPE lat histogram
+lat_bucket{le="0.5"} 3 # {trace_id="x"} 0.3
+# EOF
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "names", "first"),
+    [
+        ("a,b\n1,x\n", "csv", ["a", "b"], [1, "x"]),
+        ("a;b\n1;x\n", "csv", ["a", "b"], [1, "x"]),
+        ("a|b\n1|x\n", "csv", ["a", "b"], [1, "x"]),
+        ("a\tb\n1\tx\n", "tsv", ["a", "b"], [1, "x"]),
+        ("a\n1\n2\n", "csv", ["a"], [1]),
+        ("\ufeffa,b\r\n1,x\r\n", "csv", ["a", "b"], [1, "x"]),
+        ("a,b\r1,x\r", "csv", ["a", "b"], [1, "x"]),
+        ("a,b\n1,x", "csv", ["a", "b"], [1, "x"]),
+        ("a,b\n\n1,x\n\n", "csv", ["a", "b"], [1, "x"]),
+        ('a,b\n1,"x\ny, ""z"""\n', "csv", ["a", "b"], [1, 'x\ny, "z"']),
+        ('a;b\n1;"x,y"\n', "csv", ["a", "b"], [1, "x,y"]),
+        ('[{"a": 1, "b": "x"}, {"b": "y", "c": true}]', "json", ["a", "b", "c"], [1, "x", None]),
+        ('[["a", "b"], [1, "x"]]', "json", ["a", "b"], [1, "x"]),
+        ('{"a": 1, "b": {"c": [2]}}', "json", ["a", "b"], [1, '{"c":[2]}']),
+        ('{"a": 1}\n{"a": 2}\n', "ndjson", ["a"], [1]),
+        ('{"table": "hosts", "rows": 7}', "json", ["table", "rows"], ["hosts", 7]),
+        (DF, "columns", None, ["/dev/vda1", 263174212, 41241828, 208490416, "17%", "/"]),
+        (SS, "columns", None, ["LISTEN", 0, 128, "0.0.0.0:22", "0.0.0.0:*", None]),
+        (
+            FREE,
+            "columns",
+            ["column_1", "total", "used", "free"],
+            ["Mem:", 24000000, 1000000, 23000000],
+        ),
+        (KUBECTL, "columns", None, ["web-5d9c7b7c9f-abcde", "1/1", "Running", "0", "3d"]),
+    ],
+)
+def test_the_form_is_told_by_the_content(
+    text: str, form: str, names: list[str] | None, first: list[Any]
+) -> None:
+    for body in (text.encode(), gzip.compress(text.encode())):
+        reading = read(body, "t.gz")
+        assert reading.form == form
+        assert names is None or list(columns(reading)) == names
+        assert rows(reading)[0] == first
+
+
+def test_what_commands_print_gets_legal_names_and_keeps_its_last_column_whole() -> None:
+    disks = read(DF)
+    assert list(columns(disks))[-2:] == ["Capacity", "Mounted_on"]
+    assert [(r.header, r.name) for r in disks.renamed] == [
+        ("1024-blocks", "_1024_blocks"),
+        ("Mounted on", "Mounted_on"),
+    ]
+    assert rows(disks)[2][-1] == "/mnt/a disk"
+    processes = read(PS)
+    assert rows(processes)[1][-1] == "nginx: worker process"
+    assert columns(processes)["pct_CPU"] == "REAL"
+    assert list(columns(read(SS)))[3:5] == ["Local_Address_Port", "Peer_Address_Port"]
+    assert rows(read(KUBECTL))[1][3] == "7 (2m ago)"
+
+
+def test_metrics_become_one_long_table() -> None:
+    reading = read(METRICS, "-", tablename="metrics")
+    assert reading.form == "openmetrics"
+    assert columns(reading) == {
+        "metric": "TEXT",
+        "type": "TEXT",
+        "cpu": "TEXT",
+        "mode": "TEXT",
+        "le": "TEXT",
+        "value": "REAL",
+        "timestamp": "REAL",
+    }
+    found = rows(reading)
+    assert found[0] == ["node_cpu_seconds_total", "counter", "0", "idle", None, 12.5, None]
+    assert found[1][3] == 'say "hi", ok'
+    assert found[3] == ["nan_one", None, None, None, None, None, None]
+    assert found[4][-2:] == [float("inf"), 1700000000.0]
+    assert found[5] == ["lat_bucket", "histogram", None, None, "0.5", 3.0, None]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "why"),
+    [
+        (["1", "-2", ""], "INTEGER", "all 2 cells are whole numbers"),
+        (["007", "1"], "TEXT", "'007' has a leading zero"),
+        (["+1"], "TEXT", "'+1' is no number"),
+        (["9223372036854775807"], "INTEGER", "its cell is a whole number"),
+        (["9223372036854775808"], "TEXT", "'9223372036854775808' has more digits"),
+        (["12.50", "3"], "REAL", "all 2 cells are numbers"),
+        (["1.1", "1.10"], "TEXT", "'1.1' and '1.10' would be the same number"),
+        (["1", "x"], "TEXT", "'x' is no number"),
+        (["NaN"], "TEXT", "'NaN' is no number"),
+        (["1e400"], "TEXT", "'1e400' has more digits"),
+        (["0.1234567890123456789"], "TEXT", "has more digits than a number keeps"),
+        (["", ""], "TEXT", "it is empty"),
+        (["-0"], "TEXT", "would lose its sign"),
+        (["1_000"], "TEXT", "'1_000' is no number"),
+        (["2026-11-24"], "TEXT", "'2026-11-24' is no number"),
+    ],
+)
+def test_a_column_is_a_number_only_where_nothing_is_lost(
+    cells: list[str], kind: str, why: str
+) -> None:
+    reading = read("k,a\n" + "".join(f"x,{cell}\n" for cell in cells))
+    assert reading.inferred[1].type == kind
+    assert why in reading.inferred[1].why
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "first"),
+    [
+        ("[1, 2]", "INTEGER", 1),
+        ("[1, 2.5]", "REAL", 1.0),
+        ("[true, false]", "INTEGER", 1),
+        ('[1, "x"]', "TEXT", "1"),
+        ("[18446744073709551616]", "TEXT", "18446744073709551616"),
+        ("[9007199254740993, 0.5]", "TEXT", "9007199254740993"),
+        ('[{"a": 1}]', "TEXT", '{"a":1}'),
+        ("[null]", "TEXT", None),
+    ],
+)
+def test_json_values_keep_their_type(values: str, kind: str, first: Any) -> None:
+    text = json.dumps([{"a": "@"}]).replace('"@"', "@")
+    objects = ",".join(text[1:-1].replace("@", json.dumps(v)) for v in json.loads(values))
+    reading = read(f"[{objects}]")
+    assert columns(reading)["a"] == kind
+    assert rows(reading)[0] == [first]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a,b\n1\n", "t.csv:2: the row has 1 field, the header 2\n  1\n  --on-error skip"),
+        ("a,b\n1,2,3\n", "t.csv:2: the row has 3 fields, the header 2\n  1,2,3\n"),
+        ('a,b\n1,"x\n', 't.csv:2:3: the quote that opens here is never closed\n  1,"x\n'),
+        ('a,b\n1,"x"y\n', "t.csv:2:6: after the closing quote there is more text"),
+        ("a,A\n1,2\n", "t.csv:1: two columns are called 'A'; rename one of them"),
+        (b"a,b\n1,\xff\n", "t.csv:2:3: byte 0xff is not UTF-8\n  1,\ufffd\n  iconv"),
+        (b"a,b\n1,\x00\n", "t.csv:2:3: a NUL character stands there"),
+        (b"\x7fELF\x00\x01\xff\xfe", "t.csv:1: this is binary, not text"),
+        (gzip.compress(b"a,b\n1,2\n")[:-9], "t.csv:1: the gzip data ends too early"),
+        ('{"a": 1}\n{"a": oops}\n', "t.csv:2: not JSON: invalid"),
+        ('{"a": 1}\n{"a": 2}\n[3]\n', "t.csv:3: the line is no JSON object"),
+        ('[["a", "b"], [1]]', "t.csv:1: row 1 has 1 cells, the header 2"),
+        ("up 1\nnode{a=1} 2\n".replace("up 1", "# TYPE up gauge"), "t.csv:2:6: not a label"),
+        ("# TYPE a gauge\na one\n", "t.csv:2:3: 'one' is no number"),
+        (DF + "/dev/x 1 2\n", None),
+        ("", "t.csv: there is nothing in it"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place_and_what_would_take_it(
+    text: str | bytes, sentence: str | None
+) -> None:
+    if sentence is None:
+        assert rows(read(text))[-1][:3] == ["/dev/x", 1, 2]  # a line that is short at its end
+        return
+    with pytest.raises(InputRejected) as caught:
+        read(text)
+    assert caught.value.sentence.startswith(sentence)
+
+
+def test_bad_rows_can_be_passed_over_and_are_kept() -> None:
+    text = "a,b\n1,2\n3\n4,5,6\n7,8\n"
+    reading = read(text, skip_bad_rows=True)
+    assert rows(reading) == [[1, 2], [7, 8]]
+    assert [(r.line, r.raw) for r in reading.rejects] == [(3, "3"), (4, "4,5,6")]
+
+
+def test_types_that_are_told_are_kept_and_what_does_not_fit_is_named() -> None:
+    assert rows(read("a,b\n007,1\n", types={"a": "text", "b": "real"})) == [["007", 1.0]]
+    with pytest.raises(InputRejected, match=r"t\.csv:3: column a: 'x' is no INTEGER\n  x,2"):
+        read("a,b\n1,1\nx,2\n", types={"A": "int"})
+    reading = read("a,b\n1,1\nx,2\n", types={"a": "int"}, skip_bad_rows=True)
+    assert (rows(reading), [r.line for r in reading.rejects]) == ([[1, 1]], [3])
+    with pytest.raises(InputRejected, match="there is no column 'z'; there are a, b"):
+        read("a,b\n1,1\n", types={"z": "int"})
+    assert columns(read("Use%,b\n1,1\n", types={"Use%": "text"}))["Use_pct"] == "TEXT"
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("Use%", "Use_pct"),
+        ("%CPU", "pct_CPU"),
+        ("1K-blocks", "_1K_blocks"),
+        ("a b", "a_b"),
+        ("#", "nr"),
+        ("", "column_1"),
+        ("é", "column_1"),
+        ("order", "order"),
+    ],
+)
+def test_a_header_that_is_no_legal_name_gets_one(header: str, name: str) -> None:
+    text = f'"{header}",z\n1,2\n'
+    assert next(iter(columns(read(text)))) == name
+    if name != header:
+        with pytest.raises(InputRejected, match=f"without --strict-names it becomes {name}"):
+            read(text, strict_names=True)
+
+
+def test_names_that_mapping_made_alike_are_numbered() -> None:
+    assert list(columns(read("a b,a-b,A_b\n1,2,3\n"))) == ["a_b_2", "a_b_3", "A_b"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/x/mounts.csv.gz", "mounts"), ("web logs.ndjson", "web_logs"), ("9.txt", "_9")],
+)
+def test_a_table_is_called_as_its_file(path: str, name: str) -> None:
+    assert read("a,b\n1,2\n", path).publication.tablename == name
+
+
+def test_standard_input_wants_a_name() -> None:
+    with pytest.raises(InputRejected, match="it names no table; give --table NAME"):
+        read("a,b\n1,2\n", "-")
+
+
+# --- What our own writers write comes back -----------------------------------------------------
+
+NAMES = st.lists(
+    st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True), min_size=2, max_size=4, unique=True
+)
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+CELL = st.one_of(st.none(), st.integers(-(2**63) + 1, 2**63 - 1), TEXT.filter(lambda t: t != ""))
+
+
+@st.composite
+def tables(draw: Any) -> tuple[list[str], list[list[Any]]]:
+    names = draw(NAMES)
+    kinds = [draw(st.sampled_from(["text", "int"])) for _ in names]
+    cells = {"text": st.one_of(st.none(), TEXT.map(lambda t: "x" + t)), "int": st.integers(0, 99)}
+    made = draw(st.lists(st.tuples(*(cells[kind] for kind in kinds)), min_size=1, max_size=6))
+    return names, [list(row) for row in made]
+
+
+@given(tables())
+def test_a_table_written_as_tsv_csv_or_ndjson_reads_back_the_same(
+    table: tuple[list[str], list[list[Any]]],
+) -> None:
+    names, cells = table
+    for stream, form in ((TsvStream(), "tsv"), (CsvStream(), "csv"), (NdjsonStream(), "ndjson")):
+        text = stream.head(names) + stream.rows(cells)
+        reading = read(text, form=form)
+        assert list(columns(reading)) == names, form
+        assert rows(reading) == cells, form
+
+
+@given(
+    st.lists(
+        st.text(
+            st.characters(codec="ascii", exclude_characters='\x00\r\n",;|\t'),
+            min_size=1,
+            max_size=8,
+        ),
+        min_size=1,
+    )
+)
+def test_a_number_can_always_be_written_back_as_it_was(cells: list[str]) -> None:
+    reading = read("k,a\n" + "".join(f"x,{cell}\n" for cell in cells), form="csv")
+    kind = reading.inferred[1].type
+    for cell, (_, value) in zip(cells, rows(reading), strict=True):
+        if kind == "INTEGER":
+            assert str(value) == cell
+        elif kind == "TEXT":
+            assert value == cell
+        else:
+            assert float(cell) == value
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_do_more_than_be_refused(body: bytes) -> None:
+    with contextlib.suppress(InputRejected):
+        read(body)

@@ -1,0 +1,286 @@
+"""The ways of `qasino publish`: pipes, commands, this machine, once and again, as processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import run_qasino, start_qasino, zmq_url
+from wire import Wire, until
+
+from qasino_cli.console import ExitCode
+from qasino_server.server import Server
+
+DF = """\
+Filesystem 1024-blocks   Used Available Capacity Mounted on
+/dev/vda1       263174  41241    208490      17% /
+tmpfs             1234      0      1234       0% /dev/shm
+"""
+
+
+def asked(server: Server, wire: Wire, sql: str) -> list[list[str]]:
+    """The rows of a query once what was published is in the snapshot."""
+    server.rotate()
+    rows: list[list[str]] = json.loads(wire.http_get({"op": "query", "sql": sql})[2])["table"][
+        "rows"
+    ]
+    return rows
+
+
+def open_rows(wire: Wire, sql: str) -> list[list[Any]]:
+    """The rows of a query to the generation being collected; none where there is no table."""
+    message = {"sql": sql, "typed": True, "use_write_db": True}
+    answer = json.loads(wire.http_post("query", message)[2])
+    rows: list[list[Any]] = answer["table"]["rows"] if "table" in answer else []
+    return rows
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[..., Any]]:
+    """Starts `qasino ..` in the background; what still runs at the end is killed."""
+    with ExitStack() as stack:
+
+        def start(*args: object) -> Any:
+            process = stack.enter_context(start_qasino(*args))
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_the_output_of_df_is_a_table(server: Server, wire: Wire, url: str) -> None:
+    ran = run_qasino("publish", "-s", url, "--table", "disks", "-I", "web-1", stdin=DF)
+    assert ran.returncode == ExitCode.OK
+    assert ran.stderr == (
+        "standard input: columns renamed: '1024-blocks' -> _1024_blocks,"
+        " 'Mounted on' -> Mounted_on\n"
+        "published disks: 2 rows as web-1, visible in the next generation\n"
+    )
+    sql = "select Mounted_on, _1024_blocks + 1 from disks order by 1"
+    assert asked(server, wire, sql) == [["/", "263175"], ["/dev/shm", "1235"]]
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "json", "ndjson"])
+def test_what_sql_writes_publish_reads_back(
+    server: Server, wire: Wire, form: str, url: str
+) -> None:
+    sql = (
+        "select 1 i, 2.5 r, 'x' || char(10) || '\"日本,' t, null n union all select 2, 3.5, 'y', 7"
+    )
+    written = run_qasino("sql", "-s", url, "--format", form, "-q", sql).stdout
+    ran = run_qasino("publish", "-s", url, "--table", "copy", stdin=written)
+    assert ran.returncode == ExitCode.OK, ran.stderr
+    server.rotate()
+    again = run_qasino("sql", "-s", url, "--format", form, "-q", "select * from copy order by i")
+    assert again.stdout == written
+
+
+def test_a_dry_run_shows_the_table_and_why_and_needs_no_server() -> None:
+    ran = run_qasino("publish", "--table", "disks", "-I", "me", "--dry-run", stdin=DF, COLUMNS="90")
+    assert ran.returncode == ExitCode.OK
+    assert ran.stdout == (
+        "standard input: table disks of me, 2 rows, read as columns\n"
+        "  column        type     header       why\n"
+        "  ─────────────────────────────────────────────────────────────────\n"
+        "  Filesystem    TEXT                  '/dev/vda1' is no number\n"
+        "  _1024_blocks  INTEGER  1024-blocks  all 2 cells are whole numbers\n"
+        "  Used          INTEGER               all 2 cells are whole numbers\n"
+        "  Available     INTEGER               all 2 cells are whole numbers\n"
+        "  Capacity      TEXT                  '17%' is no number\n"
+        "  Mounted_on    TEXT     Mounted on   '/' is no number\n"
+        "  Filesystem  _1024_blocks   Used  Available  Capacity  Mounted_on\n"
+        "  ────────────────────────────────────────────────────────────────\n"
+        "  /dev/vda1         263174  41241     208490  17%       /\n"
+        "  tmpfs               1234      0       1234  0%        /dev/shm\n"
+    )
+    assert ran.stderr == ""
+
+
+def test_of_several_files_none_is_sent_if_one_is_bad(
+    server: Server, wire: Wire, tmp_path: Path, url: str
+) -> None:
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text("a,b\n1,2\n")
+    bad.write_text("a,b\n1\n")
+    ran = run_qasino("publish", "-s", url, good, bad)
+    assert ran.returncode == ExitCode.INPUT
+    assert ran.stderr.startswith(f"{bad}:2: the row has 1 field, the header 2\n  1\n")
+    assert open_rows(wire, "select * from good") == []
+
+
+def test_bad_rows_are_skipped_counted_and_kept(
+    server: Server, wire: Wire, tmp_path: Path, url: str
+) -> None:
+    file, rejects = tmp_path / "t.csv", tmp_path / "rejects.csv"
+    file.write_text("a,b\n1,2\nbroken\n3,4\n")
+    ran = run_qasino(
+        "publish", "-s", url, "--on-error", "skip", "--rejects", rejects, "-I", "me", file
+    )
+    assert ran.returncode == ExitCode.INPUT
+    assert (
+        ran.stderr
+        == "published t: 2 rows as me, visible in the next generation (1 bad row skipped)\n"
+    )
+    assert list(csv.reader(rejects.read_text().splitlines())) == [
+        ["file", "line", "column", "reason", "raw"],
+        [str(file), "3", "", "the row has 1 field, the header 2", "broken"],
+    ]
+    assert asked(server, wire, "select sum(a) from t") == [["4"]]
+
+
+def test_two_files_of_one_table_are_refused_before_anything_is_sent(
+    tmp_path: Path, url: str
+) -> None:
+    (tmp_path / "x").mkdir()
+    for place in (tmp_path, tmp_path / "x"):
+        (place / "t.csv").write_text("a,b\n1,2\n")
+    ran = run_qasino("publish", "-s", url, tmp_path / "t.csv", tmp_path / "x" / "t.csv")
+    assert ran.returncode == ExitCode.INPUT
+    assert "both hold the table t of" in ran.stderr
+
+
+def test_the_identity_becomes_a_column(server: Server, wire: Wire, url: str) -> None:
+    run_qasino(
+        "publish",
+        "-s",
+        url,
+        "--table",
+        "t",
+        "-I",
+        "web-7",
+        "--add-identity-column",
+        stdin="a,b\n1,2\n",
+    )
+    assert asked(server, wire, "select * from t") == [["web-7", "1", "2"]]
+
+
+def test_what_a_command_prints_is_published(server: Server, wire: Wire, url: str) -> None:
+    ran = run_qasino(
+        "publish", "-s", url, "--table", "t", "--run", "printf 'a,b\\n1,2\\n'", "--quiet"
+    )
+    assert (ran.returncode, ran.stderr) == (ExitCode.OK, "")
+    assert asked(server, wire, "select a + b from t") == [["3"]]
+    failed = run_qasino("publish", "-s", url, "--table", "t", "--run", "exit 3")
+    assert failed.returncode == ExitCode.INPUT
+    assert failed.stderr == "the output of 'exit 3': the command ended with 3\n"
+
+
+def test_this_machines_tables_are_published(server: Server, wire: Wire, url: str) -> None:
+    ran = run_qasino("publish", "-s", url, "--this-host", "-I", "me")
+    assert ran.returncode == ExitCode.OK, ran.stderr
+    names = ["interfaces", "load", "mounts", "processes", "sockets", "users"]
+    like = "','".join(names)
+    sql = f"select tablename from qasino_server_tables where tablename in ('{like}') order by 1"
+    assert asked(server, wire, sql) == [[name] for name in names]
+    own = f"select distinct local_port from sockets where local_port = {server.ports['zmq']}"
+    assert asked_again(wire, own) == [[str(server.ports["zmq"])]]
+    assert asked_again(wire, "select count(*), count(args) from processes")[0][1] == "0"
+    assert float(asked_again(wire, "select memory_bytes from load")[0][0]) > 1e6
+
+
+def asked_again(wire: Wire, sql: str) -> list[list[str]]:
+    rows: list[list[str]] = json.loads(wire.http_get({"op": "query", "sql": sql})[2])["table"][
+        "rows"
+    ]
+    return rows
+
+
+def test_arguments_are_told_only_when_asked_for(server: Server, wire: Wire, url: str) -> None:
+    run_qasino("publish", "-s", url, "--this-host", "--only", "processes", "--with-args")
+    sql = "select count(*) > 0 from processes where args like '%--with-args%'"
+    assert asked(server, wire, sql) == [["1"]]
+    assert asked_again(
+        wire, "select count(*) from qasino_server_tables where tablename = 'load'"
+    ) == [["0"]]
+
+
+def test_a_file_is_read_again_and_again(
+    running: Callable[..., Any], server: Server, wire: Wire, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("a,b\n1,2\n")
+    process = running("publish", "-s", zmq_url(server), "--every", "0.1", "-I", "me", file)
+    assert until(lambda: open_rows(wire, "select a from t") == [[1]])
+    file.write_text("a,b\n7,2\n")
+    assert until(lambda: open_rows(wire, "select a from t") == [[7]])
+    file.write_text("broken\nx,y\n")
+    assert process.stderr.readline().startswith(b"published t: 1 row as me")
+    assert process.stderr.readline().startswith(f"{file}:2: the row has 2 fields".encode())
+    file.write_text("a,b\n8,2\n")
+    assert until(lambda: open_rows(wire, "select a from t") == [[8]])
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == ExitCode.OK
+
+
+def test_a_command_is_run_in_every_generation(
+    running: Callable[..., Any], server: Server, wire: Wire, tmp_path: Path
+) -> None:
+    counter = tmp_path / "n"
+    command = f"echo x >> {counter}; echo n; wc -l < {counter}"
+    process = running(
+        "publish", "-s", zmq_url(server), "--every-generation", "--table", "t", "--run", command
+    )
+    assert until(lambda: open_rows(wire, "select n from t") == [[1]])
+
+    def again() -> bool:
+        server.rotate()
+        return len(counter.read_text()) > 4
+
+    assert until(again)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == ExitCode.INTERRUPTED
+
+
+def test_a_command_that_hangs_is_ended(running: Callable[..., Any], server: Server) -> None:
+    command = ("--table", "t", "--run", "sleep 60", "--every", "0.2")
+    process = running("publish", "-s", zmq_url(server), *command)
+    line = process.stderr.readline()
+    assert line == b"the output of 'sleep 60': it took over 0.2 s and was ended\n"
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+
+
+def test_a_server_that_is_away_is_said_once_and_once_that_it_is_back(
+    running: Callable[..., Any], make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    places = {"db_dir": tmp_path / "d", "static_db": tmp_path / "s.db"}
+    first = make_server(**places)
+    command = ("--table", "t", "--run", "printf 'a,b\\n1,2\\n'", "--every", "0.05", "-I", "me")
+    process = running("publish", "-s", zmq_url(first), *command)
+    assert process.stderr.readline().startswith(b"published t: 1 row as me")
+    first.stop()
+    assert b"nothing listens there" in process.stderr.readline()
+    make_server(**places, zmq_port=first.ports["zmq"])
+    assert process.stderr.readline() == f"{zmq_url(first)} is back\n".encode()
+    assert process.stderr.readline().startswith(b"published t")
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--every", "5"), "standard input can be read once"),
+        (("--every", "soon", "F"), "--every: 'soon' is no time such as 30, 30s, 5m or 1h"),
+        (("--every", "5", "--every-generation", "F"), "--every and --every-generation contradict"),
+        (("--run", "x", "F"), "FILEs, --run and --this-host are three ways"),
+        (("--this-host", "F"), "FILEs, --run and --this-host are three ways"),
+        (("--only", "load", "F"), "--only and --with-args go with --this-host"),
+        (("--this-host", "--only", "disks"), "--only: 'disks' is not one of processes, mounts"),
+        (("--on-error", "ignore", "F"), "--on-error: 'ignore' is not abort or skip"),
+        (("--types", "a", "F"), "--types: 'a' is not column=type"),
+        (("--types", "a=blob", "F"), "--types: 'blob' is not a type"),
+    ],
+)
+def test_ways_that_contradict_each_other_are_usage_errors(
+    arguments: tuple[str, ...], sentence: str
+) -> None:
+    ran = run_qasino("publish", *arguments)
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr.startswith(sentence)
