@@ -35,6 +35,7 @@ ROOMS = {
     "publish": _Room(
         "qasino_cli.publish.command", "publish", "Publish tables from files or a pipe."
     ),
+    "watch": _Room("qasino_cli.watch.command", "watch", "Watch a query, live; or wait for it."),
 }
 
 

@@ -1,0 +1,136 @@
+"""Where no terminal is: a frame on stdout for each generation.
+
+TSV: a line `# generation N, age S s, R rows` (or `# unknown: why`), the header, the rows, an
+empty line. NDJSON: one object for each generation, with its rows, or with why they are unknown:
+
+    {"generation_number": 1795484792, "age_s": 0.1, "unknown": null, "rows": [{..}, ..]}
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from qasino_cli.connection import Connection
+from qasino_cli.console import ExitCode, say, write
+from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.watch.diff import Picture, compare
+from qasino_cli.watch.feed import Feed
+from qasino_cli.watch.goal import Goal
+from qasino_cli.watch.hook import Hook
+from qasino_cli.watch.query import Update, Watched
+from qasino_server.render import TsvStream, distinct, json_cell, visible
+
+FORMATS = ("tsv", "ndjson")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to watch, and what for."""
+
+    watched: Watched
+    interval_s: float | None = None
+    key: tuple[str, ...] = ()
+    goal: Goal | None = None
+    timeout_s: float | None = None
+    """The goal is to be reached within that; None waits for ever."""
+    on_change: str | None = None
+
+
+def stream(
+    connection: Connection, plan: Plan, form: str, count: int | None, quiet: bool
+) -> ExitCode:
+    """Write frames until the goal is reached, so many are written, or the time is up.
+
+    Raises ServerRefused or Unreachable where the first answer is that.
+    """
+    updates: queue.SimpleQueue[Update] = queue.SimpleQueue()
+    feed = Feed(connection, plan.watched, updates.put, plan.interval_s)
+    hook = None if plan.on_change is None else Hook(plan.on_change, say)
+    if hook is not None:
+        hook.start()
+    feed.start()
+    try:
+        return _follow(_until(updates, plan.timeout_s), plan, form, count, quiet, hook)
+    finally:
+        feed.stop()
+        if hook is not None:
+            hook.finish()
+
+
+def _until(updates: queue.SimpleQueue[Update], timeout_s: float | None) -> Iterator[Update]:
+    """Updates as they come, until the time is up."""
+    ends = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        try:
+            yield updates.get(timeout=None if ends is None else max(0.0, ends - time.monotonic()))
+        except queue.Empty:
+            return
+
+
+def _follow(
+    updates: Iterator[Update],
+    plan: Plan,
+    form: str,
+    count: int | None,
+    quiet: bool,
+    hook: Hook | None,
+) -> ExitCode:
+    picture: Picture | None = None
+    written = 0
+    for update in updates:
+        if update.error is not None:
+            raise ServerRefused(update.error)
+        if picture is None and update.result is None and written == 0 and plan.goal is None:
+            raise Unreachable((update.unknown or "").removeprefix("lost: "))
+        if _is_news(update, picture):
+            if update.result is not None:
+                picture = compare(picture, update.result, plan.key)
+                if hook is not None:
+                    hook.changed(picture)
+            if not quiet:
+                write(frame_text(update, form))
+            written += 1
+        if plan.goal is not None and plan.goal.reached(update):
+            return ExitCode.OK
+        if count is not None and written >= count:
+            return ExitCode.OK if plan.goal is None else ExitCode.NOT_MET
+    return ExitCode.NOT_MET
+
+
+def _is_news(update: Update, picture: Picture | None) -> bool:
+    """Whether it is another generation than the last, or none at all."""
+    if update.result is None or picture is None:
+        return True
+    return (
+        update.unknown is not None or update.result.generation_number != picture.generation_number
+    )
+
+
+def frame_text(update: Update, form: str) -> str:
+    """One update in one of the formats."""
+    return _ndjson(update) if form == "ndjson" else _tsv(update)
+
+
+def _tsv(update: Update) -> str:
+    unknown = "" if update.unknown is None else f"# unknown: {visible(update.unknown)}\n"
+    result = update.result
+    if result is None:
+        return unknown + "\n"
+    rows = "1 row" if result.nr_rows == 1 else f"{result.nr_rows} rows"
+    head = f"# generation {result.generation_number}, age {result.generation_age_s:.1f} s, {rows}\n"
+    tsv = TsvStream()
+    return f"{head}{unknown}{tsv.head(result.column_names)}{tsv.rows(result.rows)}\n"
+
+
+def _ndjson(update: Update) -> str:
+    told: dict[str, object] = {"generation_number": None, "age_s": None, "unknown": update.unknown}
+    result = update.result
+    if result is not None:
+        names = distinct(result.column_names)
+        told["generation_number"] = result.generation_number
+        told["age_s"] = round(result.generation_age_s, 2)
+        told["rows"] = [dict(zip(names, map(json_cell, row), strict=True)) for row in result.rows]
+    return msgspec.json.encode(told).decode() + "\n"

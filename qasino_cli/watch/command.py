@@ -1,0 +1,181 @@
+"""The command `qasino watch`: its options, and whether they mean a screen or a stream."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Annotated
+
+import typer
+
+from qasino_cli import options, terminal
+from qasino_cli.client import open_client
+from qasino_cli.config import load_config
+from qasino_cli.connection import Connection
+from qasino_cli.console import ExitCode, on_terminal
+from qasino_cli.errors import UsageFault
+from qasino_cli.watch.batch import FORMATS, Plan, stream
+from qasino_cli.watch.diff import choose_key
+from qasino_cli.watch.goal import Goal
+from qasino_cli.watch.query import Watched, look
+from qasino_server.message import Query
+from qasino_server.table import Result, shown
+
+
+@functools.partial(options.connected, timeout_flag="--request-timeout")
+def watch(
+    connection: Connection,
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="The query to watch.")],
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key", metavar="A,B", help="Columns that tell rows apart. [default: found by looking]"
+        ),
+    ] = None,
+    interval: Annotated[
+        float | None,
+        typer.Option(
+            "--interval", metavar="SECONDS", help="Ask so often. [default: once a generation]"
+        ),
+    ] = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Write a frame a generation, as without a terminal.")
+    ] = False,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="tsv|ndjson",
+            help="Of these frames. [default: tsv]",
+            show_default=False,
+        ),
+    ] = "tsv",
+    count: Annotated[
+        int | None, typer.Option("--count", metavar="N", help="End after so many frames.", min=1)
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="One frame, as --batch --count 1.")] = False,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="COND", help="End once it holds: rows, empty or SQL."),
+    ] = None,
+    while_: Annotated[
+        str | None,
+        typer.Option("--while", metavar="COND", help="End once it no longer holds, likewise."),
+    ] = None,
+    for_: Annotated[
+        int,
+        typer.Option(
+            "--for",
+            metavar="N",
+            help="For so many generations in a row. [default: 1]",
+            min=1,
+            show_default=False,
+        ),
+    ] = 1,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", help="Give up waiting for it; exit with 5."),
+    ] = None,
+    ignore_missing: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-missing", help="Believe rows though sources of a table are missing."
+        ),
+    ] = False,
+    on_change: Annotated[
+        str | None,
+        typer.Option(
+            "--on-change",
+            metavar="COMMAND",
+            help="Run it at changes; they are on its stdin, NDJSON.",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="In batch, write no frames.")] = False,
+) -> ExitCode:
+    """Watch a query: again at every generation, with what has changed.
+
+    On a terminal a screen (? lists its keys): changed cells are marked, rows that came and went
+    are shown, rows keep their order unless the query orders them. Elsewhere a stream of frames,
+    and conditions to wait for. A condition is `rows`, `empty`, or an SQL expression over the
+    rows, true where any row has it: "count(*) > 3", "used_pct > 90". A lost server, a late
+    generation or a source missing from a queried table makes it unknown, never empty.
+
+    \b
+    Examples:
+      qasino watch "select * from mounts order by used_pct desc"
+      qasino watch --until "max(used_pct) > 90" --timeout 3600 "select * from mounts"
+      qasino watch --batch --format ndjson "select * from queues" | jq .rows
+      qasino watch --on-change ./page-me "select * from mounts where used_pct > 90"
+    """
+    plan = _plan(
+        Watched(sql.strip().rstrip(";"), until if until is not None else while_, ignore_missing),
+        interval,
+        key,
+        _goal(until, while_, for_, timeout),
+        timeout,
+        on_change,
+    )
+    if form not in FORMATS:
+        raise UsageFault(f"--format: {shown(form)} is not one of {', '.join(FORMATS)}")
+    if batch or once or count is not None or quiet or not _has_screen():
+        return stream(connection, plan, form, 1 if once else count, quiet)
+    _try_out(connection, plan)
+    from qasino_cli.watch.screen import Screen  # prompt_toolkit takes 100 ms to import
+
+    return Screen(connection, plan, load_config()).run()
+
+
+def _has_screen() -> bool:
+    return on_terminal() and sys.stdin is not None and sys.stdin.isatty() and not terminal.dumb()
+
+
+def _goal(
+    until: str | None, while_: str | None, generations: int, timeout_s: float | None
+) -> Goal | None:
+    """What is waited for. Raises UsageFault."""
+    if until is not None and while_ is not None:
+        raise UsageFault("--until and --while contradict each other; give one of them")
+    if until is None and while_ is None:
+        if timeout_s is not None or generations != 1:
+            raise UsageFault("--timeout and --for go with --until or --while")
+        return None
+    return Goal(until is not None, generations)
+
+
+def _plan(
+    watched: Watched,
+    interval_s: float | None,
+    key: str | None,
+    goal: Goal | None,
+    timeout_s: float | None,
+    on_change: str | None,
+) -> Plan:
+    """All of it, checked. Raises UsageFault."""
+    for option, seconds in (("--interval", interval_s), ("--timeout", timeout_s)):
+        if seconds is not None and not 0 < seconds < 1e9:
+            raise UsageFault(f"{option}: {seconds:g} is not a number of seconds above 0")
+    if not watched.sql:
+        raise UsageFault("name the query to watch, in quotes")
+    return Plan(
+        watched=watched,
+        interval_s=interval_s,
+        key=tuple(name.strip() for name in key.split(",")) if key else (),
+        goal=goal,
+        timeout_s=timeout_s,
+        on_change=on_change,
+    )
+
+
+def _try_out(connection: Connection, plan: Plan) -> None:
+    """Ask once before the screen opens: what is wrong is then said where it can be read."""
+    client = open_client(connection)
+
+    def ask(sql: str) -> Result:
+        return client.query(Query(sql=sql, typed=True))
+
+    try:
+        update = look(plan.watched, ask)
+    finally:
+        client.close()
+    if update.result is not None:
+        choose_key(update.result.column_names, [tuple(r) for r in update.result.rows], plan.key)

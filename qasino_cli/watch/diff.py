@@ -1,0 +1,175 @@
+"""Two results of one query -> what has changed, row by row, cell by cell. Pure.
+
+Rows are matched by a key, not by their place: the columns of `--key`, else the first columns
+that look like somebody's name and tell the rows apart, else the first that do. A key is kept as
+long as it tells them apart; where none does, rows are matched by their place.
+
+A row that has gone stays for one generation, marked; then it is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any, Literal
+
+import msgspec
+
+from qasino_cli.errors import UsageFault
+from qasino_server.table import Result
+
+Row = tuple[Any, ...]
+Key = tuple[Any, ...]
+Mark = Literal["", "up", "down", "changed"]
+
+_WHO = (
+    "identity", "host", "hostname", "ip", "ipaddr", "node", "pod", "server", "name", "id", "pid",
+    "device", "mountpoint", "interface", "tablename", "key", "metric",
+)  # fmt: skip
+MAX_KEY_COLUMNS = 3
+
+
+class RowState(msgspec.Struct, frozen=True):
+    """A row, and how it stands to the one before."""
+
+    key: Key
+    cells: Row
+    status: Literal["same", "new", "gone"] = "same"
+    marks: tuple[Mark, ...] = ()
+    before: Row | None = None
+    """The cells it had a generation ago, where it was there."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether a cell is another than before."""
+        return any(self.marks)
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A result with its changes."""
+
+    names: tuple[str, ...] = ()
+    rows: tuple[RowState, ...] = ()
+    key: tuple[int, ...] = ()
+    """The columns rows are matched by; none is by place."""
+    generation_number: int = 0
+    seconds: float = 0.0
+    """Between this generation and the one compared with; 0 where there is none."""
+
+    def count(self, status: str) -> int:
+        """How many rows are new, or gone."""
+        return sum(row.status == status for row in self.rows)
+
+    @property
+    def nr_changed(self) -> int:
+        """How many rows have a cell that is another."""
+        return sum(row.changed for row in self.rows)
+
+
+def choose_key(
+    names: Sequence[str], rows: Sequence[Row], wanted: Sequence[str], kept: tuple[int, ...] = ()
+) -> tuple[int, ...]:
+    """The columns that tell the rows apart; none where no few do. Raises UsageFault."""
+    if wanted:
+        return _named(names, wanted)
+    if kept and max(kept) < len(names) and _unique(rows, kept):
+        return kept
+    lower = [name.lower() for name in names]
+    who = [n for who in _WHO for n, name in enumerate(lower) if name == who]
+    others = [n for n in range(len(names)) if n not in who and not _is_measure(rows, n)]
+    for size in range(1, MAX_KEY_COLUMNS + 1):
+        for columns in combinations([*who, *others][:8], size):
+            if _unique(rows, columns):
+                return tuple(sorted(columns))
+    return ()
+
+
+def _named(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
+    lower = [name.lower() for name in names]
+    for name in wanted:
+        if name.lower() not in lower:
+            raise UsageFault(f"--key: there is no column {name!r}; there are {', '.join(names)}")
+    return tuple(lower.index(name.lower()) for name in wanted)
+
+
+def _unique(rows: Sequence[Row], columns: Sequence[int]) -> bool:
+    return len({tuple(row[n] for n in columns) for row in rows}) == len(rows)
+
+
+def _is_measure(rows: Sequence[Row], column: int) -> bool:
+    """Whether a column measures something: numbers with a fraction name nobody."""
+    return any(isinstance(row[column], float) for row in rows)
+
+
+def compare(
+    before: Picture | None, now: Result, wanted_key: Sequence[str] = (), keep_order: bool = False
+) -> Picture:
+    """The new picture. With `keep_order` rows stand where they stood, new ones at the end."""
+    rows = [tuple(row) for row in now.rows]
+    if before is not None and before.names != now.column_names:
+        before = None
+    key = choose_key(now.column_names, rows, wanted_key, before.key if before else ())
+    if before is not None and before.key != key:
+        before = None
+    past = {} if before is None else {r.key: r for r in before.rows if r.status != "gone"}
+    states = [_state(k, row, past, before is None) for k, row in _keyed(rows, key)]
+    present = {state.key for state in states}
+    gone = [
+        RowState(k, old.cells, "gone", (), old.cells) for k, old in past.items() if k not in present
+    ]
+    if keep_order:
+        states = _in_old_order(past, states, gone)
+    else:
+        states += gone
+    seconds = 0.0 if before is None else float(now.generation_number - before.generation_number)
+    return Picture(now.column_names, tuple(states), key, now.generation_number, max(seconds, 0.0))
+
+
+def _keyed(rows: Sequence[Row], key: tuple[int, ...]) -> Iterator[tuple[Key, Row]]:
+    """Every row with its key; two of one key (as `--key` may give) are told apart by number."""
+    seen: dict[Key, int] = {}
+    for place, row in enumerate(rows):
+        own = tuple(row[n] for n in key) if key else (place,)
+        times = seen[own] = seen.get(own, 0) + 1
+        yield own if times == 1 else (*own, times), row
+
+
+def _state(key: Key, row: Row, past: dict[Key, RowState], first: bool) -> RowState:
+    old = past.get(key)
+    if old is None:
+        return RowState(key, row, "same" if first else "new", ())
+    marks = tuple(mark(then, cell) for then, cell in zip(old.cells, row, strict=True))
+    return RowState(key, row, "same", marks, old.cells)
+
+
+def mark(then: Any, now: Any) -> Mark:
+    """How a cell has changed."""
+    if then == now and type(then) is type(now):
+        return ""
+    if isinstance(then, int | float) and isinstance(now, int | float):
+        return "up" if now > then else "down" if now < then else ""
+    return "changed"
+
+
+def _in_old_order(
+    past: dict[Key, RowState], states: list[RowState], gone: list[RowState]
+) -> list[RowState]:
+    by_key = {state.key: state for state in [*states, *gone]}
+    old = [by_key[key] for key in past if key in by_key]
+    return [*old, *(state for state in states if state.key not in past)]
+
+
+def changes(picture: Picture) -> Iterator[dict[str, Any]]:
+    """Every change as an object: what it is, the key, the row, and the row before."""
+    for row in picture.rows:
+        change = row.status if row.status != "same" else "changed" if row.changed else None
+        if change is None:
+            continue
+        told: dict[str, Any] = {
+            "change": change,
+            "key": {picture.names[n]: row.cells[n] for n in picture.key},
+            "row": dict(zip(picture.names, row.cells, strict=True)),
+        }
+        if change == "changed" and row.before is not None:
+            told["before"] = dict(zip(picture.names, row.before, strict=True))
+        yield told

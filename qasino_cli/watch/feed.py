@@ -1,0 +1,93 @@
+"""The thread that asks at every generation and hands on what it got."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from qasino_cli.client import Client, open_client
+from qasino_cli.connection import Connection
+from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.generation_clock import GenerationClock
+from qasino_cli.watch.query import Update, Watched, look
+from qasino_server.errors import SqlError
+from qasino_server.message import Query
+from qasino_server.service import Service
+from qasino_server.table import Result
+
+RETRY_S = 1.0
+"""A server that is lost is looked for so often."""
+LATE = "late: the next generation has not come"
+
+Heard = Callable[[Update], None]
+
+
+class Feed(Service):
+    """Asks now, at every generation (or every `interval_s` seconds), and when told to."""
+
+    def __init__(
+        self, connection: Connection, watched: Watched, heard: Heard, interval_s: float | None
+    ) -> None:
+        """`heard` is called with each update, in this thread."""
+        super().__init__("watch")
+        self._connection = connection
+        self._watched = watched
+        self._heard = heard
+        self._interval_s = interval_s
+        self._clock = GenerationClock(connection)
+        self._lock = threading.Lock()
+        self._last_number: int | None = None
+        self._lost = False
+
+    def ask(self, watched: Watched) -> None:
+        """Ask this from now on, beginning at once; any thread."""
+        with self._lock:
+            self._watched = watched
+        self.wake()
+
+    def wake(self) -> None:
+        """Ask again at once; any thread."""
+        self._clock.wake()
+
+    def run(self) -> None:
+        """Ask until stopped."""
+        client = open_client(self._connection)
+        own_beat = False
+        try:
+            while not self.stopping.is_set():
+                update = self._look(client, own_beat)
+                if self.stopping.is_set():
+                    return
+                self._heard(msgspec.structs.replace(update, duration_s=self._clock.duration_s))
+                wait_s = RETRY_S if self._lost else self._interval_s
+                beat = self._clock.wait(wait_s)
+                own_beat = beat is not None and not beat.signalled and self._interval_s is None
+        finally:
+            client.close()
+            self._clock.close()
+
+    def _look(self, client: Client, own_beat: bool) -> Update:
+        with self._lock:
+            watched = self._watched
+
+        def ask(sql: str) -> Result:
+            return client.query(Query(sql=sql, typed=True))
+
+        try:
+            update = look(watched, ask)
+        except Unreachable as error:
+            self._lost = True
+            return Update(unknown=f"lost: {error.sentence}")
+        except (ServerRefused, SqlError) as error:
+            self._lost = False
+            return Update(error=error.sentence)
+        self._lost = False
+        assert update.result is not None
+        number = update.result.generation_number
+        late = own_beat and number == self._last_number
+        self._last_number = number
+        if late:
+            return msgspec.structs.replace(update, unknown=LATE, holds=None)
+        return update

@@ -1,0 +1,251 @@
+"""State -> the lines of the screen. Pure: the time, the size and the look are handed in.
+
+    web disks                                              zmq://localhost:15598
+    generation 1795484792, 3 s old, next in 27 s
+    12 rows, 2 changed, 1 new, 1 gone
+      host      device   used_pct
+    ─────────────────────────────
+      web-01    sda1        81.0▲
+    + web-02    sda1         7.0
+    - db-01     sda1        50.0
+
+The column of signs at the left and the place for a mark behind each cell are always there, so
+that nothing moves when something changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from qasino_cli.cells import clip, pad
+from qasino_cli.watch.diff import Mark, RowState
+from qasino_cli.watch.view import KEYS, View
+from qasino_server.render import text_cell, visible, width
+
+Piece = tuple[str, str]
+"""(style, text); the styles are header, rule, changed, new, gone, trouble, faint and ''."""
+Line = list[Piece]
+
+MAX_CELL = 40
+"""A wider text is cut; numbers never are."""
+HEAD_LINES = 5
+_SIGNS = {"same": "  ", "new": "+ ", "gone": "- "}
+_MARKS: dict[bool, dict[Mark, str]] = {
+    True: {"": " ", "up": "▲", "down": "▼", "changed": "•"},
+    False: {"": " ", "up": "^", "down": "v", "changed": "*"},
+}
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What the terminal can show."""
+
+    unicode: bool = True
+
+    @property
+    def ellipsis(self) -> str:
+        """What stands where something is missing."""
+        return "…" if self.unicode else "~"
+
+
+def frame(view: View, columns: int, lines: int, now: float, look: Look | None = None) -> list[Line]:
+    """The whole screen: exactly so many lines, none wider than the screen."""
+    look = look or Look()
+    columns, lines = max(columns, 1), max(lines, 1)
+    if view.help:
+        body = [[("", f"{key.shown:8} {key.help}")] for key in KEYS]
+        whole: list[Line] = [[("header", "keys")], *body]
+    else:
+        whole = [*_head(view, columns, now, look), *_table(view, columns, lines - HEAD_LINES, look)]
+    whole = [_cut(line, columns, look) for line in whole[:lines]]
+    return whole + [[] for _ in range(lines - len(whole))]
+
+
+def page_of(lines: int) -> int:
+    """How many rows a screen of so many lines takes."""
+    return max(lines - HEAD_LINES, 1)
+
+
+# --- The head ----------------------------------------------------------------------------------
+
+
+def _head(view: View, columns: int, now: float, look: Look) -> list[Line]:
+    server = visible(view.server)
+    sql = visible(" ".join(view.sql.split()))
+    room = columns - width(server) - 2
+    first: Line = [("header", clip(sql, columns, look.ellipsis))]
+    if room >= 20:
+        first = [("header", pad(clip(sql, room, look.ellipsis), room)), ("faint", "  " + server)]
+    return [first, _when(view, now), _what(view)]
+
+
+def _when(view: View, now: float) -> Line:
+    """Which generation, and whether it can be believed."""
+    line: Line = []
+    if view.heard_at is None:
+        line.append(("", "connecting"))
+    else:
+        age_s = max(0.0, now - view.heard_at)
+        left_s = view.duration_s - age_s
+        next_one = f", next in {left_s:.0f} s" if left_s > 0 else ""
+        line.append(
+            ("", f"generation {view.picture.generation_number}, {age_s:.0f} s old{next_one}")
+        )
+        if age_s > 2 * view.duration_s and not view.trouble.startswith("lost"):
+            line.append(("trouble", "  late"))
+    if view.trouble:
+        since_s = max(0.0, now - view.trouble_since)
+        since = f" for {since_s:.0f} s" if since_s >= 1 else ""
+        word, colon, rest = visible(view.trouble).partition(": ")
+        line.append(("trouble", f"  {word}{since}{colon}{rest}"))
+    if view.paused:
+        missed = f", {view.nr_missed} missed" if view.nr_missed else ""
+        line.append(("trouble", f"  paused{missed}"))
+    return line
+
+
+def _what(view: View) -> Line:
+    """How many rows, what is new about them, and how they are shown."""
+    if view.message:
+        return [("trouble", visible(view.message))]
+    picture = view.picture
+    present = len(picture.rows) - picture.count("gone")
+    parts = [f"{present:,} row{'' if present == 1 else 's'}"]
+    counts = {
+        "changed": picture.nr_changed,
+        "new": picture.count("new"),
+        "gone": picture.count("gone"),
+    }
+    parts += [f"{count} {word}" for word, count in counts.items() if count]
+    if not picture.key and picture.rows:
+        parts.append("matched by place")
+    if view.filter:
+        parts.append(f"filter {visible(view.filter)}: {len(view.rows()):,}")
+    if view.sort is not None and view.sort < len(picture.names):
+        order = ", reversed" if view.reverse else ""
+        parts.append(f"sorted by {visible(picture.names[view.sort])}{order}")
+    if view.mode != "values":
+        parts.append(view.mode if picture.seconds else f"{view.mode} from the next generation on")
+    if not view.diff:
+        parts.append("no marks")
+    return [("", ", ".join(parts)), ("faint", "   ? help")]
+
+
+# --- The table ---------------------------------------------------------------------------------
+
+
+def _table(view: View, columns: int, lines: int, look: Look) -> list[Line]:
+    shown = _shown_columns(view)
+    if not shown:
+        return []
+    rows = view.rows()[view.top : view.top + max(lines, 0)]
+    texts = [[_text(view, row, n) for n in shown] for row in rows]
+    numeric = [_numeric(view, n) for n in shown]
+    heads = [visible(view.picture.names[n]) for n in shown]
+    widths = _widths(heads, texts, numeric)
+    total = min(sum(widths) + 2 * len(widths) + 1, columns)
+    out: list[Line] = [
+        [
+            (
+                "header",
+                "  "
+                + " ".join(
+                    _filled(h, w, r, look) + " "
+                    for h, w, r in zip(heads, widths, numeric, strict=True)
+                ).rstrip(),
+            )
+        ],
+        [("rule", ("─" if look.unicode else "-") * total)],
+    ]
+    for row, cells in zip(rows, texts, strict=True):
+        out.append(_row(view, row, shown, cells, widths, numeric, look))
+    return out
+
+
+def _shown_columns(view: View) -> list[int]:
+    """Which columns: those that stay, then those that are not scrolled out."""
+    columns = range(len(view.picture.names))
+    return [*columns[: view.nr_frozen], *columns[view.nr_frozen + view.left :]]
+
+
+def _text(view: View, row: RowState, n: int) -> str:
+    cell = row.cells[n]
+    if view.mode != "values" and n not in view.picture.key:
+        difference = _difference(view, row, n)
+        if difference is not None:
+            return difference
+    return "NULL" if cell is None else visible(text_cell(cell))
+
+
+def _difference(view: View, row: RowState, n: int) -> str | None:
+    """A number's change, or its change a second; None for what is no number."""
+    now, then = row.cells[n], None if row.before is None else row.before[n]
+    if not isinstance(now, int | float):
+        return None
+    if not isinstance(then, int | float) or not view.picture.seconds or row.status != "same":
+        return ""
+    change = now - then
+    if view.mode == "deltas":
+        return f"{change:+g}" if isinstance(change, float) else f"{change:+d}"
+    return f"{change / view.picture.seconds:+.3g}"
+
+
+def _numeric(view: View, n: int) -> bool:
+    cells = [row.cells[n] for row in view.picture.rows if row.cells[n] is not None]
+    return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
+
+
+def _widths(
+    heads: Sequence[str], texts: Sequence[Sequence[str]], numeric: Sequence[bool]
+) -> list[int]:
+    widths = []
+    for n, (head, right) in enumerate(zip(heads, numeric, strict=True)):
+        widest = max((width(cells[n]) for cells in texts), default=0)
+        widths.append(max(widest if right else min(widest, MAX_CELL), min(width(head), MAX_CELL)))
+    return widths
+
+
+def _filled(text: str, columns: int, right: bool, look: Look) -> str:
+    return pad(clip(text, columns, look.ellipsis), columns, right)
+
+
+def _row(
+    view: View,
+    row: RowState,
+    shown: Sequence[int],
+    cells: Sequence[str],
+    widths: Sequence[int],
+    numeric: Sequence[bool],
+    look: Look,
+) -> Line:
+    style = row.status if row.status != "same" else ""
+    line: Line = [(style if view.diff else "", _SIGNS[row.status] if view.diff else "  ")]
+    for n, text, columns, right in zip(shown, cells, widths, numeric, strict=True):
+        mark: Mark = row.marks[n] if view.diff and row.marks else ""
+        own = style if row.status == "gone" or view.diff else ""
+        filled = _filled(text, columns, right, look)
+        line.append(("changed" if mark else own, filled + _MARKS[look.unicode][mark]))
+        line.append(("", " "))
+    return line
+
+
+def _cut(line: Line, columns: int, look: Look) -> Line:
+    """The line in at most so many columns, without the blanks at its end."""
+    line = list(line)
+    while line and not line[-1][1].strip():
+        line.pop()
+    if line:
+        line[-1] = (line[-1][0], line[-1][1].rstrip())
+    out: Line = []
+    for style, text in line:
+        room = columns - sum(width(done) for _, done in out)
+        if room <= 0:
+            break
+        out.append((style, clip(text, room, look.ellipsis)))
+    return out
+
+
+def plain(lines: Sequence[Line]) -> str:
+    """A frame as text."""
+    return "\n".join("".join(text for _, text in line).rstrip() for line in lines).rstrip() + "\n"

@@ -1,0 +1,88 @@
+"""`--on-change COMMAND`: the changes on its standard input, never two of it at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from qasino_cli.watch.diff import Picture, changes
+from qasino_server.service import Service
+
+END_WITHIN_S = 2.0
+"""A command that still runs at the end has so long, then it and what it started are ended."""
+
+
+class Hook(Service):
+    """Runs a shell command for the changes that wait; those of meanwhile wait for the next run."""
+
+    def __init__(self, command: str, failed: Callable[[str], None]) -> None:
+        """`failed` is told, in this thread, what a command that fails ended with."""
+        super().__init__("on-change")
+        self._command = command
+        self._failed = failed
+        self._condition = threading.Condition()
+        self._waiting: list[dict[str, Any]] = []
+        self._generation_number = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def changed(self, picture: Picture) -> None:
+        """Have the command told of the changes; any thread."""
+        found = list(changes(picture))
+        if found:
+            with self._condition:
+                self._waiting += found
+                self._generation_number = picture.generation_number
+                self._condition.notify()
+
+    def wake(self) -> None:
+        with self._condition:
+            self._condition.notify()
+
+    def run(self) -> None:
+        """One run after the other until stopped and nothing waits."""
+        while (work := self._next()) is not None:
+            self._tell(*work)
+
+    def finish(self) -> None:
+        """Let what waits be told, for a bounded time; then end the command."""
+        self.stop()
+        if not self.join(END_WITHIN_S):
+            process = self._process
+            if process is not None:
+                os.killpg(process.pid, signal.SIGTERM)
+            self.join(END_WITHIN_S)
+
+    def _next(self) -> tuple[list[dict[str, Any]], int] | None:
+        with self._condition:
+            while not self._waiting:
+                if self.stopping.is_set():
+                    return None
+                self._condition.wait()
+            taken, self._waiting = self._waiting, []
+            return taken, self._generation_number
+
+    def _tell(self, found: list[dict[str, Any]], number: int) -> None:
+        body = msgspec.json.Encoder().encode_lines(found)
+        environment = os.environ | {"QASINO_GENERATION": str(number)}
+        with subprocess.Popen(
+            self._command,
+            shell=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        ) as process:
+            self._process = process
+            try:
+                process.communicate(body)
+            except BrokenPipeError:
+                process.wait()
+            self._process = None
+        if process.returncode:
+            self._failed(f"--on-change ended with {process.returncode}")

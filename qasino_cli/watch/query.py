@@ -1,0 +1,134 @@
+"""What is asked at every generation: the query, who is missing from its tables, a condition.
+
+A result that cannot be believed is *unknown*: the server is lost, the next generation has not
+come, or somebody who used to report one of the query's tables no longer does. An absence of
+rows is news only where nobody is missing.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+
+from qasino_cli.catalog import Ask, literal
+from qasino_cli.sql.completion.scope import Group, grouped, sources
+from qasino_cli.sql.lexer import meaningful, tokens
+from qasino_server.table import Result
+
+ATTEMPTS = 3
+"""So often two questions are asked again until one snapshot answers both."""
+
+
+class Update(msgspec.Struct, frozen=True, kw_only=True):
+    """What one occasion brought."""
+
+    result: Result | None = None
+    sql: str = ""
+    """The statement whose result it is."""
+    error: str | None = None
+    """What the server says against the statement."""
+    unknown: str | None = None
+    """Why the result is not to be believed, or is not there."""
+    holds: bool | None = None
+    """Whether the condition holds; None where there is none, or it is unknown."""
+    duration_s: float = 30.0
+    """How long a generation lasts."""
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """What is watched."""
+
+    sql: str
+    condition: str | None = None
+    """rows, empty, or an SQL expression over the rows."""
+    ignore_missing: bool = False
+
+
+def look(watched: Watched, ask: Ask) -> Update:
+    """Ask everything of one snapshot. Raises what the client raises."""
+    for _ in range(ATTEMPTS):
+        result = ask(watched.sql)
+        missing = "" if watched.ignore_missing else who_is_missing(watched.sql, ask)
+        holds, number = _holds(watched, result, ask)
+        if number == result.generation_number:
+            break
+    return Update(
+        result=result, sql=watched.sql, unknown=missing or None, holds=None if missing else holds
+    )
+
+
+def _holds(watched: Watched, result: Result, ask: Ask) -> tuple[bool | None, int]:
+    """Whether the condition holds, and of which snapshot that is true."""
+    if watched.condition is None:
+        return None, result.generation_number
+    if watched.condition in ("rows", "empty"):
+        return bool(result.nr_rows) == (watched.condition == "rows"), result.generation_number
+    found = ask(condition_sql(watched.sql, watched.condition))
+    return any(_true(row[0]) for row in found.rows), found.generation_number
+
+
+def condition_sql(sql: str, expression: str) -> str:
+    """An expression over the rows of a query; one with an aggregate has one row."""
+    return f"select ({expression}\n) from ({sql.rstrip().removesuffix(';')}\n)"
+
+
+def _true(value: object) -> bool:
+    """As SQLite takes a value for true: a number that is not 0."""
+    if isinstance(value, str):
+        try:
+            return float(value) != 0
+        except ValueError:
+            return False
+    return isinstance(value, int | float) and value != 0
+
+
+def who_is_missing(sql: str, ask: Ask) -> str:
+    """`missing: web-03 (disks), ..` of the tables a query names; '' where nobody is."""
+    names = tables_read(sql, ask)
+    if not names:
+        return ""
+    listed = ", ".join(literal(name) for name in sorted(names))
+    rows = ask(
+        "select identity, tablename from qasino_server_missing where lower(tablename) in"
+        f" ({listed}) order by tablename, identity"
+    ).rows
+    if not rows:
+        return ""
+    shown = ", ".join(f"{identity} ({table})" for identity, table in rows[:3])
+    more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+    return f"missing: {shown}{more}"
+
+
+def tables_read(sql: str, ask: Ask) -> set[str]:
+    """The tables a query names after FROM and JOIN, lower case, those of its views too."""
+    views: dict[str, str] | None = None
+    found: set[str] = set()
+    new = table_names(sql)
+    while new:
+        found |= new
+        if views is None:
+            asked = ask("select lower(viewname), view from qasino_server_views where loaded").rows
+            views = {name: definition for name, definition in asked}
+        known = views
+        new = {name for view in new if view in known for name in table_names(known[view])} - found
+    return found
+
+
+def table_names(sql: str) -> set[str]:
+    """The names after FROM and JOIN, on every level of a statement."""
+    root, _ = grouped(meaningful(tokens(sql)), 0)
+    found: set[str] = set()
+    levels = [root]
+    while levels:
+        level = levels.pop()
+        found |= {s.table.lower() for s in sources(level.items) if s.table}
+        levels += [item for item in level.items if isinstance(item, Group)]
+    return found
+
+
+def is_ordered(sql: str) -> bool:
+    """Whether the statement itself says in which order its rows come."""
+    root, _ = grouped(meaningful(tokens(sql)), 0)
+    words = [word for word in root.keywords() if word]
+    return any(pair == ("ORDER", "BY") for pair in pairwise(words))

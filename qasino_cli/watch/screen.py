@@ -1,0 +1,276 @@
+"""The full screen: prompt_toolkit has the terminal, `view` the state, `frame` the lines.
+
+Everything runs in the thread of the application; the feed hands its updates over with
+`call_soon_threadsafe`. Whatever happens, the application gives the terminal back.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Point
+from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout import (
+    BufferControl,
+    ConditionalContainer,
+    FormattedTextControl,
+    HSplit,
+    Layout,
+    Window,
+)
+from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.styles import Style
+
+from qasino_cli import terminal
+from qasino_cli.config import Config
+from qasino_cli.connection import Connection
+from qasino_cli.console import ExitCode
+from qasino_cli.watch.batch import Plan
+from qasino_cli.watch.diff import compare
+from qasino_cli.watch.feed import Feed
+from qasino_cli.watch.frame import Look, frame, page_of, plain
+from qasino_cli.watch.hook import Hook
+from qasino_cli.watch.query import Update, is_ordered
+from qasino_cli.watch.view import KEYS, View, pressed
+from qasino_server.render import stream_for
+
+TICK_S = 1.0
+_STYLES = {
+    "dark": {
+        "header": "bold",
+        "rule": "#6c6c6c",
+        "faint": "#8a8a8a",
+        "changed": "#ffd75f bold",
+        "new": "#87d787",
+        "gone": "#8a8a8a italic",
+        "trouble": "#ff875f bold",
+    },
+    "light": {
+        "header": "bold",
+        "rule": "#9e9e9e",
+        "faint": "#767676",
+        "changed": "#af5f00 bold",
+        "new": "#005f00",
+        "gone": "#767676 italic",
+        "trouble": "#af0000 bold",
+    },
+}
+_ASKED = {"filter": "filter: ", "sql": "SQL: ", "file": "write to: "}
+
+
+class Screen:
+    """One watch on a terminal."""
+
+    def __init__(self, connection: Connection, plan: Plan, config: Config) -> None:
+        self._plan = plan
+        self._view = View(sql=plan.watched.sql, server=connection.url)
+        self._watched = plan.watched
+        self._look = Look(unicode=terminal.speaks_unicode())
+        self._last: Update | None = None
+        self._code = ExitCode.OK
+        self._feed = Feed(connection, plan.watched, self._heard, plan.interval_s)
+        self._hook = None if plan.on_change is None else Hook(plan.on_change, self._hook_failed)
+        self._line = Buffer(multiline=False, accept_handler=self._answered)
+        self._app = self._application(config)
+
+    def run(self) -> ExitCode:
+        """Show the screen until somebody leaves or the goal is reached."""
+        self._feed.start()
+        if self._hook is not None:
+            self._hook.start()
+        try:
+            self._app.run(pre_run=self._begin, handle_sigint=False)
+        finally:
+            self._feed.stop()
+            if self._hook is not None:
+                self._hook.finish()
+        return self._code
+
+    def _begin(self) -> None:
+        """In the application's loop: signals that end it, and the time that is left."""
+        loop = self._app.loop
+        assert loop is not None
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._leave, ExitCode.OK)
+        if self._plan.timeout_s is not None:
+            loop.call_later(self._plan.timeout_s, self._leave, ExitCode.NOT_MET)
+        if self._last is not None:
+            self._take(self._last)
+
+    def _leave(self, code: ExitCode) -> None:
+        if self._app.is_running and not self._app.is_done:
+            self._code = code
+            self._app.exit()
+
+    # --- The feed's thread ------------------------------------------------------------------
+
+    def _heard(self, update: Update) -> None:
+        loop = self._app.loop
+        if loop is None or not self._app.is_running:
+            self._last = update  # taken in as soon as there is a screen
+            return
+        try:
+            loop.call_soon_threadsafe(self._take, update)
+        except RuntimeError:
+            pass  # the screen has just ended
+
+    def _hook_failed(self, sentence: str) -> None:
+        loop = self._app.loop
+        if loop is not None and self._app.is_running:
+            loop.call_soon_threadsafe(self._say, sentence)
+
+    # --- The application's thread -----------------------------------------------------------
+
+    def _say(self, sentence: str) -> None:
+        self._change(msgspec.structs.replace(self._view, message=sentence))
+
+    def _change(self, view: View) -> None:
+        self._view = view
+        self._app.invalidate()
+
+    def _take(self, update: Update) -> None:
+        """An update has come."""
+        view = self._view
+        if view.paused:
+            self._change(msgspec.structs.replace(view, nr_missed=view.nr_missed + 1))
+            return
+        self._change(taken(view, update, self._plan.key, time.monotonic()))
+        if self._hook is not None and self._view.picture is not view.picture:
+            self._hook.changed(self._view.picture)
+        if self._plan.goal is not None and self._plan.goal.reached(update):
+            self._leave(ExitCode.OK)
+
+    def _press(self, name: str) -> None:
+        self._change(pressed(self._view, name))
+        view = self._view
+        if view.quitting:
+            self._leave(ExitCode.OK)
+        elif view.asking:
+            begin = {"filter": view.filter, "sql": view.sql, "file": ""}[view.asking]
+            self._line.text = begin
+            self._line.cursor_position = len(begin)
+            self._app.layout.focus(self._line)
+        elif view.now:
+            self._view = msgspec.structs.replace(view, now=False)
+            self._feed.wake()
+
+    def _answered(self, buffer: Buffer) -> bool:
+        """Enter, in the line at the bottom."""
+        text, asking = buffer.text.strip(), self._view.asking
+        view = msgspec.structs.replace(self._view, asking="")
+        if asking == "filter":
+            view = msgspec.structs.replace(view, filter=text, top=0)
+        elif asking == "sql" and text:
+            self._watched = msgspec.structs.replace(self._watched, sql=text.rstrip(";"))
+            self._feed.ask(self._watched)
+        elif asking == "file" and text:
+            view = msgspec.structs.replace(view, message=written(self._view, text, self._frame()))
+        self._change(view)
+        self._app.layout.focus(self._body)
+        return False
+
+    def _frame(self) -> str:
+        size = self._app.output.get_size()
+        return plain(frame(self._view, size.columns, size.rows, time.monotonic(), self._look))
+
+    def _fragments(self) -> StyleAndTextTuples:
+        size = self._app.output.get_size()
+        lines = size.rows - bool(self._view.asking)
+        page = page_of(lines)
+        if page != self._view.page:
+            self._view = msgspec.structs.replace(self._view, page=page)
+        out: StyleAndTextTuples = []
+        for line in frame(self._view, size.columns, lines, time.monotonic(), self._look):
+            out += [(f"class:{style}" if style else "", text) for style, text in line]
+            out.append(("", "\n"))
+        return out[:-1]
+
+    def _application(self, config: Config) -> Application[None]:
+        self._body = Window(
+            FormattedTextControl(
+                self._fragments, focusable=True, get_cursor_position=lambda: Point(0, 0)
+            ),
+            always_hide_cursor=True,
+        )
+        prompt = BeforeInput(lambda: _ASKED.get(self._view.asking, ""), style="class:header")
+        line = Window(BufferControl(self._line, input_processors=[prompt]), height=1)
+        asking = Condition(lambda: bool(self._view.asking))
+        coloured = terminal.coloured(sys.stdout, config.colors)
+        return Application(
+            layout=Layout(HSplit([self._body, ConditionalContainer(line, asking)])),
+            key_bindings=self._keys(asking),
+            style=Style.from_dict(_STYLES["light" if config.theme == "light" else "dark"]),
+            include_default_pygments_style=False,
+            color_depth=None if coloured else ColorDepth.DEPTH_1_BIT,
+            editing_mode=EditingMode.VI if config.keys == "vi" else EditingMode.EMACS,
+            full_screen=True,
+            refresh_interval=TICK_S,
+            enable_page_navigation_bindings=False,
+        )
+
+    def _keys(self, asking: Condition) -> KeyBindings:
+        keys = KeyBindings()
+        for key in KEYS:
+            for name in key.names:
+                keys.add(name, filter=~asking)(self._presser(name))
+
+        @keys.add("escape", filter=asking, eager=True)
+        @keys.add("c-c", filter=asking)
+        def _(event: KeyPressEvent) -> None:
+            """Leave the line at the bottom; nothing is changed."""
+            self._change(msgspec.structs.replace(self._view, asking=""))
+            self._app.layout.focus(self._body)
+
+        return keys
+
+    def _presser(self, name: str):  # type: ignore[no-untyped-def]  # as prompt_toolkit wants it
+        def act(event: KeyPressEvent) -> None:
+            self._press(name)
+
+        return act
+
+
+def taken(view: View, update: Update, key: tuple[str, ...], now: float) -> View:
+    """The state after an update. Pure."""
+    trouble = update.unknown or ""
+    since = view.trouble_since if trouble and view.trouble == trouble else now
+    view = msgspec.structs.replace(
+        view, trouble=trouble, trouble_since=since, duration_s=update.duration_s
+    )
+    if update.error is not None:
+        return msgspec.structs.replace(view, message=f"SQL error: {update.error}")
+    result = update.result
+    if result is None:
+        return view
+    heard_at = now - result.generation_age_s
+    view = msgspec.structs.replace(view, sql=update.sql)
+    same = result.generation_number == view.picture.generation_number and view.picture.names
+    if same and [row.cells for row in view.picture.rows if row.status != "gone"] == [
+        tuple(row) for row in result.rows
+    ]:
+        return msgspec.structs.replace(view, heard_at=heard_at)
+    keep_order = not is_ordered(view.sql)
+    picture = compare(view.picture if view.picture.names else None, result, key, keep_order)
+    return msgspec.structs.replace(view, picture=picture, heard_at=heard_at)
+
+
+def written(view: View, path: str, drawn: str) -> str:
+    """Write the rows to a file, by its name as TSV or NDJSON, else as they are seen."""
+    rows = [row.cells for row in view.rows() if row.status != "gone"]
+    made = stream_for(Path(path).suffix.removeprefix("."))
+    text = drawn if made is None else made.head(view.picture.names) + made.rows(rows)
+    try:
+        Path(path).expanduser().write_text(text, encoding="utf-8")
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    return f"written to {path}"

@@ -1,0 +1,194 @@
+"""What is looked at and how: the state of the screen, and what each key makes of it. Pure.
+
+One table of keys feeds what they do, the help and the documentation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from qasino_cli.watch.diff import Picture, RowState
+
+Mode = Literal["values", "deltas", "rates"]
+Asking = Literal["", "filter", "sql", "file"]
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """The screen's state."""
+
+    sql: str
+    server: str = ""
+    picture: Picture = Picture()
+    heard_at: float | None = None
+    """When this snapshot began, on the monotonic clock."""
+    duration_s: float = 30.0
+    trouble: str = ""
+    """Why the rows are not to be believed: lost, late, missing sources."""
+    trouble_since: float = 0.0
+    message: str = ""
+    """The last thing that was said: an error of the statement, what was written."""
+    paused: bool = False
+    nr_missed: int = 0
+    """Generations that came while it was paused."""
+    sort: int | None = None
+    """The column rows are sorted by; None is the order of the query."""
+    reverse: bool = False
+    filter: str = ""
+    diff: bool = True
+    mode: Mode = "values"
+    frozen: int | None = None
+    """Columns that stay when the others scroll; None is as many as the key has, at the left."""
+    left: int = 0
+    """Columns that have been scrolled out."""
+    top: int = 0
+    """Rows that have been scrolled out."""
+    help: bool = False
+    asking: Asking = ""
+    quitting: bool = False
+    now: bool = False
+    """Somebody wants it asked again at once."""
+    page: int = 20
+    """Rows that a screen takes."""
+
+    @property
+    def nr_frozen(self) -> int:
+        """How many columns stay."""
+        if self.frozen is not None:
+            return min(self.frozen, len(self.picture.names))
+        leading = 0
+        while leading in self.picture.key:
+            leading += 1
+        return leading
+
+    def rows(self) -> list[RowState]:
+        """The rows that are shown, in their order."""
+        rows = [row for row in self.picture.rows if self._passes(row)]
+        if self.sort is None or self.sort >= len(self.picture.names):
+            return rows[::-1] if self.reverse else rows
+        column = self.sort
+        return sorted(rows, key=lambda row: _rank(row.cells[column]), reverse=self.reverse)
+
+    def _passes(self, row: RowState) -> bool:
+        wanted = self.filter.removeprefix("!")
+        if not wanted:
+            return True
+        text = "\t".join("" if cell is None else str(cell) for cell in row.cells)
+        found = re.fullmatch(r"/(.*?)/?", wanted)
+        if found is not None:
+            try:
+                hit = re.search(found[1], text, re.IGNORECASE) is not None
+            except re.error:
+                hit = wanted.lower() in text.lower()
+        else:
+            hit = wanted.lower() in text.lower()
+        return hit != self.filter.startswith("!")
+
+
+def _rank(cell: object) -> tuple[int, float, str]:
+    """As SQLite sorts: NULL, numbers, text."""
+    if cell is None:
+        return 0, 0.0, ""
+    if isinstance(cell, int | float):
+        return 1, float(cell), ""
+    return 2, 0.0, str(cell)
+
+
+# --- Keys --------------------------------------------------------------------------------------
+
+
+class Key(msgspec.Struct, frozen=True):
+    """What some keys do."""
+
+    names: tuple[str, ...]
+    """As prompt_toolkit calls them."""
+    shown: str
+    help: str
+    act: Callable[[View], View]
+
+
+def _with(**changes: object) -> Callable[[View], View]:
+    return lambda view: msgspec.structs.replace(view, **changes)
+
+
+def _toggle(name: str) -> Callable[[View], View]:
+    return lambda view: msgspec.structs.replace(view, **{name: not getattr(view, name)})
+
+
+def _scroll(rows: int = 0, columns: int = 0, pages: int = 0) -> Callable[[View], View]:
+    def act(view: View) -> View:
+        last = max(len(view.rows()) - view.page, 0)
+        top = min(max(view.top + rows + pages * max(view.page - 1, 1), 0), last)
+        widest = max(len(view.picture.names) - view.nr_frozen - 1, 0)
+        left = min(max(view.left + columns, 0), widest)
+        return msgspec.structs.replace(view, top=top, left=left)
+
+    return act
+
+
+def _sort_by(step: int) -> Callable[[View], View]:
+    """The next column, then none again."""
+
+    def act(view: View) -> View:
+        columns = len(view.picture.names)
+        if not columns:
+            return view
+        at = columns if view.sort is None else view.sort
+        at = (at + step) % (columns + 1)
+        return msgspec.structs.replace(view, sort=None if at == columns else at, reverse=False)
+
+    return act
+
+
+def _freeze(view: View) -> View:
+    """One column more stays, and after three none does."""
+    frozen = (view.nr_frozen + 1) % (min(len(view.picture.names), 4) or 1)
+    return msgspec.structs.replace(view, frozen=frozen, left=0)
+
+
+def _pause(view: View) -> View:
+    return msgspec.structs.replace(
+        view, paused=not view.paused, nr_missed=0, now=view.paused or view.now
+    )
+
+
+def _mode(mode: Mode) -> Callable[[View], View]:
+    return lambda view: msgspec.structs.replace(view, mode="values" if view.mode == mode else mode)
+
+
+KEYS = (
+    Key(("up", "k"), "↑ k", "up", _scroll(rows=-1)),
+    Key(("down", "j"), "↓ j", "down", _scroll(rows=1)),
+    Key(("left", "h"), "← h", "a column to the left", _scroll(columns=-1)),
+    Key(("right", "l"), "→ l", "a column to the right", _scroll(columns=1)),
+    Key(("pageup",), "PgUp", "a page up", _scroll(pages=-1)),
+    Key(("pagedown",), "PgDn", "a page down", _scroll(pages=1)),
+    Key(("home",), "Home", "the first row and column", _with(top=0, left=0)),
+    Key(("end",), "End", "the last row", _scroll(rows=1 << 30)),
+    Key(("tab", ">"), "Tab >", "sort by the next column", _sort_by(1)),
+    Key(("s-tab", "<"), "<", "sort by the column before", _sort_by(-1)),
+    Key(("r",), "r", "reverse the order", _toggle("reverse")),
+    Key(("/",), "/", "filter: text, /regex/, !not", _with(asking="filter")),
+    Key(("f",), "f", "columns that stay: one more", _freeze),
+    Key((" ",), "Space", "pause, go on", _pause),
+    Key(("d",), "d", "marks of change on, off", _toggle("diff")),
+    Key(("D",), "D", "differences instead of numbers", _mode("deltas")),
+    Key(("R",), "R", "rates per second instead of numbers", _mode("rates")),
+    Key(("e",), "e", "edit the SQL", _with(asking="sql")),
+    Key(("w",), "w", "write the rows to a file", _with(asking="file")),
+    Key(("n",), "n", "ask now", _with(now=True)),
+    Key(("?",), "?", "this help", _toggle("help")),
+    Key(("q", "c-c"), "q", "leave", _with(quitting=True)),
+)  # fmt: skip
+_BY_NAME = {name: key for key in KEYS for name in key.names}
+
+
+def pressed(view: View, name: str) -> View:
+    """The state after a key; any key closes the help."""
+    if view.help and name != "q":
+        return msgspec.structs.replace(view, help=False)
+    key = _BY_NAME.get(name)
+    return view if key is None else key.act(msgspec.structs.replace(view, message=""))

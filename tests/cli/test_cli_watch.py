@@ -1,0 +1,359 @@
+"""What `qasino watch` makes of two results: changes, frames, keys, goals. All of it pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qasino_cli.errors import UsageFault
+from qasino_cli.watch.diff import Picture, changes, choose_key, compare
+from qasino_cli.watch.frame import Look, frame, plain
+from qasino_cli.watch.goal import Goal
+from qasino_cli.watch.query import Update, condition_sql, is_ordered, table_names
+from qasino_cli.watch.view import KEYS, View, pressed
+from qasino_server.render import width
+from qasino_server.table import Result
+
+NAMES = ("host", "device", "used_pct", "note")
+FIRST = [("web-1", "sda", 80.0, "x"), ("web-2", "sda", 7.0, None), ("db-1", "sdb", 50.5, "old")]
+SECOND = [("web-1", "sda", 81.5, "x"), ("db-2", "sda", 1.0, "日本"), ("web-2", "sda", 6.0, "y")]
+
+
+def result(rows: list[tuple[Any, ...]], number: int, names: tuple[str, ...] = NAMES) -> Result:
+    return Result(
+        column_names=names,
+        column_types=("",) * len(names),
+        nr_rows=len(rows),
+        rows=rows,
+        generation_number=number,
+    )
+
+
+def pictured(*results: Result, key: tuple[str, ...] = (), keep_order: bool = True) -> Picture:
+    picture = None
+    for one in results:
+        picture = compare(picture, one, key, keep_order)
+    assert picture is not None
+    return picture
+
+
+SEEN = pictured(result(FIRST, 100), result(SECOND, 130))
+
+
+def view(**state: Any) -> View:
+    return View(
+        **(
+            {
+                "sql": "select * from disks",
+                "server": "zmq://localhost:15598",
+                "picture": SEEN,
+                "heard_at": 1000.0,
+            }
+            | state
+        )
+    )
+
+
+def drawn(state: View, columns: int = 80, lines: int = 12, now: float = 1003.0) -> str:
+    return plain(frame(state, columns, lines, now))
+
+
+# --- Changes -----------------------------------------------------------------------------------
+
+
+def test_rows_are_matched_by_who_they_are_of() -> None:
+    assert [(r.cells[0], r.status, r.marks) for r in SEEN.rows] == [
+        ("web-1", "same", ("", "", "up", "")),
+        ("web-2", "same", ("", "", "down", "changed")),
+        ("db-1", "gone", ()),
+        ("db-2", "new", ()),
+    ]
+
+
+def test_a_row_that_has_gone_is_shown_once() -> None:
+    third = compare(SEEN, result(SECOND, 160), (), True)
+    assert [row.cells[0] for row in third.rows] == ["web-1", "web-2", "db-2"]
+    assert not any(row.changed for row in third.rows)
+
+
+def test_the_order_of_the_query_counts_where_it_has_one() -> None:
+    ordered = pictured(result(FIRST, 100), result(SECOND, 130), keep_order=False)
+    assert [row.cells[0] for row in ordered.rows] == ["web-1", "db-2", "web-2", "db-1"]
+    assert is_ordered("select * from t ORDER  by 1")
+    assert not is_ordered("select * from (select * from t order by 1)")
+
+
+@pytest.mark.parametrize(
+    ("names", "rows", "key"),
+    [
+        (("host", "n"), [("a", 1), ("b", 1)], (0,)),
+        (("n", "host"), [(1, "a"), (1, "b")], (1,)),
+        (("host", "device"), [("a", "x"), ("a", "y")], (1,)),
+        (("host", "mount"), [("a", "x"), ("a", "y"), ("b", "x")], (0, 1)),
+        (("x", "y"), [(0.5, "a"), (0.7, "b")], (1,)),
+        (("x",), [(1,), (1,)], ()),
+        (("count(*)",), [(5,)], (0,)),
+    ],
+)
+def test_the_key_is_found_by_looking(
+    names: tuple[str, ...], rows: list[tuple[Any, ...]], key: tuple[int, ...]
+) -> None:
+    assert choose_key(names, rows, ()) == key
+
+
+def test_a_key_that_is_given_must_be_there_and_need_not_be_unique() -> None:
+    assert choose_key(NAMES, FIRST, ("HOST",)) == (0,)
+    with pytest.raises(UsageFault, match="--key: there is no column 'x'; there are host, device"):
+        choose_key(NAMES, FIRST, ("x",))
+    twins = [("a", "b", 1.0, "c"), ("a", "b", 2.0, "d")]
+    seen = pictured(result(twins, 1), result(twins[:1], 2), key=("host",))
+    assert [row.status for row in seen.rows] == ["same", "gone"]
+
+
+def test_another_set_of_columns_is_another_picture() -> None:
+    seen = pictured(result(FIRST, 1), result([("a", 1)], 2, ("x", "y")))
+    assert [row.status for row in seen.rows] == ["same"]
+
+
+def test_changes_are_told_as_objects() -> None:
+    told = {
+        change["change"]: change for change in changes(SEEN) if change["key"]["host"] != "web-1"
+    }
+    assert told["gone"]["row"]["host"] == "db-1"
+    assert told["new"]["row"]["note"] == "日本"
+    assert told["changed"]["before"] == dict(zip(NAMES, FIRST[1], strict=True))
+    assert told["changed"]["key"] == {"host": "web-2"}
+
+
+CELLS = st.one_of(st.none(), st.integers(0, 3), st.sampled_from(["a", "b"]), st.floats(0, 1))
+ROWS = st.lists(st.tuples(CELLS, CELLS), max_size=6)
+
+
+@given(ROWS, ROWS)
+def test_every_row_of_the_new_result_is_there_once_and_the_lost_ones_are_marked(
+    before: list[tuple[Any, ...]], now: list[tuple[Any, ...]]
+) -> None:
+    for keep_order in (True, False):
+        seen = pictured(
+            result(before, 1, ("a", "b")), result(now, 2, ("a", "b")), keep_order=keep_order
+        )
+        present = [row.cells for row in seen.rows if row.status != "gone"]
+        assert sorted(present, key=repr) == sorted(now, key=repr)
+        assert len({row.key for row in seen.rows}) == len(seen.rows)
+
+
+# --- Frames ------------------------------------------------------------------------------------
+
+
+def test_a_frame_of_80_columns() -> None:
+    assert drawn(view()) == (
+        "select * from disks                                        zmq://localhost:15598\n"
+        "generation 130, 3 s old, next in 27 s\n"
+        "3 rows, 2 changed, 1 new, 1 gone   ? help\n"
+        "  host   device  used_pct  note\n"
+        "────────────────────────────────\n"
+        "  web-1  sda         81.5▲ x\n"
+        "  web-2  sda          6.0▼ y   •\n"
+        "- db-1   sdb         50.5  old\n"
+        "+ db-2   sda          1.0  日本\n"
+    )
+
+
+def test_a_frame_of_40_columns() -> None:
+    assert drawn(view(), 40, 8) == (
+        "select * from disks\n"
+        "generation 130, 3 s old, next in 27 s\n"
+        "3 rows, 2 changed, 1 new, 1 gone   ? he…\n"
+        "  host   device  used_pct  note\n"
+        "────────────────────────────────\n"
+        "  web-1  sda         81.5▲ x\n"
+        "  web-2  sda          6.0▼ y   •\n"
+        "- db-1   sdb         50.5  old\n"
+    )
+
+
+def test_a_frame_of_200_columns_is_as_wide_as_its_rows() -> None:
+    lines = drawn(view(), 200).splitlines()
+    assert len(lines[0]) == 200
+    assert lines[4] == "─" * 32
+
+
+@pytest.mark.parametrize("columns", [1, 2, 10, 40, 80, 200])
+@pytest.mark.parametrize("lines", [1, 2, 5, 30])
+def test_a_frame_is_never_larger_than_the_screen(columns: int, lines: int) -> None:
+    for state in (view(), view(help=True), view(picture=Picture()), view(trouble="lost: x" * 50)):
+        made = frame(state, columns, lines, 1003.0)
+        assert len(made) == lines
+        for line in made:
+            assert sum(width(text) for _, text in line) <= columns
+
+
+def test_without_unicode_the_marks_are_ascii() -> None:
+    made = plain(frame(view(), 60, 12, 1003.0, Look(unicode=False))).replace("日本", "")
+    assert made.isascii()
+    assert "81.5^ x" in made
+    assert "6.0v y   *" in made
+
+
+def test_marks_can_be_left_out_and_numbers_become_changes_and_rates() -> None:
+    assert "▲" not in drawn(view(diff=False))
+    assert "+1.5▲" in drawn(view(mode="deltas"))
+    assert "+0.05▲" in drawn(view(mode="rates"))
+    assert "-0.0333▼" in drawn(view(mode="rates"))
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ({}, "generation 130, 3 s old, next in 27 s"),
+        ({"heard_at": 930.0}, "generation 130, 73 s old  late"),
+        ({"heard_at": None}, "connecting"),
+        (
+            {"trouble": "lost: nothing listens there", "trouble_since": 998.0},
+            "generation 130, 3 s old, next in 27 s  lost for 5 s: nothing listens there",
+        ),
+        (
+            {"trouble": "missing: web-3 (disks)", "trouble_since": 1003.0},
+            "generation 130, 3 s old, next in 27 s  missing: web-3 (disks)",
+        ),
+        (
+            {"paused": True, "nr_missed": 2},
+            "generation 130, 3 s old, next in 27 s  paused, 2 missed",
+        ),
+    ],
+)
+def test_the_second_line_tells_whether_the_rows_can_be_believed(
+    state: dict[str, Any], line: str
+) -> None:
+    assert drawn(view(**state), 100).splitlines()[1] == line
+
+
+def test_a_hostile_cell_and_name_are_only_text() -> None:
+    evil = pictured(result([("\x1b[2J\u202e", 1)], 1, ("\x1b]0;x\x07", "n")))
+    text = drawn(view(picture=evil, sql="select '\x1b'", server="\x07", trouble="lost: \x1b"))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e]", text)
+
+
+# --- Keys --------------------------------------------------------------------------------------
+
+
+def after(keys: str, state: View | None = None) -> View:
+    state = state or view()
+    for key in keys.split():
+        state = pressed(state, " " if key == "space" else key)
+    return state
+
+
+def hosts(state: View) -> list[str]:
+    return [row.cells[0] for row in state.rows()]
+
+
+def test_rows_are_sorted_by_any_column_both_ways() -> None:
+    assert hosts(after("> > >")) == ["db-2", "web-2", "db-1", "web-1"]
+    assert hosts(after("> > > r")) == ["web-1", "db-1", "web-2", "db-2"]
+    assert hosts(after("<")) == hosts(after("> > > >"))
+    assert after("> > > > >").sort is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "left"),
+    [
+        ("web", ["web-1", "web-2"]),
+        ("!web", ["db-1", "db-2"]),
+        ("/B-[12]/", ["web-1", "web-2", "db-1", "db-2"]),
+        ("/^db/", ["db-1", "db-2"]),
+        ("!/^db", ["web-1", "web-2"]),
+        ("/(/", []),
+        ("", ["web-1", "web-2", "db-1", "db-2"]),
+    ],
+)
+def test_rows_are_filtered(wanted: str, left: list[str]) -> None:
+    assert hosts(view(filter=wanted)) == left
+
+
+def test_scrolling_stays_within_the_rows_and_columns() -> None:
+    small = view(page=2)
+    assert after("down down down down", small).top == 2
+    assert after("down up up", small).top == 0
+    assert after("end", small).top == 2
+    assert after("end home", small).top == 0
+    assert after("pagedown", small).top == 1
+    assert after("right right right right", small).left == 2
+    assert after("right left left", small).left == 0
+    assert "device" not in drawn(after("right"))
+    assert "host" in drawn(after("right")), "the key stays"
+
+
+def test_columns_are_frozen_and_freed() -> None:
+    assert [after("f " * n).nr_frozen for n in range(5)] == [1, 2, 3, 0, 1]
+
+
+def test_pausing_and_asking_again() -> None:
+    assert after("space").paused
+    assert after("space space").now
+    assert after("n").now
+
+
+def test_every_key_of_the_help_does_something() -> None:
+    start = view(page=2, top=1, left=1, sort=0)
+    for key in KEYS:
+        for name in key.names:
+            assert pressed(start, name) != start, key.shown
+    assert pressed(view(help=True), "x") == view()
+
+
+# --- What is asked, and for how long -------------------------------------------------------------
+
+
+def test_the_tables_of_a_query_are_those_it_names() -> None:
+    sql = (
+        "with w as (select * from a) select * from w join B b on 1, (select * from main.c) x"
+        " where exists (select 1 from prev.d) -- from e\n and 'from f' = ''"
+    )
+    assert table_names(sql) == {"a", "w", "b", "c", "d"}
+
+
+def test_a_condition_is_a_query_over_the_query() -> None:
+    assert condition_sql("select 1 a;", "count(*) > 3 -- x") == (
+        "select (count(*) > 3 -- x\n) from (select 1 a\n)"
+    )
+
+
+def update(holds: bool | None, number: int, unknown: str | None = None) -> Update:
+    return Update(result=result([], number), holds=holds, unknown=unknown)
+
+
+def test_a_goal_holds_for_generations_in_a_row() -> None:
+    goal = Goal(True, 2)
+    assert not goal.reached(update(True, 1))
+    assert not goal.reached(update(True, 1)), "the same generation is no second one"
+    assert not goal.reached(update(False, 2))
+    assert not goal.reached(update(True, 3))
+    assert goal.reached(update(True, 4))
+
+
+def test_what_is_unknown_reaches_nothing_and_begins_the_count_anew() -> None:
+    for wanted in (True, False):
+        goal = Goal(wanted, 2)
+        assert not goal.reached(update(wanted, 1))
+        assert not goal.reached(update(None, 2, "missing: web-3 (disks)"))
+        assert not goal.reached(Update(unknown="lost: away"))
+        assert not goal.reached(update(wanted, 3))
+        assert goal.reached(update(wanted, 4))
+
+
+def test_while_waits_for_the_end_of_it() -> None:
+    goal = Goal(False)
+    assert not goal.reached(update(True, 1))
+    assert goal.reached(update(False, 2))
+
+
+def test_the_state_is_frozen() -> None:
+    with pytest.raises(AttributeError):
+        view().top = 3  # type: ignore[misc]
+    assert msgspec.structs.replace(view(), top=3).top == 3

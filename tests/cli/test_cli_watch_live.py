@@ -1,0 +1,385 @@
+"""`qasino watch` against a real server: as a stream, on a screen, and what it runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import run_qasino, start_qasino, zmq_url
+from terminal_screen import Terminal
+from wire import Wire, until
+
+from qasino_cli.console import ExitCode
+from qasino_server.server import Server
+
+
+def publish(wire: Wire, identity: str, used: int, name: str = "disks") -> None:
+    table = {
+        "tablename": name,
+        "column_names": ["host", "used"],
+        "column_types": ["text", "int"],
+        "rows": [[identity, used]],
+    }
+    wire.http_post("add_table_data", {"identity": identity, "table": table})
+
+
+@pytest.fixture
+def rotate(server: Server, wire: Wire) -> Callable[..., None]:
+    """A generation in which these hosts reported."""
+
+    def turn(**used: int) -> None:
+        for host, value in used.items():
+            publish(wire, host, value)
+        server.rotate()
+
+    return turn
+
+
+@pytest.fixture
+def running(server: Server) -> Iterator[Callable[..., Any]]:
+    """Starts `qasino watch ..` in the background; what still runs at the end is killed."""
+    with ExitStack() as stack:
+
+        def start(*args: object) -> Any:
+            process = stack.enter_context(start_qasino("watch", "-s", zmq_url(server), *args))
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def frame_of(process: Any) -> list[str]:
+    """The next frame of TSV."""
+    lines = []
+    while line := process.stdout.readline().decode().rstrip("\n"):
+        lines.append(line)
+    return lines
+
+
+QUERY = "select host, used from disks order by host"
+
+
+def test_a_frame_is_written_for_each_generation(
+    running: Callable[..., Any], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    process = running(QUERY)
+    first = frame_of(process)
+    assert first[0].startswith("# generation ")
+    assert first[0].endswith(" s, 1 row")
+    assert first[1:] == ["host\tused", "a\t1"]
+    rotate(a=2, b=3)
+    assert frame_of(process)[1:] == ["host\tused", "a\t2", "b\t3"]
+    rotate(a=2)
+    third = frame_of(process)
+    assert third[1] == "# unknown: missing: b (disks)"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == ExitCode.INTERRUPTED
+
+
+def test_one_frame_as_json(server: Server, rotate: Callable[..., None], url: str) -> None:
+    rotate(a=1)
+    ran = run_qasino("watch", "-s", url, "--once", "--format", "ndjson", QUERY)
+    assert ran.returncode == ExitCode.OK
+    told = json.loads(ran.stdout)
+    assert told["rows"] == [{"host": "a", "used": 1}]
+    assert told["unknown"] is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        (("--until", "rows"), ExitCode.OK),
+        (("--until", "count(*) = 2"), ExitCode.OK),
+        (("--until", "max(used) > 6"), ExitCode.OK),
+        (("--until", "host = 'b'"), ExitCode.OK),
+        (("--while", "empty"), ExitCode.OK),
+        (("--until", "empty"), ExitCode.NOT_MET),
+        (("--until", "host = 'z'"), ExitCode.NOT_MET),
+        (("--while", "rows"), ExitCode.NOT_MET),
+    ],
+)
+def test_a_condition_that_holds_ends_it(
+    server: Server, rotate: Callable[..., None], condition: tuple[str, str], code: ExitCode
+) -> None:
+    rotate(a=1, b=7)
+    ran = run_qasino(
+        "watch", "-s", zmq_url(server), *condition, "--timeout", "0.3", "--quiet", QUERY
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", "")
+
+
+def test_a_dead_host_does_not_read_as_all_clear(
+    running: Callable[..., Any], rotate: Callable[..., None]
+) -> None:
+    """No row is over 50 once the host that had it is dead; that is not the end of the alarm."""
+    rotate(a=90, b=1)
+    process = running("--until", "empty", "select * from disks where used > 50")
+    assert frame_of(process)[-1] == "a\t90"
+    rotate(b=1)
+    assert frame_of(process)[1] == "# unknown: missing: a (disks)"
+    rotate(a=3, b=1)
+    assert frame_of(process)[0].endswith(" 0 rows")
+    assert process.wait(10) == ExitCode.OK
+
+
+def test_missing_sources_can_be_put_up_with(server: Server, rotate: Callable[..., None]) -> None:
+    rotate(a=90, b=1)
+    rotate(b=1)
+    asked = ("watch", "-s", zmq_url(server), "--until", "empty", "--timeout", "0.3", "--quiet")
+    sql = "select * from disks where used > 50"
+    assert run_qasino(*asked, sql).returncode == ExitCode.NOT_MET
+    assert run_qasino(*asked, "--ignore-missing", sql).returncode == ExitCode.OK
+
+
+def test_the_sources_of_a_view_count_too(
+    server: Server, rotate: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "views.conf").write_text(
+        "- {viewname: v, view: create view v as select * from disks}"
+    )
+    rotate(a=90, b=1)
+    rotate(b=1)
+    ran = run_qasino("watch", "-s", zmq_url(server), "--once", "select * from v")
+    assert "# unknown: missing: a (disks)" in ran.stdout
+
+
+def test_a_condition_has_to_hold_for_generations_in_a_row(
+    running: Callable[..., Any], rotate: Callable[..., None]
+) -> None:
+    rotate(a=9)
+    process = running("--until", "max(used) > 5", "--for", "2", QUERY)
+    for used in (1, 9, 1, 9, 9):
+        frame_of(process)
+        assert process.poll() is None
+        rotate(a=used)
+    assert process.wait(10) == ExitCode.OK
+
+
+def test_a_lost_server_is_unknown_and_found_again(
+    running: Callable[..., Any], make_server: Callable[..., Server], wire_to: Any, tmp_path: Path
+) -> None:
+    places = {"db_dir": tmp_path / "d", "static_db": tmp_path / "s.db"}
+    first = make_server(**places)
+    process = running("-s", zmq_url(first), "--until", "n > 1", "select 1 n")
+    assert frame_of(process)[-1] == "1"
+    first.stop()
+    process.send_signal(signal.SIGCONT)
+    second = make_server(**places, zmq_port=first.ports["zmq"], pubsub_port=first.ports["pubsub"])
+
+    def heard() -> bool:
+        second.rotate()
+        return bool(process.poll() is None)
+
+    assert until(heard)
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("--once", "select nosuch"), ExitCode.REFUSED, "no such column: nosuch"),
+        (("--until", "nosuch", "select 1 a"), ExitCode.REFUSED, "no such column: nosuch"),
+        (("--once", "-s", "zmq://127.0.0.1:1", "select 1"), ExitCode.UNREACHABLE, "cannot reach"),
+        (("--until", "rows", "--while", "rows", "select 1"), ExitCode.USAGE, "contradict"),
+        (("--timeout", "3", "select 1"), ExitCode.USAGE, "--timeout and --for go with"),
+        (("--interval", "0", "select 1"), ExitCode.USAGE, "--interval: 0 is not"),
+        (("--format", "csv", "select 1"), ExitCode.USAGE, "'csv' is not one of tsv, ndjson"),
+        (("--key", "x", "--once", "select 1 a"), ExitCode.USAGE, "--key: there is no column 'x'"),
+    ],
+)
+def test_what_cannot_be_watched_is_said_at_once(
+    server: Server, arguments: tuple[str, ...], code: ExitCode, sentence: str
+) -> None:
+    ran = run_qasino("watch", *arguments, QASINO_SERVER=zmq_url(server))
+    assert ran.returncode == code
+    assert sentence in ran.stderr
+
+
+def test_changes_are_handed_to_a_command(
+    running: Callable[..., Any], rotate: Callable[..., None], tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    rotate(a=1, b=1)
+    command = f'echo "$QASINO_GENERATION" >> {told}.n; cat >> {told}'
+    process = running("--on-change", command, QUERY)
+    frame_of(process)
+    rotate(a=2, c=1)
+    frame_of(process)
+    assert until(lambda: told.exists() and len(told.read_text().splitlines()) == 3)
+    changes = [json.loads(line) for line in told.read_text().splitlines()]
+    assert {(c["change"], c["key"]["host"]) for c in changes} == {
+        ("changed", "a"),
+        ("gone", "b"),
+        ("new", "c"),
+    }
+    assert len((tmp_path / "told.n").read_text().splitlines()) == 1
+
+
+def test_a_command_that_hangs_stops_nothing(
+    running: Callable[..., Any], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    process = running("--on-change", "sleep 60", "--count", "3", QUERY)
+    for used in (2, 3):
+        frame_of(process)
+        rotate(a=used)
+    assert process.wait(15) == ExitCode.OK
+
+
+# --- The screen --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def screen(server: Server, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    with ExitStack() as stack:
+
+        def start(*args: object, columns: int = 80, lines: int = 16, **variables: str) -> Terminal:
+            terminal = Terminal(
+                "watch",
+                "-s",
+                zmq_url(server),
+                *args,
+                home=tmp_path,
+                columns=columns,
+                lines=lines,
+                variables=variables,
+            )
+            stack.callback(terminal.close)
+            return terminal
+
+        yield start
+
+
+def turned(terminal: Terminal, rotate: Callable[..., None], text: str, **used: int) -> None:
+    """Rotate until the screen shows it: a signal sent before anybody listens is lost."""
+    rotate(**used)
+    terminal.type("n")
+    terminal.see(text)
+
+
+def test_the_screen_shows_changes_at_a_generation(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1, b=5)
+    terminal = screen(QUERY)
+    terminal.see("2 rows", "a 1 b 5", "generation", "next in")
+    turned(terminal, rotate, "1 gone", a=2, c=7)
+    terminal.see("a 2▲", "- b 5", "+ c 7", "1 changed, 1 new, 1 gone")
+    terminal.see("missing: b (disks)")
+    terminal.type("q")
+    assert terminal.wait() == ExitCode.OK
+
+
+@pytest.mark.parametrize("end", ["q", "SIGTERM", "SIGHUP", "ctrl-c"])
+def test_the_terminal_is_given_back_whatever_ends_it(
+    screen: Callable[..., Terminal], rotate: Callable[..., None], end: str
+) -> None:
+    rotate(a=1)
+    terminal = screen(QUERY)
+    terminal.see("a 1")
+    if end.startswith("SIG"):
+        terminal.child.kill(getattr(signal, end))
+    else:
+        terminal.type("q" if end == "q" else "\x03")
+    assert terminal.wait() == ExitCode.OK
+    assert terminal.written.rfind(b"\x1b[?1049l") > terminal.written.rfind(b"\x1b[?1049h")
+    assert terminal.written.rfind(b"\x1b[?25h") > terminal.written.rfind(b"\x1b[?25l")
+
+
+def test_filtering_sorting_and_help_by_key(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1, b=5, c=3)
+    terminal = screen(QUERY)
+    terminal.see("3 rows")
+    terminal.type(">>r")
+    terminal.see("sorted by used, reversed", "b 5 c 3 a 1")
+    terminal.type("/")
+    terminal.see("filter:")
+    terminal.type("!b\r")
+    terminal.see("filter !b: 2", "c 3 a 1")
+    terminal.gone("b 5")
+    terminal.type("?")
+    terminal.see("sort by the next column")
+    terminal.type("?")
+    terminal.see("c 3 a 1")
+
+
+def test_the_sql_is_edited_in_place_and_an_error_keeps_the_rows(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1, b=5)
+    terminal = screen(QUERY)
+    terminal.see("a 1 b 5")
+    terminal.type("e\x15select nosuch\r")
+    terminal.see("SQL error: no such column: nosuch", "a 1 b 5")
+    terminal.type("e\x15select 42 answer\r")
+    terminal.see("answer", "42")
+    terminal.gone("used")
+
+
+def test_a_frame_is_written_to_a_file(
+    screen: Callable[..., Terminal], rotate: Callable[..., None], tmp_path: Path
+) -> None:
+    rotate(a=1)
+    terminal = screen(QUERY)
+    terminal.see("a 1")
+    for name in ("rows.tsv", "seen.txt"):
+        terminal.type(f"w{tmp_path / name}\r")
+        terminal.see("written to")
+        terminal.type("k")
+        terminal.gone("written to")
+    assert (tmp_path / "rows.tsv").read_text() == "host\tused\na\t1\n"
+    until(lambda: (tmp_path / "seen.txt").exists())
+    assert "generation" in (tmp_path / "seen.txt").read_text()
+
+
+def test_another_size_is_drawn_at_once(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    terminal = screen(f"{QUERY} /* {'x' * 40} */", columns=120)
+    terminal.see("x" * 40)
+    terminal.resize(40, 10)
+    terminal.until(lambda: terminal.lines[0].endswith("…"), "the SQL cut")
+    terminal.see("a 1")
+    terminal.resize(1, 1)
+    terminal.resize(100, 20)
+    terminal.see("a 1")
+
+
+def test_the_screen_ends_when_its_goal_is_reached_or_the_time_is_up(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    terminal = screen("--until", "max(used) > 5", QUERY)
+    terminal.see("a 1")
+    rotate(a=9)
+    terminal.type("n")
+    assert terminal.wait() == ExitCode.OK
+    assert screen("--until", "empty", "--timeout", "0.2", QUERY).wait() == ExitCode.NOT_MET
+
+
+def test_what_is_wrong_is_said_before_the_screen_opens(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    terminal = screen("select nosuch")
+    assert terminal.wait() == ExitCode.REFUSED
+    assert b"no such column: nosuch" in terminal.written
+    assert b"\x1b[?1049h" not in terminal.written
+
+
+def test_a_dumb_terminal_gets_the_stream(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    terminal = screen("--count", "1", QUERY, TERM="dumb")
+    assert terminal.wait() == ExitCode.OK
+    assert b"# generation" in terminal.written
