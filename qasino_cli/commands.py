@@ -36,6 +36,9 @@ ROOMS = {
         "qasino_cli.publish.command", "publish", "Publish tables from files or a pipe."
     ),
     "watch": _Room("qasino_cli.watch.command", "watch", "Watch a query, live; or wait for it."),
+    "csvagent": _Room(
+        "qasino_cli.csvagent.command", "csvagent", "Publish CSV files in every generation."
+    ),
 }
 
 

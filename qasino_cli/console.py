@@ -60,7 +60,8 @@ def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
     """
     try:
         code = work()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code or ExitCode.OK
     except BrokenPipeError:
         return _die_of_sigpipe()
@@ -88,6 +89,8 @@ def say(sentence: str) -> None:
     Line ends in it are kept. A stderr nobody reads any more is no reason to stop working.
     """
     lines = (_visible(line) for line in sentence.split("\n"))
+    if sys.stderr is None:  # closed before we began; print would take stdout then
+        return
     try:
         print("\n".join(lines), file=sys.stderr, flush=True)
     except OSError:

@@ -1,0 +1,317 @@
+"""The life of an agent: what happens when.
+
+Every table is sent in every generation, after a delay that spreads the agents of a fleet, and
+a changed one at once; both replace what the same generation has already. One thread does all
+of it; watchdog's threads and signals only leave word and wake it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from qasino_cli.console import counted
+from qasino_cli.csvagent.catalogue import Catalogue
+from qasino_cli.csvagent.courier import Courier
+from qasino_cli.csvagent.followed import FollowedFile
+from qasino_cli.csvagent.journal import Journal
+from qasino_cli.csvagent.pace import Pace
+from qasino_cli.csvagent.report import FileRow, file_row, own_tables, trouble_row
+from qasino_cli.csvagent.table_file import OK, TableFile
+from qasino_cli.csvagent.watching import Tell, Watcher
+from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.generation_clock import Beat
+from qasino_cli.outgoing import encode_publication
+from qasino_server.service import OnDeath, Service, report_death
+
+log = logging.getLogger("qasino.csvagent")
+
+DELAY_SHARE = 0.5  # of a generation: what is sent later might miss it
+SECOND_TRY_S = 2.0  # a server that was busy is not any more; one that says no says it once more
+
+
+class Clock(Protocol):
+    """Says when to send everything."""
+
+    def wait(self, timeout_s: float | None = None) -> Beat | None:
+        """The next beat; None where the time passes or somebody calls `wake` first."""
+
+    def wake(self) -> None:
+        """End the present or next `wait` early; any thread."""
+
+    def close(self) -> None:
+        """No more beats."""
+
+
+class IntervalClock:
+    """Beats every so many seconds, whatever the server does."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._woken = threading.Event()
+        self._next = time.monotonic() + interval_s
+
+    def wait(self, timeout_s: float | None = None) -> Beat | None:
+        left_s = self._next - time.monotonic()
+        if self._woken.wait(max(0.0, min(left_s, math.inf if timeout_s is None else timeout_s))):
+            self._woken.clear()
+            return None
+        now = time.monotonic()
+        if now < self._next:
+            return None
+        self._next = max(self._next, now - self._interval_s) + self._interval_s
+        return Beat(None, self._interval_s)
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent is to do with the files."""
+
+    identity: str
+    server: str
+    """Its URL, for sentences."""
+    send_delay_max_s: float = 15.0
+    max_age_s: float | None = None
+
+
+class Agent(Service):
+    """The thread that follows files and publishes them until it is stopped."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        errand: Errand,
+        clock: Clock,
+        courier: Courier,
+        make_watcher: Callable[[Tell], Watcher],
+        *,
+        pace: Pace | None = None,
+        chance: random.Random | None = None,
+        on_death: OnDeath = report_death,
+    ) -> None:
+        super().__init__("csvagent", on_death)
+        self._catalogue = catalogue
+        self._errand = errand
+        self._clock = clock
+        self._courier = courier
+        self._watcher = make_watcher(self._tell)
+        self._pace = pace or Pace()
+        self._chance = chance or random.Random()
+        self._journal = Journal()
+        self._lock = threading.Lock()
+        self._told: dict[str, bool] = {}
+        self._to_forget = threading.Event()
+        self._pending: dict[TableFile, None] = {}
+        self._second_tries: list[TableFile] = []
+        self._second_try_at = math.inf
+        self._report_due = True
+        self._greeted = False
+        self._send_at = self._change_at = math.inf
+        self._changes_sent_at = self._scanned_at = -math.inf
+        self._scan_at = self._compare_at = 0.0
+        self._version = -1
+        self._files_at: dict[str, list[FollowedFile[Any]]] = {}
+
+    @property
+    def polling(self) -> str | None:
+        """Why events cannot be relied upon; None where they can."""
+        return self._watcher.polling
+
+    # --- From any thread --------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Have the thread look at what there is to do."""
+        self._clock.wake()
+
+    def reread(self) -> None:
+        """Read every index and file anew and send everything."""
+        self._to_forget.set()
+        self.wake()
+
+    def _tell(self, path: str, whole: bool) -> None:
+        with self._lock:
+            first = not self._told
+            self._told[path] = whole or self._told.get(path, False)
+        if first:
+            self.wake()
+
+    # --- The thread -------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Follow and publish until stopped."""
+        try:
+            self._send_at = time.monotonic()
+            self._turn(None)
+            while not self.stopping.is_set():
+                self._turn(self._clock.wait(self._pause_s()))
+        finally:
+            self._watcher.close()
+            self._courier.close()
+            self._clock.close()
+
+    def _pause_s(self) -> float:
+        wakes = [self._send_at, self._change_at, self._scan_at, self._second_try_at]
+        wakes.append(self._catalogue.look_at)
+        if self._pending or self._report_due:
+            wakes.append(self._courier.retry_at)
+        return max(0.0, min(wakes) - time.monotonic())
+
+    def _turn(self, beat: Beat | None) -> None:
+        """Everything that is due now."""
+        now = time.monotonic()
+        if beat is not None:
+            self._send_at = min(self._send_at, now + self.delay_s(beat))
+        if self._to_forget.is_set():
+            self._forget(now)
+        self._hear(now)
+        if now >= self._scan_at:
+            self._scan(now)
+        if self._catalogue.look(now):
+            self._change_at = max(now, self._changes_sent_at + self._pace.scan_gap_s)
+        if self._catalogue.version != self._version:
+            self._scan(now)  # what is followed anew may have changed before it was watched
+        self._greet()
+        self._choose(now)
+        self._send(now)
+
+    def delay_s(self, beat: Beat) -> float:
+        """How long to wait after a beat, so that a fleet does not send all at once."""
+        most_s = min(self._errand.send_delay_max_s, beat.duration_s * DELAY_SHARE)
+        return self._chance.uniform(0.0, most_s)
+
+    def _forget(self, now: float) -> None:
+        self._to_forget.clear()
+        log.info("reading everything anew")
+        self._catalogue.forget()
+        self._scan_at = self._send_at = now
+
+    def _hear(self, now: float) -> None:
+        """Take in the events; one about no file of ours may be about the way to one."""
+        with self._lock:
+            told, self._told = self._told, {}
+        for path, whole in told.items():
+            files = self._files_at.get(path) if whole else None
+            for file in files or ():
+                file.heard(now)
+            if files is None:
+                soon = max(now + self._pace.quiet_s, self._scanned_at + self._pace.scan_gap_s)
+                self._scan_at = min(self._scan_at, soon)
+
+    def _scan(self, now: float) -> None:
+        """Look at everything from outside, and listen where things are now."""
+        self._version = self._catalogue.version
+        if self._watcher.listens:
+            places = self._catalogue.places()
+            self._files_at = places.files
+            self._watcher.follow(places.names, now)
+        self._catalogue.glance(now)
+        if now >= self._compare_at:
+            self._catalogue.compare_some(now)
+            self._compare_at = now + self._pace.rescan_s
+        every_s = self._pace.poll_s if self._watcher.polling else self._pace.rescan_s
+        self._scanned_at, self._scan_at = now, now + every_s
+
+    # --- Sending ----------------------------------------------------------------------------
+
+    def _choose(self, now: float) -> None:
+        """What is to be sent now: everything, or what changed."""
+        everything = now >= self._send_at
+        if everything or now >= self._change_at:
+            self._changes_sent_at = now
+            self._change_at = math.inf
+            self._report_due = True
+            for table in self._catalogue.tables:
+                if everything or table.sent_revision != table.file.revision:
+                    self._pending[table] = None
+        if everything:
+            self._send_at = math.inf
+        if now >= self._second_try_at:
+            self._second_try_at = math.inf
+            self._pending.update(dict.fromkeys(self._second_tries))
+            self._second_tries = []
+
+    def _send(self, now: float) -> None:
+        if not (self._pending or self._report_due) or now < self._courier.retry_at:
+            return
+        try:
+            while self._pending and not self.stopping.is_set():
+                table = next(iter(self._pending))
+                del self._pending[table]
+                self._send_table(table)
+            self._send_report()
+        except Unreachable:
+            # Who was away may have lost what it had: it gets everything when it is back. The
+            # table that failed comes last, in case it was its own fault.
+            self._pending.update(dict.fromkeys(self._catalogue.tables))
+            self._report_due = True
+        self._tell_news()
+
+    def _send_table(self, table: TableFile) -> None:
+        """Send what is in force. Raises Unreachable."""
+        parcel = table.parcel
+        if parcel is None or not table.sendable(self._errand.max_age_s):
+            table.refusal = None
+            return
+        revision = table.file.revision
+        try:
+            self._courier.send(parcel.message)
+        except ServerRefused as error:
+            self._refused(table, error)
+        else:
+            table.refusal, table.published_at = None, time.time()
+        table.sent_revision = revision
+        self._report_due = True
+
+    def _refused(self, table: TableFile, error: ServerRefused) -> None:
+        if table.refusal is None:
+            self._second_tries.append(table)
+            self._second_try_at = time.monotonic() + SECOND_TRY_S
+        table.refusal = error.sentence
+
+    def _send_report(self) -> None:
+        if not self._report_due or self.stopping.is_set():
+            return
+        rows = self.rows()
+        nr_sent = sum(table.sendable(self._errand.max_age_s) for table in self._catalogue.tables)
+        try:
+            for publication in own_tables(self._errand.identity, rows, nr_sent):
+                self._courier.send(encode_publication(publication))
+        except ServerRefused as error:
+            log.warning("the agent's own tables were refused: %s", error.sentence)
+        self._report_due = False
+
+    def rows(self) -> list[FileRow]:
+        """What there is to say of each file, and of whatever names files and cannot."""
+        tables = [file_row(table, self._errand.max_age_s) for table in self._catalogue.tables]
+        return [*tables, *map(trouble_row, self._catalogue.troubles())]
+
+    def _greet(self) -> None:
+        """Say once what there is, as soon as everything has been looked at."""
+        if not self._greeted and self._catalogue.complete:
+            self._greeted = True
+            log.info("%s", greeting(self.rows(), self._catalogue.nr_indexes, self._errand))
+
+    def _tell_news(self) -> None:
+        self._journal.note(self.rows())
+
+
+def greeting(rows: list[FileRow], nr_indexes: int, errand: Errand) -> str:
+    """The one line at the start: what is published, as whom and to where."""
+    good = counted(sum(row.state == OK for row in rows), "table")
+    indexes = f"{nr_indexes} index" if nr_indexes == 1 else f"{nr_indexes} indexes"
+    source = f" from {indexes}" if nr_indexes else ""
+    bad = sum(row.state != OK for row in rows)
+    but = f"; {counted(bad, 'file')} not ok" if bad else ""
+    return f"{good}{source}, identity {errand.identity}, to {errand.server}{but}"

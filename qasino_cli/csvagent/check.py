@@ -1,0 +1,115 @@
+"""`--check` and `--once`: everything read as it is now, shown or sent, and an exit code."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+
+from qasino_cli import terminal
+from qasino_cli.client import Client, open_client
+from qasino_cli.connection import Connection
+from qasino_cli.console import ExitCode, counted, say, write
+from qasino_cli.csvagent.catalogue import Catalogue
+from qasino_cli.csvagent.report import FileRow, file_row, own_tables, trouble_row
+from qasino_cli.csvagent.table_file import BROKEN, MISSING, OK, REFUSED, TableFile
+from qasino_cli.errors import ServerRefused
+from qasino_cli.outgoing import encode_publication
+from qasino_server.render import TsvStream, visible
+
+_HEADINGS = ("path", "table", "state", "rows", "line", "error")
+_STYLES = {OK: "green", BROKEN: "bold red", MISSING: "bold red", REFUSED: "bold red"}
+
+
+def rows_now(catalogue: Catalogue, max_age_s: float | None) -> list[FileRow]:
+    """What there is to say of every file."""
+    tables = [file_row(table, max_age_s) for table in catalogue.tables]
+    return [*tables, *map(trouble_row, catalogue.troubles())]
+
+
+def check(catalogue: Catalogue, max_age_s: float | None) -> ExitCode:
+    """Read and parse everything and print what came of it; INPUT if anything is bad."""
+    catalogue.look(math.inf, hasty=True)
+    rows = rows_now(catalogue, max_age_s)
+    _print(rows)
+    say(_summary(rows))
+    return _code(rows)
+
+
+def once(
+    catalogue: Catalogue, identity: str, max_age_s: float | None, connection: Connection
+) -> ExitCode:
+    """Read everything and send it one time. Raises Unreachable.
+
+    A table the server refuses counts before a file that could not be read.
+    """
+    catalogue.look(math.inf, hasty=True)
+    client = open_client(connection)
+    sent = 0
+    try:
+        for table in catalogue.tables:
+            if table.parcel is not None and table.sendable(max_age_s):
+                sent += _send(table, client)
+        rows = rows_now(catalogue, max_age_s)
+        for publication in own_tables(identity, rows, sent):
+            client.publish(encode_publication(publication))
+    finally:
+        client.close()
+    for row in rows:
+        if row.state != OK:
+            say(_line(row))
+    say(f"published {counted(sent, 'table')} as {identity} to {connection.url}")
+    return ExitCode.REFUSED if any(row.state == REFUSED for row in rows) else _code(rows)
+
+
+def _send(table: TableFile, client: Client) -> bool:
+    """Send one; whether the server took it."""
+    assert table.parcel is not None
+    try:
+        client.publish(table.parcel.message)
+    except ServerRefused as error:
+        table.refusal = error.sentence
+        return False
+    table.published_at = time.time()
+    return True
+
+
+def _code(rows: Sequence[FileRow]) -> ExitCode:
+    bad = any(row.state in (BROKEN, MISSING) for row in rows)
+    return ExitCode.INPUT if bad else ExitCode.OK
+
+
+def _summary(rows: Sequence[FileRow]) -> str:
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.state] = counts.get(row.state, 0) + 1
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"{counted(len(rows), 'file')}: {states}" if rows else "no file is named"
+
+
+def _line(row: FileRow) -> str:
+    place = row.path if row.error_line is None else f"{row.path}:{row.error_line}"
+    return f"{place}: {row.state}: {row.error}"
+
+
+def _print(rows: Sequence[FileRow]) -> None:
+    """A drawn table for eyes, tab-separated lines for programs."""
+    cells = [(r.path, r.table, r.state, r.rows, r.error_line, r.error) for r in rows]
+    if not sys.stdout.isatty():
+        stream = TsvStream()
+        write(stream.head(_HEADINGS) + stream.rows(cells))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = _STYLES if terminal.coloured(sys.stdout) else {}
+    drawn = Table(box=None, pad_edge=False, header_style="bold" if styles else "")
+    for heading in _HEADINGS:
+        right = heading in ("rows", "line")
+        drawn.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for row in cells:
+        texts = ["" if cell is None else visible(str(cell)) for cell in row]
+        drawn.add_row(*(Text(text, style=styles.get(text, "")) for text in texts))
+    Console(highlight=False).print(drawn)

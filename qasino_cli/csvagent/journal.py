@@ -1,0 +1,58 @@
+"""The log of an agent: a line where something changed, none where it goes on as it was."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+from qasino_cli.console import counted
+from qasino_cli.csvagent.report import FileRow
+from qasino_cli.csvagent.table_file import OK
+
+log = logging.getLogger("qasino.csvagent")
+
+MANY = 5  # files with the same news share a line from here on
+
+
+class Journal:
+    """Remembers what was said of each file."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str | None], tuple[str, str | None]] = {}
+
+    def note(self, rows: Sequence[FileRow]) -> None:
+        """Say what is other than last time."""
+        before, self._said = self._said, {(row.path, row.table): _news(row) for row in rows}
+        changed = defaultdict(list)
+        for row in rows:
+            if before.get((row.path, row.table), (OK, None)) != _news(row):
+                changed[_news(row)].append(row)
+        for (state, error), group in changed.items():
+            _say(state, error, group)
+        for path, _ in before.keys() - self._said.keys():
+            if not any(path == row.path for row in rows):
+                log.info("%s: not followed any more", path)
+
+
+def _news(row: FileRow) -> tuple[str, str | None]:
+    # The sentence of a stale file counts seconds; that alone is no news.
+    return row.state, None if row.state == "stale" else row.error
+
+
+def _say(state: str, error: str | None, group: Sequence[FileRow]) -> None:
+    level = logging.INFO if state == OK else logging.WARNING
+    if len(group) >= MANY:
+        files = counted(len(group), "file")
+        log.log(level, "%s, %s first: %s%s", files, group[0].path, state, _because(group[0]))
+        return
+    for row in group:
+        log.log(level, "%s: %s%s", _place(row), state, _because(row))
+
+
+def _place(row: FileRow) -> str:
+    return row.path if row.error_line is None else f"{row.path}:{row.error_line}"
+
+
+def _because(row: FileRow) -> str:
+    return f": {row.error}" if row.error else ""

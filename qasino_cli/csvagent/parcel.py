@@ -1,0 +1,77 @@
+"""A table file's bytes -> the message that is sent for it in every generation.
+
+The message is made once and kept: 1,000 files of 20 rows are sent in a fraction of a second of
+processor time because nothing is read, parsed or encoded for it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from qasino_cli.csvagent.followed import Flaw, Reading
+from qasino_cli.errors import InputRejected
+from qasino_cli.outgoing import encode_publication, with_identity_column
+from qasino_cli.readers import Wanted, read_input
+
+_VERSION = re.compile(rb"(?:\xef\xbb\xbf)?1[ \t]*(?:,[^\n]*)?(?:\r?\n|$)")
+_LINE = re.compile(r"(?:line (\d+)[:, ]*|(\d+):(?:\d+:)? *)")
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """A table, ready to be sent."""
+
+    message: bytes
+    identity: str
+    tablename: str
+    nr_rows: int
+
+
+class Wrapping(msgspec.Struct, frozen=True):
+    """What the agent adds to every file."""
+
+    identity: str
+    """Who reports; a file whose line 1 names an identity speaks for that one."""
+    identity_column: bool = False
+
+
+def pack(path: str, body: bytes, tablename: str | None, wrapping: Wrapping) -> Reading[Parcel]:
+    """The parcel a file makes; an index's `tablename` counts before the file's own."""
+    wanted = Wanted(form=form_of(body), tablename=tablename, identity=wrapping.identity)
+    try:
+        found = read_input(path, body, wanted).publication
+    except InputRejected as error:
+        return Reading(flaw=flaw_of(path, error.sentence))
+    found = msgspec.structs.replace(
+        found, tablename=tablename or found.tablename, replace=not found.update
+    )
+    if wrapping.identity_column:
+        found = with_identity_column(found)
+    nr_rows = len(_rows.decode(found.rows_json))
+    return Reading(Parcel(encode_publication(found), found.identity, found.tablename, nr_rows))
+
+
+def form_of(body: bytes) -> str | None:
+    """Which form a file is meant to have; None where its reader is to find out.
+
+    The agent sees files while they are written: of the first bytes of a Qasino CSV table, of
+    `1` alone, a guess would make a plain one with a column named 1.
+    """
+    if _VERSION.match(body):
+        return "qasino-csv"
+    return None if body.lstrip()[:1] in (b"{", b"[", b"\x1f") else "csv"
+
+
+def flaw_of(path: str, sentence: str) -> Flaw:
+    """A reader's sentence and the line it speaks of, without the file's name.
+
+    What follows on further lines, the text at fault and the option of `publish` that would
+    take it, is left out.
+    """
+    reason = sentence.removeprefix(f"{path}:").lstrip().split("\n", 1)[0]
+    place = _LINE.match(reason)
+    if place is None or place.end() == len(reason):
+        return Flaw(reason)
+    return Flaw(reason[place.end() :], int(place[1] or place[2]))

@@ -1,0 +1,121 @@
+"""The agent's own tables: what it publishes, and what is wrong with which file.
+
+Two are the ancestor's, column for column; the third is ours. Values in, publications out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, overload
+
+import msgspec
+
+from qasino_cli.csvagent.catalogue import OWN_TABLES, Trouble
+from qasino_cli.csvagent.table_file import TableFile
+from qasino_server.csv_table import encode_rows
+from qasino_server.table import Publication, check_columns
+
+INFO, TABLES, FILES = OWN_TABLES
+
+_COLUMNS = {
+    INFO: "identity varchar, update_epoch int, nr_tables int, nr_errors int",
+    TABLES: "identity varchar, tablename varchar, read_epoch real, read_time_s int, mtime int,"
+    " nr_errors int, error_message varchar, nr_rows int, filepath varchar",
+    FILES: "identity text, path text, table text, state text, rows int, mtime real,"
+    " published_at real, error text, error_line int",
+}
+
+
+class FileRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as the tables and `--check` show it."""
+
+    path: str
+    table: str | None
+    state: str
+    rows: int | None = None
+    mtime: float | None = None
+    published_at: float | None = None
+    error: str | None = None
+    error_line: int | None = None
+    read_epoch: float = 0.0
+    read_time_s: float = -1.0
+
+
+def file_row(table: TableFile, max_age_s: float | None) -> FileRow:
+    """A table file now; `rows` are those in force."""
+    return FileRow(
+        path=_legible(table.path),
+        table=table.tablename,
+        state=table.state(max_age_s),
+        rows=table.file.value.nr_rows if table.file.value else None,
+        mtime=_epoch(table.file.mtime),
+        published_at=_epoch(table.published_at),
+        error=_legible(table.error(max_age_s)),
+        error_line=table.error_line,
+        read_epoch=round(table.file.read_epoch, 2),
+        read_time_s=round(table.file.read_time_s, 6),
+    )
+
+
+def trouble_row(trouble: Trouble) -> FileRow:
+    """An index, list or directory with something wrong; it has no table."""
+    return FileRow(
+        path=_legible(trouble.path),
+        table=None,
+        state=trouble.state,
+        mtime=_epoch(trouble.mtime),
+        error=_legible(trouble.sentence),
+        error_line=trouble.line,
+    )
+
+
+def own_tables(identity: str, rows: Sequence[FileRow], nr_sent: int) -> list[Publication]:
+    """What the agent says about itself; `nr_sent` tables are in force."""
+    named = [row for row in rows if row.table is not None]
+    errors = sum(row.error is not None for row in rows)
+    return [
+        _publication(identity, INFO, [[identity, _epoch(time.time()), nr_sent, errors]]),
+        _publication(identity, TABLES, [_ancestors_row(identity, row) for row in named]),
+        _publication(identity, FILES, [_our_row(identity, row) for row in rows]),
+    ]
+
+
+def _ancestors_row(identity: str, row: FileRow) -> list[Any]:
+    return [
+        identity, row.table, row.read_epoch, row.read_time_s, row.mtime or 0,
+        int(row.error is not None), row.error or "", -1 if row.rows is None else row.rows, row.path,
+    ]  # fmt: skip
+
+
+def _our_row(identity: str, row: FileRow) -> list[Any]:
+    return [
+        identity, row.path, row.table, row.state, row.rows, row.mtime, row.published_at, row.error,
+        row.error_line,
+    ]  # fmt: skip
+
+
+def _publication(identity: str, tablename: str, rows: list[list[Any]]) -> Publication:
+    pairs = [column.split() for column in _COLUMNS[tablename].split(",")]
+    return Publication(
+        identity=identity,
+        tablename=tablename,
+        columns=check_columns(tuple(n for n, _ in pairs), tuple(t for _, t in pairs)),
+        rows_json=encode_rows(rows),
+        replace=True,
+    )
+
+
+def _epoch(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
+
+
+@overload
+def _legible(text: str) -> str: ...
+@overload
+def _legible(text: None) -> None: ...
+def _legible(text: str | None) -> str | None:
+    """A file's name may be no UTF-8, what is sent and printed must be."""
+    if text is None or text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
