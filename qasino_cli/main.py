@@ -1,4 +1,5 @@
-"""The console script. It answers `--version` before anything is imported that takes time."""
+"""The console script. `--version` and a shell's TAB are answered before anything is imported that
+takes time."""
 
 from __future__ import annotations
 
@@ -11,6 +12,11 @@ def main() -> None:
         from qasino_cli import __version__
 
         print(f"qasino {__version__}")
+        return
+    if sys.argv[1:2] == ["__complete"]:
+        from qasino_cli import complete_hook
+
+        complete_hook.main(sys.argv[2:])
         return
     try:
         from qasino_cli.commands import run

@@ -1,0 +1,147 @@
+# fish completion for qasino - made by python -m qasino_cli.reference; what is changed here is lost
+complete -c qasino -f
+complete -c qasino -n __fish_use_subcommand -l version -d 'Show the version'
+complete -c qasino -n __fish_use_subcommand -l help -d 'Show the help'
+complete -c qasino -n __fish_use_subcommand -a server -d 'Run a server; --demo shows this machine.'
+complete -c qasino -n __fish_use_subcommand -a sql -d 'Ask a server in SQL.'
+complete -c qasino -n __fish_use_subcommand -a publish -d 'Publish tables from files or a pipe.'
+complete -c qasino -n __fish_use_subcommand -a watch -d 'Watch a query, live; or wait for it.'
+complete -c qasino -n __fish_use_subcommand -a csvagent -d 'Publish CSV files in every generation.'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l listen -d 'The address to listen on; 0.0.0.0 opens the server to other hosts. [default: 127.0.0.1]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l http-port -d 'HTTP; 0 takes a free port, off opens none. [default: 15597]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l https-port -d 'HTTPS, likewise; opened where there is a certificate. [default: 443]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l zmq-port -d 'ZeroMQ requests, likewise. [default: 15598]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l pubsub-port -d 'The signal of each new generation, likewise. [default: 15596]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l line-port -d 'SQL by the line, likewise. [default: 15000]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -s g -l generation-duration -d 'How long tables are collected before they can be asked, whole seconds. [default: 30; with --demo 5]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l identity -d 'The server\'s own name. [default: the host\'s name]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l db-dir -d 'Where generations live. [default: in /dev/shm where 1 GB is free, else the temporary directory]' -x -a '(__fish_complete_directories)'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l static-db -d 'The file of static tables. [default: ~/.local/state/qasino/static.db]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-dir -d 'Keep each finished generation here as an SQLite file. [default: none is kept]' -x -a '(__fish_complete_directories)'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-keep -d 'How many files to keep there. [default: 120]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l views-file -d 'Views, in YAML; read again when it changes. [default: views.conf]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from server' -l query-timeout -d 'The most a query may take, its wait included. [default: 30]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l slow-query -d 'Log queries that take longer. [default: 1]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-rows -d 'The most rows in an answer. [default: 100000]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-result -d 'The largest answer; K, M and G are understood. [default: 64M]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-body -d 'The largest request, likewise. [default: 64M]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l ports-file -d 'Write the ports as JSON into FILE once all are open. [default: none]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from server' -l tls-cert -d 'The certificate of the HTTPS port and its chain, in PEM. [default: none]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from server' -l tls-key -d 'Its key, in PEM. [default: none]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from server' -l keys-dir -d 'A directory with server.crt and server.key, instead of the two. [default: none]' -x -a '(__fish_complete_directories)'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l htpasswd-file -d 'Users of the HTTPS port, as htpasswd -B writes them; read again when it changes. [default: none]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from server' -l users-file -d 'Users with roles, in YAML; every port asks for them. Read again when it changes. [default: none]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from server' -l require-auth -d 'Ask for users on plain HTTP too, and close the ports that cannot ask. [default: no; yes with --users-file]'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l allow-host -d 'Names a browser may use for a loopback address beside localhost, such as that of a proxy on this host. [default: none]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l forget-after -d 'How long a table nobody reports any more is listed as missing. [default: 86400]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l log-level -d 'How much to log: debug, info, warning, error. [default: info]' -x -a 'debug info warning error'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l config -d 'Options in YAML. [default: none]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from server' -l demo -d 'Also publish this machine\'s own tables, every 5 s.'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s q -l query -d 'A statement; may be repeated.' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s f -l file -d 'A file of statements; - is stdin.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l format -d 'One of table, text, csv, tsv, json, ndjson, markdown, vertical. [env: QASINO_FORMAT] [default: table on a terminal, else tsv]' -x -a 'table text csv tsv json ndjson markdown vertical'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l keep-going -d 'Go on after a statement that failed.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l no-header -d 'csv and tsv without the line of names.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l null -d 'What NULL is in csv and tsv. [default: nothing in csv, \\N in tsv]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l fail-empty -d 'Exit with 5 where a query has no rows.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l use-http -d 'Speak HTTP.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l use-https -d 'Speak HTTPS.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l table -d 'Publish under this table name.' -x -a '(qasino __complete tables 2>/dev/null)'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s d -l data-format -d 'One of qasino-csv, csv, tsv, json, ndjson, openmetrics, columns. [default: told by the content]' -x -a 'qasino-csv csv tsv json ndjson openmetrics columns'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l types -d 'text, integer or real; several with commas.' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l strict-names -d 'Refuse headers that are no legal names.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l on-error -d 'Whether a bad row ends it, or is passed over. [default: abort]' -x -a 'abort skip'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l rejects -d 'Write rows passed over to FILE, as CSV.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l add-identity-column -d 'Add a column `identity` to each row.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s P -l persist -d 'Carry the rows into each next generation.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s S -l static -d 'Keep the table on the server\'s disk, at once.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l ttl -d 'Carry the rows for so long; 90, 90s, 5m.' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l update -d 'Change the rows that --keycols find, add the others.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l keycols -d 'Columns for --update. [default: all]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l replace -l no-replace -d 'Whether a repeat in one generation replaces the rows. [default: replace]'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l every -d 'Read and publish again; 30, 30s, 5m.' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l every-generation -d 'Read and publish again in each generation.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l run -d 'Publish what a shell command prints.' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l this-host -d 'Publish this machine\'s own tables.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l only -d 'Of them: processes, mounts, interfaces, sockets, load, users. [default: all]' -x -a 'processes mounts interfaces sockets load users'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l with-args -d 'Processes with their arguments, which may be secret.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l dry-run -d 'Show what would be published and why; send nothing.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l quiet -d 'Say nothing unless it fails.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l drop -d 'End a static or persistent table instead.' -x -a '(qasino __complete tables 2>/dev/null)'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l use-http -d 'Speak HTTP.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l use-https -d 'Speak HTTPS.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -F
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l key -d 'Columns that tell rows apart. [default: found by looking]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l interval -d 'Ask so often. [default: once a generation]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l batch -d 'Write a frame a generation, as without a terminal.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l format -d 'Of these frames. [default: tsv]' -x -a 'tsv ndjson'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l count -d 'End after so many frames.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l once -d 'One frame, as --batch --count 1.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l until -d 'End once it holds: rows, empty or SQL.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l while -d 'End once it no longer holds, likewise.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l for -d 'For so many generations in a row. [default: 1]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l timeout -d 'Give up waiting for it; exit with 5.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l ignore-missing -d 'Believe rows though sources of a table are missing.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l on-change -d 'Run it at changes; they are on its stdin, NDJSON.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l quiet -d 'In batch, write no frames.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l use-http -d 'Speak HTTP.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l use-https -d 'Speak HTTPS.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l request-timeout -d 'Give up a request after so many seconds. [default: 35]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s i -l index -l index-file -d 'An index: version 1, then FILE,TABLE or TABLE a line. Repeatable.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s f -l index-list -d 'A file that names indexes, one a line.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l directory -d 'Publish every *.csv in it. Repeatable.' -x -a '(__fish_complete_directories)'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s T -l table -d 'Publish this table only. Repeatable.' -x -a '(qasino __complete tables 2>/dev/null)'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s t -l table-list -d 'A file that names those tables, one a line.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s x -l interval -d 'Send every so many seconds. [default: at the server\'s signal]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s d -l send-delay-max -d 'Send at random up to so long after the signal, at most half a generation.' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s g -l gen-signal-timeout -d 'Connect to the signal anew after so long without one.' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l max-age -d 'Do not send files last written longer ago.' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l add-identity-column -d 'Add a column identity to tables that have none.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l poll -d 'Look for changes every second; do not use events.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l check -d 'Read everything, say what is wrong, send nothing.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l once -d 'Send everything one time and end.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l log-level -d 'One of debug, info, warning, error.' -x -a 'debug info warning error'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l use-http -d 'Speak HTTP.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l use-https -d 'Speak HTTPS.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l help -d 'Show the help and exit.'

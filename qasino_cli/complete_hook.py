@@ -1,0 +1,98 @@
+"""`qasino __complete tables`: the names of tables for a shell's TAB, quickly or not at all.
+
+Names come from a file for each server; one that is older than FRESH_S is made anew if the
+server answers within ASK_S. Whatever goes wrong, what is known is printed, silently, and the
+exit code is 0: a shell that completes is no place for errors. Only legal names are printed, so
+nothing a publisher thinks of means anything to a shell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from pathlib import Path
+
+FRESH_S = 30.0
+ASK_S = 0.3
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_SQL = "select tablename from qasino_server_tables union select viewname from qasino_server_views"
+
+
+def main(arguments: list[str]) -> None:
+    """Print the names that begin with the prefix, if there is one."""
+    if arguments[:1] != ["tables"]:
+        return
+    prefix = arguments[1] if len(arguments) > 1 else ""
+    server = os.environ.get("QASINO_SERVER", "")
+    try:
+        names = _names(server)
+    except Exception:  # the seam of this room: nothing may reach a shell that completes
+        names = []
+    for name in names:
+        if name.startswith(prefix):
+            print(name)
+
+
+def _names(server: str) -> list[str]:
+    from qasino_cli.places import cache_directory
+
+    key = hashlib.sha256(server.encode()).hexdigest()[:16]
+    file = cache_directory() / f"tables-{key}"
+    age_s = _age_s(file)
+    if age_s is None or age_s > FRESH_S:
+        _renew(file, server)
+    return [name for name in _read(file) if _NAME.fullmatch(name)]
+
+
+def _age_s(file: Path) -> float | None:
+    try:
+        return time.time() - file.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _read(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _renew(file: Path, server: str) -> None:
+    """Ask the server and write the file, whole or not at all."""
+    names = _asked(server)
+    if names is None:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as out:
+        out.write("".join(f"{name}\n" for name in names))
+    os.replace(partial, file)
+
+
+def _asked(server: str) -> list[str] | None:
+    """The names as the server has them; None where it does not answer in time."""
+    from qasino_cli.client import open_client
+    from qasino_cli.config import load_config
+    from qasino_cli.connection import Given, read_connection
+    from qasino_server.errors import QasinoError
+    from qasino_server.message import Query
+
+    config = load_config()
+    given = Given(timeout_s=ASK_S)
+    client = None
+    try:
+        connection = read_connection(
+            given, {"QASINO_SERVER": server}, config.servers, config.server
+        )
+        client = open_client(connection)
+        rows = client.query(Query(sql=_SQL, typed=True)).rows
+    except QasinoError:
+        return None
+    finally:
+        if client is not None:
+            client.close()
+    return sorted(str(row[0]) for row in rows)

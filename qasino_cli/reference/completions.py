@@ -1,0 +1,214 @@
+"""The command tree -> completions for bash, zsh and fish. Static: a TAB starts no Python.
+
+One thing is not static, the names of tables: `qasino __complete tables` tells them from a file
+it keeps, and asks a server only where that file is old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qasino_cli.reference.tree import PROGRAM, Command, Option
+
+HOOK = f"{PROGRAM} __complete tables"
+NOTE = "made by python -m qasino_cli.reference; what is changed here is lost"
+
+
+def bash(tree: list[Command]) -> str:
+    """For bash, with and without the package bash-completion."""
+    cases = "\n".join(_bash_case(command) for command in tree)
+    names = " ".join(command.name for command in tree)
+    return f"""\
+# bash completion for {PROGRAM} - {NOTE}
+
+_{PROGRAM}_words() {{
+    local IFS=$'\\n'
+    COMPREPLY=($(compgen -W "$1" -- "$cur"))
+}}
+
+_{PROGRAM}_tables() {{
+    local IFS=$'\\n'
+    COMPREPLY=($(compgen -W "$({HOOK} 2>/dev/null)" -- "$cur"))
+}}
+
+_{PROGRAM}_files() {{
+    local IFS=$'\\n'
+    compopt -o filenames 2>/dev/null
+    COMPREPLY=($(compgen "$1" -- "$cur"))
+}}
+
+_{PROGRAM}() {{
+    local cur prev command= i
+    cur=${{COMP_WORDS[COMP_CWORD]}}
+    prev=${{COMP_WORDS[COMP_CWORD - 1]}}
+    # --option=value comes as three words
+    if [[ $cur == "=" ]]; then
+        cur=
+    elif [[ $prev == "=" ]]; then
+        prev=${{COMP_WORDS[COMP_CWORD - 2]}}
+    fi
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        if [[ ${{COMP_WORDS[i]}} != -* ]]; then
+            command=${{COMP_WORDS[i]}}
+            break
+        fi
+    done
+    case $command in
+    "")
+        _{PROGRAM}_words $'{_lines([*names.split(), "--version", "--help"])}'
+        ;;
+{cases}
+    esac
+}}
+
+complete -F _{PROGRAM} {PROGRAM}
+"""
+
+
+def _bash_case(command: Command) -> str:
+    lines = [f"    {command.name})", "        case $prev in"]
+    for option in command.options:
+        if option.metavar:
+            lines.append(f"        {'|'.join(option.flags)})")
+            lines.append(f"            {_bash_value(option)}")
+            lines.append("            return ;;")
+    lines.append("        esac")
+    flags = [flag for option in command.options for flag in option.flags]
+    lines.append("        if [[ $cur == -* ]]; then")
+    lines.append(f"            _{PROGRAM}_words $'{_lines(flags)}'")
+    if command.takes_files:
+        lines += ["        else", f"            _{PROGRAM}_files -f"]
+    lines += ["        fi", "        ;;"]
+    return "\n".join(lines)
+
+
+def _bash_value(option: Option) -> str:
+    if option.completes == "choices":
+        return f"_{PROGRAM}_words $'{_lines(option.choices)}'"
+    if option.completes == "tables":
+        return f"_{PROGRAM}_tables"
+    return {"files": f"_{PROGRAM}_files -f", "directories": f"_{PROGRAM}_files -d"}.get(
+        option.completes, ":"
+    )
+
+
+def _lines(words: Iterable[str]) -> str:
+    return "\\n".join(words)
+
+
+def zsh(tree: list[Command]) -> str:
+    """For zsh, as a file `_qasino` in its fpath."""
+    listed = "\n".join(f"        {_zsh_quoted(f'{c.name}:{c.help}')}" for c in tree)
+    cases = "\n".join(_zsh_case(command) for command in tree)
+    return f"""\
+#compdef {PROGRAM}
+# {NOTE}
+
+_{PROGRAM}_tables() {{
+    local -a names
+    names=(${{(f)"$({HOOK} 2>/dev/null)"}})
+    compadd -a names
+}}
+
+_{PROGRAM}() {{
+    local context state state_descr line
+    typeset -A opt_args
+    local -a listed
+    listed=(
+{listed}
+    )
+    _arguments -C \\
+        '(- *)--version[show the version]' \\
+        '(- *)--help[show the help]' \\
+        '1:command:->command' \\
+        '*::argument:->argument'
+    case $state in
+    command)
+        _describe command listed
+        ;;
+    argument)
+        case $words[1] in
+{cases}
+        esac
+        ;;
+    esac
+}}
+
+_{PROGRAM} "$@"
+"""
+
+
+def _zsh_case(command: Command) -> str:
+    specs = [_zsh_option(option) for option in command.options]
+    if command.takes_files:
+        specs.append("'*:file:_files'")
+    elif command.argument:
+        specs.append(_zsh_quoted(f"1:{command.argument}:"))
+    joined = " \\\n".join(f"                {spec}" for spec in specs)
+    return f"        {command.name})\n            _arguments -s \\\n{joined}\n            ;;"
+
+
+def _zsh_option(option: Option) -> str:
+    help = option.help.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    help = help.replace(":", "\\:")
+    value = f":{option.metavar.replace(':', ' ')}:{_zsh_value(option)}" if option.metavar else ""
+    if len(option.flags) == 1:
+        star = "*" if option.repeats else ""
+        return _zsh_quoted(f"{star}{option.flags[0]}[{help}]{value}")
+    flags = ",".join(option.flags)
+    before = "'*'" if option.repeats else f"'({' '.join(option.flags)})'"
+    return f"{before}{{{flags}}}{_zsh_quoted(f'[{help}]{value}')}"
+
+
+def _zsh_value(option: Option) -> str:
+    if option.completes == "choices":
+        return f"({' '.join(option.choices)})"
+    actions = {"files": "_files", "directories": "_files -/", "tables": f"_{PROGRAM}_tables"}
+    return actions.get(option.completes, "")
+
+
+def _zsh_quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def fish(tree: list[Command]) -> str:
+    """For fish 3 and newer."""
+    lines = [
+        f"# fish completion for {PROGRAM} - {NOTE}",
+        f"complete -c {PROGRAM} -f",
+        f"complete -c {PROGRAM} -n __fish_use_subcommand -l version -d 'Show the version'",
+        f"complete -c {PROGRAM} -n __fish_use_subcommand -l help -d 'Show the help'",
+    ]
+    for command in tree:
+        lines.append(
+            f"complete -c {PROGRAM} -n __fish_use_subcommand -a {command.name}"
+            f" -d {_fish_quoted(command.help)}"
+        )
+    for command in tree:
+        seen = f"-n '__fish_seen_subcommand_from {command.name}'"
+        lines += [f"complete -c {PROGRAM} {seen} {_fish_option(o)}" for o in command.options]
+        if command.takes_files:
+            lines.append(f"complete -c {PROGRAM} {seen} -F")
+    return "\n".join(lines) + "\n"
+
+
+def _fish_option(option: Option) -> str:
+    parts = []
+    for flag in option.flags:
+        parts.append(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}")
+    parts.append(f"-d {_fish_quoted(option.help)}")
+    if option.metavar:
+        parts.append(
+            {
+                "choices": f"-x -a {_fish_quoted(' '.join(option.choices))}",
+                "tables": f"-x -a '({HOOK} 2>/dev/null)'",
+                "directories": "-x -a '(__fish_complete_directories)'",
+                "files": "-r -F",
+            }.get(option.completes, "-x")
+        )
+    return " ".join(parts)
+
+
+def _fish_quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,239 @@
+"""Completions and man pages: as the command tree makes them, and of use to real shells."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import clean_environment, run_qasino, zmq_url
+from wire import Wire
+
+from qasino_cli.reference.__main__ import TOP, files
+from qasino_cli.reference.tree import Command, commands
+from qasino_server.server import Server
+
+TREE = commands()
+PAGES = sorted((TOP / "man").glob("*.1"))
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"needs {program}")
+
+
+def output(*command: str, **variables: str) -> str:
+    ran = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=clean_environment(LANG="C.UTF-8", **variables),
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_what_is_in_the_tree_is_what_the_commands_make() -> None:
+    for name, text in files().items():
+        made_by = f"{name} is stale: python -m qasino_cli.reference"
+        assert (TOP / name).read_text(encoding="utf-8") == text, made_by
+    kept = {str(p.relative_to(TOP)) for d in ("man", "completions") for p in (TOP / d).iterdir()}
+    assert kept == set(files())
+
+
+@pytest.mark.parametrize("command", TREE, ids=lambda command: str(command.name))
+def test_every_option_is_in_its_page_and_in_every_completion(command: Command) -> None:
+    page = (TOP / "man" / f"qasino-{command.name}.1").read_text().replace("\\-", "-")
+    for shell in ("qasino", "_qasino"):
+        text = (TOP / "completions" / shell).read_text()
+        for option in command.options:
+            for flag in option.flags:
+                assert flag in text, (shell, flag)
+    fish = (TOP / "completions" / "qasino.fish").read_text()
+    for option in command.options:
+        for flag in option.flags:
+            assert f"\\fB{flag}\\fR" in page
+            wanted = f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}"
+            assert wanted in fish
+
+
+def test_choices_and_files_are_found_in_the_help() -> None:
+    by_flag = {
+        (c.name, flag): option for c in TREE for option in c.options for flag in option.flags
+    }
+    assert by_flag["sql", "--format"].choices[:2] == ("table", "text")
+    assert by_flag["publish", "--on-error"].choices == ("abort", "skip")
+    assert "openmetrics" in by_flag["publish", "--data-format"].choices
+    assert "sockets" in by_flag["publish", "--only"].choices
+    assert by_flag["watch", "--format"].choices == ("tsv", "ndjson")
+    assert by_flag["server", "--log-level"].choices[0] == "debug"
+    assert by_flag["server", "--db-dir"].completes == "directories"
+    assert by_flag["server", "--users-file"].completes == "files"
+    assert by_flag["publish", "--table"].completes == "tables"
+    assert by_flag["server", "--http-port"].variable == "QASINO_SERVER_HTTP_PORT"
+
+
+@needs("mandoc")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_mandoc_has_nothing_to_say_about_a_page(page: Path) -> None:
+    assert output("mandoc", "-T", "lint", "-W", "warning", str(page)) == ""
+
+
+@needs("groff")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_groff_has_nothing_to_say_about_a_page(page: Path) -> None:
+    ran = subprocess.run(
+        ["groff", "-man", "-Tutf8", "-ww", "-z", str(page)], capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+# --- Shells ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A directory with this `qasino` in it."""
+    program = tmp_path / "qasino"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m qasino_cli.main "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "data.csv").write_text("a\n1\n")
+    return tmp_path
+
+
+Complete = Callable[..., set[str]]
+
+BASH = r"""
+source "$1"; shift
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+_qasino
+printf '%s\n' "${COMPREPLY[@]}"
+"""
+ZSH = r"""
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "PS1=; fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D"
+zpty -w z "zstyle ':completion:*' list-prompt ''; setopt no_list_beep"
+zpty -w z "LISTMAX=10000; bindkey '^I' list-choices"
+zpty -w z "print READY"
+zpty -r z out '*READY*READY*'
+zpty -w -n z "$2"$'\t'
+zpty -w -n z $'\x15'"print DO""NE"$'\n'
+zpty -r z out '*DONE*'
+print -r -- "$out"
+"""
+
+
+def of_bash(home: Path, line: str, **variables: str) -> set[str]:
+    words = line.split(" ")
+    script = str(TOP / "completions" / "qasino")
+    path = f"{home}:{os.environ['PATH']}"
+    found = subprocess.run(
+        ["bash", "--norc", "-c", BASH, "bash", script, *words],
+        capture_output=True,
+        text=True,
+        cwd=home,
+        env=clean_environment(PATH=path, **variables),
+        timeout=30,
+    )
+    return set(found.stdout.split("\n")) - {""}
+
+
+def of_fish(home: Path, line: str, **variables: str) -> set[str]:
+    script = TOP / "completions" / "qasino.fish"
+    path = f"{home}:{os.environ['PATH']}"
+    found = subprocess.run(
+        ["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"],
+        capture_output=True,
+        text=True,
+        cwd=home,
+        env=clean_environment(PATH=path, HOME=str(home), **variables),
+        timeout=30,
+    )
+    assert found.stderr == ""
+    return {line.split("\t")[0] for line in found.stdout.splitlines()}
+
+
+CASES = [
+    ("qasino ", {"server", "sql", "publish", "watch", "csvagent"}),
+    ("qasino pub", {"publish"}),
+    ("qasino sql --fo", {"--format"}),
+    ("qasino sql --format nd", {"ndjson"}),
+    ("qasino publish --on-error s", {"skip"}),
+    ("qasino watch --unt", {"--until"}),
+]
+
+
+@needs("bash")
+@pytest.mark.parametrize(("line", "wanted"), CASES)
+def test_bash_completes(home: Path, line: str, wanted: set[str]) -> None:
+    assert wanted <= of_bash(home, line)
+
+
+@needs("bash")
+def test_bash_completes_files_and_values_behind_an_equals_sign(home: Path) -> None:
+    assert of_bash(home, "qasino publish da") == {"data.csv"}
+    assert of_bash(home, "qasino sql --format = nd") == {"ndjson"}
+
+
+@needs("fish")
+@pytest.mark.parametrize(("line", "wanted"), CASES)
+def test_fish_completes(home: Path, line: str, wanted: set[str]) -> None:
+    assert wanted <= of_fish(home, line)
+
+
+@needs("zsh")
+@pytest.mark.parametrize(("line", "wanted"), CASES)
+def test_zsh_completes(home: Path, line: str, wanted: set[str]) -> None:
+    shown = output(
+        "zsh", "-f", "-c", ZSH, "zsh", str(TOP / "completions"), line,
+        PATH=f"{home}:{os.environ['PATH']}", HOME=str(home),
+    )  # fmt: skip
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    for word in wanted:
+        assert word in plain
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_finds_no_fault_in_its_file(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    name = {"bash": "qasino", "zsh": "_qasino"}[shell]
+    assert output(shell, "-n", str(TOP / "completions" / name)) == ""
+    assert (TOP / "completions" / "_qasino").read_text().startswith("#compdef qasino\n")
+
+
+# --- Names of tables -----------------------------------------------------------------------------
+
+
+def test_tables_are_told_by_the_server_and_kept(server: Server, wire: Wire, home: Path) -> None:
+    for name in ("disks", "hosts"):
+        table = {"tablename": name, "column_names": ["a"], "column_types": ["int"], "rows": []}
+        wire.http_post("add_table_data", {"identity": "web-1", "table": table})
+    server.rotate()
+    here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
+    ran = run_qasino("__complete", "tables", "d", **here)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "disks\n", "")
+    assert {"disks", "hosts"} <= of_bash(home, "qasino publish --table ", **here)
+    server.stop()
+    assert run_qasino("__complete", "tables", "h", **here).stdout == "hosts\n"
+
+
+def test_without_a_server_nothing_is_told_and_nothing_said(home: Path) -> None:
+    for server in ("zmq://127.0.0.1:1", "ftp://x", "a b"):
+        here = {"QASINO_SERVER": server, "XDG_CACHE_HOME": str(home / "cache")}
+        ran = run_qasino("__complete", "tables", **here)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+def test_only_legal_names_reach_the_shell(server: Server, home: Path) -> None:
+    here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
+    run_qasino("__complete", "tables", **here)
+    (kept,) = (home / "cache" / "qasino").iterdir()
+    kept.write_text("good\n$(touch /tmp/x)\n`x`\na b\n")
+    assert run_qasino("__complete", "tables", **here).stdout == "good\n"
