@@ -20,6 +20,8 @@ from qasino_server.table import Result
 CANCEL_TIMEOUT_S = 2.0
 CANCEL_PATIENCE_S = 0.2
 """Who pressed Ctrl-C has the prompt again after that, whatever the server does."""
+HEAR_S = 0.1
+"""Ctrl-C is heard at the latest after that."""
 ASIDE_TIMEOUT_S = 2.0
 """The most it may take to find out more about an error."""
 
@@ -44,9 +46,12 @@ class Session:
         Raises what the client raises, and KeyboardInterrupt once the query is being cancelled.
         """
         query = self._query(statement, form)
+        asking = _Asking(self._client, query)
         try:
-            return self._client.query(query)
+            return asking.answer()
         except KeyboardInterrupt:
+            asking.abandon()
+            self._client = open_client(self.connection)
             self._cancel(query)
             raise
 
@@ -108,3 +113,47 @@ class Session:
             say(outcome.get(timeout=CANCEL_PATIENCE_S))
         except queue.Empty:
             say("interrupted; the server has not confirmed the cancellation")
+
+
+class _Asking:
+    """A query in a thread of its own, so that the one that gets Ctrl-C never sleeps for long.
+
+    A signal that comes just before a thread goes to sleep in a system call does not wake it:
+    waiting for the answer there, one Ctrl-C in some hundreds was only heard with the answer.
+    """
+
+    def __init__(self, client: Client, query: Query) -> None:
+        self._client = client
+        self._outcome: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self._ended = False
+        threading.Thread(target=self._run, args=(query,), name="query", daemon=True).start()
+
+    def answer(self) -> Result:
+        """The result, when it is there. Raises what the client raises, and KeyboardInterrupt."""
+        while True:
+            try:
+                outcome = self._outcome.get(timeout=HEAR_S)
+            except queue.Empty:
+                continue
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+    def abandon(self) -> None:
+        """Nobody waits any more: the client is closed as soon as it is free."""
+        with self._lock:
+            self._abandoned = True
+            if self._ended:
+                self._client.close()
+
+    def _run(self, query: Query) -> None:
+        try:
+            self._outcome.put(self._client.query(query))
+        except BaseException as error:  # told to the thread that waits, whatever it is
+            self._outcome.put(error)
+        with self._lock:
+            self._ended = True
+            if self._abandoned:
+                self._client.close()
