@@ -56,6 +56,7 @@ class Feed(Service):
         client = open_client(self._connection)
         own_beat = False
         try:
+            self._clock.wait(0)  # finds out how long a generation lasts
             while not self.stopping.is_set():
                 update = self._look(client, own_beat)
                 if self.stopping.is_set():
