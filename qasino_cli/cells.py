@@ -16,11 +16,19 @@ from qasino_server.table import Result
 
 ELLIPSIS = "…"
 NULL = "NULL"
+CHARS_A_COLUMN = 8
+"""The longest pictures in use (a family of four, each with a skin tone) take 11 for 2 columns."""
 
 
 def shown_cell(cell: Any) -> str:
-    """A typed cell for eyes, before its control characters are made visible: NULL is named."""
-    return NULL if cell is None else text_cell(cell)
+    """A typed cell for eyes, before its control characters are made visible.
+
+    NULL is named, and a text that reads so is quoted: without colours it would pass for it.
+    """
+    if cell is None:
+        return NULL
+    text = text_cell(cell)
+    return f"'{NULL}'" if text == NULL else text
 
 
 def right_aligned(result: Result) -> list[bool]:
@@ -46,20 +54,34 @@ def clip(text: str, columns: int, ellipsis: str = ELLIPSIS) -> str:
     """The text in at most so many columns; where something is missing it ends in the ellipsis.
 
     A character that is two columns wide is never halved, nor a sequence joined to one picture.
+    No more than CHARS_A_COLUMN characters stand in a column on average: a letter under 100,000
+    combining marks is cut too, in no more time than any other.
     """
-    if width(text) <= columns:
+    most = max(columns, 1) * CHARS_A_COLUMN
+    if len(text) <= most and width(text) <= columns:
         return text
     room = columns - len(ellipsis)
     if room <= 0:
         return ellipsis[: max(columns, 0)]
-    if text.isascii():
+    beginning = text[:most]
+    if beginning.isascii():
         return text[:room] + ellipsis
-    cut = min(len(text), room)
-    while cut and wcswidth(text[:cut]) > room:
-        cut -= 1
-    while cut < len(text) and wcswidth(text[: cut + 1]) <= room:
-        cut += 1
-    return text[:cut] + ellipsis
+    return beginning[: _longest(beginning, room)] + ellipsis
+
+
+def _longest(text: str, columns: int) -> int:
+    """How many characters of a visible text stand in so many columns.
+
+    Halving is allowed since no character makes the text before it narrower.
+    """
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if wcswidth(text[:middle]) <= columns:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 __all__ = ["ELLIPSIS", "NULL", "clip", "pad", "right_aligned", "shown_cell", "visible", "width"]

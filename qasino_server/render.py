@@ -22,7 +22,12 @@ from qasino_server.real import real_text
 Cell = None | int | float | str | bytes
 Row = Sequence[Any]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb]"
+)
+"""Controls, marks that turn the reading direction, and what cannot be seen. U+200C and U+200D stay:
+scripts and pictures of several characters are made with them."""
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 

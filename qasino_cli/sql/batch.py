@@ -25,6 +25,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     header: bool = True
     null: str | None = None
     """What NULL is written as in csv and tsv; None is the format's own way."""
+    colours: str = "auto"
+    theme: str = "auto"
+    """Of tables, as config.yaml has them."""
     fail_empty: bool = False
     """A query without rows counts as not met."""
 
@@ -41,7 +44,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
             except (ServerRefused, SqlError) as error:
                 from qasino_cli.sql.diagnosis import explain  # with SQLite, 20 ms
 
-                say(explain(statement, error, session.aside))
+                say(explain(statement, error, session.aside, session.aside_open))
                 code = code or code_for(error)
                 if not self.keep_going:
                     break
@@ -65,7 +68,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     def _show(self, result: Result) -> None:
         if self.form == "table":
-            draw(result, look_for())
+            draw(result, look_for(self.colours, self.theme))
             if on_terminal():
                 say(note(result))
         else:

@@ -81,6 +81,8 @@ def sql(
         header=not no_header,
         null=null,
         fail_empty=fail_empty,
+        colours=config.colors,
+        theme=config.theme,
     )
     given = given_statements(query or [], file or [])
     with Session(connection) as session:

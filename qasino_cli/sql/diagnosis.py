@@ -16,15 +16,16 @@ asked is left out, and nothing here raises.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from qasino_cli import terminal
-from qasino_cli.catalog import Ask, Catalog, fetch_catalog, literal
-from qasino_cli.cells import clip
+from qasino_cli.catalog import Ask, Catalog, fetch_catalog, literal, quoted
+from qasino_cli.cells import ELLIPSIS, clip
+from qasino_cli.console import counted
 from qasino_cli.errors import BrokenOff, ServerRefused
 from qasino_cli.sql.completion.scope import grouped
-from qasino_cli.sql.completion.suggest import sight
+from qasino_cli.sql.completion.suggest import Sight, sight
 from qasino_cli.sql.lexer import Token, meaningful, tokens
 from qasino_server.errors import QasinoError, SqlError
 from qasino_server.render import visible, width
@@ -33,32 +34,46 @@ _NAMED = (
     ("table", re.compile(r"no such table: (?:main\.|temp\.)?(?P<name>.+)")),
     ("table", re.compile(r"Table (?P<name>.+) not found")),
     ("column", re.compile(r"no such column: (?P<name>.+)")),
-    ("column", re.compile(r"ambiguous column name: (?P<name>.+)")),
+    ("ambiguous", re.compile(r"ambiguous column name: (?P<name>.+)")),
     (
         "column",
         re.compile(r"cannot join using column (?P<name>.+) - column not present in both tables"),
     ),
     ("function", re.compile(r"no such function: (?P<name>.+)")),
-    ("function", re.compile(r"wrong number of arguments to function (?P<name>[^(]+)\(\)")),
+    ("near", re.compile(r"wrong number of arguments to function (?P<name>[^(]+)\(\)")),
     ("near", re.compile(r'near "(?P<name>.+)": syntax error')),
 )
 _HINT = " - should this be a string literal in single-quotes?"
+_BEFORE_TABLE = ("FROM", "JOIN", ",", ".", "DESC", "DESCRIBE")
+_NAMES = ("word", "quoted", "operator", "number")
 CANDIDATES = 3
+_UNASKABLE = (QasinoError, ValueError, TypeError, AttributeError, LookupError)
+"""What asking may end in: a server that is away, or one that answers with other columns."""
 
 
-def explain(statement: str, error: ServerRefused | SqlError, ask: Ask | None = None) -> str:
-    """The error in words; with `ask`, what the live schema says to it as well."""
+def explain(
+    statement: str,
+    error: ServerRefused | SqlError,
+    ask: Ask | None = None,
+    ask_open: Ask | None = None,
+) -> str:
+    """The error in words; with `ask`, what the live schema says to it as well.
+
+    `ask_open` asks the generation that is being collected, as `ask` does the snapshot.
+    """
     if isinstance(error, BrokenOff):
         return error.sentence
     kind, name = _about(error.sentence)
     offset = error.offset
     if offset is None or not 0 <= offset <= len(statement):
-        offset = _place_of(statement, name)
+        offset = _place_of(statement, kind, name)
     lines = [f"SQL error: {visible(error.sentence)}"]
     if offset is not None:
         lines += caret(statement, offset)
-    if ask is not None and kind in ("table", "column", "function"):
+    if ask is not None and kind in ("table", "column", "ambiguous", "function"):
         lines += map(visible, _known(statement, kind, name, offset or 0, ask))
+    if ask_open is not None and kind == "table":
+        lines += map(visible, _asked(_collected, name, ask_open))
     return "\n".join(lines)
 
 
@@ -71,28 +86,44 @@ def _about(sentence: str) -> tuple[str, str]:
     return "", ""
 
 
-def _place_of(statement: str, name: str) -> int | None:
-    """Where a name stands in a statement, strings and comments passed over."""
-    wanted = name.rpartition(".")[2].lower()
-    for token in tokens(statement):
-        if wanted and token.kind in ("word", "quoted", "operator", "number"):
-            if token.name.lower() == wanted:
-                return token.start
-    return None
+def _place_of(statement: str, kind: str, name: str) -> int | None:
+    """Where a name stands in a statement, strings and comments passed over.
+
+    SQLite tells no place for a table: it is looked for where tables stand, since a column
+    before it may have the same name.
+    """
+    found = meaningful(tokens(statement))
+    parts = [part.lower() for part in name.split(".") if part]
+    if kind == "table":
+        parts = parts[-1:]
+    places = [n for n in range(len(found)) if _stands(parts, found, n)] if parts else []
+    of_tables = [n for n in places if kind == "table" and n and found[n - 1].upper in _BEFORE_TABLE]
+    chosen = of_tables or places
+    return found[chosen[0]].start if chosen else None
+
+
+def _stands(parts: Sequence[str], found: Sequence[Token], at: int) -> bool:
+    """Whether the parts of a name stand there, a `.` between them."""
+    own = found[at : at + 2 * len(parts) - 1]
+    names = [token.name.lower() for token in own[::2] if token.kind in _NAMES]
+    return names == list(parts) and all(token.text == "." for token in own[1::2])
 
 
 def caret(statement: str, offset: int) -> list[str]:
     """The line of the statement that holds the place, and a caret under it.
 
-    A line too long for the terminal is cut on the left of the place, then on the right.
+    A line too long for the terminal is cut on the right of the place, and on the left where
+    that is not enough.
     """
     begins = statement.rfind("\n", 0, offset) + 1
     line = statement[begins:].split("\n", 1)[0]
     before, after = visible(statement[begins:offset]), visible(line[offset - begins :])
     room = max(terminal.size()[0] - 3, 20)
-    if width(before) > room * 2 // 3:
-        before = "…" + _ending(before, room * 2 // 3 - 1)
-    return [f"  {before}{clip(after, room - width(before))}", f"  {' ' * width(before)}^"]
+    mark = ELLIPSIS if terminal.speaks_unicode() else "~"
+    if width(before) > room * 2 // 3 and width(before) + width(after) > room:
+        before = mark + _ending(before, room * 2 // 3 - 1)
+    after = clip(after, room - width(before), mark)
+    return [f"  {before}{after}", f"  {' ' * width(before)}^"]
 
 
 def _ending(text: str, columns: int) -> str:
@@ -109,7 +140,7 @@ def _ending(text: str, columns: int) -> str:
 def _known(statement: str, kind: str, name: str, offset: int, ask: Ask) -> list[str]:
     try:
         catalog = fetch_catalog(ask)
-    except (QasinoError, ValueError, TypeError):
+    except _UNASKABLE:
         return []
     lines = _candidates(statement, kind, name, offset, catalog)
     if kind == "table":
@@ -121,32 +152,60 @@ def _known(statement: str, kind: str, name: str, offset: int, ask: Ask) -> list[
 def _asked(find: Callable[[str, Ask], Iterator[str]], name: str, ask: Ask) -> list[str]:
     try:
         return list(find(name.rpartition(".")[2], ask))
-    except (QasinoError, ValueError, TypeError):
+    except _UNASKABLE:
         return []
 
 
 def _candidates(statement: str, kind: str, name: str, offset: int, catalog: Catalog) -> list[str]:
     qualifier, _, plain = name.rpartition(".")
+    if kind in ("column", "ambiguous"):
+        found: list[Token] = meaningful(tokens(statement))
+        seen = sight(catalog, grouped(found, offset)[1], offset)
+        return _column_hints(plain, qualifier, seen, every=kind == "ambiguous")
+    names: Iterable[str] = catalog.functions
     if kind == "table":
-        names: Iterable[str] = (table.name for table in catalog.tables.values())
-    elif kind == "function":
-        names = catalog.functions
-    else:
-        names = _columns(statement, qualifier, offset, catalog)
-    alike = close(plain, names)
-    return [f"did you mean {' or '.join(alike)}?"] if alike else []
+        names = (table.name for table in catalog.tables.values())
+    return _did_you_mean(close(plain, names))
 
 
-def _columns(statement: str, qualifier: str, offset: int, catalog: Catalog) -> list[str]:
-    """The columns in sight at the place, those of the qualifier alone where there is one."""
-    found: list[Token] = meaningful(tokens(statement))
-    seen = sight(catalog, grouped(found, offset)[1], offset)
+def _did_you_mean(names: Sequence[str]) -> list[str]:
+    return [f"did you mean {' or '.join(names[:CANDIDATES])}?"] if names else []
+
+
+def _column_hints(plain: str, qualifier: str, seen: Sight, every: bool) -> list[str]:
+    """What a column could be: one of that very name in sight, one alike, one of another table.
+
+    With `every` the name stands for too many columns: they are all told.
+    """
+    exact = [
+        f"{source.alias}.{column.name}"
+        for source in seen.sources
+        for column in seen.columns(source)
+        if source.alias and column.name.lower() == plain.lower()
+    ]
+    if every:
+        return _did_you_mean(exact)
+    hints = _did_you_mean(exact or close(plain, _columns(seen, qualifier)))
+    return hints or _elsewhere(plain, seen.catalog)
+
+
+def _columns(seen: Sight, qualifier: str) -> list[str]:
+    """The columns in sight, those of the qualifier alone where there is one."""
     names = []
     for source in seen.sources:
         if not qualifier or source.alias.lower() == qualifier.lower():
-            prefix = f"{source.alias}." if len(seen.sources) > 1 and source.alias else ""
+            prefix = f"{source.alias}." if source.alias and (qualifier or seen.sources[1:]) else ""
             names += [prefix + column.name for column in seen.columns(source)]
     return names
+
+
+def _elsewhere(plain: str, catalog: Catalog) -> list[str]:
+    """The tables that do have a column of that name."""
+    tables = [table.name for _, table in catalog.columns_by_name.get(plain.lower(), [])]
+    if not tables:
+        return []
+    more = f" and {len(tables) - CANDIDATES} more" if len(tables) > CANDIDATES else ""
+    return [f"{plain} is a column of {', '.join(tables[:CANDIDATES])}{more}"]
 
 
 def close(wanted: str, names: Iterable[str]) -> list[str]:
@@ -205,6 +264,13 @@ def _before(name: str, ask: Ask) -> Iterator[str]:
     ).rows
     for (found,) in rows:
         yield f"the snapshot before has it: prev.{found}"
+
+
+def _collected(name: str, ask_open: Ask) -> Iterator[str]:
+    """That it will be in the next snapshot."""
+    rows = ask_open(f"select count(*) from main.{quoted(name)}").rows
+    for (nr_rows,) in rows:
+        yield f"{name} is being collected: {counted(nr_rows, 'row')} for the next generation so far"
 
 
 def _ago(seconds: float) -> str:

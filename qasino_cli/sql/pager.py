@@ -15,18 +15,18 @@ import subprocess
 from collections.abc import Sequence
 
 from qasino_cli import terminal
-from qasino_cli.console import say, write
+from qasino_cli.console import on_terminal, say, write
 from qasino_server.render import width
 
 _LESS = "FRSX"
 
 
 def show(lines: Sequence[str], configured: str | None = None) -> None:
-    """Write the lines, through the pager where there are more of them than the screen has.
+    """Write the lines, through the pager where a screen is there and does not take them.
 
     Whoever leaves the pager early has seen enough; Ctrl-C in it is the pager's.
     """
-    command = pager_command(configured)
+    command = pager_command(configured) if on_terminal() else None
     if command is None or fits(lines):
         write("\n".join(lines) + "\n")
     else:
@@ -55,7 +55,9 @@ def pager_command(configured: str | None) -> str | None:
 
 def _page(lines: Sequence[str], command: str) -> None:
     environment = {"LESS": _LESS} | os.environ
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A handler of ours rather than SIG_IGN, which the pager would inherit: Ctrl-C must end one
+    # that hangs.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         pager = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment)
         with contextlib.suppress(BrokenPipeError):

@@ -63,16 +63,20 @@ class Session:
         chunks = self._client.stream(query)
         return None if chunks is None else self._cancellable(chunks, query)
 
-    def aside(self, sql: str) -> Result:
+    def aside(self, sql: str, use_write_db: bool = False) -> Result:
         """A small question of our own, quickly or not at all. Raises what the client raises."""
         hasty = msgspec.structs.replace(
             self.connection, timeout_s=min(ASIDE_TIMEOUT_S, self.connection.timeout_s)
         )
         client = open_client(hasty)
         try:
-            return client.query(Query(sql=sql, typed=True))
+            return client.query(Query(sql=sql, typed=True, use_write_db=use_write_db))
         finally:
             client.close()
+
+    def aside_open(self, sql: str) -> Result:
+        """The same to the generation being collected."""
+        return self.aside(sql, use_write_db=True)
 
     def _query(self, statement: str, form: str) -> Query:
         return Query(

@@ -9,7 +9,11 @@ from qasino_cli.console import counted, write
 from qasino_cli.layout import Look, lay_out
 from qasino_server.table import Result
 
-PIPE_COLUMNS = 1 << 16  # where there is no terminal nothing is cut
+PIPE_COLUMNS = 1 << 16
+"""How wide a table is where there is no terminal: nothing is cut but the longest of cells.
+
+Without a limit one cell of 1 MB would have 10,000 rows filled up with blanks to 10 GB.
+"""
 _BATCH_LINES = 1000
 
 

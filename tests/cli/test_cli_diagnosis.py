@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from wire import Wire
 
 from qasino_cli.client import open_client
@@ -15,6 +17,7 @@ from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused, Unreachable
 from qasino_cli.sql.diagnosis import caret, close, explain
 from qasino_server.message import Query
+from qasino_server.render import visible
 from qasino_server.server import Server
 from qasino_server.table import Result
 
@@ -73,6 +76,10 @@ PLACES = [  # the caret is wanted at the |
     "select count(*) from hosts group by |nope",
     'select * from "|no such"',
     "select |max() from hosts",
+    "select disk from |disk",
+    "select 'a' from hosts, |disk -- disk",
+    "select * from hosts h join disks d on h.host = |d.hots",
+    "select * from hosts where /* hots */ |hots = 1",
 ]
 
 
@@ -97,6 +104,11 @@ def test_the_caret_stands_at_the_place(diagnose: Callable[[str], list[str]], mar
         ("select cuont(*) from disks", "did you mean count"),
         ("select * from qasino_server_table", "did you mean qasino_server_tables"),
         ("desc disk", "did you mean disks?"),
+        ("select host from hosts, disks", "did you mean hosts.host or disks.host?"),
+        ("select hosts.host from hosts h", "did you mean h.host?"),
+        ("select x.dc from hosts h join disks d using (host)", "did you mean h.dc?"),
+        ("select q.hst from (select host from hosts) q", "did you mean q.host?"),
+        ("select device from hosts", "device is a column of disks"),
     ],
 )
 def test_names_that_are_alike_are_offered(
@@ -106,7 +118,14 @@ def test_names_that_are_alike_are_offered(
 
 
 @pytest.mark.parametrize(
-    "statement", ["select 1 1", "selct 1", "select * from zzzqqq", "delete from hosts"]
+    "statement",
+    [
+        "select 1 1",
+        "selct 1",
+        "select * from zzzqqq",
+        "delete from hosts",
+        "select count(host, dc) from hosts",
+    ],
 )
 def test_where_nothing_is_alike_nothing_is_offered(
     diagnose: Callable[[str], list[str]], statement: str
@@ -124,6 +143,21 @@ def test_who_stopped_reporting_a_table_is_named(
     assert lines[-2].startswith("queues was last reported ")
     assert lines[-2].endswith(" ago by mail-1; it has stopped")
     assert lines[-1] == "the snapshot before has it: prev.queues"
+
+
+def test_a_table_that_is_only_being_collected_is_told(
+    diagnose: Callable[[str], list[str]], server: Server, wire: Wire, ask: Ask
+) -> None:
+    publish(wire, "fresh", "a")
+    client = open_client(Connection(host="127.0.0.1", port=server.ports["zmq"]))
+
+    def ask_open(sql: str) -> Result:
+        return client.query(Query(sql=sql, typed=True, use_write_db=True))
+
+    error = ServerRefused("no such table: fresh")
+    lines = explain("select * from fresh", error, ask, ask_open).split("\n")
+    client.close()
+    assert lines[-1] == "fresh is being collected: 1 row for the next generation so far"
 
 
 def test_a_refused_publication_is_told(
@@ -161,6 +195,30 @@ def test_without_anybody_to_ask_the_sentence_and_the_caret_remain() -> None:
     expected = "SQL error: no such table: disk\n  select * from disk\n                ^"
     assert explain("select * from disk", error, away) == expected
     assert explain("select * from disk", error) == expected
+
+
+@given(
+    st.text(max_size=60),
+    st.sampled_from(["no such table: ", "no such column: ", "ambiguous column name: ", 'near "']),
+    st.text(max_size=20),
+    st.none() | st.integers(-3, 80),
+    st.lists(st.lists(st.none() | st.integers() | st.text(max_size=5), max_size=5), max_size=3),
+)
+def test_no_statement_and_no_answer_of_a_server_makes_it_fail(
+    statement: str, about: str, name: str, offset: int | None, rows: list[list[Any]]
+) -> None:
+    def odd(sql: str) -> Result:
+        answer = [tuple(row) for row in rows]
+        return Result(column_names=("a",), column_types=("",), nr_rows=len(rows), rows=answer)
+
+    text = explain(statement, ServerRefused(about + name, offset), odd, odd)
+    assert text.startswith("SQL error: ")
+    assert all(line.isprintable() or visible(line) == line for line in text.split("\n"))
+
+
+def test_a_line_that_fits_is_not_cut() -> None:
+    statement = "select used_pct from hosts join disks d on 1 where disks.host = 1"
+    assert caret(statement, statement.index("disks.host"))[0] == f"  {statement}"
 
 
 def test_a_long_line_is_cut_around_the_place() -> None:

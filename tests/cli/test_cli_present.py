@@ -29,10 +29,10 @@ WHOLE = {
     "ndjson": '{"host":"web-01","n":7,"n:1":null}\n{"host":"[red]|x[/red]","n":1234,"n:1":""}\n'
     '{"host":"日本\\t\\u001b","n":null,"n:1":"NULL"}\n',
     "markdown": "| host | n | n |\n| --- | ---: | --- |\n| web-01 | 7 | NULL |\n"
-    "| [red]\\|x[/red] | 1234 |  |\n| 日本\\t\\x1b | NULL | NULL |\n",
+    "| [red]\\|x[/red] | 1234 |  |\n| 日本\\t\\x1b | NULL | 'NULL' |\n",
     "vertical": "-[ 1 ]----\nhost | web-01\nn    | 7\nn    | NULL\n"
     "-[ 2 ]----\nhost | [red]|x[/red]\nn    | 1234\nn    | \n"
-    "-[ 3 ]----\nhost | 日本\\t\\x1b\nn    | NULL\nn    | NULL\n",
+    "-[ 3 ]----\nhost | 日本\\t\\x1b\nn    | NULL\nn    | 'NULL'\n",
     "text": "         host     n     n\n=============  ====  ====\n"
     "       web-01     7      \n[red]|x[/red]  1234      \n   日本\\t\\x1b        NULL\n"
     "3 rows returned\n",

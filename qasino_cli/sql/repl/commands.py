@@ -6,7 +6,6 @@ import os
 import shlex
 import subprocess
 import tempfile
-import threading
 import time
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +16,7 @@ from qasino_cli.console import say
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
+from qasino_cli.sql.repl.live import HEAR_S
 from qasino_cli.sql.repl.shell import Command, Leaving, Shell
 from qasino_cli.sql.scripts import read_text
 from qasino_server.table import shown
@@ -170,7 +170,14 @@ def _watch(shell: Shell, argument: str) -> None:
         if interval_s is None:
             shell.live.wait_for_generation(seen)
         else:
-            threading.Event().wait(interval_s)
+            _sleep(interval_s)
+
+
+def _sleep(seconds: float) -> None:
+    """Sleep in naps, so that Ctrl-C is heard whenever it comes."""
+    ends = time.monotonic() + seconds
+    while (left_s := ends - time.monotonic()) > 0:
+        time.sleep(min(left_s, HEAR_S))
 
 
 def _interval(argument: str) -> float | None:

@@ -25,6 +25,9 @@ from qasino_server.table import Result
 RETRY_S = 1.0
 """A server that is away is looked for so often."""
 FETCH_TIMEOUT_S = 10.0
+HEAR_S = 0.1
+"""Who waits here in the main thread hears Ctrl-C at the latest after that: a signal that comes
+just before a system call does not interrupt it."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -87,7 +90,8 @@ class Live(Service):
     def wait_for_generation(self, seen: int) -> None:
         """Sleep until another generation than the one counted as `seen` has come."""
         with self._news:
-            self._news.wait_for(lambda: self.nr_generations != seen)
+            while not self._news.wait_for(lambda: self.nr_generations != seen, HEAR_S):
+                pass  # Ctrl-C is heard now
 
     def wake(self) -> None:
         self._clock.wake()

@@ -61,7 +61,8 @@ class Shell:
         except Leaving:
             return False
         except (ServerRefused, SqlError) as error:
-            say(explain(self.last_statement or "", error, self.session.aside))
+            asides = self.session.aside, self.session.aside_open
+            say(explain(self.last_statement or "", error, *asides))
         except Unreachable as error:
             self._away = True
             self.live.refresh()

@@ -1,0 +1,112 @@
+"""Long results in the user's pager, in a real terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pexpect
+import pytest
+from command import TIMEOUT_S, clean_environment
+
+SHOW = """\
+import sys
+from qasino_cli.sql import pager
+configured = sys.argv[2] if len(sys.argv) > 2 else None
+pager.show([f"line {n}" for n in range(int(sys.argv[1]))], configured)
+print("AND ON", file=sys.stderr)
+"""
+
+Terminal = Callable[..., "pexpect.spawn[str]"]
+
+
+@pytest.fixture
+def in_terminal() -> Iterator[Terminal]:
+    """Shows so many lines in a terminal of 40 columns and 10 lines."""
+    started: list[pexpect.spawn[str]] = []
+
+    def start(*arguments: object, **variables: str) -> pexpect.spawn[str]:
+        environment = clean_environment(TERM="xterm", LINES="10", **variables)
+        for name in {"LESS", "PAGER", "QASINO_PAGER"} - variables.keys():
+            environment.pop(name, None)
+        child = pexpect.spawn(
+            sys.executable,
+            ["-c", SHOW, *map(str, arguments)],
+            env=environment | {"COLUMNS": "40"},
+            dimensions=(10, 40),
+            encoding="utf-8",
+            timeout=TIMEOUT_S,
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close(force=True)
+
+
+def ends(child: pexpect.spawn[str]) -> str:
+    """All that comes until the process has ended well."""
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    return child.before or ""
+
+
+def test_what_fits_is_not_paged(in_terminal: Terminal) -> None:
+    screen = ends(in_terminal(8, PAGER="sed s/^/PAGED:/"))
+    assert "line 7" in screen
+    assert "PAGED" not in screen
+
+
+def test_what_does_not_fit_goes_through_the_pager_of_the_environment(
+    in_terminal: Terminal,
+) -> None:
+    assert "PAGED:line 99" in ends(in_terminal(100, PAGER="sed s/^/PAGED:/"))
+
+
+def test_the_configured_pager_comes_first_and_an_empty_one_is_none(in_terminal: Terminal) -> None:
+    assert "MINE:line 99" in ends(in_terminal(100, "sed s/^/MINE:/", PAGER="sed s/^/PAGED:/"))
+    for child in (in_terminal(100, "", PAGER="sed s/^/PAGED:/"), in_terminal(100, PAGER="")):
+        screen = ends(child)
+        assert "line 99" in screen
+        assert "PAGED" not in screen
+
+
+def test_less_is_told_how_to_show_tables_unless_it_has_been(in_terminal: Terminal) -> None:
+    assert "FRSX" in ends(in_terminal(100, PAGER='echo "$LESS" #'))
+    assert "[e]" in ends(in_terminal(100, PAGER='echo "[$LESS]" #', LESS="e"))
+
+
+def test_whoever_leaves_the_pager_early_goes_on(in_terminal: Terminal) -> None:
+    screen = ends(in_terminal(200_000, PAGER="head -n 1"))
+    assert "line 0" in screen
+    assert "AND ON" in screen
+
+
+def test_ctrl_c_ends_a_pager_that_hangs_and_nothing_else(in_terminal: Terminal) -> None:
+    child = in_terminal(100, PAGER="echo READY; exec tail -f /dev/null")
+    child.expect_exact("READY")
+    child.sendintr()
+    screen = ends(child)
+    assert "AND ON" in screen
+    assert "Traceback" not in screen
+
+
+def test_a_pager_that_is_not_there_loses_nothing(in_terminal: Terminal) -> None:
+    screen = ends(in_terminal(100, PAGER="nosuchpager"))
+    assert "the pager 'nosuchpager' was not found; here it is without" in screen
+    assert "line 99" in screen
+
+
+def test_where_stdout_is_no_terminal_nothing_is_paged() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", SHOW, "100"],
+        capture_output=True,
+        text=True,
+        env=clean_environment(PAGER="sed s/^/PAGED:/", PATH=os.environ["PATH"]),
+        timeout=TIMEOUT_S,
+    )
+    assert ran.stdout.splitlines() == [f"line {n}" for n in range(100)]
