@@ -6,6 +6,7 @@ Text is made visible first (`shown_cell`, `visible`); nothing here passes a cont
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from qasino_server.render import text_cell, visible, width
 from qasino_server.table import Result
 
 ELLIPSIS = "…"
+_JOINER = "\u200d"
 NULL = "NULL"
 CHARS_A_COLUMN = 8
 """The longest pictures in use (a family of four, each with a skin tone) take 11 for 2 columns."""
@@ -66,7 +68,24 @@ def clip(text: str, columns: int, ellipsis: str = ELLIPSIS) -> str:
     beginning = text[:most]
     if beginning.isascii():
         return text[:room] + ellipsis
-    return beginning[: _longest(beginning, room)] + ellipsis
+    return beginning[: _between(beginning, _longest(beginning, room))] + ellipsis
+
+
+def _between(text: str, cut: int) -> int:
+    """The same place, or the one before the picture it would halve: a heart is red only with
+    what follows it."""
+    while 0 < cut < len(text) and (_extends(text[cut]) or text[cut - 1] == _JOINER):
+        cut -= 1
+    return cut
+
+
+def _extends(character: str) -> bool:
+    """Whether it belongs to the character before it."""
+    return (
+        character == _JOINER
+        or "\U0001f3fb" <= character <= "\U0001f3ff"  # skin tones
+        or unicodedata.category(character) in ("Mn", "Me")
+    )
 
 
 def _longest(text: str, columns: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qasino_cli.cells import CHARS_A_COLUMN, clip, pad, shown_cell, width
@@ -31,6 +31,7 @@ def test_a_text_is_cut_between_pictures(text: str, columns: int, clipped: str) -
     assert clip(text, columns) == clipped
 
 
+@example(["❤️", "日"], 2)
 @given(st.lists(st.sampled_from(WHOLE), max_size=20), st.integers(0, 45))
 def test_no_picture_is_halved_and_no_column_exceeded(pictures: list[str], columns: int) -> None:
     clipped = clip("".join(pictures), columns)
