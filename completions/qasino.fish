@@ -63,7 +63,7 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -s d -l data-format 
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l types -d 'text, integer or real; several with commas.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l strict-names -d 'Refuse headers that are no legal names.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l on-error -d 'Whether a bad row ends it, or is passed over. [default: abort]' -x -a 'abort skip'
-complete -c qasino -n '__fish_seen_subcommand_from publish' -l rejects -d 'Write rows passed over to FILE, as CSV.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l rejects -d 'Write rows passed over to FILE, CSV or .ndjson.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l add-identity-column -d 'Add a column `identity` to each row.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s P -l persist -d 'Carry the rows into each next generation.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s S -l static -d 'Keep the table on the server\'s disk, at once.'

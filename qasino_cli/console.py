@@ -30,7 +30,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     """No server answered within the time."""
     INPUT = 4
-    """A file or standard input was rejected; nothing was sent."""
+    """An input was rejected and nothing was sent, or rows of it were skipped."""
     NOT_MET = 5
     """A watched condition did not come true in time."""
     INTERRUPTED = 130

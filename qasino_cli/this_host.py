@@ -17,12 +17,13 @@ import contextlib
 import os
 import socket
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
+from qasino_cli.errors import InputRejected
 from qasino_server.csv_table import encode_rows
 from qasino_server.table import Columns, Publication, check_columns
 
@@ -30,36 +31,80 @@ _Row = list[Any]
 _Rows = Iterator[_Row]
 
 
-def _columns(text: str) -> Columns:
-    """Columns from "name type, name type"."""
-    pairs = [pair.split() for pair in text.split(",")]
-    return check_columns(tuple(name for name, _ in pairs), tuple(kind for _, kind in pairs))
+class _Table(NamedTuple):
+    """A table's columns, and what each of them means."""
+
+    columns: Columns
+    descriptions: tuple[str, ...]
 
 
-_PROCESSES = _columns(
-    "host text, pid integer, ppid integer, user text, name text, status text, cpu_s real,"
-    " rss_bytes integer, threads integer, start_epoch real, command text, args text"
-)
-_MOUNTS = _columns(
-    "host text, mountpoint text, device text, fstype text, total_bytes integer,"
-    " used_bytes integer, free_bytes integer, used_pct real"
-)
-_INTERFACES = _columns(
-    "host text, interface text, address text, up integer, mtu integer, rx_bytes integer,"
-    " tx_bytes integer, rx_errors integer, tx_errors integer"
-)
+def _table(text: str) -> _Table:
+    """A table from lines "name type meaning"; it begins with the host."""
+    lines = ["host text the identity that reports", *text.strip().splitlines()]
+    names, types, meanings = zip(*(line.split(None, 2) for line in lines), strict=True)
+    return _Table(check_columns(names, types), meanings)
 
 
-_SOCKETS = _columns(
-    "host text, protocol text, local_address text, local_port integer, remote_address text,"
-    " remote_port integer, state text, pid integer"
-)
-_LOAD = _columns(
-    "host text, load_1m real, load_5m real, load_15m real, processors integer,"
-    " memory_bytes integer, memory_available_bytes integer, memory_used_pct real,"
-    " swap_bytes integer, swap_used_bytes integer, boot_epoch real, uptime_s real"
-)
-_USERS = _columns("host text, user text, terminal text, from_host text, since_epoch real")
+_PROCESSES = _table("""
+    pid integer its number
+    ppid integer the number of its parent
+    user text its owner
+    name text the program's name, as the kernel has it
+    status text running, sleeping, disk-sleep, stopped, zombie ..
+    cpu_s real processor time used since its start, user and system
+    rss_bytes integer resident memory
+    threads integer how many threads it has
+    start_epoch real when it began, in seconds since 1970
+    command text the program as it was called, without arguments
+    args text the arguments, with --with-args only
+""")
+_MOUNTS = _table("""
+    mountpoint text where it is mounted
+    device text what is mounted
+    fstype text the kind of file system
+    total_bytes integer its size
+    used_bytes integer what is used of it
+    free_bytes integer what users other than root may still fill
+    used_pct real used of what users may fill, as df has it
+""")
+_INTERFACES = _table("""
+    interface text its name
+    address text an IPv4 or IPv6 address of it
+    up integer 1 if it is up
+    mtu integer the largest packet, in bytes
+    rx_bytes integer received since it exists
+    tx_bytes integer sent since it exists
+    rx_errors integer packets received with an error
+    tx_errors integer packets not sent for an error
+""")
+_SOCKETS = _table("""
+    protocol text tcp, tcp6, udp or udp6
+    local_address text this end
+    local_port integer its port
+    remote_address text the other end, where there is one
+    remote_port integer its port
+    state text ESTABLISHED, LISTEN .. of tcp
+    pid integer whose it is, where we may see that
+""")
+_LOAD = _table("""
+    load_1m real processes that run or want to, mean of a minute
+    load_5m real the same of five minutes
+    load_15m real the same of fifteen minutes
+    processors integer logical processors
+    memory_bytes integer physical memory
+    memory_available_bytes integer what programs can have without swapping
+    memory_used_pct real the share that is not available
+    swap_bytes integer swap space
+    swap_used_bytes integer what is used of it
+    boot_epoch real when it was started, in seconds since 1970
+    uptime_s real how long it has been up
+""")
+_USERS = _table("""
+    user text who is logged in
+    terminal text on which terminal
+    from_host text from where
+    since_epoch real since when, in seconds since 1970
+""")
 
 DEMO_TABLES = ("processes", "mounts", "interfaces")
 
@@ -67,22 +112,22 @@ DEMO_TABLES = ("processes", "mounts", "interfaces")
 def this_hosts_tables(
     identity: str, names: Sequence[str] = DEMO_TABLES, with_args: bool = False
 ) -> list[Publication]:
-    """Tables of this machine as it is now, reported as `identity`."""
-    found = []
-    for name in names:
-        columns, rows = TABLES[name]
-        found.append(_publication(identity, name, columns, partial(rows, with_args=with_args)))
-    return found
+    """Tables of this machine as it is now, reported as `identity`. Raises InputRejected."""
+    return [_publication(identity, name, with_args) for name in names]
 
 
-def _publication(
-    identity: str, tablename: str, columns: Columns, rows: Callable[..., _Rows]
-) -> Publication:
+def _publication(identity: str, tablename: str, with_args: bool) -> Publication:
+    table, read = TABLES[tablename]
+    try:
+        rows = [[_readable(cell) for cell in row] for row in read(identity, with_args)]
+    except (OSError, psutil.Error) as error:
+        raise InputRejected(f"this host's {tablename} cannot be read: {error}") from None
     return Publication(
         identity=identity,
         tablename=tablename,
-        columns=columns,
-        rows_json=encode_rows([[_readable(cell) for cell in row] for row in rows(identity)]),
+        columns=table.columns,
+        descriptions=table.descriptions,
+        rows_json=encode_rows(rows),
         replace=True,
     )
 
@@ -203,7 +248,10 @@ def _end(address: Any) -> _Row:
 
 def load(host: str, with_args: bool) -> _Rows:
     """One row: how busy the host is."""
-    memory, swap, boot_epoch = psutil.virtual_memory(), psutil.swap_memory(), psutil.boot_time()
+    memory, boot_epoch = psutil.virtual_memory(), psutil.boot_time()
+    with warnings.catch_warnings():  # of a container that hides how much was swapped
+        warnings.simplefilter("ignore", RuntimeWarning)
+        swap = psutil.swap_memory()
     yield [
         host,
         *(round(average, 2) for average in psutil.getloadavg()),
@@ -224,7 +272,7 @@ def users(host: str, with_args: bool) -> _Rows:
         yield [host, found.name, found.terminal, found.host or None, found.started]
 
 
-TABLES: dict[str, tuple[Columns, Callable[..., _Rows]]] = {
+TABLES: dict[str, tuple[_Table, Callable[[str, bool], _Rows]]] = {
     "processes": (_PROCESSES, processes),
     "mounts": (_MOUNTS, mounts),
     "interfaces": (_INTERFACES, interfaces),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -17,17 +18,23 @@ from qasino_cli.errors import UsageFault
 from qasino_cli.publish.inputs import (
     Gather,
     Prepared,
+    check_rejects_path,
     choose_paths,
+    mapping_lines,
     read_all,
     run_command,
-    say_mapping,
+    say_all,
     without_twins,
     write_rejects,
 )
-from qasino_cli.publish.sending import drop_table, send
+from qasino_cli.publish.progress import Bar
+from qasino_cli.publish.sending import drop_table, receipt_line, send, too_large
 from qasino_cli.publish.wishes import Wishes, read_duration_s, read_types
 from qasino_cli.readers import FORMS
 from qasino_server.table import shown
+
+if TYPE_CHECKING:
+    from qasino_cli.publish.repeating import Occasions
 
 
 @options.connected
@@ -70,7 +77,9 @@ def publish(
     ] = "abort",
     rejects: Annotated[
         Path | None,
-        typer.Option("--rejects", metavar="FILE", help="Write rows passed over to FILE, as CSV."),
+        typer.Option(
+            "--rejects", metavar="FILE", help="Write rows passed over to FILE, CSV or .ndjson."
+        ),
     ] = None,
     add_identity_column: Annotated[
         bool, typer.Option("--add-identity-column", help="Add a column `identity` to each row.")
@@ -157,11 +166,16 @@ def publish(
       qasino publish --static racks.csv
     """
     paths = [*(files or []), *([filename] if filename else [])]
+    again = every is not None or every_generation
     if drop is not None:
-        drop_table(connection, drop, identity, paths)
+        if paths or run is not None or this_host or again:
+            raise UsageFault("--drop ends a table and publishes none; leave the FILE away")
+        drop_table(connection, drop, identity)
         return ExitCode.OK
     if on_error not in ("abort", "skip"):
         raise UsageFault(f"--on-error: {shown(on_error)} is not abort or skip")
+    if rejects is not None and on_error != "skip":
+        raise UsageFault("--rejects keeps the rows that --on-error skip passes over; give both")
     if every is not None and every_generation:
         raise UsageFault("--every and --every-generation contradict each other; give one")
     wishes = Wishes(
@@ -180,14 +194,34 @@ def publish(
         replace=replace,
     )
     wishes.check()
+    own = _own_tables(this_host, only, with_args)
+    if (run is not None) + bool(paths) + (own is not None) > 1:
+        raise UsageFault("FILEs, --run and --this-host are three ways; give one of them")
+    if own is not None:
+        _check_own(own, wishes)
+    if own is None and run is None:
+        paths = list(choose_paths(paths, table, again))
+    if rejects is not None:
+        check_rejects_path(rejects, paths)
     period_s = None if every is None else read_duration_s("--every", every)
-    again = period_s is not None or every_generation
-    gather = _gatherer(wishes, paths, run, period_s, _own_tables(this_host, only, with_args), again)
-    if dry_run:
-        return _show(gather())
-    if not again:
-        return _publish_once(connection, gather, rejects, quiet)
-    return _publish_again(connection, gather, period_s, quiet)
+    occasions = _occasions(connection, period_s) if again and not dry_run else None
+    with Bar(wanted=not quiet and occasions is None) as bar:
+        limit_s = (lambda: period_s) if occasions is None else (lambda: occasions.period_s)
+        read = _reader(wishes, paths, run, own, bar, limit_s)
+        gather = read if rejects is None else partial(_keeping_rejects, read, rejects)
+        if occasions is not None:
+            from qasino_cli.publish.repeating import repeat
+
+            return repeat(connection, gather, occasions, quiet)
+        return _show(gather, bar) if dry_run else _publish(connection, gather, bar, quiet)
+
+
+def _occasions(connection: Connection, period_s: float | None) -> Occasions:
+    from qasino_cli.publish import repeating
+
+    if period_s is None:
+        return repeating.Generations(connection)
+    return repeating.Interval(period_s)
 
 
 class _Own(msgspec.Struct, frozen=True):
@@ -212,27 +246,38 @@ def _own_tables(this_host: bool, only: str | None, with_args: bool) -> _Own | No
     return _Own(names, with_args)
 
 
-def _gatherer(
+def _check_own(own: _Own, wishes: Wishes) -> None:
+    """Raise UsageFault for options that say how an input is read."""
+    if wishes.form or wishes.types or wishes.strict_names or wishes.skip_bad_rows:
+        raise UsageFault(
+            "--this-host reads no input; --data-format, --types, --strict-names and --on-error"
+            " do not go with it"
+        )
+    if wishes.tablename is not None and len(own.names) > 1:
+        raise UsageFault(f"--table names one table, but this host has {len(own.names)}; see --only")
+
+
+def _reader(
     wishes: Wishes,
     paths: list[str],
     command: str | None,
-    period_s: float | None,
     own: _Own | None,
-    again: bool,
+    bar: Bar,
+    limit_s: Callable[[], float | None],
 ) -> Gather:
-    """What reads everything, each time it is called. Raises UsageFault."""
-    if (command is not None) + bool(paths) + (own is not None) > 1:
-        raise UsageFault("FILEs, --run and --this-host are three ways; give one of them")
+    """What reads everything, each time it is called."""
     if own is not None:
         return partial(_host_tables, wishes, own)
     if command is not None:
-        return partial(run_command, command, wishes, period_s)
-    chosen = choose_paths(paths, wishes.tablename, again)
-    if again:
-        return partial(read_all, chosen, wishes)
-    from qasino_cli.publish.progress import read_with_bar
+        return partial(run_command, command, wishes, limit_s)
+    return partial(read_all, paths, wishes, bar.read)
 
-    return partial(read_all, chosen, wishes, read_with_bar)
+
+def _keeping_rejects(read: Gather, rejects: Path) -> list[Prepared]:
+    """Read, and write what was passed over this time before anything is sent."""
+    prepared = read()
+    write_rejects(rejects, prepared)
+    return prepared
 
 
 def _host_tables(wishes: Wishes, own: _Own) -> list[Prepared]:
@@ -242,42 +287,39 @@ def _host_tables(wishes: Wishes, own: _Own) -> list[Prepared]:
     identity = wishes.identity or default_identity()
     found = this_hosts_tables(identity, own.names, own.with_args)
     name = "this host"
-    return without_twins([Prepared(name, wishes.laid_over(name, one)) for one in found])
+    return without_twins([Prepared(name, *wishes.laid_over(name, one)) for one in found])
 
 
-def _show(prepared: list[Prepared]) -> ExitCode:
+def _show(gather: Gather, bar: Bar) -> ExitCode:
     from qasino_cli.publish.dry_run import described
 
+    prepared = gather()
+    bar.hide()
     for line in described(prepared):
         write(line + "\n")
-    return ExitCode.OK
+    return _code(prepared)
 
 
-def _publish_once(
-    connection: Connection, gather: Gather, rejects: Path | None, quiet: bool
-) -> ExitCode:
+def _publish(connection: Connection, gather: Gather, bar: Bar, quiet: bool) -> ExitCode:
     prepared = gather()
+    bar.hide()
+    say_all([line for line in map(too_large, prepared) if line is not None])
     if not quiet:
-        say_mapping(prepared)
-    if rejects is not None:
-        write_rejects(rejects, prepared)
+        say_all(mapping_lines(prepared))
     client = open_client(connection)
     try:
-        for line in send(client, prepared):
+        bar.step("sending")
+        for one, receipt in send(client, prepared):
+            bar.hide()
             if not quiet:
-                say(line)
+                say(receipt_line(one, receipt))
+            bar.step("sending")
     finally:
+        bar.hide()
         client.close()
-    skipped = any(one.nr_rejects for one in prepared)
-    return ExitCode.INPUT if skipped else ExitCode.OK
+    return _code(prepared)
 
 
-def _publish_again(
-    connection: Connection, gather: Gather, period_s: float | None, quiet: bool
-) -> ExitCode:
-    from qasino_cli.publish import repeating
-
-    occasions = (
-        repeating.every_generation(connection) if period_s is None else repeating.every(period_s)
-    )
-    return repeating.repeat(connection, gather, occasions, quiet)
+def _code(prepared: list[Prepared]) -> ExitCode:
+    """INPUT where rows were passed over: what was asked for, but not the whole."""
+    return ExitCode.INPUT if any(one.nr_rejects for one in prepared) else ExitCode.OK

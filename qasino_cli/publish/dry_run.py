@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -10,9 +11,14 @@ from qasino_cli import terminal
 from qasino_cli.console import counted
 from qasino_cli.layout import lay_out
 from qasino_cli.publish.inputs import Prepared
+from qasino_server.render import visible
 from qasino_server.table import Publication, Result
 
 FIRST_ROWS = 5
+
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
+_cells = msgspec.json.Decoder(list[msgspec.Raw])
+_infinities = {b"9e999": float("inf"), b"-9e999": float("-inf")}
 
 
 def described(prepared: Sequence[Prepared]) -> Iterator[str]:
@@ -23,33 +29,63 @@ def described(prepared: Sequence[Prepared]) -> Iterator[str]:
 
 def _described(one: Prepared) -> Iterator[str]:
     publication, reading = one.publication, one.reading
-    rows = msgspec.json.decode(publication.rows_json)
+    rows = _rows.decode(publication.rows_json)
     form = "" if reading is None else f", read as {reading.form}"
-    yield (
+    yield visible(
         f"{one.name}: table {publication.tablename} of {publication.identity}, "
         f"{counted(len(rows), 'row')}{_kind(publication)}{form}"
     )
     headers = {} if reading is None else {r.name: r.header for r in reading.renamed}
-    whys = {} if reading is None else {i.column: i.why for i in reading.inferred}
     yield from _table(
         ("column", "type", "header", "why"),
-        [
-            (c.name, c.type, headers.get(c.name, ""), whys.get(c.name, "the input says so"))
-            for c in publication.columns
-        ],
+        [(c.name, c.type, headers.get(c.name, ""), _why(one, c.name)) for c in publication.columns],
     )
     yield from _table(
-        tuple(c.name for c in publication.columns), [tuple(r) for r in rows[:FIRST_ROWS]]
+        tuple(c.name for c in publication.columns), [_values(row) for row in rows[:FIRST_ROWS]]
     )
-    if one.nr_rejects:
-        yield f"{counted(one.nr_rejects, 'bad row')} skipped"
+    yield from _passed_over(one)
+
+
+def _why(one: Prepared, column: str) -> str:
+    """Why a column has its type, or what it means where that was never a question."""
+    if one.reading is None:
+        own = one.publication
+        names = (c.name for c in own.columns)
+        return dict(zip(names, own.descriptions, strict=False)).get(column, "")
+    whys = {inferred.column: inferred.why for inferred in one.reading.inferred}
+    added = all(c.name != column for c in one.reading.publication.columns)
+    return whys.get(column, "--add-identity-column" if added else "the input says so")
+
+
+def _values(row: msgspec.Raw) -> tuple[object, ...]:
+    """The cells of a row; msgspec alone would not take an infinity."""
+    return tuple(
+        _infinities[bytes(cell)] if bytes(cell) in _infinities else _value(cell)
+        for cell in _cells.decode(row)
+    )
+
+
+def _value(cell: msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(cell)
+    except msgspec.ValidationError:  # a number no double holds
+        return bytes(cell).decode()
 
 
 def _kind(publication: Publication) -> str:
-    for kind in ("static", "persist", "update"):
-        if getattr(publication, kind):
-            return f", {kind}"
-    return "" if publication.ttl_s is None else f", for {publication.ttl_s:g} s"
+    kinds = [kind for kind in ("static", "persist", "update") if getattr(publication, kind)]
+    if publication.ttl_s is not None:
+        kinds.append(f"for {publication.ttl_s:g} s")
+    return "".join(f", {kind}" for kind in kinds)
+
+
+def _passed_over(one: Prepared) -> Iterator[str]:
+    if one.reading is None or not one.nr_rejects:
+        return
+    yield f"{counted(one.nr_rejects, 'bad row')} skipped"
+    for reject in islice(one.reading.rejects, FIRST_ROWS):
+        column = "" if reject.column is None else f":{reject.column}"
+        yield visible(f"  {one.name}:{reject.line}{column}: {reject.reason}")
 
 
 def _table(names: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import os
+import select
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +20,11 @@ from qasino_cli.publish.wishes import Wishes
 from qasino_cli.readers import STDIN, Reading, read_file, read_input, shown_path
 from qasino_server.table import Publication, shown
 
+MAX_OUTPUT_BYTES = 1 << 30  # what a command may print, as what gzip may unpack to
+GRACE_S = 0.5  # from SIGTERM to SIGKILL
+_CHUNK = 1 << 16
+_DEADLY = (signal.SIGTERM, signal.SIGHUP)
+
 
 class Prepared(msgspec.Struct, frozen=True):
     """A table that is ready to be sent, and how it was read."""
@@ -24,6 +32,7 @@ class Prepared(msgspec.Struct, frozen=True):
     name: str
     """The input, as a sentence names it."""
     publication: Publication
+    message: bytes
     reading: Reading | None = None
     """None where nothing was read: this host's own tables."""
 
@@ -51,6 +60,8 @@ def choose_paths(paths: Sequence[str], tablename: str | None, again: bool) -> Se
         raise UsageFault("standard input (-) can be read once")
     if again and STDIN in paths:
         raise UsageFault("standard input can be read once; name a FILE, or a command with --run")
+    if STDIN in paths and sys.stdin is None:
+        raise UsageFault("standard input is closed")
     return paths
 
 
@@ -63,7 +74,12 @@ def read_all(
 
 def _prepared(path: str, name: str, body: bytes, wishes: Wishes) -> Prepared:
     reading = read_input(path, body, wishes.wanted)
-    return Prepared(name, wishes.laid_over(name, reading.publication), reading)
+    if wishes.types and not reading.inferred:
+        raise UsageFault(f"--types: {name} says its types itself; change them there")
+    if reading.rejects and reading.publication.rows_json == "[]":
+        first = reading.rejects[0]
+        raise InputRejected(f"{name}:{first.line}: {first.reason}; no row is left to publish")
+    return Prepared(name, *wishes.laid_over(name, reading.publication), reading)
 
 
 def without_twins(prepared: list[Prepared]) -> list[Prepared]:
@@ -71,58 +87,183 @@ def without_twins(prepared: list[Prepared]) -> list[Prepared]:
     seen: dict[tuple[str, str], str] = {}
     for one in prepared:
         publication = one.publication
-        other = seen.setdefault((publication.table_key, publication.identity), one.name)
-        if other != one.name and not publication.update:
+        key = (publication.table_key, publication.identity)
+        if key in seen and not publication.update:
             raise InputRejected(
-                f"{other} and {one.name} both hold the table {publication.tablename} of"
+                f"{seen[key]} and {one.name} both hold the table {publication.tablename} of"
                 f" {publication.identity}, and the second would replace the first; put them"
                 " together, or publish them under different names or identities"
             )
+        seen[key] = one.name
     return prepared
 
 
-def run_command(command: str, wishes: Wishes, timeout_s: float | None) -> list[Prepared]:
+# --- Commands ----------------------------------------------------------------------------------
+
+
+def run_command(
+    command: str, wishes: Wishes, limit_s: Callable[[], float | None]
+) -> list[Prepared]:
     """What a shell command prints, as it is to be sent. Raises InputRejected.
 
-    One that takes longer than `timeout_s` is ended, with all it has started.
+    One that takes longer than the limit is ended, with all it has started. What it writes to
+    stderr goes to ours.
     """
     name = f"the output of {shown(command)}"
-    with subprocess.Popen(
+    body = _output(command, name, limit_s())
+    try:
+        return [_prepared(STDIN, name, body, wishes)]
+    except InputRejected as error:
+        reason = error.sentence.removeprefix(name).removeprefix(shown_path(STDIN))
+        raise InputRejected(name + reason) from None
+
+
+def _output(command: str, name: str, limit_s: float | None) -> bytes:
+    with _started(command) as process:
+        parts = []
+        printed_bytes = 0
+        for part in _parts(process, limit_s):
+            if part is None:
+                raise InputRejected(f"{name}: it took over {limit_s:g} s and was ended")
+            parts.append(part)
+            printed_bytes += len(part)
+            if printed_bytes > MAX_OUTPUT_BYTES:
+                raise InputRejected(f"{name}: it is over {MAX_OUTPUT_BYTES >> 30} GiB")
+        code = process.wait()
+    if code:
+        ended = f"ended with {code}" if code > 0 else f"was killed by signal {-code}"
+        raise InputRejected(f"{name}: the command {ended}")
+    return b"".join(parts)
+
+
+@contextlib.contextmanager
+def _started(command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a process group of its own, none of which outlives a failure here."""
+    process = subprocess.Popen(
         command,
         shell=True,
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-    ) as process:
-        try:
-            body, _ = process.communicate(timeout=timeout_s)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise InputRejected(f"{name}: it took over {timeout_s:g} s and was ended") from None
-            raise
-    if process.returncode:
-        raise InputRejected(f"{name}: the command ended with {process.returncode}")
-    return [_prepared(STDIN, name, body, wishes)]
+    )
+    try:
+        with _dying_with_us(process):
+            yield process
+    except BaseException:
+        _end(process)
+        raise
+    finally:
+        assert process.stdout is not None
+        process.stdout.close()
 
 
-def say_mapping(prepared: Sequence[Prepared]) -> None:
-    """Tell which headers got other names."""
+@contextlib.contextmanager
+def _dying_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Where a signal would end us without a word, end the command first.
+
+    It has a session of its own, so nobody else sends it what a closed terminal sends.
+    """
+
+    def die(number: int, _: object) -> None:
+        _end(process)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    deadly = [n for n in _DEADLY if signal.getsignal(n) == signal.SIG_DFL]
+    for number in deadly:
+        signal.signal(number, die)
+    try:
+        yield
+    finally:
+        for number in deadly:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):  # nobody of the group is left
+        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _parts(process: subprocess.Popen[bytes], limit_s: float | None) -> Iterator[bytes | None]:
+    """What the process prints, until it has ended; None where that is not within the limit."""
+    assert process.stdout is not None
+    ends = None if limit_s is None else time.monotonic() + limit_s
+    poller = select.poll()
+    poller.register(process.stdout, select.POLLIN)
+    while poller.poll(None if ends is None else max(0.0, ends - time.monotonic()) * 1000):
+        part = os.read(process.stdout.fileno(), _CHUNK)
+        if part:
+            yield part
+            continue
+        try:  # it may live on with its stdout closed
+            process.wait(None if ends is None else max(0.0, ends - time.monotonic()))
+            return
+        except subprocess.TimeoutExpired:
+            break
+    yield None
+
+
+# --- What is told ------------------------------------------------------------------------------
+
+
+def mapping_lines(prepared: Sequence[Prepared]) -> list[str]:
+    """Which headers got other names, a line for each input that had some."""
+    lines = []
     for one in prepared:
         if one.reading is not None and one.reading.renamed:
             pairs = ", ".join(f"{r.header!r} -> {r.name}" for r in one.reading.renamed)
-            say(f"{one.name}: columns renamed: {pairs}")
+            lines.append(f"{one.name}: columns renamed: {pairs}")
+    return lines
+
+
+def check_rejects_path(path: Path, inputs: Sequence[str]) -> None:
+    """Raise UsageFault where writing the rejects would destroy an input."""
+    for given in inputs:
+        with contextlib.suppress(OSError):
+            if os.path.samefile(path, given):
+                raise UsageFault(f"--rejects: {path} is an input; name another file")
 
 
 def write_rejects(path: Path, prepared: Sequence[Prepared]) -> None:
-    """Write the rows that were passed over as CSV. Raises UsageFault."""
+    """Write the rows that were passed over, as CSV, or NDJSON by the name of the file.
+
+    Raises UsageFault.
+    """
+    rejected = [
+        (one.name, reject.line, reject.column, reject.reason, reject.raw)
+        for one in prepared
+        for reject in (one.reading.rejects if one.reading else ())
+    ]
+    write = _write_ndjson if path.suffix.lower() in (".ndjson", ".jsonl") else _write_csv
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["file", "line", "column", "reason", "raw"])
-            for one in prepared:
-                for reject in one.reading.rejects if one.reading else ():
-                    place = [one.name, reject.line, reject.column]
-                    writer.writerow([*place, reject.reason, reject.raw])
+        write(path, rejected)
     except OSError as error:
         raise UsageFault(f"--rejects: {path}: {error.strerror}") from None
+
+
+_Rejected = tuple[str, int, int | None, str, str]
+_KEYS = ("file", "line", "column", "reason", "raw")
+
+
+def _write_csv(path: Path, rejected: Sequence[_Rejected]) -> None:
+    import csv
+
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_KEYS)
+        writer.writerows(rejected)
+
+
+def _write_ndjson(path: Path, rejected: Sequence[_Rejected]) -> None:
+    rows = [msgspec.json.encode(dict(zip(_KEYS, row, strict=True))) for row in rejected]
+    path.write_bytes(b"".join(row + b"\n" for row in rows))
+
+
+def say_all(lines: Sequence[str]) -> None:
+    """Each line on stderr."""
+    for line in lines:
+        say(line)

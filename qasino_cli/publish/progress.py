@@ -1,60 +1,127 @@
-"""A long input is read with a bar on stderr, where somebody sees it."""
+"""What takes long is shown on stderr while it lasts, where somebody sees it.
+
+rich takes 50 ms to import, so it is not before half a second has passed. The cursor is left
+visible: then no end of the process, however sudden, leaves a terminal without one.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
 
 from qasino_cli import terminal
 from qasino_cli.errors import InputRejected
 from qasino_cli.readers import STDIN, read_file, shown_path
 
-WORTH_A_BAR_BYTES = 8 << 20
+PATIENCE_S = 0.5
 _CHUNK = 1 << 20
 
 
-def read_with_bar(path: str) -> bytes:
-    """All bytes of an input. Raises InputRejected."""
-    if not sys.stderr.isatty() or terminal.dumb():
-        return read_file(path)
-    size_bytes = _size(path)
-    if size_bytes is not None and size_bytes < WORTH_A_BAR_BYTES:
-        return read_file(path)
-    try:
-        return _read(path, size_bytes)
-    except OSError as error:
-        raise InputRejected(f"{shown_path(path)}: {error.strerror}") from None
+class Bar:
+    """One line that says what is being done; use it as a context manager.
 
+    It is drawn by a thread of its own, so it moves while this one reads or waits.
+    """
 
-def _size(path: str) -> int | None:
-    """How much there is to read; None for a pipe."""
-    if path == STDIN:
-        return None
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0  # reading it says why
+    def __init__(self, wanted: bool = True) -> None:
+        self._seen = wanted and sys.stderr.isatty() and not terminal.dumb()
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._shown: Any = None
+        self._doing = ""
+        self._done_bytes = 0
+        self._size_bytes: int | None = None
+        self._since = 0.0
 
+    def __enter__(self) -> Bar:
+        return self
 
-def _read(path: str, size_bytes: int | None) -> bytes:
-    """Read in pieces; the bar appears with the second megabyte, and is gone at the end."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    def __exit__(self, *exception: object) -> None:
+        self.hide()
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    console = Console(file=sys.stderr, no_color=not terminal.coloured(sys.stderr))
-    parts: list[bytes] = []
-    with (
-        open(0 if path == STDIN else path, "rb", closefd=path != STDIN) as file,
-        Progress(*columns, console=console, transient=True) as bar,
-    ):
-        task = bar.add_task("reading", total=size_bytes, visible=False)
-        while part := file.read(_CHUNK):
+    def step(self, doing: str, size_bytes: int | None = None) -> None:
+        """Something begins; `size_bytes` where its end is known."""
+        if not self._seen:
+            return
+        self._doing, self._size_bytes = doing, size_bytes
+        self._done_bytes, self._since = 0, time.monotonic()
+        if self._timer is None:
+            self._timer = threading.Timer(PATIENCE_S, self._show)
+            self._timer.daemon = True
+            self._timer.start()
+        self._refresh()
+
+    def read(self, path: str) -> bytes:
+        """All bytes of an input. Raises InputRejected."""
+        if not self._seen:
+            return read_file(path)
+        name = shown_path(path)
+        try:
+            with open(0 if path == STDIN else path, "rb", 0, closefd=path != STDIN) as file:
+                self.step(f"reading {name}", os.fstat(file.fileno()).st_size or None)
+                body = self._read(file.read)
+        except OSError as error:
+            raise InputRejected(f"{name}: {error.strerror}") from None
+        self.step(f"checking {name}")
+        return body
+
+    def _read(self, read: Callable[[int], bytes | None]) -> bytes:
+        parts = []
+        while part := read(_CHUNK):
             parts.append(part)
-            bar.update(task, advance=len(part), visible=len(parts) > 1)
-    return b"".join(parts)
+            self._done_bytes += len(part)
+            self._refresh()
+        return b"".join(parts)
+
+    def hide(self) -> None:
+        """Leave the line as if nothing had been there, until the next step."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        with self._lock:
+            if self._shown is not None:
+                self._shown.stop()
+                self._shown = None
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        class WithCursor(Console):
+            def show_cursor(self, show: bool = True) -> bool:
+                return False
+
+        with self._lock:
+            if self._timer is not threading.current_thread():
+                return  # hidden meanwhile
+            console = WithCursor(file=sys.stderr, no_color=not terminal.coloured(sys.stderr))
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(24))
+            self._shown = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
+            self._shown.add_task(self._said(), total=self._size_bytes)
+            self._shown.start()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        with self._lock:
+            if self._shown is not None:
+                self._shown.update(
+                    self._shown.task_ids[0],
+                    description=self._said(),
+                    total=self._size_bytes,
+                    completed=self._done_bytes,
+                )
+
+    def _said(self) -> str:
+        from qasino_server.render import visible
+
+        said = visible(self._doing)
+        if self._done_bytes:
+            done_mb = self._done_bytes / 1e6
+            rate = done_mb / max(0.001, time.monotonic() - self._since)
+            of = "" if self._size_bytes is None else f" of {self._size_bytes / 1e6:.1f}"
+            said += f"  {done_mb:.1f}{of} MB, {rate:.1f} MB/s"
+        return said

@@ -1,102 +1,192 @@
 """The same again and again: every so many seconds, or in every generation.
 
-A round that fails is told of and the next one tries again; what is said once is not repeated
-until it changes, so that weeks of it fit a log. Rounds never overlap and do not drift.
+A round that fails is told of and the next one tries again. What is told once is not told again
+until it changes, so that weeks of it fit a log: of a table that it is published, not how many
+rows it has this time. Rounds never overlap and do not drift.
 """
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-from qasino_cli.client import open_client
+import msgspec
+
+from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, code_for, say
-from qasino_cli.errors import Unreachable
+from qasino_cli.errors import ServerRefused, Unreachable
 from qasino_cli.generation_clock import GenerationClock
-from qasino_cli.publish.inputs import Gather
-from qasino_cli.publish.sending import send
+from qasino_cli.publish.inputs import Gather, Prepared, mapping_lines
+from qasino_cli.publish.sending import receipt_line, send, too_large
 from qasino_server.errors import QasinoError
+from qasino_server.table import Receipt
 
-Occasions = Iterator[None]
 
-
-class Terminated(Exception):
+class Terminated(BaseException):
     """SIGTERM has come."""
 
 
-def every(period_s: float) -> Occasions:
-    """Now, and then every so many seconds; occasions that were missed are left out."""
-    due = time.monotonic()
-    while True:
-        yield
-        due += period_s
-        late_s = time.monotonic() - due
+class Occasions(Protocol):
+    """When to publish again."""
+
+    @property
+    def period_s(self) -> float:
+        """How long from one to the next, as far as is known."""
+
+    def wait(self) -> None:
+        """Sleep until the next one; those that passed meanwhile count as one."""
+
+    def close(self) -> None:
+        """No more of them."""
+
+
+class Interval:
+    """Every so many seconds, counted from the first."""
+
+    def __init__(self, period_s: float) -> None:
+        self.period_s = period_s
+        self._due = time.monotonic()
+
+    def wait(self) -> None:
+        """Sleep until the next one; at once if it is past."""
+        self._due += self.period_s
+        late_s = time.monotonic() - self._due
         if late_s > 0:
-            due += (late_s // period_s + 1) * period_s
-        time.sleep(max(0.0, due - time.monotonic()))
+            self._due += late_s // self.period_s * self.period_s
+        time.sleep(max(0.0, self._due - time.monotonic()))
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
-def every_generation(connection: Connection) -> Occasions:
-    """Now, and then whenever a generation has begun."""
-    clock = GenerationClock(connection)
-    try:
-        while True:
-            yield
-            clock.wait()
-    finally:
-        clock.close()
+class Generations:
+    """Whenever a generation has begun."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._clock = GenerationClock(connection)
+
+    @property
+    def period_s(self) -> float:
+        """How long a generation lasts."""
+        return self._clock.duration_s
+
+    def wait(self) -> None:
+        """Sleep until the next one begins."""
+        self._clock.wait()
+
+    def close(self) -> None:
+        """Hear no more of them."""
+        self._clock.close()
 
 
 def repeat(connection: Connection, gather: Gather, occasions: Occasions, quiet: bool) -> ExitCode:
-    """Publish at every occasion until SIGTERM (then OK) or Ctrl-C."""
+    """Publish now and at every occasion until Ctrl-C or SIGTERM; then the last round's code."""
     client = open_client(connection)
     told = _Told(quiet, connection.url)
     try:
         with _ending_on_sigterm():
-            for _ in occasions:
-                told.of_round(lambda: list(send(client, gather())))
+            while True:
+                told.of_round(client, gather)
+                occasions.wait()
     except Terminated:
-        pass
+        return told.code
     finally:
         client.close()
-    return told.code
+        occasions.close()
 
 
 class _Told:
-    """What was said last, so that it is not said again."""
+    """What is the case and was told, so that it is not told again."""
 
     def __init__(self, quiet: bool, url: str) -> None:
         self.code = ExitCode.OK
         self._quiet = quiet
         self._url = url
-        self._last: tuple[str, ...] = ()
+        self._away = False
+        self._failure: str | None = None
+        self._known: dict[object, object] = {}
+        """What the last round told or could have told: subject -> gist."""
+
+    def of_round(self, client: Client, gather: Gather) -> None:
+        """Do a round and tell what is new about it."""
+        told: dict[object, object] = {}
+        try:
+            self.code = self._round(client, gather(), told)
+            self._failure = None
+        except QasinoError as error:
+            self.code = code_for(error)
+            self._failed(error)
+        self._known = told  # what was not reached this time is news the next time
+
+    def _round(
+        self, client: Client, prepared: list[Prepared], told: dict[object, object]
+    ) -> ExitCode:
+        for line in mapping_lines(prepared):
+            self._once(told, line, None, line)
+        for one in prepared:
+            large = too_large(one)
+            if large is not None:
+                self._once(told, ("size", one.name), None, large)
+        for one, receipt in send(client, prepared):
+            self._reached()
+            gist = _gist(one, receipt)
+            self._once(told, (gist.tablename, gist.identity), gist, receipt_line(one, receipt))
+        skipped = any(one.nr_rejects for one in prepared)
+        return ExitCode.INPUT if skipped else ExitCode.OK
+
+    def _once(self, told: dict[object, object], subject: object, gist: object, line: str) -> None:
+        known = subject in self._known and self._known[subject] == gist
+        if not known and not self._quiet:
+            say(line)
+        told[subject] = gist
+
+    def _reached(self) -> None:
+        if self._away:
+            say(f"{self._url} is back")
         self._away = False
 
-    def of_round(self, work: Callable[[], list[str]]) -> None:
-        """Do a round and tell what is new about it."""
-        try:
-            lines = tuple(work())
-            self.code = ExitCode.OK
-            if self._away:
-                say(f"{self._url} is back")
-            self._away = False
-            new = () if self._quiet else tuple(line for line in lines if line not in self._last)
-        except QasinoError as error:
-            lines = (error.sentence,)
-            self.code = code_for(error)
-            new = () if lines == self._last else lines
-            self._away = self._away or isinstance(error, Unreachable)
-        for line in new:
-            say(line)
-        self._last = lines
+    def _failed(self, error: QasinoError) -> None:
+        if isinstance(error, Unreachable):
+            new, self._away = not self._away, True
+        else:
+            if isinstance(error, ServerRefused):
+                self._reached()
+            new, self._failure = error.sentence != self._failure, error.sentence
+        if new:
+            say(error.sentence)
+
+
+class _Gist(msgspec.Struct, frozen=True):
+    """What a receipt tells, but for numbers that change all the time."""
+
+    tablename: str
+    identity: str
+    applied: bool
+    message: str | None
+    empty: bool
+    skipped: bool
+
+
+def _gist(one: Prepared, receipt: Receipt) -> _Gist:
+    publication = one.publication
+    return _Gist(
+        publication.tablename,
+        publication.identity,
+        receipt.applied,
+        receipt.message,
+        receipt.nr_rows == 0,
+        one.nr_rejects > 0,
+    )
 
 
 @contextmanager
 def _ending_on_sigterm() -> Iterator[None]:
     def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what it interrupts ends in peace
         raise Terminated
 
     before = signal.signal(signal.SIGTERM, end)

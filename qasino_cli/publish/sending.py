@@ -1,4 +1,4 @@
-"""Prepared tables to a server, and a line on stderr for each."""
+"""Prepared tables to a server, and what is to be said of each."""
 
 from __future__ import annotations
 
@@ -7,18 +7,39 @@ from collections.abc import Iterator, Sequence
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import counted, say
-from qasino_cli.errors import UsageFault
-from qasino_cli.outgoing import encode_publication
 from qasino_cli.publish.inputs import Prepared
 from qasino_cli.publish.wishes import as_usage
 from qasino_server.table import Receipt, check_identity, check_tablename
 
+_SURELY_TAKEN_BYTES = 1 << 20
 
-def send(client: Client, prepared: Sequence[Prepared]) -> Iterator[str]:
-    """Send one after the other; what is to be said of each. Raises what the client raises."""
-    for one in prepared:
-        receipt = client.publish(encode_publication(one.publication))
-        yield receipt_line(one, receipt)
+
+def send(client: Client, prepared: Sequence[Prepared]) -> Iterator[tuple[Prepared, Receipt]]:
+    """Send one after the other. Raises what the client raises.
+
+    The largest go first: of what a server refuses for its size nothing else is sent.
+    """
+    for one in sorted(prepared, key=lambda one: too_large(one) is None):
+        yield one, client.publish(one.message)
+
+
+def too_large(one: Prepared) -> str | None:
+    """What to say of a message that a server takes only if it was told to; None if it is none.
+
+    A table goes in one message, since its rows replace those of the message before.
+    """
+    if len(one.message) <= _SURELY_TAKEN_BYTES:
+        return None
+    from qasino_cli.zmq_client import USUAL_MAX_BODY_BYTES  # over HTTP zmq need not be imported
+
+    if len(one.message) <= USUAL_MAX_BODY_BYTES:
+        return None
+    return (
+        f"{one.name}: the table {one.publication.tablename} makes a message of"
+        f" {len(one.message) / (1 << 20):.1f} MiB; a server takes {USUAL_MAX_BODY_BYTES >> 20} MiB"
+        " unless its --max-body says more. Publish parts of it under identities of their own:"
+        " the server merges them"
+    )
 
 
 def receipt_line(one: Prepared, receipt: Receipt) -> str:
@@ -37,12 +58,8 @@ def receipt_line(one: Prepared, receipt: Receipt) -> str:
     )
 
 
-def drop_table(
-    connection: Connection, tablename: str, identity: str | None, paths: Sequence[str]
-) -> None:
+def drop_table(connection: Connection, tablename: str, identity: str | None) -> None:
     """End a static or persistent table, of one identity or of all."""
-    if paths:
-        raise UsageFault("--drop ends a table and publishes none; leave the FILE away")
     as_usage("--drop", check_tablename, tablename)
     if identity is not None:
         as_usage("-I", check_identity, identity)

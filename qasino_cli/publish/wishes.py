@@ -59,8 +59,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
         if self.tablename is not None:
             as_usage("--table", check_tablename, self.tablename)
 
-    def laid_over(self, name: str, found: Publication) -> Publication:
-        """The publication as it is to be sent; `name` is that of its input.
+    def laid_over(self, name: str, found: Publication) -> tuple[Publication, bytes]:
+        """The publication as it is to be sent, and its message; `name` is that of its input.
 
         Raises InputRejected where the server would refuse it, and UsageFault.
         """
@@ -82,14 +82,15 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
         return _checked(name, wanted)
 
 
-def _checked(name: str, publication: Publication) -> Publication:
-    """The publication, once the server's rules hold for input and options together."""
+def _checked(name: str, publication: Publication) -> tuple[Publication, bytes]:
+    """The publication and its message, once the server's rules hold for input and options."""
+    message = encode_publication(publication)
     try:
-        request = decode_request(encode_publication(publication))
+        request = decode_request(message)
     except BadRequest as error:
         raise InputRejected(f"{name}: {error.sentence}") from None
     assert isinstance(request, Publish)
-    return request.publication
+    return request.publication, message
 
 
 def as_usage(option: str, check: Callable[[object], str], value: str) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import run_qasino, start_qasino, zmq_url
+from command import COMMAND, clean_environment, run_qasino, start_qasino, zmq_url
 from wire import Wire, until
 
 from qasino_cli.console import ExitCode
@@ -39,6 +42,13 @@ def open_rows(wire: Wire, sql: str) -> list[list[Any]]:
     answer = json.loads(wire.http_post("query", message)[2])
     rows: list[list[Any]] = answer["table"]["rows"] if "table" in answer else []
     return rows
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Another text in the file, at one stroke: nobody reads half of it."""
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    os.replace(new, file)
 
 
 @pytest.fixture
@@ -134,6 +144,113 @@ def test_bad_rows_are_skipped_counted_and_kept(
     assert asked(server, wire, "select sum(a) from t") == [["4"]]
 
 
+def test_rejects_are_ndjson_where_the_name_says_so(server: Server, tmp_path: Path) -> None:
+    rejects = tmp_path / "rejects.ndjson"
+    ran = run_qasino(
+        *("publish", "-s", zmq_url(server), "--table", "t"),
+        *("--on-error", "skip", "--rejects", rejects),
+        stdin='a,b\n1,2\n"日本\n',
+    )
+    assert ran.returncode == ExitCode.INPUT
+    (reject,) = map(json.loads, rejects.read_text().splitlines())
+    assert reject == {
+        "file": "standard input",
+        "line": 3,
+        "column": 1,
+        "reason": "the quote that opens here is never closed",
+        "raw": '"日本',
+    }
+
+
+def test_rejects_never_overwrite_an_input(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("a,b\n1\n2,3\n")
+    (tmp_path / "link").symlink_to(file)
+    ran = run_qasino("publish", "--on-error", "skip", "--rejects", tmp_path / "link", file)
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr == f"--rejects: {tmp_path}/link is an input; name another file\n"
+    assert file.read_text() == "a,b\n1\n2,3\n"
+
+
+def test_rejects_that_cannot_be_written_keep_everything_back(server: Server, wire: Wire) -> None:
+    ran = run_qasino(
+        *("publish", "-s", zmq_url(server), "--table", "t", "--on-error", "skip"),
+        *("--rejects", "/nosuch/rejects.csv"),
+        stdin="a,b\n1\n2,3\n",
+    )
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr == "--rejects: /nosuch/rejects.csv: No such file or directory\n"
+    assert open_rows(wire, "select * from t") == []
+
+
+def test_a_table_of_which_no_row_is_left_is_not_published() -> None:
+    ran = run_qasino("publish", "--table", "t", "--on-error", "skip", stdin="a,b\n1\n")
+    assert ran.returncode == ExitCode.INPUT
+    assert ran.stderr == (
+        "standard input:2: the row has 1 field, the header 2; no row is left to publish\n"
+    )
+
+
+def test_types_that_cannot_take_effect_are_said_to() -> None:
+    table = "1\nt\na\nreal\n\n1\n"
+    ran = run_qasino("publish", "--types", "a=text", stdin=table)
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr == "--types: standard input says its types itself; change them there\n"
+
+
+def test_a_dry_run_shows_infinities_and_what_it_would_pass_over() -> None:
+    ran = run_qasino(
+        *("publish", "--table", "t", "-I", "me", "--dry-run", "--on-error", "skip"),
+        *("--types", "a=real", "--add-identity-column"),
+        stdin="a,b\ninf,2\n-inf,3\nx\n",
+    )
+    assert ran.returncode == ExitCode.INPUT
+    lines = [line.split() for line in ran.stdout.splitlines()]
+    assert ["identity", "TEXT", "--add-identity-column"] in lines
+    assert ["me", "Inf", "2"] in lines
+    assert ["me", "-Inf", "3"] in lines
+    assert ran.stdout.endswith(
+        "1 bad row skipped\n  standard input:4: the row has 1 field, the header 2\n"
+    )
+
+
+def test_of_a_table_too_large_for_a_server_is_told_and_nothing_else_is_sent(
+    server: Server, wire: Wire, tmp_path: Path
+) -> None:
+    small, large = tmp_path / "small.csv", tmp_path / "large.csv"
+    small.write_text("a,b\n1,2\n")
+    large.write_text("a,b\n1," + "x" * (65 << 20) + "\n")
+    ran = run_qasino("publish", "-s", zmq_url(server), small, large)
+    assert ran.returncode == ExitCode.REFUSED
+    told, refusal = ran.stderr.splitlines()
+    assert told.startswith(f"{large}: the table large makes a message of 65.0 MiB; a server takes")
+    assert "the message is larger than" in refusal
+    assert open_rows(wire, "select * from small") == []
+
+
+def test_a_closed_standard_input_is_a_usage_error() -> None:
+    ran = subprocess.run(
+        [*COMMAND, "publish", "-"],
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: os.close(0),
+        env=clean_environment(),
+    )
+    assert (ran.returncode, ran.stderr) == (ExitCode.USAGE, b"standard input is closed\n")
+
+
+def test_gzip_needs_no_flag(server: Server, wire: Wire, tmp_path: Path) -> None:
+    file = tmp_path / "disks.txt.gz"
+    file.write_bytes(gzip.compress(DF.encode()))
+    assert run_qasino("publish", "-s", zmq_url(server), file).returncode == ExitCode.OK
+    assert asked(server, wire, "select count(*) from disks") == [["2"]]
+
+
+def test_one_file_given_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("a,b\n1,2\n")
+    assert "both hold the table t of" in run_qasino("publish", file, file).stderr
+
+
 def test_two_files_of_one_table_are_refused_before_anything_is_sent(
     tmp_path: Path, url: str
 ) -> None:
@@ -207,12 +324,12 @@ def test_a_file_is_read_again_and_again(
     file.write_text("a,b\n1,2\n")
     process = running("publish", "-s", zmq_url(server), "--every", "0.1", "-I", "me", file)
     assert until(lambda: open_rows(wire, "select a from t") == [[1]])
-    file.write_text("a,b\n7,2\n")
+    replace_text(file, "a,b\n7,2\n")
     assert until(lambda: open_rows(wire, "select a from t") == [[7]])
-    file.write_text("broken\nx,y\n")
+    replace_text(file, "broken\nx,y\n")
     assert process.stderr.readline().startswith(b"published t: 1 row as me")
     assert process.stderr.readline().startswith(f"{file}:2: the row has 2 fields".encode())
-    file.write_text("a,b\n8,2\n")
+    replace_text(file, "a,b\n8,2\n")
     assert until(lambda: open_rows(wire, "select a from t") == [[8]])
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == ExitCode.OK
@@ -251,7 +368,7 @@ def test_a_server_that_is_away_is_said_once_and_once_that_it_is_back(
 ) -> None:
     places = {"db_dir": tmp_path / "d", "static_db": tmp_path / "s.db"}
     first = make_server(**places)
-    command = ("--table", "t", "--run", "printf 'a,b\\n1,2\\n'", "--every", "0.05", "-I", "me")
+    command = ("--table", "t", "--run", "printf 'a,b\\n1,2\\n'", "--every", "0.3", "-I", "me")
     process = running("publish", "-s", zmq_url(first), *command)
     assert process.stderr.readline().startswith(b"published t: 1 row as me")
     first.stop()
@@ -275,6 +392,10 @@ def test_a_server_that_is_away_is_said_once_and_once_that_it_is_back(
         (("--this-host", "--only", "disks"), "--only: 'disks' is not one of processes, mounts"),
         (("--on-error", "ignore", "F"), "--on-error: 'ignore' is not abort or skip"),
         (("--types", "a", "F"), "--types: 'a' is not column=type"),
+        (("--rejects", "R", "F"), "--rejects keeps the rows that --on-error skip passes over"),
+        (("--drop", "t", "--this-host"), "--drop ends a table and publishes none"),
+        (("--this-host", "--table", "t"), "--table names one table, but this host has 6"),
+        (("--this-host", "--types", "a=text"), "--this-host reads no input; --data-format"),
         (("--types", "a=blob", "F"), "--types: 'blob' is not a type"),
     ],
 )

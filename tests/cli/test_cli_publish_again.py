@@ -1,0 +1,227 @@
+"""`qasino publish` left to run: what it tells, what it keeps quiet, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import run_qasino, start_qasino, zmq_url
+from wire import Wire, until
+
+from qasino_cli.console import ExitCode
+from qasino_cli.publish.repeating import Interval
+from qasino_server.server import Server
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts `qasino publish ..`; what still runs when the test ends is killed."""
+    with ExitStack() as stack:
+
+        def started(*args: object) -> subprocess.Popen[bytes]:
+            process = stack.enter_context(start_qasino("publish", *args))
+            stack.callback(process.kill)
+            return process
+
+        yield started
+
+
+def line(process: subprocess.Popen[bytes]) -> str:
+    """The next line on its stderr, without its end."""
+    assert process.stderr is not None
+    return process.stderr.readline().decode().rstrip("\n")
+
+
+def ended(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> tuple[int, str]:
+    """Send it a signal; its exit code, and what it said that nobody has read."""
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=10)
+    return process.returncode, rest.decode()
+
+
+def counting(place: Path, then: str = "printf 'a,b\\n1,2\\n'") -> tuple[str, Callable[[], int]]:
+    """A command that counts how often it is run, and how often that was."""
+    counter = place / "rounds"
+    counter.touch()
+    return f"echo >> {counter}; {then}", lambda: len(counter.read_text())
+
+
+def replace_rows(file: Path, rows: int) -> None:
+    """Another table in the file, at one stroke."""
+    new = file.with_suffix(".new")
+    new.write_text("a,b\n" + "1,2\n" * rows)
+    os.replace(new, file)
+
+
+def nr_rows(wire: Wire) -> object:
+    """How many rows `t` has in the generation being collected."""
+    message = {"sql": "select count(*) from t", "typed": True, "use_write_db": True}
+    answer = json.loads(wire.http_post("query", message)[2])
+    return answer["table"]["rows"][0][0] if "table" in answer else None
+
+
+@pytest.mark.parametrize("options", [(), ("--quiet",)])
+def test_a_table_is_told_of_once_however_its_rows_change(
+    start: Start, server: Server, wire: Wire, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    file = tmp_path / "t.csv"
+    replace_rows(file, 1)
+    process = start("-s", zmq_url(server), "--every", "0.02", "-I", "me", *options, file)
+    for rows in (1, 2, 3):
+        replace_rows(file, rows)
+        assert until(lambda rows=rows: nr_rows(wire) == rows)
+    code, said = ended(process)
+    assert code == ExitCode.OK
+    told = "published t: 1 row as me, visible in the next generation\n"
+    assert said == ("" if options else told)
+
+
+def test_a_table_that_becomes_empty_is_news(start: Start, server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    replace_rows(file, 1)
+    process = start("-s", zmq_url(server), "--every", "0.02", "-I", "me", file)
+    assert "1 row as me" in line(process)
+    replace_rows(file, 0)
+    assert "0 rows as me" in line(process)
+
+
+def test_a_failure_that_goes_on_is_told_once_and_its_end_too(
+    start: Start, server: Server, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad"
+    bad.touch()
+    command, rounds = counting(tmp_path, f"test ! -e {bad} && printf 'a,b\\n1,2\\n'")
+    process = start("-s", zmq_url(server), "--every", "0.3", "--table", "t", "--run", command)
+    assert line(process).endswith("the command ended with 1")
+    before = rounds()
+    assert until(lambda: rounds() > before + 2)
+    bad.unlink()
+    assert line(process).startswith("published t: 1 row")
+
+
+def test_sigterm_ends_it_with_the_code_of_the_last_round(
+    start: Start, server: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("a,b\n1\n")
+    process = start("-s", zmq_url(server), "--every", "5", file)
+    assert line(process).startswith(f"{file}:2: ")
+    assert ended(process)[0] == ExitCode.INPUT
+
+
+def test_rows_passed_over_are_written_in_each_round(
+    start: Start, server: Server, tmp_path: Path
+) -> None:
+    rejects = tmp_path / "rejects.csv"
+    command, rounds = counting(tmp_path, "printf 'a,b\\n1,2\\n'; cat rounds")
+    command = f"cd {tmp_path}; {command.replace('cat rounds', 'wc -l < rounds')}"
+    process = start(
+        *("-s", zmq_url(server), "--every", "0.3", "--on-error", "skip", "--rejects", rejects),
+        *("-I", "me", "--table", "t", "--run", command),
+    )
+    assert line(process).endswith("(1 bad row skipped)")
+
+    def newest() -> int:
+        read = list(csv.DictReader(rejects.read_text().splitlines()))
+        return int(read[0]["raw"]) if read else 0
+
+    assert until(lambda: newest() > 2)
+    assert rounds() > 2
+    assert ended(process)[0] == ExitCode.INPUT
+
+
+def test_a_command_that_hangs_is_ended_within_a_generation(
+    start: Start, make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = make_server(generation_duration_s=1)
+    flag = tmp_path / "second"
+    command = f"test -e {flag} && exec sleep 60; touch {flag}; printf 'a,b\\n1,2\\n'"
+    process = start(
+        *("-s", zmq_url(server), "--every-generation", "--table", "t", "--run", command)
+    )
+    assert line(process).startswith("published t")
+    assert line(process).endswith("it took over 1 s and was ended")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("again", [(), ("--every", "60")])
+def test_what_the_command_started_does_not_outlive_us(
+    start: Start, server: Server, tmp_path: Path, number: int, again: tuple[str, ...]
+) -> None:
+    pids = tmp_path / "pids"
+    command = f"trap '' TERM; sleep 60 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"
+    process = start("-s", zmq_url(server), *again, "--table", "t", "--run", command)
+    assert until(pids.exists)
+    code, said = ended(process, number)
+    expected = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.OK}
+    assert code == (expected[number] if again and number in expected else _died_of(number))
+    assert said == ""
+    assert until(lambda: not any(_lives(int(pid)) for pid in pids.read_text().split()))
+
+
+def _died_of(number: int) -> int:
+    return ExitCode.INTERRUPTED if number == signal.SIGINT else -number
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_what_a_command_says_on_stderr_is_shown(server: Server) -> None:
+    ran = run_qasino(
+        *("publish", "-s", zmq_url(server), "--table", "t", "--run", "echo oh no >&2; exit 7")
+    )
+    assert ran.returncode == ExitCode.INPUT
+    assert ran.stderr == "oh no\nthe output of 'echo oh no >&2; exit 7': the command ended with 7\n"
+
+
+def test_a_command_killed_by_a_signal_is_said_to_be() -> None:
+    ran = run_qasino("publish", "--table", "t", "--run", "kill -9 $$")
+    assert ran.stderr == "the output of 'kill -9 $$': the command was killed by signal 9\n"
+
+
+def test_an_error_in_a_commands_output_names_the_command() -> None:
+    ran = run_qasino("publish", "--table", "t", "--run", "printf 'a,b\\n1\\n'")
+    assert ran.returncode == ExitCode.INPUT
+    assert ran.stderr.startswith("the output of \"printf 'a,b\\\\n1\\\\n'\":2: the row has 1 field")
+
+
+def test_df_itself_is_published(server: Server, wire: Wire) -> None:
+    ran = run_qasino("publish", "-s", zmq_url(server), "--table", "df", "--run", "df -P /")
+    assert ran.returncode == ExitCode.OK, ran.stderr
+    server.rotate()
+    assert wire.rows("select Mounted_on from df") == [["/"]]
+
+
+def test_an_interval_does_not_drift_and_leaves_out_what_it_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(round(seconds, 6))
+        now[0] += seconds
+
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", sleep)
+    interval: Any = Interval(10.0)
+    for work_s in (1, 9.5, 10.5, 35, 1):
+        now[0] += work_s
+        interval.wait()
+    # Rounds begin at 100, 110, 120, 130.5 (it was late), 165.5 (four were due, one is made up for).
+    assert slept == [9.0, 0.5, 0.0, 0.0, 3.5]
