@@ -15,6 +15,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
+
+import msgspec
 
 from qasino_cli.errors import InputRejected
 from qasino_cli.readers.columns import looks_like_columns, read_columns
@@ -22,6 +25,7 @@ from qasino_cli.readers.delimited import find_delimiter, read_delimited
 from qasino_cli.readers.draft import (
     BadPlace,
     Draft,
+    Faults,
     Inferred,
     Reading,
     Reject,
@@ -29,15 +33,15 @@ from qasino_cli.readers.draft import (
     Wanted,
 )
 from qasino_cli.readers.infer import typed_columns
-from qasino_cli.readers.json_forms import read_json, read_ndjson
+from qasino_cli.readers.json_forms import is_stream, read_json, read_ndjson
 from qasino_cli.readers.json_table import is_message, read_json_table
 from qasino_cli.readers.names import legal_names, table_name
 from qasino_cli.readers.openmetrics import looks_like_metrics, read_metrics
+from qasino_cli.readers.qasino_csv import read_qasino_csv
 from qasino_cli.readers.unpack import as_text, unpacked
-from qasino_server.csv_table import encode_rows, read_csv_table
 from qasino_server.errors import BadRequest
 from qasino_server.message import make_publication
-from qasino_server.table import check_tablename
+from qasino_server.table import TYPE_NAMES, check_tablename
 
 __all__ = [
     "FORMS",
@@ -55,7 +59,14 @@ __all__ = [
 STDIN = "-"
 FORMS = ("qasino-csv", "csv", "tsv", "json", "ndjson", "openmetrics", "columns")
 
-_QASINO_CSV = re.compile(r"1[ \t]*(,[^\r\n]*)?\r?\n[ \t]*\"?[A-Za-z_][A-Za-z0-9_]*\"?[ \t]*\r?\n")
+_LINE_2 = r"[ \t]*\"?[A-Za-z_][A-Za-z0-9_]*\"?[ \t]*\r?\n"
+_TYPES = r"[ \t]*\"?(?:" + "|".join(TYPE_NAMES) + r")\"?[ \t]*"
+_QASINO_CSV = re.compile(
+    rf"1[ \t]*(?:,[^\r\n]*)?\r?\n{_LINE_2}"
+    rf"|\d+[ \t]*(?:,[^\r\n]*)?\r?\n{_LINE_2}[^\r\n]+\r?\n{_TYPES}(?:,{_TYPES})*\r?\n",
+    re.IGNORECASE,
+)
+"""Version 1 and a table's name; or any version, where line 4 is all types."""
 
 
 def read_file(path: str) -> bytes:
@@ -87,21 +98,39 @@ def read_input(path: str, body: bytes, wanted: Wanted | None = None) -> Reading:
 
 
 def _read(path: str, body: bytes, wanted: Wanted) -> Reading:
+    if wanted.form is not None and wanted.form not in FORMS:
+        raise BadRequest(f"{wanted.form} is not a form; there are {', '.join(FORMS)}")
     body = unpacked(body)
-    if not body.strip():
+    if not body.removeprefix(b"\xef\xbb\xbf").strip():
         raise BadRequest("there is nothing in it")
-    if wanted.form in (None, "csv", "qasino-csv") and _is_qasino_csv(body, wanted.form):
-        return Reading(read_csv_table(body, wanted.identity), "qasino-csv")
-    text = as_text(body)
-    form = wanted.form or found_form(text)
+    faults = Faults(wanted.skip_bad_rows)
+    text = as_text(body, wanted.skip_bad_rows)
+    form = _form_of(text, wanted.form)
+    if form == "qasino-csv":
+        return _named(read_qasino_csv(text, wanted.identity, faults), wanted)
+    if form == "json":
+        text = as_text(body)  # one value: nothing in it can be passed over
     if form == "json" and is_message(text):
-        return Reading(read_json_table(body, wanted.identity), "json")
-    return _assembled(_drafted(text, form, wanted), path, form, wanted)
+        return _named(Reading(read_json_table(text.encode(), wanted.identity), "json"), wanted)
+    return _assembled(_drafted(text, form, faults), path, form, wanted, faults)
 
 
-def _is_qasino_csv(body: bytes, form: str | None) -> bool:
-    head = body[:4096].removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
-    return form == "qasino-csv" or _QASINO_CSV.match(head) is not None
+def _form_of(text: str, forced: str | None) -> str:
+    """The form that is forced, as far as it leaves no choice, else the one that is found."""
+    if forced in (None, "csv") and _QASINO_CSV.match(text):
+        return "qasino-csv"
+    if forced == "json" and text.lstrip()[:1] == "{" and is_stream(text):
+        return "ndjson"
+    return forced or found_form(text)
+
+
+def _named(reading: Reading, wanted: Wanted) -> Reading:
+    """A table that names itself, under the name that is wanted."""
+    if wanted.tablename is None:
+        return reading
+    tablename = check_tablename(wanted.tablename)
+    publication = msgspec.structs.replace(reading.publication, tablename=tablename)
+    return msgspec.structs.replace(reading, publication=publication)
 
 
 def found_form(text: str) -> str:
@@ -110,8 +139,7 @@ def found_form(text: str) -> str:
     if start == "[":
         return "json"
     if start == "{":
-        first, _, rest = text.strip().partition("\n")
-        return "ndjson" if first.rstrip().endswith("}") and rest.lstrip()[:1] == "{" else "json"
+        return "ndjson" if is_stream(text) else "json"
     if looks_like_metrics(text):
         return "openmetrics"
     delimiter = find_delimiter(text)
@@ -120,42 +148,47 @@ def found_form(text: str) -> str:
     return "columns" if looks_like_columns(text) else "csv"
 
 
-def _drafted(text: str, form: str, wanted: Wanted) -> Draft:
-    skip = wanted.skip_bad_rows
+def _drafted(text: str, form: str, faults: Faults) -> Draft:
     if form == "json":
-        return read_json(text)
+        return read_json(text, faults)
     if form == "ndjson":
-        return read_ndjson(text, skip)
+        return read_ndjson(text, faults)
     if form == "openmetrics":
-        return read_metrics(text, skip)
+        return read_metrics(text, faults)
     if form == "columns":
-        return read_columns(text, skip)
+        return read_columns(text, faults)
     if form == "tsv":
-        return read_delimited(text, "\t", skip)
-    if form == "csv":
-        return read_delimited(text, find_delimiter(text) or ",", skip)
-    raise BadRequest(f"{form} is not a form; there are {', '.join(FORMS)}")
+        return read_delimited(text, "\t", faults)
+    return read_delimited(text, find_delimiter(text) or ",", faults)
 
 
-def _assembled(draft: Draft, path: str, form: str, wanted: Wanted) -> Reading:
+def _assembled(draft: Draft, path: str, form: str, wanted: Wanted, faults: Faults) -> Reading:
     """A draft with legal names and types."""
     if not draft.headers:
         raise BadRequest("there are no columns in it")
-    names, renamed = legal_names(draft.headers, wanted.strict_names, draft.header_line)
+    names, renamed = legal_names(draft, wanted.strict_names)
     types = _types_by_name(wanted, draft.headers, names)
-    columns, rows, inferred = typed_columns(draft, names, types, wanted.skip_bad_rows)
+    tablename, notes = _tablename(path, wanted)
+    columns, rows_json, inferred = typed_columns(draft, names, types, faults)
     publication = make_publication(
         identity=wanted.identity,
-        tablename=_tablename(path, wanted),
+        tablename=tablename,
         columns=columns,
-        rows_json=encode_rows(rows),
+        rows_json=rows_json,
         descriptions=(),
         options={},
     )
-    return Reading(publication, form, tuple(renamed), tuple(inferred), tuple(draft.rejects))
+    return Reading(
+        publication,
+        form,
+        tuple(renamed),
+        tuple(inferred),
+        faults.rejects(),
+        (*draft.notes, *notes),
+    )
 
 
-def _types_by_name(wanted: Wanted, headers: list[str], names: list[str]) -> dict[str, str]:
+def _types_by_name(wanted: Wanted, headers: Sequence[str], names: list[str]) -> dict[str, str]:
     """--types by column name; a header may stand for its name. Raises BadRequest."""
     known = {name.lower(): name for name in names}
     known |= {header.lower(): name for header, name in zip(headers, names, strict=True)}
@@ -169,10 +202,20 @@ def _types_by_name(wanted: Wanted, headers: list[str], names: list[str]) -> dict
     return found
 
 
-def _tablename(path: str, wanted: Wanted) -> str:
+def _tablename(path: str, wanted: Wanted) -> tuple[str, list[str]]:
+    """--table, else a name made of the file's, with a note where it had to be mapped."""
     if wanted.tablename is not None:
-        return wanted.tablename
+        return check_tablename(wanted.tablename), []
     name = None if path == STDIN else table_name(path)
     if name is None:
         raise BadRequest("it names no table; give --table NAME")
-    return check_tablename(name)
+    try:
+        check_tablename(name)
+    except BadRequest as error:
+        raise BadRequest(f"{error.sentence}; give --table NAME") from None
+    stem = path.rpartition("/")[2]
+    if stem == name or stem.startswith(f"{name}."):
+        return name, []
+    if wanted.strict_names:
+        raise BadRequest(f"no table can be called as the file is; {name} could be: give --table")
+    return name, [f"the table is called {name}, after the file"]

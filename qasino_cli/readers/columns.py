@@ -1,87 +1,281 @@
 """What commands print in columns: `df -P`, `ps aux`, `ss`, `kubectl get`, `docker ps`, `free`.
 
-The header says how many columns there are. Where everything is two blanks apart (kubectl,
-docker) that is what separates; else blanks do, and the last column takes what is left of a
-line, as a command line does in `ps`. Two words that are one header are known by name.
+Columns are told by where they stand, not by counting words: a cell may be empty (PORTS of
+`docker ps`) or have blanks in it (RESTARTS of `kubectl get pods`: `1 (3d ago)`), and then every
+word after it would land one column off. A gutter is a place that is blank in all lines; what
+stands between two gutters is a column, or several where a long cell has pushed its neighbours
+over the gutter. Those are told by their words, and a line where that is not certain is a bad row.
+
+The last column takes what is left of a line, as a command line does in `ps`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace, Cell, Draft
+import msgspec
+
+from qasino_cli.readers.draft import BadPlace, Cell, Draft, Faults, Row
 
 _PHRASES = (
     "Mounted on", "Local Address:Port", "Peer Address:Port", "Local Address", "Foreign Address",
     "PID/Program name", "CONTAINER ID", "IMAGE ID", "NOMINATED NODE", "READINESS GATES",
-    "Use Ref", "Flags Type",
 )  # fmt: skip
-_WIDE = re.compile(r"\s{2,}")
+"""Headers of two words, where their cells may leave a gutter between these."""
+_GLUED = {"Peer Address:PortProcess": ("Peer Address:Port", "Process")}
+"""`ss` into a pipe leaves no blank there."""
+_TITLE = re.compile(r"Active (?:Internet|UNIX) |procs -")
+"""What `netstat` and `vmstat` print above their header."""
 _JOIN = "\ue000"  # not a blank, and in nobody's header
+_WORD = re.compile(r"\S+")
+_SAMPLE_CHARS = 65536
 
 
-def read_columns(text: str, skip_bad_rows: bool) -> Draft:
-    """Read aligned text. Raises BadPlace at the first row with too few columns."""
-    lines = [(n, line.expandtabs().rstrip()) for n, line in enumerate(text.splitlines(), 1)]
-    lines = [(n, line) for n, line in lines if line]
-    number, header = lines[0]
-    wide = _wide(header, [line for _, line in lines[1:]])
-    draft = Draft([], [], [], header_line=number, empty_is_null=True)
-    if wide:
-        draft.headers = _WIDE.split(header.strip())
-        draft.rows = [list(_WIDE.split(line.strip())) for _, line in lines[1:]]
-        draft.lines = [n for n, _ in lines[1:]]
-        return draft
-    spans = _header_spans(header, [line for _, line in lines[1:]])
-    draft.headers = [name for name, _ in spans]
-    for n, line in lines[1:]:
-        try:
-            draft.rows.append(_row(line, n, spans))
-            draft.lines.append(n)
-        except BadPlace as error:
-            if not skip_bad_rows:
-                raise
-            draft.rejects.append(error.reject())
-    return draft
+class _Line(msgspec.Struct, frozen=True):
+    number: int
+    begins: int
+    text: str
+
+
+class _Word(msgspec.Struct, frozen=True):
+    text: str
+    begins: int
+    ends: int
+
+
+class _Run(msgspec.Struct):
+    """What stands between two gutters, and the headers above it."""
+
+    begins: int
+    ends: int | None
+    """None in the last one: it takes the rest of the line."""
+    words: list[_Word]
+
+    def of(self, line: str) -> str:
+        return line[self.begins : self.ends]
 
 
 def looks_like_columns(text: str) -> bool:
-    """Whether a text has a header and rows of at least two words each."""
-    lines = [line for line in text[:65536].splitlines() if line.strip()]
-    if len(lines) < 2 or len(lines[0].split()) < 2:
+    """Whether a text has a header of words, blanks that align something, and rows like it."""
+    lines = [line.strip() for line in text[:_SAMPLE_CHARS].splitlines() if line.strip()]
+    if not lines or len(lines[0].split()) < 2 or not any("  " in line for line in lines):
         return False
+    if any(re.fullmatch(r"[-+.\d]+", word) for word in lines[0].split()):
+        return False  # no header at all
     return all(len(line.split()) >= 2 for line in lines[:-1])
 
 
-def _wide(header: str, rows: list[str]) -> bool:
-    """Whether two blanks separate, and always the same number of columns."""
-    columns = len(_WIDE.split(header.strip()))
-    if columns < 2 or (len(header.split()) == columns and not header.startswith(" ")):
-        single = all(len(row.split()) == columns for row in rows)
-        if single:
-            return False
-    return columns > 1 and all(len(_WIDE.split(row.strip())) == columns for row in rows)
+def read_columns(text: str, faults: Faults) -> Draft:
+    """Read aligned text. Raises BadPlace at the first row that cannot be divided."""
+    lines = [line for line in _lines(text) if faults.is_text(line.number, line.text)]
+    titles = [lines.pop(0).text] if len(lines) > 1 and _TITLE.match(lines[0].text) else []
+    if not lines:
+        raise BadPlace(1, "there is no header in it")
+    header, rows = lines[0], lines[1:]
+    runs = _runs(header.text, rows)
+    names = [word for run in runs for word in run.words]
+
+    def divided() -> Iterator[Row]:
+        for line in rows:
+            try:
+                yield line.number, line.begins, _divide(line, runs, len(names))
+            except BadPlace as error:
+                faults.bad_row(error)
+
+    by_offset = {line.begins: line.text for line in rows}
+    return Draft(
+        headers=[word.text for word in names],
+        rows=divided,
+        header_line=header.number,
+        header_columns=[word.begins + 1 for word in names],
+        raw=lambda at: by_offset[at],
+        notes=[f"passed over before the header: {title}" for title in titles],
+    )
 
 
-def _header_spans(header: str, rows: list[str]) -> list[tuple[str, int]]:
-    """Each header with the place it begins; an empty one where rows begin before the first."""
+def _lines(text: str) -> Iterator[_Line]:
+    begins = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield _Line(number, begins, line.expandtabs().rstrip())
+        begins += len(line) + 1
+
+
+# --- Gutters -----------------------------------------------------------------------------------
+
+
+def _runs(header: str, rows: Sequence[_Line]) -> list[_Run]:
+    """The columns, several in one where no gutter tells them apart."""
+    words = _header_words(header)
+    runs = _between_gutters(words, header, rows)
+    runs = _with_their_headers(runs, words)
+    return [_named(run, rows) for run in _without_second_words(runs, rows)]
+
+
+def _header_words(header: str) -> list[_Word]:
     joined = header
-    for phrase in _PHRASES:
+    for phrase in (*_GLUED, *_PHRASES):
         joined = joined.replace(phrase, phrase.replace(" ", _JOIN))
-    spans = [(m[0].replace(_JOIN, " "), m.start()) for m in re.finditer(r"\S+", joined)]
-    if header.startswith(" ") and any(not row.startswith(" ") for row in rows):
-        spans.insert(0, ("", 0))
-    return spans
+    words: list[_Word] = []
+    for found in _WORD.finditer(joined):
+        begins = found.start()
+        text = found[0].replace(_JOIN, " ")
+        for part in _GLUED.get(text, (text,)):
+            words.append(_Word(part, begins, begins + len(part)))
+            begins += len(part)
+    return words
 
 
-def _row(line: str, number: int, spans: list[tuple[str, int]]) -> list[Cell]:
-    cells: list[Cell] = list(line.split(None, len(spans) - 1))
-    missing = len(spans) - len(cells)
-    if missing and len(line) > spans[-missing][1] and missing < len(spans):
+def _between_gutters(words: list[_Word], header: str, rows: Sequence[_Line]) -> list[_Run]:
+    """From the last header on all is one column: only there do blanks not count."""
+    last = words[-1].begins
+    bits = 0
+    for line in rows:
+        bits |= _occupied(line.text, last)
+    filled = list(bits.to_bytes(last, "big")) if last else []
+    for word in words[:-1]:
+        filled[word.begins : word.ends] = [1] * (word.ends - word.begins)
+    runs: list[_Run] = []
+    for at, mark in enumerate([*filled, 1]):
+        if mark and (at == 0 or not filled[at - 1]):
+            runs.append(_Run(at, at, []))
+        if mark:
+            runs[-1].ends = at + 1
+    runs[-1].ends = None
+    return runs
+
+
+_MARKS = bytes(0 if code == 0x20 else 1 for code in range(256))
+
+
+def _occupied(line: str, length: int) -> int:
+    """A byte for each place of a line, 1 where it is not blank, as one number."""
+    places = line[:length].ljust(length).encode("latin-1", "replace").translate(_MARKS)
+    return int.from_bytes(places, "big")
+
+
+def _with_their_headers(runs: list[_Run], words: list[_Word]) -> list[_Run]:
+    """Each run with the words above it; one without any belongs to the run before it.
+
+    The first one may lack a header (`free`, whose rows begin with Mem: and Swap:).
+    """
+    kept: list[_Run] = []
+    for run in runs:
+        ends = run.ends if run.ends is not None else words[-1].ends
+        run.words = [word for word in words if word.begins < ends and word.ends > run.begins]
+        if run.words or not kept:
+            run.words = run.words or [_Word("", run.begins, ends)]
+            kept.append(run)
+        else:
+            kept[-1].ends = run.ends
+    for before, after in pairwise(kept):
+        before.ends = after.begins
+    return kept
+
+
+def _without_second_words(runs: list[_Run], rows: Sequence[_Line]) -> list[_Run]:
+    """A run that is empty in all rows, one blank after another: the second word of that one."""
+    kept = [runs[0]]
+    for run in runs[1:]:
+        before = kept[-1].words[-1]
+        beside = run.words[0].begins == before.ends + 1
+        if beside and rows and not any(run.of(line.text).strip() for line in rows):
+            kept[-1].words[-1] = _Word(
+                f"{before.text} {run.words[0].text}", before.begins, run.words[0].ends
+            )
+            kept[-1].words += run.words[1:]
+            kept[-1].ends = run.ends
+        else:
+            kept.append(run)
+    return kept
+
+
+def _named(run: _Run, rows: Sequence[_Line]) -> _Run:
+    """Words above cells of at most one word each are one header (`Local Address:Port`)."""
+    adjacent = all(b.begins == a.ends + 1 for a, b in pairwise(run.words))
+    if len(run.words) < 2 or not adjacent or any(" " in word.text for word in run.words):
+        return run  # a phrase is whole already
+    if rows and all(len(run.of(line.text).split()) <= 1 for line in rows):
+        text = " ".join(word.text for word in run.words)
+        run.words = [_Word(text, run.words[0].begins, run.words[-1].ends)]
+    return run
+
+
+# --- Rows --------------------------------------------------------------------------------------
+
+
+def _divide(line: _Line, runs: Sequence[_Run], columns: int) -> list[Cell]:
+    cells: list[Cell] = []
+    for run in runs:
+        part = run.of(line.text)
+        if len(run.words) == 1:
+            cells.append(part.strip() or None)
+        else:
+            cells += _shared(line, run, part)
+    if columns > 1 and not any(cells[1:]):
         raise BadPlace(
-            number,
-            f"the line has {len(cells)} columns, the header {len(spans)}",
-            raw=line,
-            remedy=f"-d csv reads it as one column; {SKIP_REMEDY}",
+            line.number,
+            f"the line has 1 column, the header {columns}",
+            len(line.text) + 1,
+            line.text,
         )
-    return [*cells, *[None] * missing]
+    return cells
+
+
+def _shared(line: _Line, run: _Run, part: str) -> list[Cell]:
+    """The cells of a run that several headers share."""
+    tokens = _tokens(part, run)
+    missing = len(run.words) - len(tokens)
+    without_last = (
+        run.ends is None
+        and missing == 1
+        and len(tokens) > 0
+        and tokens[-1].begins < run.words[-1].begins
+    )
+    if missing and not without_last:
+        return _under_headers(line, run, part)
+    for token, word in zip(tokens[1:], run.words[1:], strict=False):
+        # A long cell pushes others to the right, never to the left: a word that ends before
+        # its header begins is a second word of the cell before.
+        if token.ends <= word.begins:
+            raise _unclear(line, token)
+    return [token.text for token in tokens] + [None] * missing
+
+
+def _tokens(part: str, run: _Run) -> list[_Word]:
+    """The words of a line that may be cells; in the last run the last cell is all that is left."""
+    found = list(_WORD.finditer(part))
+    tokens = [_Word(f[0], run.begins + f.start(), run.begins + f.end()) for f in found]
+    last = len(run.words) - 1
+    if run.ends is None and len(tokens) > len(run.words):
+        rest = part[found[last].start() :]
+        tokens[last:] = [_Word(rest, tokens[last].begins, tokens[last].begins + len(rest))]
+    return tokens
+
+
+def _under_headers(line: _Line, run: _Run, part: str) -> list[Cell]:
+    """Cells by the header each word stands under: some are empty, or of several words."""
+    spans: list[tuple[int, int] | None] = [None] * len(run.words)
+    for found in _WORD.finditer(part):
+        token = _Word(found[0], run.begins + found.start(), run.begins + found.end())
+        under = [
+            n
+            for n, word in enumerate(run.words)
+            if token.begins < word.ends and token.ends > word.begins
+        ]
+        if len(under) != 1:
+            raise _unclear(line, token)
+        begins, _ = spans[under[0]] or (found.start(), 0)
+        spans[under[0]] = (begins, found.end())
+    return [None if span is None else part[slice(*span)] for span in spans]
+
+
+def _unclear(line: _Line, token: _Word) -> BadPlace:
+    return BadPlace(
+        line.number,
+        f"it cannot be told which column {token.text!r} belongs to",
+        token.begins + 1,
+        line.text,
+    )

@@ -1,89 +1,184 @@
 """CSV and its kin: fields between `,` tab `;` or `|`, the first record the header.
 
 Quotes are those of RFC 4180. A field that is empty is no value, one that is quoted and empty
-is an empty text, as PostgreSQL's COPY and our own writer have it; `csv.reader` cannot tell the
-two, so fields are found by a regular expression (2 s for 300,000 rows of 8, it 0.3 s). Our own
-TSV is told by its escapes: \\N is no value, \\t \\n \\r \\\\ stand for what they name.
+is an empty text, as PostgreSQL's COPY and our own writer have it. `csv.reader` cannot tell the
+two, so a record that has both is looked at again, field by field, by `_fields`, which also
+knows where in its line a field stands (all of 300,000 rows of 8 that way: 2 s, else 0.3 s).
+
+In TSV nothing is quoted: \\N is no value, \\t \\n \\r \\\\ stand for what they name. A text with a
+backslash before anything else escapes nothing (C:\\Users), and quotes are quotes where every
+header stands in them, or where only they make its rows alike: spreadsheets write such.
 """
 
 from __future__ import annotations
 
+import csv
 import re
+import sys
 from collections.abc import Iterator
 
-from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace, Cell, Draft
+import msgspec
+
+from qasino_cli.readers.draft import NOT_TEXT, BadPlace, Cell, Draft, Faults, Row
 from qasino_cli.readers.unpack import line_at, place
 
-DELIMITERS = {",": "a comma", "\t": "a tab", ";": "a semicolon", "|": "a bar"}
+csv.field_size_limit(sys.maxsize)  # the input is in memory as a whole already
+
+DELIMITERS = "\t,;|"
+"""A tab comes first: one in every line is no accident, a comma in every name may be."""
 SAMPLE_CHARS = 65536
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
+_OTHER_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\tnrN])")
+_NULL = re.compile(r"(?:^|\t)\\N(?:$|[\t\r\n])", re.MULTILINE)
+_PLAIN_HEADER = re.compile(r"[A-Za-z_][A-Za-z0-9_. %/-]*")
 
 
-def read_delimited(text: str, delimiter: str, skip_bad_rows: bool) -> Draft:
-    """Read a whole text. Raises BadPlace at the first bad row, unless those are skipped."""
-    records = _tsv(text) if delimiter == "\t" and _is_plain(text) else _csv(text, delimiter)
-    draft = Draft([], [], [], empty_is_null=delimiter != "\t", text=text)
-    try:
-        for offset, cells in records:
-            _take(draft, text, offset, cells, skip_bad_rows)
-    except BadPlace as error:  # an open quote: nothing after it can be told apart
-        if not skip_bad_rows or not draft.headers:
-            raise
-        draft.rejects.append(error.reject())
-    return draft
+class Dialect(msgspec.Struct, frozen=True):
+    """How the fields of one text are told apart."""
+
+    delimiter: str
+    quotes: bool = True
+    escapes: bool = False
 
 
-def _take(draft: Draft, text: str, offset: int, cells: list[Cell], skip_bad_rows: bool) -> None:
-    if not draft.headers:
-        draft.header_line = place(text, offset)[0]
-        draft.headers = [
-            (cell or "").strip() if isinstance(cell, str | None) else "" for cell in cells
-        ]
-    elif len(cells) == len(draft.headers):
-        draft.rows.append(cells)
-        draft.lines.append(offset)
-    else:
-        error = _ragged(text, offset, len(cells), len(draft.headers))
-        if not skip_bad_rows:
-            raise error
-        draft.rejects.append(error.reject())
+class _Record(msgspec.Struct):
+    line: int
+    begins: int
+    cells: list[Cell]
 
 
-def _ragged(text: str, offset: int, cells: int, columns: int) -> BadPlace:
-    line, _ = place(text, offset)
-    fields = "1 field" if cells == 1 else f"{cells} fields"
-    return BadPlace(
-        line,
-        f"the row has {fields}, the header {columns}",
-        raw=line_at(text, offset),
-        remedy=SKIP_REMEDY,
+def read_delimited(text: str, delimiter: str, faults: Faults) -> Draft:
+    """Read the header, and the rows when they are asked for. Raises BadPlace."""
+    dialect = _dialect(text, delimiter)
+    starts, comments = _skip_comments(text, dialect)
+    header = next(_records(text, starts, dialect, Faults(skip=False)), None)
+    if header is None:
+        raise BadPlace(1, "there is no header in it")
+    Faults(skip=False).is_text(header.line, line_at(text, header.begins))
+    begins = _begins(text, header.begins, dialect)
+    names = [(cell or "").strip() for cell in header.cells]
+    return Draft(
+        headers=names,
+        rows=lambda: _rows(text, starts, dialect, len(names), faults),
+        empty_is_text=_empty_is_text(text, dialect, begins, names),
+        header_line=header.line,
+        header_columns=[place(text, at)[1] for at in begins],
+        raw=lambda at: _raw(text, at, dialect),
+        column=lambda at, n: place(text, _begins(text, at, dialect)[n])[1],
+        notes=[f"passed over before the header: {comment}" for comment in comments],
     )
 
 
+def _dialect(text: str, delimiter: str) -> Dialect:
+    if delimiter != "\t":
+        return Dialect(delimiter)
+    return Dialect(delimiter, not _is_plain(text), _OTHER_ESCAPE.search(text) is None)
+
+
 def _is_plain(text: str) -> bool:
-    """Whether TSV is read without quotes: always, unless only quotes make its rows alike.
-
-    Tabs are escaped in TSV, not quoted (https://www.iana.org/assignments/media-types/text/
-    tab-separated-values); spreadsheets quote all the same.
-    """
-    if '"' not in text or len({len(cells) for _, cells in _tsv(text)}) <= 1:
+    """Whether tabs alone separate (https://www.iana.org/assignments/media-types/text/
+    tab-separated-values)."""
+    sample = sample_of(text)
+    if '"' not in sample:
         return True
-    try:
-        return len({len(cells) for _, cells in _csv(text, "\t")}) > 1
-    except BadPlace:
+    header = sample.lstrip("\r\n").split("\n", 1)[0].rstrip("\r").split("\t")
+    if all(_in_quotes(name) for name in header):
+        return False
+    plain = {len(line.split("\t")) for line in sample.split("\n") if line.strip("\r")}
+    if len(plain) <= 1:
         return True
+    widths, whole = _widths(sample, Dialect("\t"))
+    return not whole or len(set(widths)) > 1
 
 
-def _tsv(text: str) -> Iterator[tuple[int, list[Cell]]]:
+def _in_quotes(header: str) -> bool:
+    """Whether a header stands in quotes it does not need, as only those who quote all do."""
+    return (
+        len(header) > 2
+        and header[0] == header[-1] == '"'
+        and _PLAIN_HEADER.fullmatch(header[1:-1]) is not None
+    )
+
+
+def _empty_is_text(text: str, dialect: Dialect, begins: list[int], names: list[str]) -> bool:
+    """Whether an empty cell is said to be one: by quotes, unless all is quoted; beside a \\N."""
+    if not dialect.quotes:
+        return dialect.escapes and _NULL.search(text) is not None
+    return not all(
+        text.startswith('"', at) and _PLAIN_HEADER.fullmatch(name)
+        for at, name in zip(begins, names, strict=True)
+    )
+
+
+def _skip_comments(text: str, dialect: Dialect) -> tuple[int, list[str]]:
+    """Where the header begins, and the lines with # before it, which are narrower than it."""
+    at, comments = 0, []
+    while text.startswith("#", at) and (end := text.find("\n", at)) >= 0:
+        here = len(_split(text, at, dialect))
+        after = len(_split(text, end + 1, dialect)) if end + 1 < len(text) else 0
+        if not text.startswith("#", end + 1) and (here >= after):
+            break
+        comments.append(text[at:end].rstrip("\r"))
+        at = end + 1
+    return at, comments
+
+
+def _split(text: str, at: int, dialect: Dialect) -> list[str]:
+    return line_at(text, at).split(dialect.delimiter)
+
+
+def _rows(text: str, at: int, dialect: Dialect, columns: int, faults: Faults) -> Iterator[Row]:
+    """The rows after the header that are as wide as it."""
+    records = _records(text, at, dialect, faults)
+    next(records)
+    dirty = NOT_TEXT.search(text) is not None
+    for record in records:
+        if dirty and not faults.is_text(record.line, _raw(text, record.begins, dialect)):
+            continue
+        if len(record.cells) == columns:
+            yield record.line, record.begins, record.cells
+        else:
+            faults.bad_row(_ragged(text, record, dialect, columns))
+
+
+def _ragged(text: str, record: _Record, dialect: Dialect, columns: int) -> BadPlace:
+    """The fault of a row, at its first field too many, or where one is missing."""
+    width = len(record.cells)
+    fields = "1 field" if width == 1 else f"{width} fields"
+    raw = _raw(text, record.begins, dialect)
+    if width > columns:
+        line, column = place(text, _begins(text, record.begins, dialect)[columns])
+    else:
+        line, column = place(text, record.begins + len(raw))
+    reason = f"the row has {fields}, the header {columns}"
+    if line != record.line:
+        column = 1
+    return BadPlace(record.line, reason, column, raw)
+
+
+# --- Records -----------------------------------------------------------------------------------
+
+
+def _records(text: str, at: int, dialect: Dialect, faults: Faults) -> Iterator[_Record]:
+    """Every record that can be told apart, blank lines left out."""
+    if dialect.quotes:
+        return _csv_records(text, at, dialect, faults)
+    return _tsv_records(text, at, dialect)
+
+
+def _tsv_records(text: str, at: int, dialect: Dialect) -> Iterator[_Record]:
     """A line a row, nothing quoted."""
-    offset = 0
-    for line in text.split("\n"):
-        bare = line.removesuffix("\r")
-        if bare:
-            yield offset, [_unescaped(field) for field in bare.split("\t")]
-        offset += len(line) + 1
+    lines = _Lines(text, at)
+    for line in lines:
+        bare = line.rstrip("\n").removesuffix("\r")
+        if not bare:
+            continue
+        cells: list[Cell] = bare.split("\t")  # type: ignore[assignment]  # lists are invariant
+        if dialect.escapes and "\\" in bare:
+            cells = [_unescaped(cell or "") for cell in cells]
+        yield _Record(lines.number, lines.begins, cells)
 
 
 def _unescaped(field: str) -> Cell:
@@ -94,49 +189,146 @@ def _unescaped(field: str) -> Cell:
     return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[0]), field)
 
 
-def _csv(text: str, delimiter: str) -> Iterator[tuple[int, list[Cell]]]:
-    """Records with the offset each begins at; blank lines are none."""
-    d = re.escape(delimiter)
-    field = re.compile(rf'(?:"((?:[^"]|"")*)"|([^{d}\r\n]*))({d}|\r\n|\n|\r|\Z)')
-    at, begins, ends = 0, 0, len(text)
-    cells: list[Cell] = []
-    match = field.match
-    while at < ends or cells:
-        found = match(text, at)
-        if found is None or (found[1] is None and text.startswith('"', at)):
-            raise _bad_quote(text, at)
-        quoted, plain, after = found.groups()
-        cells.append(_Quoted(quoted.replace('""', '"')) if quoted is not None else plain or None)
-        at = found.end()
-        if after == delimiter:
+class _Lines:
+    """The lines of a text with their ends, and which one is at hand."""
+
+    def __init__(self, text: str, at: int) -> None:
+        self._text = text
+        self.next_begins = at
+        self.begins = at
+        self.number = text.count("\n", 0, at)
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        self.begins = self.next_begins
+        end = self._text.find("\n", self.begins) + 1 or len(self._text)
+        if end == self.begins:
+            raise StopIteration
+        self.next_begins = end
+        self.number += 1
+        return self._text[self.begins : end]
+
+    def back_to(self, begins: int, number: int) -> None:
+        """Go on after the line of that number, which begins there."""
+        self.next_begins = self._text.find("\n", begins) + 1 or len(self._text)
+        self.number = number
+
+
+def _csv_records(text: str, at: int, dialect: Dialect, faults: Faults) -> Iterator[_Record]:
+    """After a record with a bad quote the next line is tried, so that no row is lost unseen."""
+    lines = _Lines(text, at)
+    quoted_empty = text.find('""', at) >= 0
+    reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+    while True:
+        begins, number = lines.next_begins, lines.number + 1
+        try:
+            found = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            faults.bad_row(_bad_quote(text, begins, number, dialect))
+            lines.back_to(begins, number)
+            reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
             continue
-        if len(cells) > 1 or cells[0] is not None:
-            yield begins, cells
-        cells, begins = [], at
+        if not found:
+            continue
+        cells: list[Cell] = found  # type: ignore[assignment]  # lists are invariant
+        if "" in found:
+            if quoted_empty and '""' in text[begins : lines.next_begins]:
+                cells = [value for _, value in _fields(text, begins, dialect)]
+            else:
+                cells = [cell or None for cell in found]
+        yield _Record(number, begins, cells)
 
 
-class _Quoted(str):
-    """A field that stood in quotes: text, even if it is empty."""
+def _fields(text: str, begins: int, dialect: Dialect) -> Iterator[tuple[int, Cell]]:
+    """The fields of one record: where each begins, and what it holds.
 
-    __slots__ = ()
+    Raises BadPlace at a quote that is not closed, or that has something after it.
+    """
+    d = re.escape(dialect.delimiter)
+    quoted = r'"((?:[^"]|"")*)"|' if dialect.quotes else "(?!)()|"
+    match = re.compile(rf"(?:{quoted}([^{d}\r\n]*))({d}|\r?\n|\Z)").match
+    at = begins
+    while True:
+        found = match(text, at)
+        if found is None or (dialect.quotes and found[1] is None and text.startswith('"', at)):
+            raise _bad_field(text, at)
+        yield at, found[2] or None if found[1] is None else found[1].replace('""', '"')
+        if found[3] != dialect.delimiter:
+            return
+        at = found.end()
 
 
-def _bad_quote(text: str, at: int) -> BadPlace:
+def _begins(text: str, begins: int, dialect: Dialect) -> list[int]:
+    """Where each field of a record begins."""
+    return [at for at, _ in _fields(text, begins, dialect)]
+
+
+def _raw(text: str, begins: int, dialect: Dialect) -> str:
+    """A whole record as it stands, without its line end."""
+    try:
+        *_, (last, _) = _fields(text, begins, dialect)
+    except BadPlace:
+        return line_at(text, begins)
+    ends = last
+    if dialect.quotes and text.startswith('"', last):
+        found = re.compile(r'"(?:[^"]|"")*"').match(text, last)
+        ends = found.end() if found else last
+    stop = text.find("\n", ends)
+    return text[begins : len(text) if stop < 0 else stop].rstrip("\r")
+
+
+def _bad_quote(text: str, begins: int, number: int, dialect: Dialect) -> BadPlace:
+    """What `csv.reader` refused, with its place; a reject of one line, whatever it swallowed."""
+    raw = line_at(text, begins)
+    try:
+        for _ in _fields(text, begins, dialect):
+            pass
+    except BadPlace as error:
+        column = error.column if error.line == place(text, begins)[0] else None
+        return BadPlace(number, error.reason, column, raw)
+    return BadPlace(number, "a carriage return stands within a field that has no quotes", None, raw)
+
+
+def _bad_field(text: str, at: int) -> BadPlace:
     line, column = place(text, at)
+    if not text.startswith('"', at):
+        stop = re.compile(r"[\r\n]").search(text, at)
+        column += (stop.start() if stop else at) - at
+        reason = "a carriage return stands within a field that has no quotes"
+        return BadPlace(line, reason, column, line_at(text, at))
     closing = re.compile(r'"(?:[^"]|"")*"').match(text, at)
     if closing is None:
         reason = "the quote that opens here is never closed"
+    elif "\n" in closing[0]:
+        last, _ = place(text, closing.end())
+        reason = f"the quote that opens here is closed on line {last}, within a field"
     else:
         line, column = place(text, closing.end())
         reason = 'after the closing quote there is more text; a quote inside is written ""'
-    return BadPlace(line, reason, column, line_at(text, at), SKIP_REMEDY)
+    return BadPlace(line, reason, column, line_at(text, at))
+
+
+# --- Which delimiter ---------------------------------------------------------------------------
+
+
+def sample_of(text: str) -> str:
+    """The first lines of a text, enough to tell its form by."""
+    if len(text) <= SAMPLE_CHARS:
+        return text
+    return text[: text.rfind("\n", 0, SAMPLE_CHARS) + 1] or text[:SAMPLE_CHARS]
 
 
 def find_delimiter(text: str) -> str | None:
-    """The delimiter that splits the first records alike; None where none does."""
-    sample = text[:SAMPLE_CHARS]
-    if len(text) > SAMPLE_CHARS:
-        sample = sample[: sample.rfind("\n") + 1] or sample
+    """The delimiter that splits the first records alike; None where none does.
+
+    The one most records agree on, then the one that makes most columns. Where the header has
+    one that half of the records do not follow it is still the delimiter, and they are ragged.
+    """
+    sample = sample_of(text)
     best, best_score = None, (0.0, 0)
     for delimiter in DELIMITERS:
         score = _score(sample, delimiter)
@@ -147,16 +339,19 @@ def find_delimiter(text: str) -> str | None:
 
 def _score(sample: str, delimiter: str) -> tuple[float, int]:
     """How many of the records are as wide as the header, and how wide that is."""
-    first = sample.lstrip("\r\n").split("\n", 1)[0]
-    if delimiter not in first:
-        return 0.0, 0
-    widths: list[int] = []
-    try:
-        for _, cells in _csv(sample, delimiter):
-            widths.append(len(cells))
-    except BadPlace:
-        pass  # an open quote, or the sample's end in a quoted field
+    dialect = _dialect(sample, delimiter)
+    at, _ = _skip_comments(sample, dialect)
+    widths, _ = _widths(sample[at:], dialect)
     if not widths or widths[0] < 2:
         return 0.0, 0
-    share = widths.count(widths[0]) / len(widths)
-    return (round(share, 1), widths[0]) if share > 0.5 or len(widths) <= 3 else (0.0, 0)
+    alike = round(widths.count(widths[0]) / len(widths), 1)
+    if alike == 1.0 and delimiter == "\t":
+        return 2.0, widths[0]
+    return alike, widths[0]
+
+
+def _widths(sample: str, dialect: Dialect) -> tuple[list[int], bool]:
+    """How many fields each record has, and whether all of them could be read."""
+    faults = Faults(skip=True)
+    widths = [len(record.cells) for record in _records(sample, 0, dialect, faults)]
+    return widths, not faults.rejects()

@@ -1,167 +1,363 @@
-"""Columns of cells -> their types, their values, and why. Nothing is lost.
+"""Columns of cells -> their types, the JSON of their rows, and why. Nothing is lost.
 
-A column of text becomes numbers only if every cell could be written back as it was, in a sense
-a person would agree with:
-- INTEGER: whole numbers of 64 bits without leading zeros or a plus sign;
-- REAL: decimal numbers of up to 15 digits, where no two different cells become the same value
-  (1.1 and 1.10 are one number, but two versions);
-- everything else stays TEXT: `007`, telephone numbers, 20-digit ids, mixed columns.
+A column of text becomes numbers only if each cell could be written back as a person wrote it:
+
+INTEGER  whole numbers of 64 bits: no leading zeros, no plus sign, no -0
+REAL     decimal numbers that a double tells apart from all others of as many digits (15 always,
+         16 and 17 where they are how a double is written), in columns where either all have the
+         same number of decimals (12.50 and 3.00) or none is padded with zeros (2.0, 12.25, 3).
+         1.9 and 1.10 stay text: they may be versions. So does 1.10 in a column of that name
+         and 1e5 (a hash?); 1.5e+20 and 1e-07 are how programs write numbers.
+TEXT     everything else: 007, telephone numbers, 20-digit ids, NaN, mixed columns
+
+What is sent is the cell's own text in either case, so not even 12.50 is rewritten on the way.
 JSON values keep their own type; numbers and text in one column make it TEXT.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from json.encoder import encode_basestring
+from typing import Protocol
 
 import msgspec
 
-from qasino_cli.readers.draft import BadPlace, Cell, Draft, Inferred, Typed
-from qasino_server.errors import BadRequest
+from qasino_cli.readers.draft import BadPlace, Cell, Draft, Faults, Inferred, Row
 from qasino_server.table import Columns, check_columns, shown
 
-_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,18})")
-_DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
-_ZEROS = re.compile(r"[-+]?0\d+")
-_MAX = (1 << 63) - 1
-_EXACT = 1 << 53
-"""A double holds every whole number up to that."""
+_BATCH_ROWS = 4096
+_SHORT_WHOLE = re.compile(r"(?:0|-?[1-9][0-9]{0,14})?")
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?)[0-9]{1,4})?")
+_ZEROS = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?")
+_VERSIONS = re.compile(r"version|(?:^|_)(?:ver|release|rev|revision)(?:_|$)", re.I)
+_MIN, _MAX = -(1 << 63), (1 << 63) - 1
+_EXACT_DIGITS = 15
+"""So many digits a double always keeps."""
+_EXACT_INTEGER = 1 << 53
 TYPES_REMEDY = "--types {}=text keeps it as it is"
 
 
 class Guess(msgspec.Struct, frozen=True):
-    """What a column is taken to be."""
+    """What a column is taken to be, and why."""
 
     type: str
     why: str
-    values: list[Any]
+
+
+class Guesser(Protocol):
+    """Looks at all cells of a column, batch by batch, and then says what it is."""
+
+    def look(self, cells: Sequence[Cell], first_row: int) -> None:
+        """Take these cells into account; rows are counted from 1."""
+
+    def guess(self) -> Guess:
+        """The type of what was seen."""
+
+
+Encode = Callable[[Sequence[Cell]], list[str]]
+"""The cells of a column -> the JSON of each."""
+
+
+class Misfit(Exception):
+    """A cell that is not of the type that --types says."""
 
 
 def typed_columns(
-    draft: Draft, names: list[str], wanted: dict[str, str], skip_bad_rows: bool
-) -> tuple[Columns, list[list[Any]], list[Inferred]]:
-    """The columns, the rows as values, and why. Raises BadPlace.
+    draft: Draft, names: list[str], wanted: dict[str, str], faults: Faults
+) -> tuple[Columns, str, list[Inferred]]:
+    """The columns, the JSON of the rows, and why. Raises BadPlace.
 
-    `wanted` has types by column name, in lower case. With `skip_bad_rows` a row with a cell
-    that does not fit its wanted type is put among the draft's rejects.
+    `wanted` has types by column name, in lower case.
     """
-    if skip_bad_rows:
-        _drop_misfits(draft, names, wanted)
-    guesses = []
-    for n, name in enumerate(names):
-        cells = [row[n] for row in draft.rows]
-        wish = wanted.get(name.lower())
-        guesses.append(
-            guess(cells, draft.empty_is_null)
-            if wish is None
-            else _as_wished(draft, n, name, cells, wish)
-        )
+    wishes = {
+        n: check_type(name, wanted[name.lower()])
+        for n, name in enumerate(names)
+        if name.lower() in wanted
+    }
+    guesses = _guesses(draft, names, wishes, faults)
     columns = check_columns(tuple(names), tuple(g.type for g in guesses))
-    rows = [list(row) for row in zip(*(g.values for g in guesses), strict=True)]
+    encoders = [
+        _wished_encoder(column.type, draft.typed)
+        if n in wishes
+        else _encoder(column.type, draft.typed)
+        for n, column in enumerate(columns)
+    ]
     inferred = [
         Inferred(column.name, column.type, g.why)
         for column, g in zip(columns, guesses, strict=True)
     ]
-    return columns, rows, inferred
+    return columns, _rows_json(_fitting(draft, names, wishes, faults), encoders), inferred
 
 
-def guess(cells: list[Cell], empty_is_null: bool) -> Guess:
-    """The type of a column of cells."""
-    if any(isinstance(cell, Typed) for cell in cells):
-        return _of_typed(cells)
-    texts = [cell for cell in cells if isinstance(cell, str) and cell != ""]
-    return _whole(cells, texts) or _decimal(cells, texts) or _text(cells, texts, empty_is_null)
+def _guesses(draft: Draft, names: list[str], wishes: dict[int, str], faults: Faults) -> list[Guess]:
+    if draft.types:
+        return [
+            Guess(wishes[n], "as --types says") if n in wishes else Guess(*known)
+            for n, known in enumerate(draft.types)
+        ]
+    guessers: dict[int, Guesser] = {
+        n: _JsonColumn() if draft.typed else _TextColumn(name, draft.empty_is_text)
+        for n, name in enumerate(names)
+        if n not in wishes
+    }
+    seen = 0
+    for batch in _fitting(draft, names, wishes, faults):
+        columns = list(zip(*batch, strict=True))
+        for n, guesser in guessers.items():
+            guesser.look(columns[n], seen + 1)
+        seen += len(batch)
+    return [
+        guessers[n].guess() if n in guessers else Guess(wishes[n], "as --types says")
+        for n in range(len(names))
+    ]
 
 
-def _whole(cells: list[Cell], texts: list[str]) -> Guess | None:
-    if not texts or not all(map(_WHOLE.fullmatch, texts)):
-        return None
-    values = [int(cell) if cell else None for cell in cells]  # type: ignore[arg-type]  # all text
-    if any(abs(v) > _MAX for v in values if v is not None) or "-0" in texts:
-        return None
-    return Guess("integer", _all(texts, "whole numbers"), values)
+def _rows_json(batches: Iterator[list[list[Cell]]], encoders: Sequence[Encode]) -> str:
+    parts: list[str] = []
+    for batch in batches:
+        columns = zip(*batch, strict=True)
+        encoded = [encode(cells) for encode, cells in zip(encoders, columns, strict=True)]
+        parts.append("],[".join(map(",".join, zip(*encoded, strict=True))))
+    return f"[[{'],['.join(parts)}]]" if parts else "[]"
 
 
-def _decimal(cells: list[Cell], texts: list[str]) -> Guess | None:
-    if not texts or not all(map(_DECIMAL.fullmatch, texts)) or _loss(texts) is not None:
-        return None
-    values = [float(cell) if cell else None for cell in cells]  # type: ignore[arg-type]  # all text
-    return Guess("real", _all(texts, "numbers"), values)
+def _fitting(
+    draft: Draft, names: list[str], wishes: dict[int, str], faults: Faults
+) -> Iterator[list[list[Cell]]]:
+    """The cells of all rows, in batches, without those that --types has no use for."""
+    rows = draft.rows()
+    while batch := list(islice(rows, _BATCH_ROWS)):
+        if wishes:
+            batch = [row for row in batch if _fits(draft, names, wishes, faults, row)]
+        if batch:
+            yield [cells for _, _, cells in batch]
 
 
-def _loss(texts: list[str]) -> str | None:
-    """Why decimal numbers would not come back as they were."""
-    seen: dict[float, str] = {}
-    for text in dict.fromkeys(texts):
-        digits = re.split("[eE]", text)[0].lstrip("-").replace(".", "").lstrip("0")
-        value = float(text)
-        if len(digits) > 15 or value in (float("inf"), float("-inf")):
-            return f"{shown(text)} has more digits than a number keeps"
-        if text.startswith("-") and value == 0:
-            return f"{shown(text)} would lose its sign"
-        other = seen.setdefault(value, text)
-        if other != text:
-            return f"{shown(other)} and {shown(text)} would be the same number"
-    return None
+def _fits(draft: Draft, names: list[str], wishes: dict[int, str], faults: Faults, row: Row) -> bool:
+    line, begins, cells = row
+    for n, kind in wishes.items():
+        try:
+            _wished(cells[n], kind, draft.typed)
+        except Misfit as error:
+            reason = f"column {names[n]}: {error} is no {kind}"
+            place = draft.column(begins, n)
+            remedy = TYPES_REMEDY.format(names[n])
+            faults.bad_row(BadPlace(line, reason, place, draft.raw(begins), remedy), begins)
+            return False
+    return True
 
 
-def _text(cells: list[Cell], texts: list[str], empty_is_null: bool) -> Guess:
-    values: list[Any] = []
-    for cell in cells:
-        plain = None if cell is None else str(cell)
-        values.append(plain)
-    return Guess("text", _why_text(texts), values)
+# --- Text --------------------------------------------------------------------------------------
 
 
-def _why_text(texts: list[str]) -> str:
-    """The first cell that is no number, or why those that are were not taken for some."""
-    if not texts:
-        return "it is empty"
-    for text in texts:
-        if _ZEROS.fullmatch(text):
-            return f"{shown(text)} has a leading zero"
-        if not _DECIMAL.fullmatch(text):
-            return f"{shown(text, 40)} is no number"
-    return _loss(texts) or "a number is larger than 64 bits"
+class _TextColumn:
+    """Whether cells without a type are numbers."""
+
+    def __init__(self, name: str, empty_is_text: bool) -> None:
+        self._versions = _VERSIONS.search(name) is not None
+        self._empty_is_text = empty_is_text
+        self._kind = "INTEGER"
+        self._why_text = ""
+        self._filled = 0
+        self._empty: str | None = None
+        """Why it is text if it holds anything at all: an empty text stands among its cells."""
+        self._decimals: set[int] = set()
+        self._padded: tuple[int, str] | None = None
+        """The first cell with zeros at its end that say something, and its row."""
+
+    def look(self, cells: Sequence[Cell], first_row: int) -> None:
+        if self._kind == "TEXT":
+            return
+        texts = [cell or "" for cell in cells]
+        self._filled += len(texts) - texts.count("")
+        if self._empty_is_text and self._empty is None and "" in cells:
+            self._empty = f"row {first_row + cells.index('')}: an empty text is no number"
+        if self._kind == "INTEGER" and all(map(_SHORT_WHOLE.fullmatch, texts)):
+            return
+        for cell in dict.fromkeys(texts):
+            if cell and not self._take(cell, texts, first_row):
+                return
+
+    def _take(self, cell: str, texts: list[str], first_row: int) -> bool:
+        """Take one cell into account; False once the column can only be text."""
+        fault = "" if _is_whole(cell) else self._decimal_fault(cell)
+        if not fault and self._kind == "INTEGER" and not _is_whole(cell):
+            self._kind = "REAL"
+        if fault:
+            self._kind = "TEXT"
+            self._why_text = f"row {first_row + texts.index(cell)}: {fault}"
+            return False
+        if "." in cell:
+            self._note_decimals(cell, texts, first_row)
+        return True
+
+    def _decimal_fault(self, cell: str) -> str:
+        """Why a cell is no number, '' if it is one."""
+        found = _DECIMAL.fullmatch(cell)
+        if found is None:
+            return _shape_fault(cell)
+        if cell == "-0":
+            return "'-0' would lose its sign"
+        if not _is_kept(cell):
+            return f"{shown(cell, 40)} has more digits than a number keeps"
+        if found[2] is None and "e" in cell.lower() and not found[3]:
+            return f"{shown(cell)} may be no number: one would have a point or a signed exponent"
+        return f"{shown(cell)} is a version, by its column's name" if self._versions else ""
+
+    def _note_decimals(self, cell: str, texts: list[str], first_row: int) -> None:
+        decimals = re.split("[.eE]", cell)[1]
+        self._decimals.add(len(decimals))
+        if self._padded is None and len(decimals) > 1 and decimals.endswith("0"):
+            self._padded = (first_row + texts.index(cell), cell)
+
+    def guess(self) -> Guess:
+        if self._kind == "TEXT":
+            return Guess("TEXT", self._why_text)
+        if not self._filled:
+            return Guess("TEXT", "it is empty")
+        if self._empty is not None:
+            return Guess("TEXT", self._empty)
+        if self._padded is not None and len(self._decimals) > 1:
+            row, cell = self._padded
+            return Guess("TEXT", f"row {row}: {shown(cell)} beside cells with other decimals")
+        what = "whole number" if self._kind == "INTEGER" else "number"
+        return Guess(self._kind, _all(self._filled, what))
 
 
-def _all(texts: list[str], what: str) -> str:
-    return f"all {len(texts)} cells are {what}" if len(texts) > 1 else f"its cell is a {what[:-1]}"
+def _is_whole(cell: str) -> bool:
+    return _WHOLE.fullmatch(cell) is not None and _MIN <= int(cell) <= _MAX
+
+
+def _shape_fault(cell: str) -> str:
+    if _ZEROS.fullmatch(cell):
+        return f"{shown(cell, 40)} has a leading zero"
+    if cell != cell.strip() and _DECIMAL.fullmatch(cell.strip()):
+        return f"{shown(cell, 40)} has blanks around it"
+    return f"{shown(cell, 40)} is no number"
+
+
+def _is_kept(cell: str) -> bool:
+    """Whether a double keeps the digits of a decimal number."""
+    value = float(cell)
+    digits = _digits(cell)
+    if math.isinf(value) or (value == 0) != (digits == ""):
+        return False
+    if value == 0:
+        return True  # -0.00 too: so programs print a small number
+    if len(digits) <= _EXACT_DIGITS and abs(value) > 1e-300:
+        return True
+    return digits in (_digits(repr(value)), _digits(f"{value:.17g}")) or _is_sqlites(cell, value)
+
+
+def _digits(number: str) -> str:
+    """The digits that count."""
+    return re.split("[eE]", number)[0].replace(".", "").lstrip("-0").rstrip("0")
+
+
+def _is_sqlites(cell: str, value: float) -> bool:
+    """Whether it is how our own answers have this number."""
+    from qasino_server.real import real_text  # 3 ms, for what hardly any cell needs
+
+    return cell == real_text(value)
+
+
+def _all(count: int, what: str) -> str:
+    return f"all {count} cells are {what}s" if count > 1 else f"its cell is a {what}"
 
 
 # --- JSON --------------------------------------------------------------------------------------
 
-
-def _of_typed(cells: list[Cell]) -> Guess:
-    """Values that came with a type."""
-    values = [cell.value if isinstance(cell, Typed) else cell for cell in cells]
-    kinds = {type(value) for value in values if value is not None}
-    whole = [v for v in values if isinstance(v, int)]
-    if kinds <= {int, bool} and all(abs(v) <= _MAX for v in whole):
-        return Guess("integer", "all are whole numbers", [_bare(v) for v in values])
-    if kinds <= {int, bool, float} and all(abs(v) <= _EXACT for v in whole):
-        return Guess("real", "all are numbers", [None if v is None else float(v) for v in values])
-    why = "all are text" if kinds == {str} else "text and other values are mixed"
-    if not kinds & {str}:
-        nested = kinds & {dict, list}
-        why = "arrays and objects are kept as JSON" if nested else "a number is over 64 bits"
-    return Guess("text", why, [_as_text(value) for value in values])
+_KINDS = {'"': "text", "t": "bool", "f": "bool", "{": "nested", "[": "nested"}
 
 
-def _bare(value: Any) -> Any:
-    return int(value) if isinstance(value, bool) else value
+class _JsonColumn:
+    """What the values of a column have in common; cells are their JSON."""
+
+    def __init__(self) -> None:
+        self._kinds: set[str] = set()
+        self._lossy: str | None = None
+        self._wide = False
+
+    def look(self, cells: Sequence[Cell], first_row: int) -> None:
+        firsts = {cell[0] for cell in cells if cell is not None}
+        self._kinds |= {_KINDS.get(first, "number") for first in firsts}
+        if "number" in self._kinds and self._lossy is None:
+            for cell in dict.fromkeys(cells):
+                if cell is not None and cell[0] not in _KINDS:
+                    self._take(cell)
+
+    def _take(self, cell: str) -> None:
+        if _SHORT_WHOLE.fullmatch(cell):
+            return
+        if _is_whole(cell):
+            self._wide |= abs(int(cell)) > _EXACT_INTEGER
+            return
+        self._kinds.add("real")
+        if not _json_kept(cell):
+            self._lossy = cell
+
+    def guess(self) -> Guess:
+        kinds = self._kinds
+        if not kinds:
+            return Guess("TEXT", "no row has a value")
+        if kinds == {"text"}:
+            return Guess("TEXT", "all are text")
+        if kinds == {"nested"}:
+            return Guess("TEXT", "arrays and objects are kept as their JSON")
+        if kinds & {"text", "nested"}:
+            return Guess("TEXT", "text and other values are mixed")
+        if self._lossy is not None:
+            return Guess("TEXT", f"{shown(self._lossy, 40)} has more digits than a number keeps")
+        if "real" not in kinds:
+            return Guess("INTEGER", "all are whole numbers" if "number" in kinds else "true is 1")
+        if self._wide:
+            return Guess("TEXT", "whole numbers beside decimal ones would lose digits")
+        return Guess("REAL", "all are numbers")
 
 
-def _as_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return msgspec.json.encode(value).decode()
+def _json_kept(cell: str) -> bool:
+    """Whether a double is as good as this JSON number."""
+    value = float(cell)
+    return (value == 0 and not _digits(cell)) or _is_kept(cell)
+
+
+# --- Cells -> JSON -----------------------------------------------------------------------------
+
+
+def _encoder(kind: str, typed: bool) -> Encode:
+    """How the cells of a column are sent once its type is known."""
+    if typed:
+        return _typed_text if kind == "TEXT" else _typed_numbers
+    return _texts if kind == "TEXT" else _numbers
+
+
+def _numbers(cells: Sequence[Cell]) -> list[str]:
+    return [cell or "null" for cell in cells]
+
+
+def _texts(cells: Sequence[Cell]) -> list[str]:
+    return ["null" if cell is None else encode_basestring(cell) for cell in cells]
+
+
+_BOOLS = {"true": "1", "false": "0"}
+
+
+def _typed_numbers(cells: Sequence[Cell]) -> list[str]:
+    return ["null" if cell is None else _BOOLS.get(cell, cell) for cell in cells]
+
+
+def _typed_text(cells: Sequence[Cell]) -> list[str]:
+    return [
+        "null" if cell is None else cell if cell[0] == '"' else encode_basestring(cell)
+        for cell in cells
+    ]
 
 
 # --- Types that are told -----------------------------------------------------------------------
-
-_READ: dict[str, Callable[[str], Any]] = {"TEXT": str, "INTEGER": int, "REAL": float}
 
 
 def check_type(name: str, wish: str) -> str:
@@ -169,63 +365,41 @@ def check_type(name: str, wish: str) -> str:
     return check_columns((name,), (wish,))[0].type
 
 
-def _as_wished(draft: Draft, n: int, name: str, cells: list[Cell], wish: str) -> Guess:
-    kind = check_type(name, wish)
-    values = []
-    for row, cell in enumerate(cells):
-        try:
-            values.append(_converted(cell, kind))
-        except (ValueError, OverflowError):
-            raise _misfit(draft, row, name, cell, kind) from None
-    return Guess(kind.lower(), "as --types says", values)
+def _wished_encoder(kind: str, typed: bool) -> Encode:
+    return lambda cells: [_wished(cell, kind, typed) for cell in cells]
 
 
-def _converted(cell: Cell, kind: str) -> Any:
-    value = cell.value if isinstance(cell, Typed) else cell
-    if kind == "TEXT" or value is None:
-        return _as_text(value)
-    if value == "":
-        return None
-    if isinstance(value, str):
-        if "_" in value or value.strip().lower().lstrip("+-") == "nan":
-            raise ValueError("no number in SQL")
-        return _READ[kind](value.strip())
-    if isinstance(value, dict | list) or (kind == "INTEGER" and value != int(value)):
-        raise ValueError("no whole number")
-    return _READ[kind](value)
+def _wished(cell: Cell, kind: str, typed: bool) -> str:
+    """The JSON of a cell as the type that is told. Raises Misfit."""
+    if cell is None:
+        return "null"
+    if kind == "TEXT":
+        return (_typed_text if typed else _texts)((cell,))[0]
+    text = _bare(cell) if typed else cell
+    if not text.strip():
+        return "null"
+    try:
+        return _wished_integer(text) if kind == "INTEGER" else _wished_real(text)
+    except (ValueError, OverflowError):
+        raise Misfit(shown(text, 80)) from None
 
 
-def _misfit(draft: Draft, row: int, name: str, cell: Cell, kind: str) -> BadPlace:
-    value = cell.value if isinstance(cell, Typed) else cell
-    return BadPlace(
-        draft.line_of(row),
-        f"column {name}: {shown(value)} is no {kind}",
-        raw=draft.raw_of(row),
-        remedy=TYPES_REMEDY.format(name),
-    )
+def _bare(cell: str) -> str:
+    """A JSON value as the text it would be in a file."""
+    return msgspec.json.decode(cell, type=str) if cell[0] == '"' else _BOOLS.get(cell, cell)
 
 
-def _drop_misfits(draft: Draft, names: list[str], wanted: dict[str, str]) -> None:
-    """Rows with a cell that does not fit go to the rejects."""
-    kinds = [
-        (n, name, wanted[name.lower()]) for n, name in enumerate(names) if name.lower() in wanted
-    ]
-    kept: list[int] = []
-    for row, cells in enumerate(draft.rows):
-        bad = None
-        for n, name, wish in kinds:
-            kind = check_type(name, wish)
-            try:
-                _converted(cells[n], kind)
-            except (ValueError, OverflowError):
-                bad = _misfit(draft, row, name, cells[n], kind)
-                break
-        if bad is None:
-            kept.append(row)
-        else:
-            draft.rejects.append(bad.reject())
-    draft.rows = [draft.rows[row] for row in kept]
-    draft.lines = [draft.lines[row] for row in kept]
+def _wished_integer(text: str) -> str:
+    value = int(text)
+    if "_" in text or not _MIN <= value <= _MAX:
+        raise ValueError("no number of 64 bits")
+    return str(value)
 
 
-__all__ = ["BadRequest", "Guess", "check_type", "guess", "typed_columns"]
+def _wished_real(text: str) -> str:
+    value = float(text)
+    if "_" in text or math.isnan(value):
+        raise ValueError("no number in SQL")
+    if math.isinf(value):
+        return "9e999" if value > 0 else "-9e999"
+    return repr(value)

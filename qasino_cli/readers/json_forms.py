@@ -1,108 +1,277 @@
-"""JSON that is no Qasino message: objects, an array of them, arrays of cells, a line each."""
+"""JSON that is no Qasino message: objects, an array of them, arrays of cells, one after another.
+
+Values are not decoded: their JSON is cut out and sent on, so that no digit of a number and no
+blank of a nested object is lost.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
-from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace, Cell, Draft, Typed
+from qasino_cli.readers.draft import NOT_TEXT, SKIP_REMEDY, BadPlace, Cell, Draft, Faults, Row
 from qasino_cli.readers.unpack import line_at, place
 
-_decoder = msgspec.json.Decoder()
+_Object = dict[str, msgspec.Raw]
+_Numbered = tuple[int, int, _Object]
+
+T = TypeVar("T")
+
+_item = msgspec.json.Decoder(msgspec.Raw)
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_object = msgspec.json.Decoder(_Object)
 
 
-def read_json(text: str) -> Draft:
+def read_json(text: str, faults: Faults) -> Draft:
     """An array of objects or of arrays (the first of which is the header), or one object."""
-    found = _decoded(text)
-    if isinstance(found, dict):
-        found = [found]
-    if not isinstance(found, list):
-        raise BadPlace(1, "the JSON must be an object or an array of them")
-    if found and all(isinstance(item, list) for item in found):
-        return _arrays(found)
-    for number, item in enumerate(found, start=1):
-        if not isinstance(item, dict):
-            raise BadPlace(1, f"element {number} is no object", raw=_shown(item))
-    return _objects(found, [1] * len(found))
+    start = text.lstrip()[:1]
+    if start == "{":
+        found = _whole(_object.decode, text)
+        _check_keys(text, found, 1, text)
+        return _objects(lambda first: iter([(1, 0, found)]), text)
+    if start != "[":
+        _whole(_item.decode, text)
+        raise BadPlace(1, "the JSON must be an object or an array of them", None, line_at(text, 0))
+    items = _whole(_items.decode, text)
+    if items and all(str(item, "utf-8").startswith("[") for item in items):
+        return _arrays(text, items, faults)
+    return _objects(lambda first: _read_items(text, items, faults, first), text)
 
 
-def read_ndjson(text: str, skip_bad_rows: bool) -> Draft:
-    """An object a line."""
-    objects: list[dict[str, Any]] = []
-    lines: list[int] = []
-    rejects = []
+def read_ndjson(text: str, faults: Faults) -> Draft:
+    """An object a line, or objects one after another as `jq` prints them."""
+    if _spans_lines(NOT_TEXT.sub("?", text)):
+        return _objects(lambda first: _read_stream(text, faults, first), text)
+    return _objects(lambda first: _read_lines(text, faults, first), text)
+
+
+def is_stream(text: str) -> bool:
+    """Whether another object follows the first."""
+    text = NOT_TEXT.sub("?", text)
+    try:
+        _object.decode(text)
+    except msgspec.ValidationError:
+        return False
+    except (msgspec.DecodeError, RecursionError):
+        return _first_lines_hold_objects(text) or _spans_lines(text)
+    return False
+
+
+def _first_lines_hold_objects(text: str) -> bool:
+    """Whether one of the first two lines that are not blank is an object by itself, of several."""
+    lines = (line for line in text[:65536].split("\n") if line.strip())
+    first, second = next(lines, ""), next(lines, "")
+    return bool(second) and (_is_object(first) or _is_object(second))
+
+
+def _is_object(line: str) -> bool:
+    try:
+        _object.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def _spans_lines(text: str) -> bool:
+    """Whether the first object has several lines and something after it."""
+    start = text.lstrip()
+    if _is_object(start.split("\n", 1)[0]):
+        return False
+    try:
+        _, end = json.JSONDecoder().raw_decode(start)
+    except (ValueError, RecursionError):
+        return False
+    return "\n" in start[:end] and start[end:].lstrip()[:1] == "{"
+
+
+# --- Rows --------------------------------------------------------------------------------------
+
+
+def _objects(read: Callable[[bool], Iterator[_Numbered]], text: str) -> Draft:
+    """Columns are all keys, in the order they were first seen; a key an object lacks is NULL.
+
+    `read` is told whether it reads for the first time: then every object is checked.
+    """
+    seen: dict[str, None] = {}
+    for _, _, found in read(True):
+        seen.update(found)  # type: ignore[arg-type]  # only the keys count
+    headers = list(seen)
+
+    def rows() -> Iterator[Row]:
+        for line, begins, found in read(False):
+            yield line, begins, _cells(map(found.get, headers))
+
+    return Draft(headers=headers, rows=rows, typed=True, raw=lambda at: line_at(text, at))
+
+
+def _read_lines(text: str, faults: Faults, first: bool) -> Iterator[_Numbered]:
+    begins = 0
     for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
+        if line.strip() and not faults.has(number) and faults.is_text(number, line):
+            try:
+                yield number, begins, _read_object(line, number, line, first)
+            except BadPlace as error:
+                faults.bad_row(error)
+        begins += len(line) + 1
+
+
+def _read_stream(text: str, faults: Faults, first: bool) -> Iterator[_Numbered]:
+    """Objects of several lines; what follows one that is broken cannot be told apart."""
+    decoder = json.JSONDecoder()
+    at = len(text) - len(text.lstrip())
+    while at < len(text):
+        line, column = place(text, at)
+        try:
+            _, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, json.JSONDecodeError):
+                line, column = place(text, error.pos)
+            fault = BadPlace(line, "not JSON from here on", column, line_at(text, at))
+            raise fault from None
+        try:
+            if not faults.has(line, at) and faults.is_text(line, text[at:end]):
+                yield line, at, _read_object(text[at:end], line, text[at:end], first)
+        except BadPlace as error:
+            faults.bad_row(error, at)
+        rest = text[end : end + 65536]
+        while rest and not rest.strip():
+            end += len(rest)
+            rest = text[end : end + 65536]
+        at = end + len(rest) - len(rest.lstrip())
+
+
+def _read_items(
+    text: str, items: Sequence[msgspec.Raw], faults: Faults, first: bool
+) -> Iterator[_Numbered]:
+    """The objects of an array."""
+    lines = _LineCount(text)
+    for number, (at, item) in enumerate(_placed(text, items), start=1):
+        line = lines.of(at)
+        if faults.has(line, at):
             continue
         try:
-            objects.append(_object(line, number))
-            lines.append(number)
+            if not item.startswith("{"):
+                column = place(text, at)[1]
+                raise BadPlace(line, f"element {number} is no object", column, item)
+            yield line, at, _read_object(item, line, item, first)
         except BadPlace as error:
-            if not skip_bad_rows:
-                raise
-            rejects.append(error.reject())
-    draft = _objects(objects, lines)
-    draft.rejects = rejects
-    return draft
+            faults.bad_row(error, at)
 
 
-def _object(line: str, number: int) -> dict[str, Any]:
+class _LineCount:
+    """The lines of offsets that only grow."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._line = 1
+
+    def of(self, at: int) -> int:
+        self._line += self._text.count("\n", self._at, at)
+        self._at = at
+        return self._line
+
+
+def _placed(text: str, items: Sequence[msgspec.Raw]) -> Iterator[tuple[int, str]]:
+    """Each element of an array with where it begins."""
+    at = text.index("[") + 1
+    for item in items:
+        raw = str(item, "utf-8")
+        at = text.index(raw, at)
+        yield at, raw
+        at += len(raw)
+
+
+def _arrays(text: str, items: Sequence[msgspec.Raw], faults: Faults) -> Draft:
+    """Rows of cells, the first of which is the header."""
+    cells = _items.decode(items[0])
+    headers = [_header(cell) for cell in cells]
+
+    def rows() -> Iterator[Row]:
+        placed, lines = _placed(text, items), _LineCount(text)
+        next(placed)
+        for number, (at, item) in enumerate(placed, start=1):
+            row = _cells(_items.decode(item))
+            if len(row) == len(headers):
+                yield lines.of(at), at, row
+                continue
+            line, column = place(text, at)
+            reason = f"row {number} has {len(row)} cells, the header {len(headers)}"
+            faults.bad_row(BadPlace(line, reason, column, item), at)
+
+    return Draft(headers=headers, rows=rows, typed=True, raw=lambda at: line_at(text, at))
+
+
+def _header(cell: msgspec.Raw) -> str:
+    found = msgspec.json.decode(cell)
+    return found if isinstance(found, str) else str(cell, "utf-8")
+
+
+def _cells(values: Iterable[msgspec.Raw | None]) -> list[Cell]:
+    return [
+        None if value is None or (text := str(value, "utf-8")) == "null" else text
+        for value in values
+    ]
+
+
+# --- Decoding ----------------------------------------------------------------------------------
+
+
+def _read_object(item: str, line: int, raw: str, first: bool) -> _Object:
+    """One object of several. Raises BadPlace."""
     try:
-        found = _decoder.decode(line)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadPlace(number, f"not JSON: {_reason(error)}", None, line, SKIP_REMEDY) from None
-    if not isinstance(found, dict):
-        raise BadPlace(number, "the line is no JSON object", None, line, SKIP_REMEDY)
+        found = _object.decode(item)
+    except msgspec.ValidationError:
+        raise BadPlace(line, "the line is no JSON object", 1, raw, SKIP_REMEDY) from None
+    except msgspec.DecodeError as error:
+        column = None if "\n" in item else _offset(item, error) + 1
+        raise BadPlace(line, f"not JSON: {_reason(error)}", column, raw, SKIP_REMEDY) from None
+    except RecursionError:
+        raise BadPlace(line, "the JSON is nested too deeply", 1, raw) from None
+    if first:
+        _check_keys(item, found, line, raw)
     return found
 
 
-def _decoded(text: str) -> Any:
+def _check_keys(item: str, found: _Object, line: int, raw: str) -> None:
+    """Raise BadPlace where an object has a key twice: one of its values would be lost.
+
+    Each key takes two quotation marks, and the others stand in values: that is counted, which
+    takes 1 microsecond. Only where it does not come out even are the keys looked at.
+    """
+    marks = sum([str(value, "utf-8").count('"') for value in found.values()])
+    if item.count('"') == marks + 2 * len(found):
+        return
+    keys: list[str] = json.loads(item, object_pairs_hook=lambda pairs: [key for key, _ in pairs])
+    twice = next((key for n, key in enumerate(keys) if key in keys[:n]), None)
+    if twice is not None:
+        column = item.rfind(json.dumps(twice, ensure_ascii=False)) + 1 or None
+        reason = f"the object has the key {json.dumps(twice)} twice"
+        raise BadPlace(line, reason, None if "\n" in item else column, raw)
+
+
+def _whole(decode: Callable[[str], T], text: str) -> T:
     try:
-        return _decoder.decode(text)
+        return decode(text)
     except RecursionError:
         raise BadPlace(1, "the JSON is nested too deeply") from None
     except msgspec.DecodeError as error:
-        message, _, byte = str(error).partition(" (byte ")
-        offset = len(text.rstrip())
-        if byte:
-            offset = len(text.encode()[: int(byte.rstrip(")"))].decode(errors="replace"))
+        offset = _offset(text, error)
         line, column = place(text, offset)
-        raise BadPlace(
-            line, f"not JSON: {_reason(message)}", column, line_at(text, offset)
-        ) from None
+        reason = f"not JSON: {_reason(error)}"
+        raise BadPlace(line, reason, column, line_at(text, offset)) from None
+
+
+def _offset(text: str, error: msgspec.DecodeError) -> int:
+    """Where in the text msgspec stopped: its end, if it does not say."""
+    _, _, byte = str(error).partition(" (byte ")
+    if not byte:
+        return len(text.rstrip())
+    return len(text.encode()[: int(byte.rstrip(")"))].decode(errors="replace"))
 
 
 def _reason(error: object) -> str:
     return str(error).partition(" (byte ")[0].removeprefix("JSON is malformed: ")
-
-
-def _objects(found: list[dict[str, Any]], lines: list[int]) -> Draft:
-    """Columns are all keys, in the order they were first seen; a key an object lacks is NULL."""
-    headers = list(dict.fromkeys(key for item in found for key in item))
-    rows = [[_cell(item.get(header)) for header in headers] for item in found]
-    return Draft(headers, rows, lines)
-
-
-def _arrays(found: list[list[Any]]) -> Draft:
-    headers = [name if isinstance(name, str) else _shown(name) for name in found[0]]
-    for number, row in enumerate(found[1:], start=1):
-        if len(row) != len(headers):
-            raise BadPlace(
-                1, f"row {number} has {len(row)} cells, the header {len(headers)}", raw=_shown(row)
-            )
-    rows = [list(_cells(row)) for row in found[1:]]
-    return Draft(headers, rows, [1] * len(rows))
-
-
-def _cells(row: Iterable[Any]) -> Iterable[Cell]:
-    return map(_cell, row)
-
-
-def _cell(value: Any) -> Cell:
-    return None if value is None else Typed(value)
-
-
-def _shown(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

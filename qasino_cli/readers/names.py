@@ -7,8 +7,9 @@ Use%  Use_pct       %CPU  pct_CPU     Mounted on  Mounted_on      Local Address:
 from __future__ import annotations
 
 import re
+import unicodedata
 
-from qasino_cli.readers.draft import BadPlace, Renamed
+from qasino_cli.readers.draft import BadPlace, Draft, Renamed
 from qasino_server.errors import BadRequest
 from qasino_server.table import check_name
 
@@ -17,37 +18,42 @@ _OTHER = re.compile(r"[^A-Za-z0-9_]+")
 MAX_CHARS = 128
 
 
-def legal_names(headers: list[str], strict: bool, line: int) -> tuple[list[str], list[Renamed]]:
+def legal_names(draft: Draft, strict: bool) -> tuple[list[str], list[Renamed]]:
     """A name for each header. Raises BadPlace for two that are the same.
 
     With `strict` a header that is no legal name is an error, too.
     """
-    taken = _as_given(headers, line)
+    headers = [header.strip() for header in draft.headers]
+    _check_distinct(headers, draft)
+    taken = {header.lower() for header in headers if _is_legal(header)}
     names: list[str] = []
     renamed: list[Renamed] = []
-    for place, header in enumerate(headers, start=1):
+    for n, header in enumerate(headers):
         name = header
         if not _is_legal(header):
-            name = _free(mapped(header, place), taken)
+            name = _free(mapped(header, n + 1), taken)
             renamed.append(Renamed(header, name))
             if strict:
-                raise BadPlace(
-                    line,
-                    f"header {place}, {header!r}, is no legal name: letters, digits and _ make one",
-                    remedy=f"without --strict-names it becomes {name}",
+                reason = (
+                    f"header {n + 1}, {header!r}, is no legal name: letters, digits and _ make one"
                 )
+                raise _fault(draft, n, reason, f"without --strict-names it becomes {name}")
         names.append(name)
     return names, renamed
 
 
-def _as_given(headers: list[str], line: int) -> set[str]:
-    """The headers that are names as they stand, as SQLite compares them. Raises BadPlace."""
-    taken: set[str] = set()
-    for header in filter(_is_legal, headers):
-        if header.lower() in taken:
-            raise BadPlace(line, f"two columns are called {header!r}; rename one of them")
-        taken.add(header.lower())
-    return taken
+def _check_distinct(headers: list[str], draft: Draft) -> None:
+    """Raise BadPlace for the same header twice, as SQLite compares names."""
+    seen: set[str] = set()
+    for n, header in enumerate(headers):
+        if header and header.lower() in seen:
+            raise _fault(draft, n, f"two columns are called {header!r}; rename one of them")
+        seen.add(header.lower())
+
+
+def _fault(draft: Draft, n: int, reason: str, remedy: str = "") -> BadPlace:
+    column = draft.header_columns[n] if draft.header_columns else None
+    return BadPlace(draft.header_line, reason, column, remedy=remedy)
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -55,14 +61,15 @@ def _free(name: str, taken: set[str]) -> str:
     free, number = name, 1
     while free.lower() in taken:
         number += 1
-        free = f"{name}_{number}"
+        free = f"{name[: MAX_CHARS - 8]}_{number}"
     taken.add(free.lower())
     return free
 
 
 def mapped(header: str, place: int) -> str:
     """A legal name as near to the header as can be."""
-    text = header
+    plain = unicodedata.normalize("NFKD", header)
+    text = "".join(c for c in plain if not unicodedata.combining(c))
     for character, word in _WORDS.items():
         text = text.replace(character, word)
     text = _OTHER.sub("_", text)
@@ -75,8 +82,15 @@ def mapped(header: str, place: int) -> str:
 
 def table_name(path: str) -> str | None:
     """A table name made of a file's: `mounts.csv.gz` is mounts; None where it gives none."""
+    if path.startswith(("/dev/", "/proc/")):
+        return None  # a pipe
     base = path.rpartition("/")[2]
-    base = re.sub(r"(\.(csv|tsv|txt|json|ndjson|jsonl|prom|om|gz))+$", "", base, flags=re.I)
+    base = re.sub(
+        r"(\.(csv|tsv|tab|psv|txt|json|ndjson|jsonl|prom|om|gz|log|out|dat))+$",
+        "",
+        base,
+        flags=re.I,
+    )
     name = mapped(base, 1)
     return name if base and _is_legal(name) and name != "column_1" else None
 

@@ -1,8 +1,11 @@
 """Metrics as exporters print them: the Prometheus text format and OpenMetrics -> one long table.
 
-A row for each sample: its metric, its type, a column for each label, its value, its time if it
-has one. Labels are columns, since that is what one asks for (`where device = 'sda'`); one that
-a sample does not have is NULL. A NaN is NULL, since SQL has none; infinities stay.
+A row for each sample: its metric, its type, all its labels as JSON, a column for each label, its
+value, its time if it has one. Labels are columns, since that is what one asks for (`where device
+= 'sda'`); one that a sample does not have is NULL. The JSON tells two samples apart whatever
+their labels are called, and holds those beyond the first 200. A NaN is NULL, since SQL has none;
+infinities stay. Times are seconds: OpenMetrics (it ends with # EOF) has them so, the older format
+has milliseconds.
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
@@ -10,69 +13,116 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from json.encoder import encode_basestring
 
-from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace, Cell, Draft, Typed
+import msgspec
+
+from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace, Cell, Draft, Faults, Row
 
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _LABELS = r'\{(?P<labels>(?:[^"}]|"(?:[^"\\]|\\.)*")*)\}'
 _SAMPLE = re.compile(
-    rf"(?P<name>{_NAME})\s*(?:{_LABELS})?\s+(?P<value>\S+)(?:\s+(?P<time>[-+0-9.eE]+))?\s*(?:#.*)?"
+    rf"\s*(?P<name>{_NAME})\s*(?:{_LABELS})?\s+(?P<value>\S+)(?:\s+(?P<time>[^\s#]+))?\s*(?:#.*)?"
 )
 _LABEL = re.compile(r'\s*(?P<name>[a-zA-Z_]\w*)\s*=\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _TYPE = re.compile(rf"#\s*TYPE\s+(?P<name>{_NAME})\s+(?P<type>\w+)\s*")
-_SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_created", "_info")
+_COMMENT = re.compile(r"#\s*(HELP|TYPE|UNIT|EOF)\b")
+_EOF = re.compile(r"^# EOF\s*$", re.MULTILINE)
+_SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_created", "_info", "_gsum", "_gcount")
 _ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}
-_OWN = ("metric", "type", "value", "timestamp")
+_OWN = ("metric", "type", "labels", "value", "timestamp")
+MAX_LABEL_COLUMNS = 200
+
+
+class _Sample(msgspec.Struct, frozen=True):
+    line: int
+    begins: int
+    name: str
+    labels: dict[str, str]
+    value: float
+    time: float | None
 
 
 def looks_like_metrics(text: str) -> bool:
-    """Whether its first line is one that exporters print."""
-    first = text.lstrip().split("\n", 1)[0].strip()
-    if re.match(r"#\s*(HELP|TYPE|UNIT|EOF)\b", first):
+    """Whether its first line is one that exporters print, or all of the first lines are samples."""
+    lines = [line.strip() for line in text[:4096].split("\n")[:20] if line.strip()]
+    if len(text) > 4096:
+        lines.pop()
+    if not lines:
+        return False
+    if _COMMENT.match(lines[0]):
         return True
-    found = _SAMPLE.fullmatch(first)
-    return found is not None and found["labels"] is not None
+    samples = [_SAMPLE.fullmatch(line) for line in lines if not line.startswith("#")]
+    return bool(samples) and all(
+        found is not None
+        and ("_" in found["name"] or found["labels"] is not None)
+        and _value(found["value"]) is not None
+        for found in samples
+    )
 
 
-def read_metrics(text: str, skip_bad_rows: bool) -> Draft:
+def read_metrics(text: str, faults: Faults) -> Draft:
     """Read every sample. Raises BadPlace at a line that is none."""
+    samples, begins = [], 0
     types: dict[str, str] = {}
-    samples: list[tuple[int, re.Match[str], dict[str, str]]] = []
-    draft = Draft([], [], [])
     for number, line in enumerate(text.split("\n"), start=1):
-        line = line.strip()
-        if line.startswith("#"):
-            if (found := _TYPE.fullmatch(line)) is not None:
+        if line.lstrip().startswith("#"):
+            if (found := _TYPE.fullmatch(line.strip())) is not None:
                 types[found["name"]] = found["type"]
-            continue
-        if not line:
-            continue
-        try:
-            samples.append((number, *_sample(line, number)))
-        except BadPlace as error:
-            if not skip_bad_rows:
-                raise
-            draft.rejects.append(error.reject())
-    labels = list(dict.fromkeys(label for _, _, found in samples for label in found))
-    timed = any(found["time"] for _, found, _ in samples)
-    headers = [label if label not in _OWN else f"label_{label}" for label in labels]
-    draft.headers = ["metric", "type", *headers, "value", *(["timestamp"] if timed else [])]
-    for number, found, has in samples:
-        own: list[Cell] = [Typed(found["name"]), _text(_type_of(found["name"], types))]
-        row = own + [_text(has.get(label)) for label in labels] + [_number(found["value"])]
-        draft.rows.append([*row, *([_number(found["time"])] if timed else [])])
-        draft.lines.append(number)
-    return draft
+        elif line.strip() and faults.is_text(number, line):
+            try:
+                samples.append(_sample(line.rstrip(), number, begins))
+            except BadPlace as error:
+                faults.bad_row(error)
+        begins += len(line) + 1
+    return _draft(samples, types, 1.0 if _EOF.search(text) else 1000.0)
 
 
-def _sample(line: str, number: int) -> tuple[re.Match[str], dict[str, str]]:
+def _draft(samples: list[_Sample], types: dict[str, str], ticks_per_s: float) -> Draft:
+    labels = list(dict.fromkeys(label for sample in samples for label in sample.labels))
+    notes = []
+    if len(labels) > MAX_LABEL_COLUMNS:
+        notes = [f"{len(labels) - MAX_LABEL_COLUMNS} labels have no column, see the column labels"]
+        labels = labels[:MAX_LABEL_COLUMNS]
+    timed = any(sample.time is not None for sample in samples)
+    headers = [label if label not in _OWN else f"label {label}" for label in labels]
+
+    def rows() -> Iterator[Row]:
+        for sample in samples:
+            own = [_text(sample.name), _text(_type_of(sample.name, types)), _all(sample.labels)]
+            row = [*own, *(_text(sample.labels.get(label)) for label in labels)]
+            row.append(_number(sample.value))
+            if timed:
+                row.append(_number(sample.time and sample.time / ticks_per_s))
+            yield sample.line, sample.begins, row
+
+    return Draft(
+        headers=["metric", "type", "labels", *headers, "value", *(["timestamp"] * timed)],
+        rows=rows,
+        typed=True,
+        types=[
+            *[("TEXT", "names and labels are text")] * (3 + len(labels)),
+            *[("REAL", "samples are numbers")] * (1 + timed),
+        ],
+        notes=notes,
+    )
+
+
+def _sample(line: str, number: int, begins: int) -> _Sample:
     found = _SAMPLE.fullmatch(line)
     if found is None:
-        raise BadPlace(number, 'not a metric: name{label=".."} value', None, line, SKIP_REMEDY)
-    if not isinstance(_number(found["value"], bad=""), Typed | None):
-        column = found.start("value") + 1
-        raise BadPlace(number, f"{found['value']!r} is no number", column, line, SKIP_REMEDY)
-    return found, _labels(found, line, number)
+        raise BadPlace(number, 'not a metric: name{label=".."} value', 1, line, SKIP_REMEDY)
+    numbers = {}
+    for part in ("value", "time"):
+        numbers[part] = None if found[part] is None else _value(found[part])
+        if found[part] is not None and numbers[part] is None:
+            column = found.start(part) + 1
+            raise BadPlace(number, f"{found[part]!r} is no number", column, line, SKIP_REMEDY)
+    value = numbers["value"]
+    assert value is not None
+    labels = _labels(found, line, number)
+    return _Sample(number, begins, found["name"], labels, value, numbers["time"])
 
 
 def _labels(found: re.Match[str], line: str, number: int) -> dict[str, str]:
@@ -80,9 +130,12 @@ def _labels(found: re.Match[str], line: str, number: int) -> dict[str, str]:
     labels: dict[str, str] = {}
     while text[at:].strip():
         label = _LABEL.match(text, at)
+        column = found.start("labels") + at + 1
         if label is None:
-            column = found.start("labels") + at + 1
             raise BadPlace(number, 'not a label: name="value"', column, line, SKIP_REMEDY)
+        if label["name"] in labels:
+            reason = f"the label {label['name']} stands there twice"
+            raise BadPlace(number, reason, column, line, SKIP_REMEDY)
         value = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), label["value"])
         labels[label["name"]] = value
         at = label.end()
@@ -98,16 +151,27 @@ def _type_of(name: str, types: dict[str, str]) -> str | None:
     return None
 
 
-def _text(value: str | None) -> Cell:
-    return None if value is None else Typed(value)
-
-
-def _number(text: str | None, bad: Cell = None) -> Cell:
-    """A value as a float; NaN is None, and `bad` what is no number at all."""
-    if text is None:
-        return None
+def _value(text: str) -> float | None:
+    """A number as exporters write it; None for what is none."""
     try:
-        value = float(text)
+        return None if "_" in text else float(text)
     except ValueError:
-        return bad
-    return None if math.isnan(value) or "_" in text else Typed(value)
+        return None
+
+
+def _text(value: str | None) -> Cell:
+    return None if value is None else encode_basestring(value)
+
+
+def _all(labels: dict[str, str]) -> Cell:
+    """All labels of a sample as one JSON text."""
+    return _text(msgspec.json.encode(labels).decode()) if labels else None
+
+
+def _number(value: float | None) -> Cell:
+    """The JSON of a value, always with a point: a gauge of whole numbers is REAL as well."""
+    if value is None or math.isnan(value):
+        return None
+    if math.isinf(value):
+        return "9e999" if value > 0 else "-9e999"
+    return repr(value)

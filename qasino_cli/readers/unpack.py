@@ -1,15 +1,36 @@
-"""The bytes of an input -> its text: unpacked, without a byte order mark, known to be UTF-8."""
+"""The bytes of an input -> its text: unpacked, without a byte order mark, known to be text."""
 
 from __future__ import annotations
 
 import io
 import zlib
 
-from qasino_cli.readers.draft import BadPlace
+from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace
 
-MAX_UNPACKED_BYTES = 1 << 30
+MAX_UNPACKED_BYTES = 4 << 30
 _GZIP = b"\x1f\x8b"
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
+_LOOKED_AT_BYTES = 8192
+
+_BINARY = {
+    b"\x7fELF": "an ELF program",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"%PDF-": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive, as .xlsx and .ods are",
+    b"SQLite format 3\0": "an SQLite database",
+    b"PAR1": "a Parquet file",
+    _GZIP: "gzip within gzip",
+}
+_PACKED = {
+    b"\xfd7zXZ\0": "xz",
+    b"BZh": "bzip2",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+}
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x08\x1b")) + b"\x7f"
 
 
 def unpacked(body: bytes) -> bytes:
@@ -19,41 +40,75 @@ def unpacked(body: bytes) -> bytes:
     out = io.BytesIO()
     rest = body
     try:
-        while rest:
-            unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            out.write(unpack.decompress(rest, MAX_UNPACKED_BYTES - out.tell() + 1))
-            if out.tell() > MAX_UNPACKED_BYTES:
-                raise BadPlace(1, f"it unpacks to over {MAX_UNPACKED_BYTES >> 30} GiB")
-            if not unpack.eof:
-                raise BadPlace(1, "the gzip data ends too early")
-            rest = unpack.unused_data.lstrip(b"\0")
+        while rest.startswith(_GZIP):
+            rest = _unpack_member(rest, out)
     except zlib.error as error:
-        raise BadPlace(1, f"not gzip after all: {error}") from None
+        raise BadPlace(1, f"the gzip data is damaged: {error}") from None
     return out.getvalue()
 
 
-def as_text(body: bytes) -> str:
-    """The text of a body. Raises BadPlace at the first byte that is none."""
+def _unpack_member(body: bytes, out: io.BytesIO) -> bytes:
+    """Unpack one of the members a gzip file may have; gives what follows it."""
+    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    packed = memoryview(body)
+    for at in range(0, len(packed), _CHUNK_BYTES):
+        left: bytes | memoryview = packed[at : at + _CHUNK_BYTES]
+        while left and not member.eof:
+            out.write(member.decompress(left, _CHUNK_BYTES))
+            left = member.unconsumed_tail
+            if out.tell() > MAX_UNPACKED_BYTES:
+                raise BadPlace(1, f"it unpacks to over {MAX_UNPACKED_BYTES >> 30} GiB")
+        if member.eof:
+            end = min(at + _CHUNK_BYTES, len(packed)) - len(member.unused_data)
+            return body[end:].lstrip(b"\0")
+    raise BadPlace(1, "the gzip data ends too early")
+
+
+def as_text(body: bytes, skip_bad_rows: bool = False) -> str:
+    """The text of a body. Raises BadPlace at the first byte that is none.
+
+    Where bad rows are skipped those bytes stay, as lone surrogates, for the readers to find.
+    """
+    _refuse_binary(body)
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if b"\0" in body[:8192]:
-            raise BadPlace(1, "this is binary, not text") from None
-        raise _not_utf8(body, error) from None
-    at = text.find("\0")
+        if not skip_bad_rows:
+            raise _not_utf8(body, error) from None
+        text = body.decode("utf-8-sig", "surrogateescape")
+    at = -1 if skip_bad_rows else text.find("\0")
     if at >= 0:
         line, column = place(text, at)
-        raise BadPlace(line, "a NUL character stands there, text has none", column)
+        reason = "a NUL character stands there, text has none"
+        raise BadPlace(line, reason, column, line_at(text, at), SKIP_REMEDY)
+    if "\r" in text and "\n" not in text:
+        return text.replace("\r", "\n")
     return text
+
+
+def _refuse_binary(body: bytes) -> None:
+    """Raise BadPlace for what is no text, with a name for it if there is one."""
+    for magic, packer in _PACKED.items():
+        if body.startswith(magic):
+            raise BadPlace(1, f"it is packed: {packer} -dc FILE unpacks it")
+    for magic, what in _BINARY.items():
+        if body.startswith(magic):
+            raise BadPlace(1, f"this is binary, not text: {what}")
+    if body.startswith(_UTF_16):
+        raise BadPlace(1, "this is UTF-16: iconv -f utf16 -t utf8 FILE converts it")
+    start = body[:_LOOKED_AT_BYTES]
+    odd = len(start) - len(start.translate(None, _CONTROLS))
+    if odd > 1 and odd * 20 > len(start) and b"\0" in start:
+        raise BadPlace(1, "this is binary, not text")
 
 
 def _not_utf8(body: bytes, error: UnicodeDecodeError) -> BadPlace:
     begins = body.rfind(b"\n", 0, error.start) + 1
     line = body.count(b"\n", 0, error.start) + 1
-    raw = body[begins:].split(b"\n", 1)[0].decode(errors="replace")
-    column = len(body[begins : error.start].decode(errors="replace")) + 1
+    raw = body[begins:].split(b"\n", 1)[0].decode(errors="surrogateescape")
+    column = len(body[begins : error.start].decode("utf-8-sig", "replace")) + 1
     byte = body[error.start]
-    remedy = "iconv -f latin1 -t utf8 may convert it"
+    remedy = f"iconv -f latin1 -t utf8 may convert it; {SKIP_REMEDY}"
     return BadPlace(line, f"byte 0x{byte:02x} is not UTF-8", column, raw, remedy)
 
 
@@ -66,4 +121,5 @@ def place(text: str, offset: int) -> tuple[int, int]:
 def line_at(text: str, offset: int) -> str:
     """The line a character stands in."""
     begins = text.rfind("\n", 0, offset) + 1
-    return text[begins:].split("\n", 1)[0].rstrip("\r")
+    ends = text.find("\n", offset)
+    return text[begins : len(text) if ends < 0 else ends].rstrip("\r")

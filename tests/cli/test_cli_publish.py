@@ -120,7 +120,11 @@ def test_one_bad_file_keeps_all_files_back(server: Server, wire: Wire, table_csv
     bad.write_text(TABLE_CSV.replace("123", "many"))
     ran = run_qasino("publish", "-s", zmq_url(server), table_csv, bad)
     assert ran.returncode == ExitCode.INPUT
-    assert ran.stderr == (f"{bad}: line 6, column stat1: 'many' is not a number (integer)\n")
+    assert ran.stderr == (
+        f"{bad}:6:13: column stat1: 'many' is not a number (integer)\n"
+        "  1.2.3.4,BOS,many,456\n"
+        "  --on-error skip --rejects FILE publishes the other rows\n"
+    )
     assert snapshot(server, wire, "show tables like 'my%'") == []
 
 

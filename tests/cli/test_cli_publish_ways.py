@@ -97,13 +97,13 @@ def test_a_dry_run_shows_the_table_and_why_and_needs_no_server() -> None:
     assert ran.stdout == (
         "standard input: table disks of me, 2 rows, read as columns\n"
         "  column        type     header       why\n"
-        "  ─────────────────────────────────────────────────────────────────\n"
-        "  Filesystem    TEXT                  '/dev/vda1' is no number\n"
+        "  ───────────────────────────────────────────────────────────────────\n"
+        "  Filesystem    TEXT                  row 1: '/dev/vda1' is no number\n"
         "  _1024_blocks  INTEGER  1024-blocks  all 2 cells are whole numbers\n"
         "  Used          INTEGER               all 2 cells are whole numbers\n"
         "  Available     INTEGER               all 2 cells are whole numbers\n"
-        "  Capacity      TEXT                  '17%' is no number\n"
-        "  Mounted_on    TEXT     Mounted on   '/' is no number\n"
+        "  Capacity      TEXT                  row 1: '17%' is no number\n"
+        "  Mounted_on    TEXT     Mounted on   row 1: '/' is no number\n"
         "  Filesystem  _1024_blocks   Used  Available  Capacity  Mounted_on\n"
         "  ────────────────────────────────────────────────────────────────\n"
         "  /dev/vda1         263174  41241     208490  17%       /\n"
@@ -120,7 +120,7 @@ def test_of_several_files_none_is_sent_if_one_is_bad(
     bad.write_text("a,b\n1\n")
     ran = run_qasino("publish", "-s", url, good, bad)
     assert ran.returncode == ExitCode.INPUT
-    assert ran.stderr.startswith(f"{bad}:2: the row has 1 field, the header 2\n  1\n")
+    assert ran.stderr.startswith(f"{bad}:2:2: the row has 1 field, the header 2\n  1\n")
     assert open_rows(wire, "select * from good") == []
 
 
@@ -139,7 +139,7 @@ def test_bad_rows_are_skipped_counted_and_kept(
     )
     assert list(csv.reader(rejects.read_text().splitlines())) == [
         ["file", "line", "column", "reason", "raw"],
-        [str(file), "3", "", "the row has 1 field, the header 2", "broken"],
+        [str(file), "3", "7", "the row has 1 field, the header 2", "broken"],
     ]
     assert asked(server, wire, "select sum(a) from t") == [["4"]]
 
@@ -210,7 +210,7 @@ def test_a_dry_run_shows_infinities_and_what_it_would_pass_over() -> None:
     assert ["me", "Inf", "2"] in lines
     assert ["me", "-Inf", "3"] in lines
     assert ran.stdout.endswith(
-        "1 bad row skipped\n  standard input:4: the row has 1 field, the header 2\n"
+        "1 bad row skipped\n  standard input:4:2: the row has 1 field, the header 2\n"
     )
 
 
@@ -328,7 +328,7 @@ def test_a_file_is_read_again_and_again(
     assert until(lambda: open_rows(wire, "select a from t") == [[7]])
     replace_text(file, "broken\nx,y\n")
     assert process.stderr.readline().startswith(b"published t: 1 row as me")
-    assert process.stderr.readline().startswith(f"{file}:2: the row has 2 fields".encode())
+    assert process.stderr.readline().startswith(f"{file}:2:3: the row has 2 fields".encode())
     replace_text(file, "a,b\n8,2\n")
     assert until(lambda: open_rows(wire, "select a from t") == [[8]])
     process.send_signal(signal.SIGTERM)

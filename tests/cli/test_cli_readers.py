@@ -75,7 +75,7 @@ def test_a_number_outside_a_double_survives() -> None:
         (b'{"a":\n NaN}', "FILE:2:2: not JSON: invalid character"),
         (b'{"tablename": "t",\n', "FILE:1:19: not JSON: Input data was truncated"),
         (b'{"a": "\xff"}', "FILE:1:8: byte 0xff is not UTF-8"),
-        (b"[1]", "FILE:1: element 1 is no object"),
+        (b"[1]", "FILE:1:2: element 1 is no object"),
         (
             {"op": "query", "table": INNER},
             "FILE: op is 'query'; a message to publish says add_table_data",
@@ -89,8 +89,8 @@ def test_a_number_outside_a_double_survives() -> None:
         (INNER | {"rows": ["[1,2]"]}, 'FILE: row 1 must be an array of cells, not "[1,2]"'),
         (INNER | {"rows": 3}, "FILE: table.rows must be a JSON array of rows, each an array of"),
         (INNER | {"column_types": ["ip", "blob"]}, "FILE: column 2 (b): 'blob' is not a column"),
-        (TABLE_CSV.replace("123", "many").encode(), "FILE: line 6, column stat1: 'many' is not a"),
-        (TABLE_CSV.replace(",456", "").encode(), "FILE: line 6: the row has 3 cells, the table"),
+        (TABLE_CSV.replace("123", "many").encode(), "FILE:6:13: column stat1: 'many' is not a"),
+        (TABLE_CSV.replace(",456", "").encode(), "FILE:6: the row has 3 cells, the table"),
     ],
 )
 def test_bad_input_is_rejected_with_the_file_the_place_and_the_reason(

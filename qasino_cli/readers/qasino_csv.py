@@ -1,0 +1,137 @@
+"""A Qasino CSV table, read by the server's own rules, with places as the other forms have them.
+
+Where bad rows are skipped the server's reader is asked about parts of the table, halved until
+the bad rows are found: its rules stay in one place, and a good table is read once.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from itertools import islice
+
+from qasino_cli.readers.draft import NOT_TEXT, SKIP_REMEDY, BadPlace, Faults, Reading
+from qasino_cli.readers.unpack import line_at
+from qasino_server.csv_table import read_csv_table
+from qasino_server.errors import BadRequest
+from qasino_server.table import Publication
+
+_PLACE = re.compile(r"line (\d+)(?:, (column ([A-Za-z_]\w*)))?: (.*)", re.DOTALL)
+_HEADER_RECORDS = 5
+
+
+def read_qasino_csv(text: str, identity: str | None, faults: Faults) -> Reading:
+    """The table. Raises BadPlace, or BadRequest where the fault has no place."""
+    try:
+        if NOT_TEXT.search(text):
+            raise BadRequest("it is not text throughout")
+        publication = _read(text, identity)
+    except BadRequest as error:
+        if not faults.skip:
+            raise _placed(text, error) or error from None
+        publication = _read_without_bad_rows(text, identity, faults, error)
+    return Reading(publication, "qasino-csv", rejects=faults.rejects())
+
+
+def _read(text: str, identity: str | None) -> Publication:
+    return read_csv_table(text.encode(errors="surrogateescape"), identity)
+
+
+def _placed(text: str, error: BadRequest, line: int | None = None) -> BadPlace | None:
+    """The server's `line 6, column frobs: reason` as a place; None where it has none.
+
+    `line` is where the record stands that was read alone.
+    """
+    found = _PLACE.fullmatch(error.sentence)
+    if found is None:
+        return None
+    number = line or int(found[1])
+    raw = _line(text, number)
+    reason = f"{found[2]}: {found[4]}" if found[2] else found[4]
+    column = _column(text, raw, found[3]) if found[3] else None
+    return BadPlace(number, reason, column, raw, SKIP_REMEDY if number > _HEADER_RECORDS else "")
+
+
+def _line(text: str, number: int) -> str:
+    at = 0
+    for _ in range(number - 1):
+        at = text.find("\n", at) + 1
+    return line_at(text, at)
+
+
+def _column(text: str, raw: str, name: str) -> int | None:
+    """Where the cell of a column begins in its line, if the record is one line."""
+    names = [header.strip().lower() for header in next(csv.reader([_line(text, 3)]))]
+    position = names.index(name.lower()) if name.lower() in names else 0
+    at = 0
+    for _ in range(position):
+        found = re.compile(r'(?:"(?:[^"]|"")*"|[^,]*),').match(raw, at)
+        if found is None:
+            return None
+        at = found.end()
+    return at + 1
+
+
+# --- Bad rows ----------------------------------------------------------------------------------
+
+_Part = tuple[int, str]
+"""A record as it stands, and its line."""
+
+
+def _read_without_bad_rows(
+    text: str, identity: str | None, faults: Faults, error: BadRequest
+) -> Publication:
+    parts = _parts(text)
+    header = "".join(raw for _, raw in parts[:_HEADER_RECORDS])
+    if len(parts) < _HEADER_RECORDS or NOT_TEXT.search(header):
+        raise _placed(text, error) or error
+    try:
+        _read(header, identity)
+    except BadRequest as wrong:
+        raise _placed(text, wrong) or wrong from None
+    rows = [(line, raw) for line, raw in parts[_HEADER_RECORDS:] if faults.is_text(line, raw)]
+    return _read(header + "".join(_good_rows(text, header, rows, faults)), identity)
+
+
+def _good_rows(text: str, header: str, rows: Sequence[_Part], faults: Faults) -> list[str]:
+    """The records that can be read; the others go to the faults."""
+    try:
+        if rows:
+            _read(header + "".join(raw for _, raw in rows), "anybody")
+        return [raw for _, raw in rows]
+    except BadRequest as error:
+        if len(rows) == 1:
+            line, raw = rows[0]
+            place = _placed(text, error, line) or BadPlace(line, error.sentence)
+            place.raw = raw.rstrip("\r\n")
+            faults.bad_row(place)
+            return []
+    half = len(rows) // 2
+    first = _good_rows(text, header, rows[:half], faults)
+    return first + _good_rows(text, header, rows[half:], faults)
+
+
+def _parts(text: str) -> list[_Part]:
+    """The records of a table as they stand; a line with a bad quote stands alone."""
+    lines = io.StringIO(text, newline="").readlines()
+    parts: list[_Part] = []
+    at = 0
+    while at < len(lines):
+        count = _record_lines(lines, at)
+        parts.append((at + 1, "".join(lines[at : at + count])))
+        at += count
+    return parts
+
+
+def _record_lines(lines: list[str], at: int) -> int:
+    """How many lines the record has that begins there; 1 where it is no record."""
+    if '"' not in lines[at]:
+        return 1
+    reader = csv.reader(islice(lines, at, None), strict=True)
+    try:
+        next(reader)
+    except csv.Error:
+        return 1
+    return reader.line_num

@@ -1,0 +1,357 @@
+"""Nothing an input holds is changed, moved to another column or left out unseen."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qasino_cli.errors import InputRejected
+from qasino_cli.readers import Reading, Wanted, read_input, unpack
+from qasino_cli.sql.present import present
+from qasino_server.real import real_text
+from qasino_server.table import Result
+
+
+def read(text: str | bytes, path: str = "t.csv", **wanted: Any) -> Reading:
+    body = text.encode() if isinstance(text, str) else text
+    return read_input(path, body, Wanted(identity="me", **wanted))
+
+
+def rows(reading: Reading) -> list[list[Any]]:
+    found: list[list[Any]] = json.loads(reading.publication.rows_json)
+    return found
+
+
+def types(reading: Reading) -> list[str]:
+    return [column.type for column in reading.publication.columns]
+
+
+def names(reading: Reading) -> list[str]:
+    return [column.name for column in reading.publication.columns]
+
+
+# --- Columns of commands -------------------------------------------------------------------------
+
+DOCKER = """\
+CONTAINER ID   IMAGE     COMMAND   CREATED          STATUS          PORTS      NAMES
+4c01db0b339c   ubuntu    "bash"    17 seconds ago   Up 16 seconds              webapp
+d7886598dbe2   redis     "redis"   33 minutes ago   Up 33 minutes   6379/tcp   redis
+"""
+SHORT_DF = """\
+Filesystem     1024-blocks     Used Available Capacity Mounted on
+/dev/vda1        263174212 41241828 208490416      17% /
+"""
+PS_EF = """\
+UID          PID    PPID  C STIME TTY          TIME CMD
+root           1       0  0 07:47 ?        00:00:21 /sbin/init -x
+root           2       0  0 07:47 ?        00:00:00 [kthreadd]
+"""
+PUSHED = """\
+USER       PID %CPU    VSZ   RSS TTY   TIME COMMAND
+root         1  0.2  42200 12692 ?     0:04 init --x  y
+root         2  0.0 74123456 999 ?     0:00 [kthreadd]
+root         3  0.0 741234567 12345 ?  0:00 big one
+"""
+SS_PIPED = """\
+State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess
+LISTEN 0      128          0.0.0.0:2024      0.0.0.0:*    users:(("sshd",pid=1,fd=3))
+ESTAB  0      0         [::ffff:10.100.200.1]:22 [::ffff:10.100.200.30]:55555
+"""
+NETSTAT = """\
+Active Internet connections (servers and established)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State
+tcp        0      0 0.0.0.0:2024            0.0.0.0:*               LISTEN
+"""
+
+
+def test_an_empty_cell_does_not_move_the_cells_after_it() -> None:
+    found = read(DOCKER)
+    assert names(found)[0] == "CONTAINER_ID"
+    assert rows(found)[0][3:] == ["17 seconds ago", "Up 16 seconds", None, "webapp"]
+    assert rows(found)[1][3:] == ["33 minutes ago", "Up 33 minutes", "6379/tcp", "redis"]
+
+
+def test_a_header_of_two_words_is_one_whatever_stands_below() -> None:
+    assert names(read(SHORT_DF))[-1] == "Mounted_on"
+    assert names(read(PS_EF)) == ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
+    assert rows(read(PS_EF))[0][-1] == "/sbin/init -x"
+
+
+def test_a_cell_that_pushes_its_neighbours_aside_keeps_them_apart() -> None:
+    found = rows(read(PUSHED))
+    assert [row[3:5] for row in found] == [[42200, 12692], [74123456, 999], [741234567, 12345]]
+    assert [row[-2:] for row in found] == [
+        ["0:04", "init --x  y"],
+        ["0:00", "[kthreadd]"],
+        ["0:00", "big one"],
+    ]
+
+
+def test_ss_into_a_pipe_has_its_last_column_glued_to_the_one_before() -> None:
+    found = read(SS_PIPED)
+    assert names(found)[3:] == ["Local_Address_Port", "Peer_Address_Port", "Process"]
+    assert [row[3:] for row in rows(found)] == [
+        ["0.0.0.0:2024", "0.0.0.0:*", 'users:(("sshd",pid=1,fd=3))'],
+        ["[::ffff:10.100.200.1]:22", "[::ffff:10.100.200.30]:55555", None],
+    ]
+
+
+def test_a_title_is_passed_over_and_said_to_be() -> None:
+    found = read(NETSTAT)
+    assert names(found)[3:] == ["Local_Address", "Foreign_Address", "State"]
+    assert found.notes[0].startswith("passed over before the header: Active Internet")
+
+
+def test_a_line_that_cannot_be_divided_for_certain_is_refused() -> None:
+    text = "NAME  AGE ROLE\nweb-1 3d  a\nvery-long-name-of-a-host 3d b c\n"
+    with pytest.raises(InputRejected, match=r"t\.csv:3:1: it cannot be told which column"):
+        read(text.replace("3d b c", "x"))
+    assert len(read(text.replace("3d b c", "x"), skip_bad_rows=True).rejects) == 1
+
+
+@pytest.mark.parametrize("text", ["full name\nJohn Smith\nJane Doe\n", "2024 a  b\n2025 c  d\n"])
+def test_words_that_are_not_aligned_or_have_no_header_are_one_column(text: str) -> None:
+    assert (read(text).form, len(names(read(text)))) == ("csv", 1)
+
+
+# --- Numbers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1.9", "1.10"], "TEXT"),
+        (["12.50", "3.00", "1.25"], "REAL"),
+        (["2.0", "12.25", "3"], "REAL"),
+        (["12.50", "3"], "REAL"),
+        (["12.50", "3.5"], "TEXT"),
+        (["1e5", "2e7"], "TEXT"),
+        (["1.0e+20", "1e-07"], "REAL"),
+        (["1e-400"], "TEXT"),
+        (["-9223372036854775808"], "INTEGER"),
+        (["-9223372036854775809"], "TEXT"),
+        (["-0.00", "1.50"], "REAL"),
+        (["12345678901234567890.5"], "TEXT"),
+        ([" 1"], "TEXT"),
+        ([".5"], "TEXT"),
+        (["Inf"], "TEXT"),
+    ],
+)
+def test_a_number_is_one_only_as_a_person_would_see_it(cells: list[str], kind: str) -> None:
+    found = read("k,a\n" + "".join(f"x,{cell}\n" for cell in cells))
+    assert types(found)[1] == kind
+    for cell, sent in zip(cells, found.publication.rows_json[2:-2].split("],["), strict=True):
+        assert sent == (f'"x",{cell}' if kind != "TEXT" else f'"x",{json.dumps(cell)}')
+
+
+def test_a_version_is_no_quantity() -> None:
+    found = read("host,version\na,1.10\n")
+    assert found.inferred[1].why == "row 1: '1.10' is a version, by its column's name"
+    assert types(read("host,version\na,12\n"))[1] == "INTEGER"
+
+
+def test_an_empty_text_among_numbers_is_not_made_null() -> None:
+    assert rows(read('a,b\n"",1\n5,2\n')) == [["", 1], ["5", 2]]
+    assert rows(read("a\tb\n\tx\n\\N\ty\n5\tz\n")) == [["", "x"], [None, "y"], ["5", "z"]]
+    assert rows(read('"a","b"\n"1",""\n"2","3"\n')) == [[1, None], [2, 3]]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_real_of_an_answer_comes_back_as_that_real(value: float) -> None:
+    found = read(f"a,b\n{real_text(value)},x\n")
+    assert (types(found)[0], rows(found)[0][0]) == ("REAL", value)
+
+
+def test_json_numbers_and_nested_values_keep_every_digit_and_blank() -> None:
+    assert rows(read('[{"a": 1.10}, {"a": "x"}]')) == [["1.10"], ["x"]]
+    assert rows(read('[{"a": 0.12345678901234567890123}]')) == [["0.12345678901234567890123"]]
+    assert rows(read('[{"a": {"v": 1.10, "b": [1,2]}}]')) == [['{"v": 1.10, "b": [1,2]}']]
+    assert rows(read('[{"a": 1e999}]')) == [["1e999"]]
+    assert types(read('[{"a": -9223372036854775808}]')) == ["INTEGER"]
+
+
+# --- Nothing is left out unseen ------------------------------------------------------------------
+
+
+def test_rows_after_an_open_quote_are_not_swallowed() -> None:
+    found = read('a,b\n1,"x\n2,3\n4,"y"z\n5,6\n', skip_bad_rows=True)
+    assert rows(found) == [[2, 3], [5, 6]]
+    assert [(r.line, r.column, r.raw) for r in found.rejects] == [(2, 3, '1,"x'), (4, 6, '4,"y"z')]
+
+
+def test_a_key_that_an_object_has_twice_is_an_error() -> None:
+    with pytest.raises(InputRejected, match=r't\.csv:2:8: the object has the key "a" twice'):
+        read('{"a":3}\n{"a":1,"a":2}\n')
+    text = '[{"a":1,"a":2},{"a":{"a":1}},3,{"a\\"":4, "a":5}]'
+    found = read(text, skip_bad_rows=True)
+    assert rows(found) == [['{"a":1}', None], ["5", 4]]
+    assert [(r.line, r.raw) for r in found.rejects] == [(1, '{"a":1,"a":2}'), (1, "3")]
+
+
+@pytest.mark.parametrize(("bad", "raw"), [(b"\xff", "\\xff"), (b"\0", "\0")])
+def test_a_row_with_bytes_that_are_no_text_can_be_passed_over(bad: bytes, raw: str) -> None:
+    for form, text, kept in (
+        ("csv", b"a,b\n1,%b\n2,3\n", [[2, 3]]),
+        ("tsv", b"a\tb\n1\t%b\n2\t3\n", [[2, 3]]),
+        ("ndjson", b'{"a":"%b"}\n{"a":2}\n', [[2]]),
+        ("qasino-csv", b"1\nt\na,b\nint,text\n,\n1,%b\n2,x\n", [[2, "x"]]),
+    ):
+        found = read(text % bad, skip_bad_rows=True)
+        assert (found.form, rows(found), len(found.rejects)) == (form, kept, 1)
+        assert raw in found.rejects[0].raw
+
+
+def test_bad_rows_of_a_qasino_table_are_found_by_the_servers_own_rules() -> None:
+    good = [f'{n},"x\ny"\n' for n in range(50)]
+    lines = [*good[:20], "many,x\n", *good[20:], "1,2,3\n"]
+    found = read("1\nt\na,b\nint,text\nA,B\n" + "".join(lines), skip_bad_rows=True)
+    assert rows(found) == [[n, "x\ny"] for n in range(50)]
+    assert [(r.line, r.column, r.raw) for r in found.rejects] == [
+        (46, 1, "many,x"),
+        (107, None, "1,2,3"),
+    ]
+
+
+def test_a_whole_number_over_64_bits_is_no_integer_even_if_it_is_told_to_be() -> None:
+    with pytest.raises(InputRejected, match=r"t\.csv:2:3: column b: '9{20}' is no INTEGER"):
+        read(f"a,b\nx,{'9' * 20}\n", types={"b": "int"})
+
+
+def test_backslashes_of_a_text_that_escapes_nothing_stay() -> None:
+    assert rows(read("p\tq\nC:\\new\t1\nC:\\Users\t2\n")) == [["C:\\new", 1], ["C:\\Users", 2]]
+    assert rows(read("p\tq\nC:\\\\new\t1\n")) == [["C:\\new", 1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "found"),
+    [
+        ("# made by x\n# at y\na,b\n1,2\n", "csv", [[1, 2]]),
+        ("#host,cpu\nx,1\n", "csv", [["x", 1]]),
+        ("name\tage, y\nx, y\t3\n", "tsv", [["x, y", 3]]),
+        ('a\tb\n"x\ny"\t1\n', "tsv", [["x\ny", 1]]),
+        ('{\n "a": 1\n}\n{\n "a": 2\n}\n', "ndjson", [[1], [2]]),
+        ("a,b\nx\x0cy,\u2028z\x85\n", "csv", [["x\x0cy", "\u2028z\x85"]]),
+        ("1\rt\ra,b\rint,int\ra,b\r1,2\r", "qasino-csv", [[1, 2]]),
+        ('{"tablename": "hosts", "nr_rows": 3}', "json", [["hosts", 3]]),
+    ],
+)
+def test_odd_but_sound_inputs_are_read(text: str, form: str, found: list[Any]) -> None:
+    reading = read(text)
+    assert (reading.form, rows(reading)) == (form, found)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"\x7fELFabc,\xfe\n", "an ELF program"),
+        (b"\x89PNG\r\n\x1a\n\0", "a PNG picture"),
+        (b"PK\x03\x04a,b\n1,2\n", "a ZIP archive"),
+        (b"\xfd7zXZ\0\0", "xz -dc FILE unpacks it"),
+        ("a,b\n".encode("utf-16"), "this is UTF-16"),
+        (gzip.compress(gzip.compress(b"a,b\n1,2\n")), "gzip within gzip"),
+        (gzip.compress(b"a,b\n1,2\n" * 50)[:20] + b"xxxxxx", "the gzip data is damaged"),
+        (b"2\nt\na,b\nint,int\na,b\n1,2\n", "'2' is not a version"),
+        (b"[]", "there are no columns"),
+    ],
+)
+def test_what_is_no_table_is_called_by_its_name(body: bytes, reason: str) -> None:
+    with pytest.raises(InputRejected, match=reason):
+        read(body)
+
+
+def test_gzip_is_unpacked_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"3,4\n" * 400_000)
+    assert len(rows(read(twice))) == 400_001
+    monkeypatch.setattr(unpack, "MAX_UNPACKED_BYTES", 1 << 20)
+    with pytest.raises(InputRejected, match="it unpacks to over"):
+        read(twice)
+
+
+def test_a_pipe_gives_no_table_its_name() -> None:
+    with pytest.raises(InputRejected, match="give --table NAME"):
+        read("a,b\n1,2\n", "/dev/fd/63")
+    with pytest.raises(InputRejected, match="give --table NAME"):
+        read("a,b\n1,2\n", "sqlite_x.csv")
+
+
+# --- What qasino sql prints comes back -----------------------------------------------------------
+
+_NAME = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True)
+_CELLS = {
+    "INTEGER": st.integers(-(2**63), 2**63 - 1),
+    "REAL": st.floats(allow_nan=False, allow_infinity=False),
+    "TEXT": st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8),
+}
+
+
+@st.composite
+def results(draw: Any) -> Result:
+    columns = draw(
+        st.lists(st.tuples(_NAME, st.sampled_from(sorted(_CELLS))), min_size=2, max_size=4)
+    )
+    columns = list({name: kind for name, kind in columns}.items())
+    if len(columns) < 2:
+        columns = [("x", "TEXT"), ("y", "INTEGER")]
+    row = st.tuples(*(st.one_of(st.none(), _CELLS[kind]) for _, kind in columns))
+    found = draw(st.lists(row, min_size=1, max_size=6))
+    return Result(
+        column_names=tuple(name for name, _ in columns),
+        column_types=tuple(kind for _, kind in columns),
+        nr_rows=len(found),
+        rows=found,
+    )
+
+
+def comes_back(result: Result, reading: Reading, typed: bool) -> None:
+    """Names and cells are the same; where the form has no types, cells are by their text."""
+    assert names(reading) == list(result.column_names)
+    for row, got in zip(result.rows, rows(reading), strict=True):
+        for cell, value in zip(row, got, strict=True):
+            if isinstance(cell, float) and isinstance(value, int | float):
+                assert math.isclose(cell, value, rel_tol=0, abs_tol=0)
+            elif cell is None or typed or isinstance(cell, str) is isinstance(value, str):
+                assert value == cell if not isinstance(cell, float) else value == real_text(cell)
+            else:  # text that looks like a number, or numbers beside such as differ in form
+                sent = real_text(cell) if isinstance(cell, float) else str(cell)
+                assert sent == str(value) or float(sent) == value
+
+
+@given(results())
+def test_what_sql_prints_in_csv_and_tsv_reads_back_the_same(result: Result) -> None:
+    for form in ("csv", "tsv"):
+        comes_back(result, read("".join(present(result, form)), form=form), typed=False)
+
+
+@given(results())
+def test_what_sql_prints_in_json_and_ndjson_reads_back_with_its_types(result: Result) -> None:
+    for form in ("json", "ndjson"):
+        reading = read("".join(present(result, form)))
+        assert names(reading) == list(result.column_names)
+        for n, kind in enumerate(result.column_types):
+            cells = [row[n] for row in result.rows]
+            got = [row[n] for row in rows(reading)]
+            if any(cell is not None for cell in cells):
+                assert types(reading)[n] == kind
+            assert got == cells
+
+
+@given(
+    st.lists(
+        st.lists(st.text(st.sampled_from('a",;\n \t0.1-'), max_size=5), min_size=2, max_size=3),
+        min_size=2,
+        max_size=4,
+    )
+)
+def test_with_bad_rows_skipped_every_line_is_either_read_or_rejected(cells: list[Any]) -> None:
+    lines = [",".join(row).replace("\n", " ") for row in cells]
+    reading = read("\n".join(["h1,h2", *lines]) + "\n", form="csv", skip_bad_rows=True)
+    text = json.dumps(rows(reading)) + " ".join(r.raw for r in reading.rejects)
+    for line in lines:
+        for word in line.replace('"', ",").split(","):
+            assert json.dumps(word)[1:-1] in text or word in text
