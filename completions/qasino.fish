@@ -25,6 +25,13 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l slow-query -d 'Log
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-rows -d 'The most rows in an answer. [default: 100000]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-result -d 'The largest answer; K, M and G are understood. [default: 64M]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-body -d 'The largest request, likewise. [default: 64M]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-generation-bytes -d 'The most a generation may take, and the static tables; past it publications are refused. [default: a quarter of what is free there at the start]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-generation-rows -d 'Likewise, in rows. [default: 100000000]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-tables -d 'Likewise, in tables. [default: 20000]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-identities -d 'Likewise, in identities. [default: 200000]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-sources -d 'Likewise, in pairs of a table and an identity. [default: 1000000]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-memory -d 'The most memory SQLite may take for all that runs. [default: half of what there is]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-temp -d 'The most a query may write to temporary files. [default: 1G]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l ports-file -d 'Write the ports as JSON into FILE once all are open. [default: none]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l tls-cert -d 'The certificate of the HTTPS port and its chain, in PEM. [default: none]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l tls-key -d 'Its key, in PEM. [default: none]' -r -F

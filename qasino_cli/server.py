@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import resource
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from qasino_cli.server_options import (
     read_configuration,
     read_file,
 )
+from qasino_cli.supervisor import tell_ready, tell_reloading, tell_stopping
 from qasino_server.server import Server, Settings
 
 DEMO_DURATION_S = 5
@@ -96,6 +98,7 @@ def _for_demo(configuration: Configuration) -> Settings:
 
 def serve(settings: Settings, demo: bool) -> ExitCode:
     """Run a server to its end; REFUSED where a part of it died. Raises StartError."""
+    _take_all_descriptors()
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # every thread to come inherits it
     with Server(settings) as running:
         _heed_signals(running)
@@ -103,8 +106,17 @@ def serve(settings: Settings, demo: bool) -> ExitCode:
         for line in greeting(settings, running.ports):
             say(line)
         with _demonstrated(settings, running, demo):
+            tell_ready()
             ended_well = running.wait()
+            tell_stopping()
     return ExitCode.OK if ended_well else ExitCode.REFUSED
+
+
+def _take_all_descriptors() -> None:
+    """Raise the bound on open files to what the administrator allows: a connection needs one."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _heed_signals(running: Server) -> None:
@@ -120,7 +132,9 @@ def _heed_signals(running: Server) -> None:
     def wait_for_signals() -> None:
         while True:
             if signal.sigwait(_SIGNALS) == signal.SIGHUP and not sys.stderr.isatty():
+                tell_reloading()
                 running.reload()
+                tell_ready()
             else:
                 running.ask_to_stop()
 

@@ -98,6 +98,10 @@ class Busy(QasinoError):
     status = 503
 
 
+class Full(Busy):
+    """The generation holds all it may hold; nothing was done."""
+
+
 class QueryTimeout(QasinoError):
     """The query did not end within its time and was stopped."""
 

@@ -18,6 +18,8 @@ import msgspec
 import zmq
 
 from qasino_server.auth import Gate
+from qasino_server.database.room import memory_bytes
+from qasino_server.database.sandbox import bound_memory
 from qasino_server.dispatch import Dispatch
 from qasino_server.errors import StartError
 from qasino_server.health import Health
@@ -25,6 +27,7 @@ from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.http_port import HttpPort, RequestApp, listen, load_certificate, tls_context
 from qasino_server.line_port import LinePort
 from qasino_server.metrics import Metrics
+from qasino_server.quota import Quota
 from qasino_server.service import Service
 from qasino_server.store import Store, StoreSettings
 from qasino_server.users import Users
@@ -84,6 +87,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     users file always."""
     allowed_hosts: frozenset[str] = frozenset()
     """Names, lower case, that a browser may use for a loopback address beside localhost."""
+    max_generation_bytes: int | None = None
+    """The most a generation's file may take; None takes a quarter of the room where generations
+    live, as it is at the start. Likewise the static tables together."""
+    max_generation_rows: int = Quota().rows
+    max_tables: int = Quota().tables
+    max_identities: int = Quota().identities
+    max_sources: int = Quota().sources
+    """(table, identity) pairs in a generation."""
+    max_temp_bytes: int = 1 << 30
+    """What one query may write to temporary files."""
+    max_memory_bytes: int | None = None
+    """What SQLite may take for queries and publications, in this process; None takes half of
+    the machine's, or of the control group's."""
     forget_after_s: float = 24 * 3600.0
     """How long a (table, identity) that no longer reports is listed as missing."""
 
@@ -154,6 +170,7 @@ class Server:
     def _start(self, heartbeat: bool) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         settings = self.settings
+        bound_memory(settings.max_memory_bytes or memory_bytes() // 2)
         self._users = _users(settings)
         store = self._store = Store(_store_settings(settings), self._died)
         self._bind()
@@ -352,6 +369,14 @@ def _store_settings(settings: Settings) -> StoreSettings:
         max_result_bytes=settings.max_result_bytes,
         max_body_bytes=settings.max_body_bytes,
         forget_after_s=settings.forget_after_s,
+        quota=Quota(
+            tables=settings.max_tables,
+            identities=settings.max_identities,
+            sources=settings.max_sources,
+            rows=settings.max_generation_rows,
+        ),
+        max_temp_bytes=settings.max_temp_bytes,
+        max_generation_bytes=settings.max_generation_bytes,
     )
 
 

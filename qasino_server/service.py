@@ -55,6 +55,11 @@ class Service:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def native_id(self) -> int | None:
+        """The thread's id in the kernel, once it runs."""
+        return self._thread.native_id
+
     def _live(self) -> None:
         try:
             self.run()

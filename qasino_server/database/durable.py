@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.generation import check_rows, quoted
-from qasino_server.errors import ServerFault, StartError
+from qasino_server.errors import Full, ServerFault, StartError
 from qasino_server.table import Columns, Publication
 
 _REGISTER = "qasino_server_static"
@@ -36,9 +36,12 @@ class StaticTable(msgspec.Struct, frozen=True):
 class DurableFile:
     """The writer's side of the static database; one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create it. Raises StartError where it is in use, broken or out of reach."""
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        """Open or create it; it takes no table that would make it larger than `max_bytes`.
+
+        Raises StartError where it is in use, broken or out of reach."""
         self.path = path
+        self._max_bytes = max_bytes
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -66,6 +69,8 @@ class DurableFile:
         self._connection.execute("PRAGMA journal_mode=wal")
         self._connection.execute("PRAGMA synchronous=full")
         self._connection.execute("PRAGMA temp_store=memory")
+        page_bytes = self._connection.execute("PRAGMA page_size").get
+        self._connection.execute(f"PRAGMA max_page_count={self._max_bytes // page_bytes + 1}")
         self._connection.execute(
             f"CREATE TABLE IF NOT EXISTS {_REGISTER}"
             " (tablename TEXT PRIMARY KEY COLLATE NOCASE, register TEXT NOT NULL)"
@@ -79,8 +84,8 @@ class DurableFile:
     def replace(self, publication: Publication, nr_updates: int, epoch: float) -> StaticTable:
         """Replace the whole table; on disk when this returns.
 
-        Raises BadRequest for malformed rows, ServerFault where the file cannot be written;
-        the old table is in force then.
+        Raises BadRequest for malformed rows, Full where it is too large, ServerFault where the
+        file cannot be written; the old table is in force then.
         """
         rows = check_rows(self._connection, publication.rows_json, len(publication.columns))
         table = StaticTable(
@@ -118,6 +123,11 @@ class DurableFile:
             with self._connection:
                 for sql, bindings in statements:
                     self._connection.execute(sql, tuple(bindings))
+        except apsw.FullError as error:
+            raise Full(
+                f"the static tables have no room for this ({error}): {self._max_bytes:,} bytes is"
+                " the most (--max-generation-bytes), and their disk has to have it"
+            ) from None
         except apsw.Error as error:
             raise ServerFault(f"the static tables cannot be written: {error}") from None
 

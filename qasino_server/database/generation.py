@@ -21,6 +21,9 @@ from qasino_server.errors import BadRequest, Refused
 from qasino_server.table import Columns
 
 _PORTION_ROWS = 2000
+_PAGE_BYTES = 4096
+_MAX_PAGES = 4294967294  # SQLite's own
+_NO_BOUND_BYTES = 1 << 40
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 
 
@@ -59,8 +62,10 @@ def file_uri(path: Path, options: str) -> str:
 class Generation:
     """The file of the generation that is being collected."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_bytes: int = _NO_BOUND_BYTES) -> None:
         """Create the file. Raises apsw.Error where that fails (disk full, directory gone).
+
+        Past `max_bytes` writing raises apsw.FullError, except `unbounded`.
 
         journal_mode=memory and exclusive locking make it as fast as `:memory:`: what a power
         cut loses is the present, and that is published again in the next generation.
@@ -68,7 +73,7 @@ class Generation:
         self.path = path
         self._connection = apsw.Connection(file_uri(path, "mode=rwc"), flags=_READ_WRITE)
         for pragma in (
-            "page_size=4096",
+            f"page_size={_PAGE_BYTES}",
             "journal_mode=memory",
             "synchronous=off",
             "locking_mode=exclusive",
@@ -77,6 +82,25 @@ class Generation:
         ):
             self._connection.execute(f"PRAGMA {pragma}")
         self._execute = self._connection.execute
+        self.max_bytes = max_bytes
+        self._max_pages = max_bytes // _PAGE_BYTES + 1
+        self._execute(f"PRAGMA max_page_count={self._max_pages}")
+
+    # --- Room -------------------------------------------------------------------------------
+
+    def size_bytes(self) -> int:
+        """What the file holds; pages that were freed do not count."""
+        (pages,), (free,) = self._execute("PRAGMA page_count; PRAGMA freelist_count")
+        return int(pages - free) * _PAGE_BYTES
+
+    @contextmanager
+    def unbounded(self) -> Iterator[None]:
+        """Within it the file may grow past its bound: for what was promised, and our own."""
+        self._execute(f"PRAGMA max_page_count={_MAX_PAGES}")
+        try:
+            yield
+        finally:
+            self._execute(f"PRAGMA max_page_count={self._max_pages}")
 
     # --- Transactions -----------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ where a loop would hold the GIL for a tenth of a second at every rotation.
 from __future__ import annotations
 
 import threading
+from itertools import islice
 from typing import Any
 
 from qasino_server.store.ledger import Ledger, Pair
@@ -15,9 +16,13 @@ from qasino_server.store.ledger import Ledger, Pair
 class Absence:
     """The pairs that are missing; noted by the thread that rotates, forgotten by the writer."""
 
-    def __init__(self, forget_after_s: float) -> None:
-        """`forget_after_s`: a pair that stays away longer is no longer missed."""
+    def __init__(self, forget_after_s: float, most: int) -> None:
+        """`forget_after_s`: a pair that stays away longer is no longer missed.
+
+        Of more than `most` that are missing, those that were missed first are forgotten.
+        """
         self._forget_after_s = forget_after_s
+        self._most = most
         self._lock = threading.Lock()
         self._before: dict[Pair, float] = {}
         self._missing: dict[Pair, tuple[str, float, int]] = {}
@@ -40,6 +45,9 @@ class Absence:
         }
         for pair in self._before.keys() - present:
             self._missing[pair] = (self._names[pair[0]], self._before[pair], 1)
+        if len(self._missing) > self._most:
+            kept = islice(self._missing.items(), len(self._missing) - self._most, None)
+            self._missing = dict(kept)
         self._before = {pair: s.update_epoch for pair, s in ledger.sources.items()}
         self._names = {key: table.name for key, table in ledger.tables.items()}
         return [

@@ -22,6 +22,7 @@ from qasino_server.database.generation import (
 )
 from qasino_server.errors import Refused
 from qasino_server.merge import Plan, plan_merge
+from qasino_server.quota import Quota, refusal
 from qasino_server.store.ledger import Arrears, Ledger, Pair, Source, TableState
 from qasino_server.table import Columns, Publication, Receipt
 
@@ -41,19 +42,26 @@ class CarryFirst(Exception):
 class Intake:
     """The open generation: its file and its books."""
 
-    def __init__(self, generation: Generation, ledger: Ledger) -> None:
+    def __init__(self, generation: Generation, ledger: Ledger, quota: Quota) -> None:
         self.generation = generation
         self.ledger = ledger
+        self._quota = quota
+        self._size_bytes = 0
+        """Of the file, measured at the last `begin`, and what came since, near enough."""
         self.can_carry = False
         """Whether the generation before is sealed and attached."""
         self._plans: dict[tuple[str, Columns], tuple[Columns, Plan]] = {}
 
     # --- Publications -----------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """A transaction has begun: see how much room the file has left."""
+        self._size_bytes = self.generation.size_bytes()
+
     def store(self, publication: Publication) -> Receipt:
         """Store it by the rules; the receipt holds once the transaction is committed.
 
-        Raises BadRequest or Refused, having changed nothing, or CarryFirst.
+        Raises BadRequest, Refused or Full, having changed nothing, or CarryFirst.
         """
         pair = (publication.table_key, publication.identity)
         present = self.ledger.source(pair)
@@ -71,6 +79,7 @@ class Intake:
         """The rows of this pair are these, whatever they were before."""
         rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
         plan = self._plan(publication)
+        self._check_room(publication, pair, rows.nr_rows - (present.nr_rows if present else 0))
         table = self._ensure_table(publication, plan)
         if owed is not None:
             self.ledger.put_arrears(pair, None)
@@ -95,12 +104,32 @@ class Intake:
             self._carry_all(pair, owed)
             present = self.ledger.source(pair)
             plan = self._plan(publication)
+        self._check_room(publication, pair, rows.nr_rows)
         table = self._ensure_table(publication, plan)
         keys = _own_names(publication, plan)
         before = present.ranges if present is not None else ()
         new = self.generation.upsert((table.name, table.columns), plan.targets, keys, rows, before)
         self._book(publication, pair, plan, table, _joined(before, new), present)
         return self._receipt(publication, plan, rows)
+
+    def _check_room(self, publication: Publication, pair: Pair, new_rows: int) -> None:
+        """Raise Full where the publication would go beyond a bound of the generation."""
+        ledger, quota = self.ledger, self._quota
+        if ledger.nr_tables >= quota.tables and ledger.table(pair[0]) is None:
+            raise refusal(ledger.nr_tables, "tables", quota.tables, "--max-tables")
+        if ledger.nr_sources >= quota.sources and ledger.source(pair) is None:
+            of = "tables of identities"
+            raise refusal(ledger.nr_sources, of, quota.sources, "--max-sources")
+        if ledger.nr_identities >= quota.identities and not ledger.knows(pair[1]):
+            most = quota.identities
+            raise refusal(ledger.nr_identities, "identities", most, "--max-identities")
+        if new_rows > 0 and ledger.nr_rows + new_rows > quota.rows:
+            raise refusal(ledger.nr_rows, "rows", quota.rows, "--max-generation-rows")
+        self._size_bytes += len(publication.rows_json)
+        if self._size_bytes > quota.size_bytes:
+            self._size_bytes -= len(publication.rows_json)
+            most = quota.size_bytes
+            raise refusal(self._size_bytes, "bytes", most, "--max-generation-bytes")
 
     def _receipt(self, publication: Publication, plan: Plan, rows: CheckedRows) -> Receipt:
         notes = [*plan.notes, *([publication.note] if publication.note else [])]

@@ -44,19 +44,24 @@ class Job:
         port: str,
         peer: str,
         user: str | None = None,
+        asker: str = "",
         timeout_s: float,
         done: Callable[[Any], None],
         form: str = "strings",
         stream: Stream | None = None,
         sink: Sink | None = None,
     ) -> None:
-        """`form` is strings, typed or rows; with a `stream` and a `sink` the rows go there."""
+        """`form` is strings, typed or rows; with a `stream` and a `sink` the rows go there.
+
+        `asker` is whom it counts for, where readers are shared out.
+        """
         self.query_id = query_id
         self.select = select
         self.sql = sql
         self.port = port
         self.peer = peer
         self.user = user
+        self.asker = asker
         self.form = form
         self.stream = stream
         self.sink = sink

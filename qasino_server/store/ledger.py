@@ -8,6 +8,7 @@ ledger never knows more than the file, nor less. All values in it are frozen and
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -79,6 +80,14 @@ class Ledger:
         self.tables: dict[str, TableState] = {}
         self.sources: dict[Pair, Source] = {}
         self.arrears: dict[Pair, Arrears] = {}
+        self.nr_rows = 0
+        """Rows in the file, those of the staged changes included; likewise the next two."""
+        self.nr_tables = 0
+        self.nr_sources = 0
+        self._committed = (0, 0, 0)
+        self._pairs_of: Counter[str] = Counter()
+        """Identity -> how many pairs; none has 0."""
+        self._staged_pairs: list[tuple[str, int]] = []
         self._living: set[Pair] = set()
         self._before: dict[str, TableState] = {} if previous is None else previous.tables
         self._staged_tables: dict[str, TableState | None] = {}
@@ -129,15 +138,40 @@ class Ledger:
         """Every pair of a table, carried yet or not; committed ones only."""
         return [pair for pair in {**self.sources, **self.arrears} if pair[0] == table_key]
 
+    @property
+    def nr_identities(self) -> int:
+        """How many have rows, or an empty table, in this generation."""
+        return len(self._pairs_of)
+
+    def knows(self, identity: str) -> bool:
+        """Whether it has a table in this generation."""
+        return identity in self._pairs_of
+
     # --- Writing ----------------------------------------------------------------------------
 
     def put_table(self, key: str, table: TableState | None) -> None:
         """Stage a table's new state; None where it is gone."""
+        self.nr_tables += (table is not None) - (self.table(key) is not None)
         self._staged_tables[key] = table
 
     def put_source(self, pair: Pair, source: Source | None) -> None:
         """Stage a pair's new state; None where it is gone."""
+        before = self.source(pair)
+        if before is not None:
+            self.nr_rows -= before.nr_rows
+        if source is not None:
+            self.nr_rows += source.nr_rows
+        if (before is None) != (source is None):
+            change = 1 if before is None else -1
+            self._staged_pairs.append((pair[1], change))
+            self._count_pair(pair[1], change)
         self._staged_sources[pair] = source
+
+    def _count_pair(self, identity: str, change: int) -> None:
+        self.nr_sources += change
+        self._pairs_of[identity] += change
+        if not self._pairs_of[identity]:
+            del self._pairs_of[identity]
 
     def put_arrears(self, pair: Pair, arrears: Arrears | None) -> None:
         """Stage what is still owed to a pair; None where that is nothing."""
@@ -153,10 +187,14 @@ class Ledger:
                 self._living.add(pair)
             else:
                 self._living.discard(pair)
+        self._committed = (self.nr_rows, self.nr_tables, self.nr_sources)
         self._clear()
 
     def rollback(self) -> None:
         """The file does not have it: forget what was staged."""
+        for identity, change in reversed(self._staged_pairs):
+            self._count_pair(identity, -change)
+        self.nr_rows, self.nr_tables, self.nr_sources = self._committed
         self._clear()
 
     def write_off(self) -> None:
@@ -168,6 +206,7 @@ class Ledger:
         self._staged_tables.clear()
         self._staged_sources.clear()
         self._staged_arrears.clear()
+        self._staged_pairs.clear()
 
 
 _K = TypeVar("_K")

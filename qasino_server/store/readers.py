@@ -9,7 +9,10 @@ Rules of this file:
    on the same connection (nothing of it has been sent: streams never ride the express).
 3. An interrupt is sent only under the lock that assigns queries, and only to the reader that
    still has that query: a late one would hit the next.
-4. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
+4. Nobody (a user, or an address where there are no users) holds more than half of the readers,
+   and those who wait are taken in turns. The express serves everybody: who has used up their
+   half can still ask what is quick.
+5. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
    all the same. Its reader is given up, at most GIVEN_UP_MAX at a time, and a new one starts.
    Where it is the express that does not hear, a new express starts and the query may go on
    until its time is up.
@@ -21,7 +24,7 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable
 
 import apsw
@@ -33,6 +36,8 @@ from qasino_server.errors import Busy, Cancelled, QasinoError, Refused, ServerFa
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath, Service
 from qasino_server.store.job import Job
+from qasino_server.store.spill import written_bytes
+from qasino_server.store.turns import Turns
 from qasino_server.table import Result
 
 log = logging.getLogger("qasino.store")
@@ -62,17 +67,19 @@ class Readers:
         current: Callable[[], Snapshot],
         dress: Callable[[], Dress],
         limits: Limits,
+        max_temp_bytes: int,
         on_death: OnDeath,
     ) -> None:
         self._current = current
         self._dress = dress
         self._limits = limits
+        self._max_temp_bytes = max_temp_bytes
         self._on_death = on_death
         mutex = threading.RLock()
         self.lock = threading.Condition(mutex)
         self._express_bell = threading.Condition(mutex)
-        self._fresh: deque[Job] = deque()
-        self._slow: deque[Job] = deque()
+        self._fresh = Turns()
+        self._slow = Turns()
         self._jobs: dict[str, Job] = {}
         self._readers: list[Reader] = []
         self._given_up: list[Reader] = []
@@ -97,9 +104,7 @@ class Readers:
         """Interrupt what runs, refuse what waits, let the threads go."""
         self._warden.stop()
         with self.lock:
-            waiting = [*self._fresh, *self._slow]
-            self._fresh.clear()
-            self._slow.clear()
+            waiting = [*self._fresh.clear(), *self._slow.clear()]
             for reader in self._readers:
                 reader.stopping.set()
                 reader.interrupt(Cancelled("the server is shutting down"))
@@ -131,17 +136,22 @@ class Readers:
             if job.query_id in self._jobs:
                 self.counts.errors += 1
                 raise Refused(f"a query with the id {job.query_id} is running already")
-            if len(self._fresh) + len(self._slow) >= WAITING_MAX:
-                self.counts.errors += 1
-                raise Busy("busy: too many queries wait already; try again")
+            self._check_waiting(job)
             self._jobs[job.query_id] = job
             if job.slow:
-                self._slow.append(job)
+                self._slow.put(job)
                 self.lock.notify_all()
             else:
-                self._fresh.append(job)
+                self._fresh.put(job)
                 self.lock.notify()
                 self._ring_express()
+
+    def _check_waiting(self, job: Job) -> None:
+        """Raise Busy where too many wait: of all, or of this asker, who is left half of that."""
+        theirs = self._fresh.waiting_for(job.asker) + self._slow.waiting_for(job.asker)
+        if len(self._fresh) + len(self._slow) >= WAITING_MAX or theirs >= WAITING_MAX // 2:
+            self.counts.errors += 1
+            raise Busy("busy: too many queries wait already; try again")
 
     def register(self, job: Job) -> None:
         """Make a job known that runs elsewhere, so that it can be listed and cancelled."""
@@ -173,11 +183,7 @@ class Readers:
         return True
 
     def _remove(self, job: Job) -> bool:
-        for queue in (self._fresh, self._slow):
-            if job in queue:
-                queue.remove(job)
-                return True
-        return False
+        return self._fresh.remove(job) or self._slow.remove(job)
 
     def running(self) -> list[Job]:
         """The jobs that run or wait, the oldest first."""
@@ -218,16 +224,28 @@ class Readers:
             return job
 
     def _take(self, reader: Reader) -> Job | None:
-        if self._slow and not reader.express:
-            return self._slow.popleft()
-        if self._fresh and not (reader.express and self._others_will_do()):
-            return self._fresh.popleft()
-        return None
+        if reader.express:
+            return None if self._others_will_do() else self._fresh.take(lambda asker: True)
+        return self._slow.take(self._may_have_one) or self._fresh.take(self._may_have_one)
+
+    def _may_have_one(self, asker: str) -> bool:
+        """Whether the asker has less than half of the readers; the express is not counted."""
+        return self._held_by(asker) < READERS // 2
+
+    def _held_by(self, asker: str) -> int:
+        return sum(
+            reader.job is not None and reader.job.asker == asker
+            for reader in self._readers
+            if not reader.express
+        )
 
     def _others_will_do(self) -> bool:
-        """Whether the other readers are free for all that waits."""
+        """Whether the other readers are free for all that waits, and may take it."""
         free = sum(reader.job is None for reader in self._readers if not reader.express)
-        return len(self._fresh) <= free
+        if len(self._fresh) > free:
+            return False
+        askers = Counter(job.asker for job in self._fresh)
+        return all(self._held_by(asker) + n <= READERS // 2 for asker, n in askers.items())
 
     def _ring_express(self) -> None:
         if not self._others_will_do():
@@ -249,7 +267,7 @@ class Readers:
             if again:
                 job.pinned = reader.hand_over()
                 job.demoted, job.slow, job.running_since = False, True, None
-                self._slow.append(job)
+                self._slow.put(job)
                 self.lock.notify_all()
             reader.job = None
             if reader.retiring:
@@ -282,6 +300,11 @@ class Readers:
             return None
         if now > job.deadline:
             job.stop_reason = job.stop_reason or job.timed_out()
+        elif reader.temp_bytes() > self._max_temp_bytes:
+            job.stop_reason = job.stop_reason or Refused(
+                f"the query was stopped: it has written more than {self._max_temp_bytes:,} bytes of"
+                " temporary files (--max-temp)"
+            )
         elif reader.express and now > job.running_since + self._express_s():
             job.demoted = True
         if job.stop_reason is not None or job.demoted:
@@ -348,6 +371,8 @@ class Reader(Service):
         self._snapshot: Snapshot | None = None
         self._on: SnapshotConnection | None = None
         self._interrupted_at: float | None = None
+        self._written_before: tuple[Job, int] | None = None
+        """The job that was seen last, and what this thread had written by then."""
         self.express = express
         self.job: Job | None = None
         self.retiring = False
@@ -368,6 +393,18 @@ class Reader(Service):
     def overdue(self, now: float, grace_s: float) -> bool:
         """Whether it was interrupted more than `grace_s` ago and still runs."""
         return self._interrupted_at is not None and now > self._interrupted_at + grace_s
+
+    def temp_bytes(self) -> int:
+        """What the job has written to temporary files since the warden saw it first.
+
+        A reader writes nothing else: answers go out by other threads.
+        """
+        if self.job is None or self.native_id is None:
+            return 0
+        written = written_bytes(self.native_id)
+        if self._written_before is None or self._written_before[0] is not self.job:
+            self._written_before = (self.job, written)
+        return written - self._written_before[1]
 
     def forget_interrupt(self) -> None:
         """The query may go on, if it did not hear."""

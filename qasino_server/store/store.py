@@ -25,8 +25,10 @@ import msgspec
 from qasino_server.database.answer import Limits
 from qasino_server.database.directory import RunDirectory
 from qasino_server.database.generation import Generation
+from qasino_server.database.room import share_of_room
 from qasino_server.database.snapshot import Dress, Place, Snapshot, SnapshotConnection
 from qasino_server.errors import Busy, Forbidden, QasinoError, Refused, ServerFault
+from qasino_server.quota import Quota
 from qasino_server.render import Stream
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath
@@ -72,6 +74,10 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_result_bytes: int
     max_body_bytes: int
     forget_after_s: float
+    quota: Quota = Quota()
+    max_generation_bytes: int | None = None
+    """In place of the quota's; None takes a share of the room there is."""
+    max_temp_bytes: int = 1 << 30
 
 
 class UpdateCounts(msgspec.Struct):
@@ -141,14 +147,16 @@ class Store:
         self.max_value_bytes = max(settings.max_result_bytes, settings.max_body_bytes)
         self._lookout = Lookout(self._limits, self.max_value_bytes)
         self._directory = RunDirectory(settings.db_dir)
+        size_bytes = settings.max_generation_bytes or share_of_room(self._directory.path)
+        self._quota = msgspec.structs.replace(settings.quota, size_bytes=size_bytes)
         try:
-            self._statics = Statics(settings.static_db)
+            self._statics = Statics(settings.static_db, self._quota)
         except QasinoError:
             self._directory.close()
             raise
         self._views = Views(settings.views_file)
         self._archive = Archive(settings.archive_dir, settings.archive_keep, on_death)
-        self._absence = Absence(settings.forget_after_s)
+        self._absence = Absence(settings.forget_after_s, settings.quota.sources)
         self._rejects: deque[tuple[Any, ...]] = deque(maxlen=REJECTS_MAX)
         self._counts = UpdateCounts()
         self._counted: tuple[int, ...] = (0,) * 8
@@ -171,21 +179,33 @@ class Store:
 
     def start(self, first_number: int) -> None:
         """Make the first snapshot and begin to collect the generation of that number."""
-        zero = Intake(Generation(self._directory.generation_path(0)), Ledger(0))
-        first = Generation(self._directory.generation_path(first_number))
+        most_bytes = self._quota.size_bytes
+        log.info("a generation may take bytes=%d in %s", most_bytes, self._directory.path)
+        zero = Intake(self._new_generation(0), Ledger(0), self._quota)
+        first = self._new_generation(first_number)
         self._snapshot = self._finish(zero, None)
         self._writer = Writer(
-            Intake(first, Ledger(first_number, zero.ledger)),
+            Intake(first, Ledger(first_number, zero.ledger), self._quota),
             self._statics,
             self._views.names,
             2 * self.settings.max_body_bytes,
+            self._quota,
             self._on_death,
         )
-        self._readers = Readers(lambda: self._snapshot, self.dress, self._limits, self._on_death)
+        self._readers = Readers(
+            lambda: self._snapshot,
+            self.dress,
+            self._limits,
+            self.settings.max_temp_bytes,
+            self._on_death,
+        )
         self._archive.start()
         self._writer.start()
         self._readers.start()
         self._started = True
+
+    def _new_generation(self, number: int) -> Generation:
+        return Generation(self._directory.generation_path(number), self._quota.size_bytes)
 
     def stop(self, timeout_s: float) -> None:
         """Stop answering, store what was accepted, close and remove the files."""
@@ -291,6 +311,7 @@ class Store:
             port=request.port,
             peer=request.peer,
             user=request.rights.name,
+            asker=request.rights.name or request.peer.rpartition(":")[0],
             timeout_s=self.settings.query_timeout_s,
             done=done,
             form=request.form,
@@ -410,7 +431,7 @@ class Store:
         while not self._writer.carried.wait(0.5):
             if self._writer.stopping.is_set():
                 raise ServerFault("the server is shutting down")
-        successor = Generation(self._directory.generation_path(number))
+        successor = self._new_generation(number)
         retired = self._writer.exchange(successor, number)
         previous = self._snapshot
         try:
@@ -438,7 +459,7 @@ class Store:
         facts = self._facts(ledger, now)
         internal, summaries = compose(ledger, live, facts)
         try:
-            with retired.generation.transaction():
+            with retired.generation.unbounded(), retired.generation.transaction():
                 for table in internal:
                     retired.generation.write_table(table.name, table.columns, table.rows)
         finally:

@@ -25,8 +25,10 @@ import apsw
 import msgspec
 
 from qasino_server.database.generation import Generation
+from qasino_server.database.room import free_bytes
 from qasino_server.database.sandbox import is_table_function
-from qasino_server.errors import Busy, QasinoError, Refused, ServerFault
+from qasino_server.errors import Busy, Full, QasinoError, Refused, ServerFault
+from qasino_server.quota import Quota
 from qasino_server.service import OnDeath, Service
 from qasino_server.statics import Statics
 from qasino_server.store.intake import CarryFirst, Intake
@@ -41,6 +43,8 @@ Done = Callable[[Any], None]
 BATCH_PUBLICATIONS = 256
 BATCH_BYTES = 1 << 20
 """About 10 ms of work, which is what a rotation waits for at most."""
+_DISK_FULL_BYTES = 1 << 20
+"""With less than this left it is the disk that is full."""
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -73,9 +77,11 @@ class Writer(Service):
         statics: Statics,
         view_names: Callable[[], frozenset[str]],
         max_waiting_bytes: int,
+        quota: Quota,
         on_death: OnDeath,
     ) -> None:
         super().__init__("writer", on_death)
+        self._quota = quota
         self._intake = first
         self._statics = statics
         self._view_names = view_names
@@ -244,7 +250,7 @@ class Writer(Service):
                 for waiting in batch:
                     self._store_batch([waiting], started)
                 return
-            outcomes = [_disk_fault(error)]
+            outcomes = [_disk_fault(error, self._intake.generation)]
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if outcome is None:
                 self._postponed.append(waiting)
@@ -257,6 +263,7 @@ class Writer(Service):
         outcomes: list[Outcome | None] = []
         try:
             with self._intake.generation.transaction():
+                self._intake.begin()
                 for waiting in batch:
                     outcomes.append(self._store(waiting.publication))
         except BaseException:
@@ -348,7 +355,7 @@ class Writer(Service):
         except QasinoError as error:
             return error
         except apsw.Error as error:
-            return _disk_fault(error)
+            return _disk_fault(error, self._intake.generation)
 
     # Exchange and carrying
 
@@ -356,7 +363,7 @@ class Writer(Service):
         self._end_carrying()
         retired = self._intake
         ledger = Ledger(request.number, retired.ledger)
-        self._intake = Intake(request.successor, ledger)
+        self._intake = Intake(request.successor, ledger, self._quota)
         self._source = None
         self._see_what_is_owed()
         self._exchange = None
@@ -378,7 +385,7 @@ class Writer(Service):
                 self._attached = intake.can_carry = True
             self._store_postponed()
             if intake.ledger.arrears:
-                with intake.generation.transaction():
+                with intake.generation.unbounded(), intake.generation.transaction():
                     intake.carry_some()
                 intake.ledger.commit()
         except apsw.CantOpenError as error:
@@ -405,8 +412,24 @@ class Writer(Service):
             self._attached = self._intake.can_carry = False
 
 
-def _disk_fault(error: apsw.Error) -> QasinoError:
+def _disk_fault(error: apsw.Error, generation: Generation) -> QasinoError:
+    """What a publication is told that could not be written; nothing of it was."""
+    if isinstance(error, apsw.FullError) and _is_at_bound(generation):
+        return Full(
+            f"the generation's file would be larger than {generation.max_bytes:,} bytes, the most"
+            " (--max-generation-bytes); nothing was stored, and the next generation begins empty"
+        )
+    if isinstance(error, apsw.NoMemError):
+        return Busy("the server has no memory to store this now (--max-memory); nothing was stored")
     if isinstance(error, apsw.FullError | apsw.IOError | apsw.CantOpenError):
         return Busy(f"the server has no room to store this now ({error}); nothing was stored")
     log.error("publication failed: %s: %s", type(error).__name__, error)
     return ServerFault("the server could not store this; its log says why; nothing was stored")
+
+
+def _is_at_bound(generation: Generation) -> bool:
+    """Whether it was the bound, and not the disk, that said it is full."""
+    try:
+        return free_bytes(generation.path.parent) > _DISK_FULL_BYTES
+    except OSError:
+        return False

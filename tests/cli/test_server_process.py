@@ -203,3 +203,30 @@ def test_a_body_that_stops_in_the_middle_at_a_kill_is_nowhere(start: Start) -> N
         os.kill(process.pid, signal.SIGTERM)
         process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def test_the_supervisor_hears_of_ready_reload_and_stop(
+    start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        process, wire = start()
+        assert heard.recv(100) == b"READY=1"
+        assert wire.rows("select 1") == [[1]]
+        process.send_signal(signal.SIGHUP)
+        assert heard.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert heard.recv(100) == b"READY=1"
+        process.send_signal(signal.SIGTERM)
+        assert heard.recv(100) == b"STOPPING=1"
+        assert process.wait(10) == 0
+
+
+def test_a_server_takes_all_the_descriptors_it_may_have(start: Start) -> None:
+    process, _ = start()
+    limits = Path(f"/proc/{process.pid}/limits").read_text()
+    _, _, _, soft, hard, *_ = next(
+        line.split() for line in limits.splitlines() if line.startswith("Max open files")
+    )
+    assert soft == hard

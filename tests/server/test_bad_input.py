@@ -1807,14 +1807,14 @@ def test_more_queries_than_can_wait_are_told_to_come_again(own_site: Callable[..
             for made in sockets:
                 made.send(request)
         until(lambda: any(made.poll(0) for made in sockets))
-        status, _, body = place.wire.http_post("query", {"sql": "select 1"})
-        assert status == 503
-        is_error(strict_json(body), "busy: too many queries wait already; try again")
+        status, _, _ = place.wire.http_post("query", {"sql": "select 1"})
+        assert status == 200, "another address is not kept from asking"
         answers = [json.loads(made.recv_multipart()[-1]) for made in sockets * 700]
     told = [answer["error_message"] for answer in answers]
     timed_out = [sentence for sentence in told if "did not end within" in sentence]
-    assert 2000 <= len(timed_out) < 2100
-    assert all("busy" in sentence for sentence in told if sentence not in timed_out)
+    assert 1000 <= len(timed_out) < 1100, "one asker has half of the places"
+    busy = "busy: too many queries wait already; try again"
+    assert all(sentence == busy for sentence in told if sentence not in timed_out)
     place.unhurt()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from qasino_server.database.generation import Generation
 from qasino_server.message import make_publication
+from qasino_server.quota import Quota
 from qasino_server.store.intake import CARRY_ROWS, CarryFirst, Intake
 from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication, check_columns
@@ -25,12 +26,12 @@ def publication(rows: str, **options: Any) -> Publication:
 @pytest.fixture
 def intakes(tmp_path: Any) -> Any:
     """The open generation and the one after it; the first holds a persistent table."""
-    first = Intake(Generation(tmp_path / "1.db"), Ledger(1))
+    first = Intake(Generation(tmp_path / "1.db"), Ledger(1), Quota())
     rows = "[" + ",".join(f'[{n}, "old"]' for n in range(ROWS)) + "]"
     with first.generation.transaction():
         first.store(publication(rows, persist=1))
     first.ledger.commit()
-    second = Intake(Generation(tmp_path / "2.db"), Ledger(2, first.ledger))
+    second = Intake(Generation(tmp_path / "2.db"), Ledger(2, first.ledger), Quota())
     first.generation.seal()
     yield first, second
     second.generation.seal()

@@ -1,0 +1,81 @@
+"""How much room there is: of a directory's file system, and of memory where it is one.
+
+Linux tells; elsewhere the file system alone is asked.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_LEAST_BYTES = 16 << 20
+_IN_MEMORY = {"tmpfs", "ramfs"}
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def free_bytes(directory: Path) -> int:
+    """What may still be written there. Raises OSError where there is no such directory."""
+    space = os.statvfs(directory)
+    return space.f_bavail * space.f_frsize
+
+
+def share_of_room(directory: Path) -> int:
+    """What one generation may take unless told otherwise: a quarter of what is free now.
+
+    Three of them can exist at once (`prev`, the snapshot, the one being collected), and
+    something has to be left.
+    """
+    free = free_bytes(directory)
+    if _file_system(directory) in _IN_MEMORY:
+        free = min(free, available_memory_bytes())
+    return max(_LEAST_BYTES, free // 4)
+
+
+def available_memory_bytes() -> int:
+    """What this process could still take, its control group's bound included."""
+    known = [_meminfo("MemAvailable"), _left_in_cgroup()]
+    return min([size for size in known if size is not None], default=1 << 40)
+
+
+def memory_bytes() -> int:
+    """All memory of the machine, or of the control group where that has less."""
+    known = [_meminfo("MemTotal"), _number(_CGROUP / "memory.max")]
+    return min([size for size in known if size is not None], default=1 << 40)
+
+
+def _meminfo(name: str) -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) << 10
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
+def _left_in_cgroup() -> int | None:
+    most, taken = _number(_CGROUP / "memory.max"), _number(_CGROUP / "memory.current")
+    return None if most is None or taken is None else max(0, most - taken)
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file; None where there is none, such as `max`."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _file_system(directory: Path) -> str:
+    """The type of the file system that holds the directory; '' where nothing tells."""
+    place, best, kind = str(directory.resolve()), "", ""
+    try:
+        mounts = Path("/proc/self/mounts").read_text().splitlines()
+    except OSError:
+        return ""
+    for line in mounts:
+        _, point, of, *_ = line.split(" ")
+        within = place == point or place.startswith(point.rstrip("/") + "/")
+        if within and len(point) >= len(best):
+            best, kind = point, of
+    return kind

@@ -1,0 +1,68 @@
+"""What waits for a reader, in turns by who asked, so that nobody waits behind a crowd of others.
+
+Used under the readers' lock.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+
+from qasino_server.store.job import Job
+
+
+class Turns:
+    """Jobs that wait: each asker's in their order, the askers in turns."""
+
+    def __init__(self) -> None:
+        self._queues: OrderedDict[str, deque[Job]] = OrderedDict()
+        """Who asked -> what they wait for, never empty; whose turn it is comes first."""
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Job]:
+        for queue in self._queues.values():
+            yield from queue
+
+    def waiting_for(self, asker: str) -> int:
+        """How many jobs of theirs wait."""
+        return len(self._queues.get(asker, ()))
+
+    def put(self, job: Job) -> None:
+        """Wait behind the others of the same asker."""
+        self._queues.setdefault(job.asker, deque()).append(job)
+        self._length += 1
+
+    def take(self, may: Callable[[str], bool]) -> Job | None:
+        """The next job of an asker who may have a reader now."""
+        for asker, queue in self._queues.items():
+            if may(asker):
+                job = queue.popleft()
+                self._length -= 1
+                if queue:
+                    self._queues.move_to_end(asker)
+                else:
+                    del self._queues[asker]
+                return job
+        return None
+
+    def remove(self, job: Job) -> bool:
+        """Wait no longer; False where it did not."""
+        queue = self._queues.get(job.asker, ())
+        if job not in queue:
+            return False
+        assert isinstance(queue, deque)
+        queue.remove(job)
+        self._length -= 1
+        if not queue:
+            del self._queues[job.asker]
+        return True
+
+    def clear(self) -> list[Job]:
+        """All that waited."""
+        waiting = list(self)
+        self._queues.clear()
+        self._length = 0
+        return waiting

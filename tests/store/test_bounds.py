@@ -1,0 +1,248 @@
+"""What one generation may hold, and what one asker may take of the readers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qasino_server.errors import Full, QasinoError, Refused
+from qasino_server.quota import Quota
+from qasino_server.statement import Select
+from qasino_server.store.job import Job
+from qasino_server.store.store import QueryRequest
+from qasino_server.store.turns import Turns
+from qasino_server.table import Receipt, Result
+
+ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+WIDE = [["x" * 1000] for _ in range(1000)]
+
+
+def stored(outcome: Any) -> int:
+    assert isinstance(outcome, Receipt), outcome
+    return outcome.nr_rows
+
+
+def is_full(outcome: Any, words: str) -> None:
+    assert isinstance(outcome, Full), outcome
+    assert words in outcome.sentence
+
+
+def until(true: Callable[[], bool], timeout_s: float = 10) -> None:
+    ends = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < ends
+        threading.Event().wait(0.005)
+
+
+# --- A generation -------------------------------------------------------------------------------
+
+
+def test_a_table_too_many_is_refused_and_the_next_generation_takes_it(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(tables=2))
+    assert stored(bench.publish("a", "t", "x int", [[1]])) == 1
+    assert stored(bench.publish("a", "u", "x int", [[1]])) == 1
+    is_full(bench.publish("a", "v", "x int", [[1]]), "2 tables, and 2 is the most (--max-tables)")
+    assert stored(bench.publish("b", "U", "x int", [[1]])) == 1
+    bench.rotate()
+    assert stored(bench.publish("a", "v", "x int", [[1]])) == 1
+    assert bench.rows("select count(*) from u") == [[2]]
+
+
+def test_an_identity_too_many_is_refused(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(identities=1))
+    assert stored(bench.publish("a", "t", "x int", [[1]])) == 1
+    assert stored(bench.publish("a", "u", "x int", [])) == 0
+    is_full(bench.publish("b", "t", "x int", [[1]]), "1 identities, and 1 is the most")
+    bench.rotate()
+    assert bench.rows("select x from t") == [[1]]
+
+
+def test_empty_tables_of_many_identities_are_bounded_too(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(sources=3))
+    for identity in "abc":
+        assert stored(bench.publish(identity, "t", "x int", [])) == 0
+    is_full(bench.publish("d", "t", "x int", []), "3 tables of identities")
+    assert stored(bench.publish("a", "t", "x int", [[1]], replace=True)) == 1
+
+
+def test_rows_too_many_are_refused_and_replacing_counts_the_difference(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(rows=10))
+    assert stored(bench.publish("a", "t", "x int", [[n] for n in range(6)])) == 6
+    is_full(bench.publish("b", "t", "x int", [[n] for n in range(5)]), "6 rows, and 10")
+    assert stored(bench.publish("a", "t", "x int", [[n] for n in range(10)], replace=True)) == 10
+    is_full(bench.publish("b", "t", "x int", [[1]]), "10 rows")
+    assert stored(bench.publish("a", "t", "x int", [[1]], replace=True)) == 1
+    assert stored(bench.publish("b", "t", "x int", [[n] for n in range(9)])) == 9
+    bench.rotate()
+    assert bench.rows("select count(*) from t") == [[10]]
+
+
+def test_what_is_refused_inside_a_batch_leaves_the_books_right(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(rows=100, tables=3))
+    for n in range(20):
+        bench.publish(f"h{n}", f"t{n % 5}", "x int", [[m] for m in range(n)])
+    bench.rotate()
+    held = bench.rows("select sum(nr_rows), count(*) from qasino_server_sources")
+    tables = bench.rows("select tablename from qasino_server_tables where not static")
+    mine = [name for (name,) in tables if not name.startswith("qasino_")]
+    assert held[0][0] <= 100
+    assert mine == ["t0", "t1", "t2"]
+
+
+def test_bytes_too_many_are_refused_and_queries_go_on(make_bench: Any) -> None:
+    bench = make_bench(max_generation_bytes=5_000_000)
+    outcomes = [bench.publish(f"h{n}", "t", "x text", WIDE) for n in range(10)]
+    kept = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
+    assert len(kept) == 4
+    for refused in outcomes[4:]:
+        is_full(refused, "5,000,000 is the most (--max-generation-bytes)")
+    bench.rotate()
+    assert bench.rows("select count(*) from t") == [[4000]]
+    assert stored(bench.publish("h9", "t", "x text", WIDE)) == 1000
+    assert bench.store.state().generation_bytes < 6_000_000
+
+
+def test_rows_that_become_larger_than_their_message_meet_the_same_wall(make_bench: Any) -> None:
+    bench = make_bench(max_generation_bytes=5_000_000)
+    columns = ", ".join(f"c{n} int" for n in range(1900))
+    assert stored(bench.publish("wide", "t", columns, [[0] * 1900])) == 1
+    # 200 KB of JSON, which would be 100 MB of rows with 1,899 NULLs each.
+    outcome = bench.publish("narrow", "t", "c0 int", [[1]] * 50_000)
+    is_full(outcome, "would be larger than 5,000,000 bytes")
+    assert stored(bench.publish("small", "t", "c0 int", [[1]])) == 1
+    bench.rotate()
+    assert bench.rows("select count(*) from t") == [[2]]
+
+
+def test_persistent_rows_are_carried_beyond_the_bound(make_bench: Any) -> None:
+    bench = make_bench(max_generation_bytes=5_000_000)
+    for n in range(4):
+        assert stored(bench.publish(f"h{n}", "kept", "x text", WIDE, persist=True)) == 1000
+    for _ in range(2):
+        bench.rotate()
+        bench.publish("other", "t", "x text", WIDE)
+        assert bench.rows("select count(*) from kept") == [[4000]]
+
+
+def test_static_tables_have_the_same_bounds(make_bench: Any) -> None:
+    bench = make_bench(max_generation_bytes=3_000_000, quota=Quota(tables=2))
+    assert stored(bench.publish("a", "s", "x text", WIDE, static=True)) == 1000
+    is_full(bench.publish("a", "s2", "x text", WIDE * 3, static=True), "have no room for this")
+    assert stored(bench.publish("a", "s2", "x text", [["y"]], static=True)) == 1
+    is_full(bench.publish("a", "s3", "x text", [["y"]], static=True), "2 static tables")
+    assert stored(bench.publish("a", "s2", "x text", [["z"]], static=True)) == 1
+    assert bench.rows("select x from s2") == [["z"]]
+    assert bench.rows("select count(*) from s") == [[1000]]
+
+
+def test_no_more_are_missed_than_there_may_be(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(sources=5))
+    for generation in range(4):
+        for n in range(5):
+            bench.publish(f"g{generation}-{n}", "t", "x int", [[1]])
+        bench.rotate()
+    missing = bench.rows("select identity from qasino_server_missing order by 1")
+    assert missing == [[f"g2-{n}"] for n in range(5)]
+
+
+# --- Queries ------------------------------------------------------------------------------------
+
+
+def begin(bench: Any, sql: str, peer: str, **keys: Any) -> list[Result | QasinoError]:
+    """Start a query that is not waited for; its outcome once there is one."""
+    answers: list[Result | QasinoError] = []
+    bench.store.query(QueryRequest(sql=sql, port="test", peer=peer, **keys), answers.append)
+    return answers
+
+
+def test_one_asker_leaves_half_of_the_readers_to_others(make_bench: Any) -> None:
+    bench = make_bench()
+    hogs = [begin(bench, ENDLESS, f"junior:{n}", query_id=f"j{n}") for n in range(20)]
+    readers = bench.store._readers
+
+    def running(asker: str) -> int:
+        with readers.lock:
+            return sum(job.asker == asker for r in readers._readers if (job := r.job))
+
+    until(lambda: running("junior") == 3)  # two, and one that is about to leave the express
+    slow = ENDLESS.replace("from n)", "from n where i < 300000)")
+    began = time.monotonic()
+    assert bench.rows(slow, peer="operator:1") == [[300_000]]
+    assert time.monotonic() - began < 5, "an operator's slow query does not wait for a junior's"
+    assert bench.rows("select 1", peer="junior:99") == [[1]], "what is quick is served to all"
+    killed = [bench.rows(f"kill j{n}", peer="operator:2") for n in range(20)]
+    assert killed == [[[f"j{n}"]] for n in range(20)]
+    until(lambda: all(hogs))
+
+
+@given(st.lists(st.sampled_from("aaaaab"), max_size=30), st.sampled_from(["", "a", "b"]))
+def test_askers_are_taken_in_turns(askers: list[str], busy: str) -> None:
+    turns = Turns()
+    for n, asker in enumerate(askers):
+        select = Select(sql="", bindings=(), missing=None)
+        turns.put(
+            Job(
+                query_id=str(n),
+                select=select,
+                sql="",
+                port="",
+                peer="",
+                asker=asker,
+                timeout_s=1,
+                done=lambda outcome: None,
+            )
+        )
+    taken = []
+    while (job := turns.take(lambda asker: asker != busy)) is not None:
+        taken.append(job)
+    assert len(turns) == len(turns.clear()) == askers.count(busy)
+    for asker in "ab":
+        own = [int(job.query_id) for job in taken if job.asker == asker]
+        assert own == sorted(own)
+        assert len(own) == (0 if asker == busy else askers.count(asker))
+    both = 2 * min(askers.count("a"), askers.count("b")) if not busy else 0
+    order = [job.asker for job in taken[:both]]
+    assert all(first != second for first, second in pairwise(order))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with recursive n(i) as (select 1 union all select i+1 from n limit 9000000)"
+        " select count(*) from (select i, hex(i) || printf('%60d', i) b from n order by b)",
+        "with recursive n(i) as (select 1 union all select i+1 from n limit 9000000)"
+        " select count(*) from (select distinct printf('%90d', i) from n)",
+    ],
+    ids=["order by", "distinct"],
+)
+def test_a_query_may_not_fill_the_disk(make_bench: Any, sql: str) -> None:
+    bench = make_bench(max_temp_bytes=20 << 20)
+    outcome = bench.ask(sql)
+    assert isinstance(outcome, Refused)
+    assert outcome.sentence.endswith("20,971,520 bytes of temporary files (--max-temp)")
+    assert bench.rows("select 1") == [[1]]
+
+
+def test_many_large_values_meet_the_bound_on_memory(make_bench: Any) -> None:
+    from qasino_server.database.sandbox import bound_memory
+
+    bench = make_bench()
+    columns = ", ".join(f"group_concat(hex(zeroblob(500 + i + {n})))" for n in range(200))
+    sql = (
+        "with recursive n(i) as (select 1 union all select i + 1 from n limit 50000)"
+        f" select {columns} from n"
+    )
+    bound_memory(300 << 20)
+    try:
+        assert "needs more memory than there is" in bench.refusal(sql)
+        assert stored(bench.publish("a", "t", "x int", [[1]])) == 1
+        assert bench.rows("select 1") == [[1]]
+    finally:
+        bound_memory(1 << 40)
