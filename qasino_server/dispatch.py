@@ -57,6 +57,11 @@ class Caller(msgspec.Struct, frozen=True):
     peer: str
     rights: Rights = ANYBODY
 
+    @property
+    def asker(self) -> str:
+        """Who it counts for where things are shared out: the user, or else the address."""
+        return self.rights.name or self.peer.rpartition(":")[0]
+
 
 class Dispatch:
     """The way from the ports to the store."""
@@ -142,6 +147,7 @@ class Dispatch:
                 sql=query.sql,
                 port=caller.port,
                 peer=caller.peer,
+                asker=caller.asker,
                 rights=caller.rights,
                 query_id=query.query_id,
                 form=form if query.format == "json" else "rows",

@@ -45,6 +45,12 @@ class TooLarge(BadRequest):
     status = 413
 
 
+class UnsupportedCoding(BadRequest):
+    """The body is compressed in a way the server does not know."""
+
+    status = 415
+
+
 class Refused(QasinoError):
     """A well-formed request that a rule of the store forbids now."""
 

@@ -30,6 +30,14 @@ import uvloop
 
 from qasino_server.auth import Gate
 from qasino_server.browser import check_host, foreign_page, header
+from qasino_server.connections import (
+    HEAD_S,
+    PACE_BYTES_S,
+    GuardedProtocol,
+    bound_connections,
+    patient,
+    sweep_for_ever,
+)
 from qasino_server.csv_table import read_csv_table
 from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import (
@@ -41,6 +49,7 @@ from qasino_server.errors import (
     TooLarge,
     WrongMethod,
 )
+from qasino_server.gzip_body import check_coding, unpacked
 from qasino_server.health import HEALTH_PATHS, Health
 from qasino_server.message import (
     OPS,
@@ -60,6 +69,7 @@ from qasino_server.metrics import Metrics
 from qasino_server.render import TRUNCATED_LINE, html_fragment, text_table
 from qasino_server.rights import ANYBODY, Rights, reading_only
 from qasino_server.service import OnDeath, Service
+from qasino_server.share import Share
 from qasino_server.table import Result, shown
 
 log = logging.getLogger("qasino.http")
@@ -76,6 +86,8 @@ _WATCH_AFTER_S = 0.1
 """A query that takes longer has its client watched; most never need the extra task."""
 _STREAM_BYTES = 1 << 20
 """What a stream may be ahead of its client."""
+_PORTION_BYTES = 1 << 18
+"""A result is sent in portions of that, each when the client has read most of the last."""
 
 
 class _Mailbox:
@@ -164,6 +176,7 @@ class RequestApp:
         dispatch: Dispatch,
         identity: str,
         max_body_bytes: int,
+        max_result_bytes: int,
         has_room: Callable[[], bool],
         when_room: Callable[[Callable[[], None]], None],
         allowed_hosts: frozenset[str] = frozenset(),
@@ -183,6 +196,8 @@ class RequestApp:
         self._asks_on_plain_http = asks_on_plain_http
         self._health = health
         self._metrics = metrics
+        self._arriving = Share(8 * max_body_bytes, "requests that are still arriving")
+        self._leaving = Share(8 * max_result_bytes, "results that have not been read yet")
         self.mailbox: _Mailbox | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -204,6 +219,8 @@ class RequestApp:
             params = _params(scope)
             format_name = check_format(params.get("format", "json"))
             request = await self._read(scope, params, receive, caller)
+            if isinstance(request, Query):
+                self._leaving.check(caller.asker)
         except QasinoError as error:
             await self._respond(send, error, format_name)
             return
@@ -212,7 +229,8 @@ class RequestApp:
         if isinstance(request, Query) and format_name in _STREAMS:
             await self._stream(request, caller, receive, send)
         else:
-            await self._answer(request, caller, receive, send, format_name)
+            status, media_type, body = await self._answer(request, caller, receive, format_name)
+            await self._send_result(send, caller.asker, status, media_type, body)
 
     async def _rights(self, scope: Scope) -> Rights:
         """What this caller may do. Raises Unauthorized, or Busy where too many wait for it."""
@@ -256,8 +274,11 @@ class RequestApp:
             raise WrongMethod(f"{method} is not served here; requests go by GET or POST")
         if op not in ("query", "cancel", "get_table_list"):
             await self._room()
-        body = await self._body(scope, receive)
+        gzipped = check_coding(header(scope["headers"], b"content-encoding"))
+        body = await self._body(scope, receive, caller.asker)
         try:
+            if gzipped:
+                body = await asyncio.to_thread(unpacked, body, self._max_body_bytes)
             return await self._decode(op, params, body)
         except QasinoError as error:
             if means_to_publish(body, op):
@@ -284,25 +305,45 @@ class RequestApp:
             self._when_room(partial(self.mailbox.post, free.set))
             await free.wait()
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """The whole body. Raises TooLarge as soon as it is known to be."""
+    async def _body(self, scope: Scope, receive: Receive, asker: str) -> bytes:
+        """The whole body. Raises TooLarge as soon as it is known to be, and Busy."""
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > self._max_body_bytes:
                 raise self._too_large()
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _Disconnected
-        parts: list[bytes] = [message.get("body", b"")]
-        size_bytes = len(parts[0])
-        while size_bytes <= self._max_body_bytes:
-            if not message.get("more_body"):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _Disconnected
-            parts.append(message.get("body", b""))
-            size_bytes += len(parts[-1])
-        raise self._too_large()
+        first: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            if len(first) > self._max_body_bytes:
+                raise self._too_large()
+            return first
+        return await self._rest_of_body(first, receive, asker)
+
+    async def _rest_of_body(self, first: bytes, receive: Receive, asker: str) -> bytes:
+        parts: list[bytes] = []
+        size_bytes = 0
+        message: MutableMapping[str, Any] = {
+            "type": "http.request",
+            "body": first,
+            "more_body": True,
+        }
+        try:
+            while True:
+                part = message.get("body", b"")
+                if size_bytes + len(part) > self._max_body_bytes:
+                    raise self._too_large()
+                self._arriving.check(asker, len(part))
+                self._arriving.take(asker, len(part))
+                parts.append(part)
+                size_bytes += len(part)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _Disconnected
+        finally:
+            self._arriving.give_back(asker, size_bytes)
 
     def _too_large(self) -> TooLarge:
         return TooLarge(
@@ -313,8 +354,9 @@ class RequestApp:
     # --- Answering --------------------------------------------------------------------------
 
     async def _answer(
-        self, request: Request, caller: Caller, receive: Receive, send: Send, format_name: str
-    ) -> None:
+        self, request: Request, caller: Caller, receive: Receive, format_name: str
+    ) -> tuple[int, str, bytes]:
+        """Status, media type and body."""
         assert self.mailbox is not None
         mailbox = self.mailbox
         future: asyncio.Future[tuple[int, str, bytes]] = asyncio.Future()
@@ -325,12 +367,30 @@ class RequestApp:
 
         query_id = self._dispatch.handle(request, caller, answer)
         if query_id is None:
-            status, media_type, body = await future
-        else:
-            cancel = self._dispatch.cancel
-            with _watched(receive, lambda: cancel(query_id)):
-                status, media_type, body = await future
-        await _send_whole(send, status, media_type, body)
+            return await future
+        cancel = self._dispatch.cancel
+        with _watched(receive, lambda: cancel(query_id)):
+            return await future
+
+    async def _send_result(
+        self, send: Send, asker: str, status: int, media_type: str, body: bytes
+    ) -> None:
+        """Send it as fast as the client reads; what it does not read is held, and counted."""
+        if len(body) <= _PORTION_BYTES:
+            await _send_whole(send, status, media_type, body)
+            return
+        self._leaving.take(asker, len(body))
+        try:
+            async with asyncio.timeout(HEAD_S + len(body) / PACE_BYTES_S):
+                await send(_start(status, media_type, len(body)))
+                for begins in range(0, len(body), _PORTION_BYTES):
+                    portion = body[begins : begins + _PORTION_BYTES]
+                    more = begins + _PORTION_BYTES < len(body)
+                    await send({"type": "http.response.body", "body": portion, "more_body": more})
+        except TimeoutError:
+            return  # without an end: uvicorn closes the connection
+        finally:
+            self._leaving.give_back(asker, len(body))
 
     async def _stream(self, request: Query, caller: Caller, receive: Receive, send: Send) -> None:
         assert self.mailbox is not None
@@ -506,10 +566,12 @@ def listen(address: str, port: int) -> socket.socket:
     """A listening socket. Raises StartError where the port is taken."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        return socket.create_server((address, port), family=family, backlog=2048)
+        listener = socket.create_server((address, port), family=family, backlog=2048)
     except OSError as error:
         reason = error.strerror or str(error)
         raise StartError(f"cannot listen on {address}:{port}: {reason}") from None
+    patient(listener)
+    return listener
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -571,15 +633,22 @@ class HttpPort(Service):
 
     async def _main(self) -> None:
         self._app.mailbox = _Mailbox(asyncio.get_running_loop())
+        bound_connections()
+        sweeps = [
+            asyncio.ensure_future(sweep_for_ever(server.server_state.connections))
+            for server, _ in self._servers
+        ]
         await asyncio.gather(
             *(server.serve(sockets=[listener]) for server, listener in self._servers)
         )
+        for sweep in sweeps:
+            sweep.cancel()
 
 
 def _uvicorn(app: RequestApp, tls: ssl.SSLContext | None) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=GuardedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -19,19 +19,21 @@ from functools import partial
 from typing import Any
 
 from qasino_server.dispatch import Caller, Dispatch
-from qasino_server.errors import QasinoError
+from qasino_server.errors import Busy, QasinoError
 from qasino_server.message import MAX_SQL_CHARS, Query, Reply
 from qasino_server.render import TRUNCATED_LINE, text_table
 from qasino_server.service import OnDeath, Service
+from qasino_server.share import Share
 from qasino_server.statement import split
 from qasino_server.table import Result
 from qasino_server.wakeup import Outbox
 
 log = logging.getLogger("qasino.line")
 
-MAX_CONNECTIONS = 1000
+MAX_CONNECTIONS = 10_000
 FADE_S = 1.0
 _MAX_UNSENT_BYTES = 64 << 20
+"""For one connection beside the answer it just got; for all of them, eight times as much."""
 MAX_WAITING_CHARS = MAX_SQL_CHARS
 """What a client may send ahead of its answers."""
 _BYE = b"Bye!\r\n"
@@ -44,7 +46,7 @@ class _Connection:
 
     def __init__(self, made: socket.socket, peer: str) -> None:
         self.socket = made
-        self.peer = peer
+        self.caller = Caller("line", peer)
         utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self.decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
         self.unfinished = ""
@@ -70,6 +72,7 @@ class LinePort(Service):
         self._selector = selectors.DefaultSelector()
         self._outbox: Outbox[tuple[_Connection, bytes]] = Outbox()
         self._connections: set[_Connection] = set()
+        self._unsent = Share(8 * _MAX_UNSENT_BYTES, "results that have not been read yet")
         self._fading: dict[_Connection, float] = {}
         """Connections that send no more while their query runs, and when to stop it."""
 
@@ -99,11 +102,12 @@ class LinePort(Service):
         except OSError:
             return
         made.setblocking(False)
-        connection = _Connection(made, f"{address[0]}:{address[1]}")
+        peer = f"{address[0]}:{address[1]}"
         if len(self._connections) >= MAX_CONNECTIONS:
             made.close()
-            log.warning("connection refused peer=%s: %d are open", connection.peer, MAX_CONNECTIONS)
+            log.warning("connection refused peer=%s: %d are open", peer, MAX_CONNECTIONS)
             return
+        connection = _Connection(made, peer)
         self._connections.add(connection)
         self._selector.register(made, selectors.EVENT_READ, partial(self._serve, connection))
 
@@ -168,11 +172,15 @@ class LinePort(Service):
                 self._run(connection, statement)
 
     def _run(self, connection: _Connection, sql: str) -> None:
-        caller = Caller("line", connection.peer)
+        try:
+            self._unsent.check(connection.caller.asker)
+        except Busy as error:
+            self._send(connection, _text(error))
+            return
         connection.running = ""
         query_id = self._dispatch.handle(
             Query(sql=sql, format="text"),
-            caller,
+            connection.caller,
             lambda reply: self._outbox.put((connection, _text(reply))),
         )
         connection.running = query_id or ""
@@ -190,6 +198,7 @@ class LinePort(Service):
 
     def _send(self, connection: _Connection, data: bytes) -> None:
         connection.unsent += data
+        self._unsent.take(connection.caller.asker, len(data))
         if len(connection.unsent) > _MAX_UNSENT_BYTES + len(data):
             self._close(connection)
             return
@@ -202,6 +211,7 @@ class LinePort(Service):
             except BlockingIOError:
                 sent = 0
             del connection.unsent[:sent]
+            self._unsent.give_back(connection.caller.asker, sent)
         idle = not connection.unsent and connection.running is None
         if idle and (connection.leaving or (connection.ended and not connection.waiting)):
             self._close(connection)
@@ -232,6 +242,7 @@ class LinePort(Service):
             return
         self._connections.discard(connection)
         self._fading.pop(connection, None)
+        self._unsent.give_back(connection.caller.asker, len(connection.unsent))
         self._cancel(connection)
         if self._selector.get_map().get(connection.socket) is not None:
             self._selector.unregister(connection.socket)

@@ -242,6 +242,7 @@ class Server:
                 dispatch,
                 settings.identity,
                 settings.max_body_bytes,
+                settings.max_result_bytes,
                 store.has_room,
                 store.when_room,
                 settings.allowed_hosts,

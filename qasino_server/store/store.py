@@ -106,6 +106,8 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
     port: str
     peer: str
+    asker: str = ""
+    """Whom it counts for."""
     rights: Rights = ANYBODY
     query_id: str | None = None
     form: str = "strings"
@@ -311,7 +313,7 @@ class Store:
             port=request.port,
             peer=request.peer,
             user=request.rights.name,
-            asker=request.rights.name or request.peer.rpartition(":")[0],
+            asker=request.asker,
             timeout_s=self.settings.query_timeout_s,
             done=done,
             form=request.form,

@@ -1,0 +1,36 @@
+"""Memory that clients make a server hold: how much in all, and how much for one of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from qasino_server.errors import Busy
+
+
+class Share:
+    """Bytes held for clients, by who made us hold them; used by one thread."""
+
+    def __init__(self, total_bytes: int, of: str) -> None:
+        """At most `total_bytes` for all, and half of it for one; `of` says what it is."""
+        self._total_bytes = total_bytes
+        self._of = of
+        self._held: Counter[str] = Counter()
+        self.held_bytes = 0
+
+    def check(self, who: str, more_bytes: int = 0) -> None:
+        """Raise Busy where so much more would be too much."""
+        theirs = self._held[who] + more_bytes
+        if theirs > self._total_bytes // 2 or self.held_bytes + more_bytes > self._total_bytes:
+            raise Busy(f"busy: the server holds as much as it may of {self._of}; try again")
+
+    def take(self, who: str, size_bytes: int) -> None:
+        """Hold so much more."""
+        self._held[who] += size_bytes
+        self.held_bytes += size_bytes
+
+    def give_back(self, who: str, size_bytes: int) -> None:
+        """Hold it no longer."""
+        self.held_bytes -= size_bytes
+        self._held[who] -= size_bytes
+        if not self._held[who]:
+            del self._held[who]

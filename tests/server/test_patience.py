@@ -1,0 +1,283 @@
+"""Peers that are slow, gone, greedy or many, over HTTP and on the line port."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+from conftest import MakeServer
+from hypothesis import given
+from hypothesis import strategies as st
+from wire import Wire, until
+
+from qasino_server import connections, http_port
+from qasino_server.errors import BadRequest, TooLarge
+from qasino_server.gzip_body import unpacked
+from qasino_server.http_port import HttpPort
+from qasino_server.line_port import LinePort
+from qasino_server.server import Server
+
+LARGE = "select printf('%.*c', 30000000, 'x') as x"
+"""A result of 30 MB, more than sockets hold."""
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch, make_server: MakeServer) -> Server:
+    """A server that loses its patience at once."""
+    monkeypatch.setattr(connections, "SWEEP_S", 0.02)
+    monkeypatch.setattr(connections, "HEAD_S", 0.3)
+    monkeypatch.setattr(http_port, "HEAD_S", 0.3)
+    monkeypatch.setattr(connections, "LEAVE_S", 0.1)
+    monkeypatch.setattr(http_port, "PACE_BYTES_S", 1 << 40)
+    return make_server()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., socket.socket]]:
+    """Opens connections from a chosen loopback address."""
+    with ExitStack() as stack:
+
+        def open_one(server: Server, port: str = "http", host: str = "127.0.0.1") -> socket.socket:
+            made = socket.create_connection(
+                ("127.0.0.1", server.ports[port]), 10, source_address=(host, 0)
+            )
+            return stack.enter_context(made)
+
+        yield open_one
+
+
+def service(server: Server, kind: Any) -> Any:
+    return next(s for s in server._services if isinstance(s, kind))
+
+
+def all_of(made: socket.socket) -> bytes:
+    """Everything until the server closes."""
+    heard = b""
+    try:
+        while data := made.recv(65536):
+            heard += data
+    except ConnectionResetError:
+        pass
+    return heard
+
+
+# --- Slow senders -------------------------------------------------------------------------------
+
+REQUEST = b"POST /request?op=query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", REQUEST[:-2], REQUEST, REQUEST + b'{"op"'])
+def test_a_request_that_does_not_come_is_not_waited_for(
+    hasty: Server, connect: Callable[..., socket.socket], begun: bytes
+) -> None:
+    made = connect(hasty)
+    made.sendall(begun)
+    assert all_of(made).startswith(b"HTTP/1.1 408")
+
+
+def test_a_head_that_drips_does_not_buy_time(
+    hasty: Server, connect: Callable[..., socket.socket]
+) -> None:
+    made = connect(hasty)
+    made.settimeout(0.02)
+    heard = b""
+    ends = time.monotonic() + 5
+    made.sendall(b"GET / HTTP/1.1\r\n")
+    while not heard:
+        assert time.monotonic() < ends
+        try:
+            made.sendall(b"a: b\r\n")
+            heard = made.recv(100)
+        except TimeoutError:
+            continue
+    assert heard.startswith(b"HTTP/1.1 408")
+
+
+def test_an_idle_connection_that_was_served_is_kept(hasty: Server) -> None:
+    connection = HTTPConnection("127.0.0.1", hasty.ports["http"], timeout=10)
+    for _ in range(3):
+        connection.request("GET", "/request?op=query&sql=select+1")
+        assert connection.getresponse().read()
+        began = time.monotonic()
+        until(lambda began=began: time.monotonic() > began + 0.5)  # longer than HEAD_S here
+    connection.close()
+
+
+@pytest.mark.parametrize("head", [b"a: " + b"b" * 100_000, b"a: b\r\n" * 20_000])
+def test_a_head_has_a_bound(
+    server: Server, connect: Callable[..., socket.socket], head: bytes
+) -> None:
+    made = connect(server)
+    made.sendall(b"GET /request HTTP/1.1\r\nHost: localhost\r\n" + head)
+    assert all_of(made).startswith(b"HTTP/1.1 431")
+
+
+def test_connections_have_a_bound(server: Server, connect: Callable[..., socket.socket]) -> None:
+    served = connect(server)
+    served.sendall(b"GET /healthz/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"200 OK" in served.recv(1000)
+    before = connections.GuardedProtocol.max_connections
+    connections.GuardedProtocol.max_connections = 1
+    try:
+        assert all_of(connect(server)) == b""
+    finally:
+        connections.GuardedProtocol.max_connections = before
+    served.sendall(b"GET /healthz/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"200 OK" in served.recv(1000)
+
+
+# --- Slow readers -------------------------------------------------------------------------------
+
+
+def ask(made: socket.socket, sql: str) -> None:
+    body = json.dumps({"op": "query", "sql": sql}).encode()
+    made.sendall(
+        b"POST /request HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
+        % (len(body), body)
+    )
+
+
+def test_a_result_nobody_reads_is_let_go(
+    hasty: Server, connect: Callable[..., socket.socket]
+) -> None:
+    app = service(hasty, HttpPort)._app
+    made = connect(hasty)
+    ask(made, LARGE)
+    until(lambda: app._leaving.held_bytes > 0)
+    until(lambda: app._leaving.held_bytes == 0)
+    held = service(hasty, HttpPort)._servers[0][0].server_state.connections
+    until(lambda: not held)
+    with Wire(hasty.ports) as wire:
+        assert wire.rows("select 1") == [[1]]
+
+
+def test_who_does_not_read_gets_no_more_and_others_do(
+    make_server: MakeServer, connect: Callable[..., socket.socket]
+) -> None:
+    server = make_server(max_result_bytes=10_000_000)
+    large = "select printf('%.*c', 9000000, 'x') as x"
+    app = service(server, HttpPort)._app
+    before = 0
+    for _ in range(5):
+        ask(connect(server), large)
+        until(lambda before=before: app._leaving.held_bytes > before)
+        before = app._leaving.held_bytes
+    greedy = connect(server)
+    ask(greedy, "select 1")
+    assert b"503" in greedy.recv(1000)
+    other = connect(server, host="127.0.0.2")
+    ask(other, "select 1")
+    assert b"200 OK" in other.recv(1000)
+
+
+def test_on_the_line_port_too(
+    server: Server, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = service(server, LinePort)
+    deaf = connect(server, "line")
+    deaf.sendall(LARGE.encode() + b";\r\n")
+    until(lambda: port._unsent.held_bytes > 0)
+    monkeypatch.setattr(port._unsent, "_total_bytes", port._unsent.held_bytes * 3 // 2)
+    greedy = connect(server, "line")
+    greedy.sendall(b"select 1;")
+    assert greedy.recv(1000).startswith(b"SQL error: busy: the server holds as much as it may")
+    other = connect(server, "line", host="127.0.0.2")
+    other.sendall(b"select 1;")
+    assert b"1 row" in other.recv(1000)
+    deaf.close()
+    until(lambda: port._unsent.held_bytes == 0)
+
+
+def test_bodies_that_arrive_have_a_bound_for_each_address(
+    make_server: MakeServer, connect: Callable[..., socket.socket]
+) -> None:
+    server = make_server(max_body_bytes=1_000_000)
+    app = service(server, HttpPort)._app
+    head = b"POST /request?op=query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+    before = 0
+    for _ in range(4):
+        made = connect(server)
+        made.sendall(head + b" " * 990_000)
+        until(lambda before=before: app._arriving.held_bytes > before + 900_000)
+        before = app._arriving.held_bytes
+    greedy = connect(server)
+    greedy.sendall(head + b" " * 900_000)
+    assert b"503" in greedy.recv(1000)
+    other = connect(server, host="127.0.0.2")
+    body = b'{"op": "query", "sql": "select 1"}'
+    other.sendall(head + body + b" " * (1_000_000 - len(body)))
+    assert b"200 OK" in other.recv(1000)
+
+
+# --- gzip ---------------------------------------------------------------------------------------
+
+QUERY = b'{"op": "query", "sql": "select 1 as x"}'
+
+
+def test_a_gzip_body_is_understood(wire: Wire) -> None:
+    for body in (gzip.compress(QUERY), gzip.compress(QUERY[:9]) + gzip.compress(QUERY[9:])):
+        status, _, answer = wire.http("POST", body=body, headers={"Content-Encoding": "gzip"})
+        assert status == 200
+        assert json.loads(answer)["table"]["rows"] == [["1"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "status", "words"),
+    [
+        (gzip.compress(QUERY)[:-3], "gzip", 400, "breaks off"),
+        (b"", "gzip", 400, ""),
+        (b"plain", "gzip", 400, "is not gzip, as its Content-Encoding says"),
+        (gzip.compress(QUERY) + b"xyz", "GZip", 400, "not gzip"),
+        (gzip.compress(b" " * 70_000_000), "gzip", 413, "67108864 bytes unpacked"),
+        (QUERY, "br", 415, "Content-Encoding 'br' is not known here; send gzip or plain"),
+        (QUERY, "gzip, gzip", 415, "not known here"),
+    ],
+    ids=["cut", "empty", "plain", "more", "bomb", "br", "twice"],
+)
+def test_a_body_that_cannot_be_unpacked_is_refused(
+    wire: Wire, body: bytes, coding: str, status: int, words: str
+) -> None:
+    found, _, answer = wire.http("POST", body=body, headers={"Content-Encoding": coding})
+    assert found == status
+    told = json.loads(answer)
+    assert told["response_op"] == "error"
+    assert words in told["error_message"]
+    assert wire.rows("select 1") == [[1]]
+
+
+def test_publications_may_be_gzip(server: Server, wire: Wire) -> None:
+    rows = [[n, "x" * 100] for n in range(20_000)]
+    table = {"tablename": "t", "column_names": ["n", "x"], "column_types": ["int", "text"]}
+    message = {"op": "add_table_data", "identity": "a", "table": {**table, "rows": rows}}
+    body = gzip.compress(json.dumps(message).encode())
+    status, _, _ = wire.http("POST", body=body, headers={"Content-Encoding": "gzip"})
+    assert status == 200
+    server.rotate()
+    assert wire.rows("select count(*), sum(length(x)) from t") == [[20_000, 2_000_000]]
+
+
+@given(st.lists(st.binary(max_size=300), max_size=4), st.integers(0, 1200))
+def test_unpacking_gives_what_was_packed_or_refuses(parts: list[bytes], bound: int) -> None:
+    whole = b"".join(parts)
+    packed = b"".join(map(gzip.compress, parts))
+    if len(whole) <= bound:
+        assert unpacked(packed, bound) == whole
+    else:
+        with pytest.raises(TooLarge):
+            unpacked(packed, bound)
+
+
+@given(st.binary(max_size=200), st.integers(0, 219))
+def test_a_cut_or_broken_body_never_passes_for_a_whole_one(data: bytes, place: int) -> None:
+    packed = gzip.compress(data)
+    cut = packed[: place % len(packed)]
+    if cut:
+        with pytest.raises(BadRequest):
+            unpacked(cut, 1000)
