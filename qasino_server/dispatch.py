@@ -37,8 +37,10 @@ from qasino_server.metrics import Metrics
 from qasino_server.render import stream_for
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.store import Store
+from qasino_server.store.internal import TableSummary
 from qasino_server.store.job import Sink
-from qasino_server.store.store import QueryRequest
+from qasino_server.store.store import QueryRequest, State
+from qasino_server.store.trend import Point
 from qasino_server.table import Publication, Receipt, Result
 
 log = logging.getLogger("qasino.dispatch")
@@ -61,6 +63,14 @@ class Caller(msgspec.Struct, frozen=True):
     def asker(self) -> str:
         """Who it counts for where things are shared out: the user, or else the address."""
         return self.rights.name or self.peer.rpartition(":")[0]
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """The server at a glance."""
+
+    state: State
+    trend: list[Point]
+    tables: list[TableSummary]
 
 
 class Dispatch:
@@ -157,6 +167,12 @@ class Dispatch:
             ),
             done,
         )
+
+    def look_around(self, caller: Caller) -> Overview:
+        """What the pages show without asking in SQL. Raises Forbidden."""
+        caller.rights.require("read", "look around")
+        store = self._store
+        return Overview(store.state(), store.trend.points(), store.summaries())
 
     def cancel(self, query_id: str) -> None:
         """The client of that query is gone."""

@@ -2,7 +2,7 @@
 
 A plain ASGI callable, since a request object costs more than storing a small table does.
 The loop reads a body, decodes it and hands it in; replies come from other threads through a
-deque and one wake-up for all that are ready (`_Mailbox`).
+deque and one wake-up for all that are ready (`Mailbox`).
 
 Beyond JSON, a query can be answered as text, CSV, TSV, NDJSON or an HTML table; the middle
 three are streams without a limit on rows. What goes wrong after the first byte of a stream
@@ -19,7 +19,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ import uvicorn
 import uvloop
 
 from qasino_server.auth import Gate
+from qasino_server.bridge import Mailbox, Receive, Scope, Send, settle, watched
 from qasino_server.browser import check_host, foreign_page, header
 from qasino_server.connections import (
     HEAD_S,
@@ -66,6 +67,7 @@ from qasino_server.message import (
     query_from_params,
 )
 from qasino_server.metrics import Metrics
+from qasino_server.pages import Pages
 from qasino_server.render import TRUNCATED_LINE, html_fragment, text_table
 from qasino_server.rights import ANYBODY, Rights, reading_only
 from qasino_server.service import OnDeath, Service
@@ -74,55 +76,20 @@ from qasino_server.table import Result, shown
 
 log = logging.getLogger("qasino.http")
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
 _STREAMS = ("csv", "tsv", "ndjson")
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 _GET_OPS = ("query", "name_value_update")
-_WATCH_AFTER_S = 0.1
-"""A query that takes longer has its client watched; most never need the extra task."""
 _STREAM_BYTES = 1 << 20
 """What a stream may be ahead of its client."""
 _PORTION_BYTES = 1 << 18
 """A result is sent in portions of that, each when the client has read most of the last."""
 
 
-class _Mailbox:
-    """Things to do in the loop's thread, handed over by others with one wake-up for many."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._calls: deque[Callable[[], None]] = deque()
-        self._lock = threading.Lock()
-        self._pending = False
-
-    def post(self, call: Callable[[], None]) -> None:
-        """Have `call` run in the loop soon; any thread."""
-        with self._lock:
-            self._calls.append(call)
-            if self._pending:
-                return
-            self._pending = True
-        try:
-            self._loop.call_soon_threadsafe(self._deliver)
-        except RuntimeError:
-            pass  # the loop is closed: the server is going down, nobody waits any more
-
-    def _deliver(self) -> None:
-        with self._lock:
-            calls, self._calls = self._calls, deque()
-            self._pending = False
-        for call in calls:
-            call()
-
-
 class _StreamSink:
     """A streamed answer on its way from a reader's thread to the loop."""
 
-    def __init__(self, mailbox: _Mailbox, news: asyncio.Event) -> None:
+    def __init__(self, mailbox: Mailbox, news: asyncio.Event) -> None:
         self._mailbox = mailbox
         self._news = news
         self._condition = threading.Condition()
@@ -184,6 +151,7 @@ class RequestApp:
         asks_on_plain_http: bool = False,
         health: Health | None = None,
         metrics: Metrics | None = None,
+        pages: Pages | None = None,
     ) -> None:
         """With a `gate`, HTTPS asks who somebody is, and plain HTTP too where it is to."""
         self._dispatch = dispatch
@@ -196,9 +164,10 @@ class RequestApp:
         self._asks_on_plain_http = asks_on_plain_http
         self._health = health
         self._metrics = metrics
+        self.pages = pages
         self._arriving = Share(8 * max_body_bytes, "requests that are still arriving")
         self._leaving = Share(8 * max_result_bytes, "results that have not been read yet")
-        self.mailbox: _Mailbox | None = None
+        self.mailbox: Mailbox | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -214,6 +183,9 @@ class RequestApp:
             caller = Caller(scope["scheme"], _peer(scope), rights)
             if self._metrics is not None and scope["path"] == "/metrics":
                 await self._scrape(self._metrics, scope, rights, send)
+                return
+            if self.pages is not None and self.pages.serves(scope["path"]):
+                await self.pages(scope, _params(scope), receive, send, caller)
                 return
             check_path(scope["path"])
             params = _params(scope)
@@ -252,7 +224,7 @@ class RequestApp:
         future: asyncio.Future[Rights | QasinoError] = asyncio.Future()
 
         def answer(outcome: Rights | QasinoError) -> None:
-            mailbox.post(partial(_settle, future, outcome))
+            mailbox.post(partial(settle, future, outcome))
 
         address = scope["client"][0] if scope.get("client") else "?"
         outcome = gate.identify(header(scope["headers"], b"authorization"), address, answer)
@@ -363,13 +335,13 @@ class RequestApp:
 
         def answer(reply: Reply) -> None:
             ready = self._encode(reply, format_name)
-            mailbox.post(partial(_settle, future, ready))
+            mailbox.post(partial(settle, future, ready))
 
         query_id = self._dispatch.handle(request, caller, answer)
         if query_id is None:
             return await future
         cancel = self._dispatch.cancel
-        with _watched(receive, lambda: cancel(query_id)):
+        with watched(receive, lambda: cancel(query_id)):
             return await future
 
     async def _send_result(
@@ -399,7 +371,7 @@ class RequestApp:
         ended: asyncio.Future[Reply] = asyncio.Future()
 
         def answer(reply: Reply) -> None:
-            mailbox.post(partial(_settle, ended, reply))
+            mailbox.post(partial(settle, ended, reply))
             mailbox.post(news.set)
 
         query_id = self._dispatch.handle(request, caller, answer, sink)
@@ -409,7 +381,7 @@ class RequestApp:
             if query_id is not None:
                 self._dispatch.cancel(query_id)
 
-        with _watched(receive, gone):
+        with watched(receive, gone):
             whole = await _pour(sink, news, ended, send)
         reply = ended.result()
         if sink.media_type is None:
@@ -442,37 +414,6 @@ class RequestApp:
 
 class _Disconnected(Exception):
     """The client went away before its request was whole."""
-
-
-class _watched:
-    """While in it, a client that goes away has `gone` called; begins after a moment."""
-
-    def __init__(self, receive: Receive, gone: Callable[[], None]) -> None:
-        self._receive = receive
-        self._gone = gone
-        self._task: asyncio.Task[None] | None = None
-
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(_WATCH_AFTER_S, self._begin)
-
-    def __exit__(self, *exception: object) -> None:
-        self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-
-    def _begin(self) -> None:
-        self._task = asyncio.ensure_future(self._watch())
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._gone()
-
-
-def _settle(future: asyncio.Future[Any], value: Any) -> None:
-    if not future.done():
-        future.set_result(value)
 
 
 async def _pour(
@@ -625,6 +566,8 @@ class HttpPort(Service):
     def wake(self) -> None:
         for server, _ in self._servers:
             server.should_exit = True
+        if self._app.pages is not None and self._app.mailbox is not None:
+            self._app.mailbox.post(self._app.pages.close)
 
     def run(self) -> None:
         """Serve until stopped."""
@@ -632,7 +575,9 @@ class HttpPort(Service):
             runner.run(self._main())
 
     async def _main(self) -> None:
-        self._app.mailbox = _Mailbox(asyncio.get_running_loop())
+        self._app.mailbox = Mailbox(asyncio.get_running_loop())
+        if self._app.pages is not None:
+            self._app.pages.open(self._app.mailbox)
         bound_connections()
         sweeps = [
             asyncio.ensure_future(sweep_for_ever(server.server_state.connections))

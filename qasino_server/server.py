@@ -27,6 +27,7 @@ from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.http_port import HttpPort, RequestApp, listen, load_certificate, tls_context
 from qasino_server.line_port import LinePort
 from qasino_server.metrics import Metrics
+from qasino_server.pages import Pages
 from qasino_server.quota import Quota
 from qasino_server.service import Service
 from qasino_server.store import Store, StoreSettings
@@ -144,6 +145,7 @@ class Server:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._store: Store | None = None
         self._signal: SignalPort | None = None
+        self._pages: Pages | None = None
         self._http_sockets: list[tuple[socket.socket, ssl.SSLContext | None]] = []
         self._tls: ssl.SSLContext | None = None
         self._users: Users | None = None
@@ -180,12 +182,11 @@ class Server:
         metrics = Metrics(store.state)
         dispatch = Dispatch(store, metrics, settings.slow_query_s)
         self._make_ports(store, dispatch, metrics)
-        publish = self._signal.publish if self._signal is not None else lambda number: None
         self._heartbeat = Heartbeat(
             settings.generation_duration_s,
             first_number,
             store.rotate,
-            publish,
+            self._announce,
             self._died,
             metrics.rotated,
         )
@@ -238,6 +239,7 @@ class Server:
         settings = self.settings
         if self._http_sockets:
             gate = None if self._users is None else Gate(self._users, self._died)
+            self._pages = Pages(dispatch, settings.identity, settings.generation_duration_s)
             app = RequestApp(
                 dispatch,
                 settings.identity,
@@ -250,6 +252,7 @@ class Server:
                 settings.asks_everywhere,
                 Health(store.state, settings.generation_duration_s),
                 metrics,
+                self._pages,
             )
             self._services.append(HttpPort(self._http_sockets, app, self._died))
             if gate is not None:
@@ -266,6 +269,13 @@ class Server:
             )
         if self._line_socket is not None:
             self._services.append(LinePort(self._line_socket, dispatch, self._died))
+
+    def _announce(self, number: int) -> None:
+        """Tell those who follow the generations that the one of this number has begun."""
+        if self._signal is not None:
+            self._signal.publish(number)
+        if self._pages is not None:
+            self._pages.announce()
 
     def reload(self) -> None:
         """Read certificate, users and views again; what cannot be used leaves the old in force."""

@@ -48,13 +48,17 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableSummary(msgspec.Struct, frozen=True):
-    """A line of qasino_server_tables."""
+    """A line of qasino_server_tables, and what else is known of a table at a glance."""
 
     name: str
     nr_rows: int
     nr_updates: int
     last_update_epoch: float
     static: bool = False
+    nr_columns: int = 0
+    nr_identities: int = 1
+    persistent: bool = False
+    """Whether rows of it live on in the next generation."""
 
 
 _COLUMNS: dict[str, str] = {
@@ -89,10 +93,21 @@ def _columns(text: str) -> Columns:
 def summarize(ledger: Ledger) -> list[TableSummary]:
     """The live tables of a generation."""
     nr_rows: Counter[str] = Counter()
+    nr_identities: Counter[str] = Counter()
     for (table_key, _), source in ledger.sources.items():
         nr_rows[table_key] += source.nr_rows
+        nr_identities[table_key] += 1
+    persistent = ledger.living_tables()
     return [
-        TableSummary(table.name, nr_rows[key], table.nr_updates, table.last_update_epoch)
+        TableSummary(
+            table.name,
+            nr_rows[key],
+            table.nr_updates,
+            table.last_update_epoch,
+            nr_columns=len(table.columns),
+            nr_identities=nr_identities[key],
+            persistent=key in persistent,
+        )
         for key, table in ledger.tables.items()
     ]
 
@@ -119,16 +134,24 @@ def compose(
     counts = {name: len(r) for name, r in rows.items()}
     counts[_VIEWS] = facts.nr_views
     counts[_TABLES] = len(live) + len(static) + len(counts) + 1
-    known = [*live, *(TableSummary(name, n, 1, facts.epoch) for name, n in counts.items())]
+    known = [*live, *(_own_summary(name, n, facts.epoch) for name, n in counts.items())]
     rows[_TABLES] = _table_rows([*known, *static])
     made = [InternalTable(name, _columns(_COLUMNS[name]), r) for name, r in rows.items()]
     return made, known
 
 
+def _own_summary(name: str, nr_rows: int, epoch: float) -> TableSummary:
+    columns = _columns(_VIEWS_COLUMNS if name == _VIEWS else _COLUMNS[name])
+    return TableSummary(name, nr_rows, 1, epoch, nr_columns=len(columns))
+
+
 def static_summaries(statics: Iterable[StaticTable]) -> list[TableSummary]:
     """The static tables, as qasino_server_tables has them."""
     return [
-        TableSummary(t.name, t.nr_rows, t.nr_updates, t.last_update_epoch, True) for t in statics
+        TableSummary(
+            t.name, t.nr_rows, t.nr_updates, t.last_update_epoch, True, nr_columns=len(t.columns)
+        )
+        for t in statics
     ]
 
 

@@ -147,6 +147,10 @@ class Ledger:
         """Whether it has a table in this generation."""
         return identity in self._pairs_of
 
+    def living_tables(self) -> set[str]:
+        """The keys of the tables with rows that live on."""
+        return {pair[0] for pair in self._living}
+
     # --- Writing ----------------------------------------------------------------------------
 
     def put_table(self, key: str, table: TableState | None) -> None:

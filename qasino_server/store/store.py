@@ -50,6 +50,7 @@ from qasino_server.store.job import Job, Sink
 from qasino_server.store.ledger import Ledger
 from qasino_server.store.look import Lookout
 from qasino_server.store.readers import READERS, Counts, Readers
+from qasino_server.store.trend import Point, Trend
 from qasino_server.store.writer import Writer
 from qasino_server.table import Publication, Receipt, Result
 from qasino_server.views import Views
@@ -160,6 +161,11 @@ class Store:
         self._archive = Archive(settings.archive_dir, settings.archive_keep, on_death)
         self._absence = Absence(settings.forget_after_s, settings.quota.sources)
         self._rejects: deque[tuple[Any, ...]] = deque(maxlen=REJECTS_MAX)
+        self._nr_rejects = 0
+        """Since the last rotation."""
+        self._nr_queries = 0
+        """Received while the snapshot was collected."""
+        self.trend = Trend()
         self._counts = UpdateCounts()
         self._counted: tuple[int, ...] = (0,) * 8
         """The totals when the last generation ended."""
@@ -255,6 +261,7 @@ class Store:
             self._reject(publication.identity, peer, publication.tablename, reason)
 
     def _reject(self, identity: str | None, peer: str, tablename: str | None, reason: str) -> None:
+        self._nr_rejects += 1
         self._rejects.append((round(time.time(), 2), identity, peer, tablename, reason))
         log.info("rejected identity=%s peer=%s table=%s: %s", identity, peer, tablename, reason)
 
@@ -392,15 +399,19 @@ class Store:
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """Every table of the snapshot, and the static ones, as get_table_list tells them."""
-        summaries = [*self._summaries, *static_summaries(self._statics.tables.values())]
         return {
             t.name: {
                 "last_update_epoch": t.last_update_epoch,
                 "updates": t.nr_updates,
                 "nr_rows": t.nr_rows,
             }
-            for t in summaries
+            for t in self.summaries()
         }
+
+    def summaries(self) -> list[TableSummary]:
+        """Every table of the snapshot, and the static ones, by name."""
+        found = [*self._summaries, *static_summaries(self._statics.tables.values())]
+        return sorted(found, key=lambda t: t.name.lower())
 
     def state(self) -> State:
         """What the server is at this moment."""
@@ -430,6 +441,7 @@ class Store:
         One thread at a time. Raises apsw.Error where the files cannot be written; the old
         snapshot stays in force then.
         """
+        began = time.monotonic()
         while not self._writer.carried.wait(0.5):
             if self._writer.stopping.is_set():
                 raise ServerFault("the server is shutting down")
@@ -445,6 +457,7 @@ class Store:
         finally:
             self._writer.carry_from(retired.generation.path)
         self._readers.turn_over()
+        self._note_trend(previous, time.monotonic() - began)
         previous.close_untaken()
         self._archive.keep(previous.place.snapshot, previous.number)
         for path in (previous.place.previous, *self._orphans):
@@ -452,6 +465,22 @@ class Store:
                 self._archive.remove(path)
         self._orphans.clear()
         return self.nr_rows
+
+    def _note_trend(self, previous: Snapshot, rotation_s: float) -> None:
+        nr_rejects, self._nr_rejects = self._nr_rejects, 0
+        self.trend.note(
+            Point(
+                generation_number=self._snapshot.number,
+                epoch=self._snapshot.since_epoch,
+                duration_s=self._snapshot.since_epoch - previous.since_epoch,
+                nr_rows=self.nr_rows,
+                nr_identities=self._nr_identities,
+                nr_missing=self._nr_missing,
+                nr_rejects=nr_rejects,
+                nr_queries=self._nr_queries,
+                rotation_s=rotation_s,
+            )
+        )
 
     def _finish(self, retired: Intake, previous: Path | None) -> Snapshot:
         """Write the internal tables, seal, open and warm the readers' connections."""
@@ -484,6 +513,7 @@ class Store:
         totals = self._totals()
         before, self._counted = self._counted, totals
         counts = [now - then for now, then in zip(totals, before, strict=True)]
+        self._nr_queries = counts[0]
         return Facts(
             server_identity=self.settings.identity,
             duration_s=self.settings.duration_s,

@@ -12,7 +12,6 @@ from http.client import HTTPConnection
 from typing import Any
 
 import pytest
-from conftest import MakeServer
 from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
@@ -29,7 +28,7 @@ LARGE = "select printf('%.*c', 30000000, 'x') as x"
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch, make_server: MakeServer) -> Server:
+def hasty(monkeypatch: pytest.MonkeyPatch, make_server: Callable[..., Server]) -> Server:
     """A server that loses its patience at once."""
     monkeypatch.setattr(connections, "SWEEP_S", 0.02)
     monkeypatch.setattr(connections, "HEAD_S", 0.3)
@@ -159,7 +158,7 @@ def test_a_result_nobody_reads_is_let_go(
 
 
 def test_who_does_not_read_gets_no_more_and_others_do(
-    make_server: MakeServer, connect: Callable[..., socket.socket]
+    make_server: Callable[..., Server], connect: Callable[..., socket.socket]
 ) -> None:
     server = make_server(max_result_bytes=10_000_000)
     large = "select printf('%.*c', 9000000, 'x') as x"
@@ -196,7 +195,7 @@ def test_on_the_line_port_too(
 
 
 def test_bodies_that_arrive_have_a_bound_for_each_address(
-    make_server: MakeServer, connect: Callable[..., socket.socket]
+    make_server: Callable[..., Server], connect: Callable[..., socket.socket]
 ) -> None:
     server = make_server(max_body_bytes=1_000_000)
     app = service(server, HttpPort)._app

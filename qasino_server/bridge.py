@@ -1,0 +1,77 @@
+"""Between the HTTP port's loop and the other threads: answers in, cancellations out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+WATCH_AFTER_S = 0.1
+"""A query that takes longer has its client watched; most never need the extra task."""
+
+
+class Mailbox:
+    """Things to do in the loop's thread, handed over by others with one wake-up for many."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._calls: deque[Callable[[], None]] = deque()
+        self._lock = threading.Lock()
+        self._pending = False
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Have `call` run in the loop soon; any thread."""
+        with self._lock:
+            self._calls.append(call)
+            if self._pending:
+                return
+            self._pending = True
+        try:
+            self._loop.call_soon_threadsafe(self._deliver)
+        except RuntimeError:
+            pass  # the loop is closed: the server is going down, nobody waits any more
+
+    def _deliver(self) -> None:
+        with self._lock:
+            calls, self._calls = self._calls, deque()
+            self._pending = False
+        for call in calls:
+            call()
+
+
+class watched:
+    """While in it, a client that goes away has `gone` called; begins after a moment."""
+
+    def __init__(self, receive: Receive, gone: Callable[[], None]) -> None:
+        self._receive = receive
+        self._gone = gone
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(WATCH_AFTER_S, self._begin)
+
+    def __exit__(self, *exception: object) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = asyncio.ensure_future(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone()
+
+
+def settle(future: asyncio.Future[Any], value: Any) -> None:
+    """Give the future its value, unless nobody waits for it any more."""
+    if not future.done():
+        future.set_result(value)

@@ -1,0 +1,141 @@
+// A result as a table: sorted and filtered in the page, drawn as far as it is looked at.
+
+import { compare } from "./cells.js";
+
+const PORTION = 200;
+const HEAD_CHARS = 160;
+
+export class Grid {
+  constructor(box, told) {
+    this.box = box;
+    this.told = told;
+    this.result = null;
+    this.sorted = null;
+    this.wanted = "";
+    box.addEventListener("scroll", () => this.drawMore());
+  }
+
+  show(result) {
+    if (this.result?.names.join() !== result.names.join()) this.sorted = null;
+    this.result = result;
+    this.table = document.createElement("table");
+    const line = this.table.createTHead().insertRow();
+    result.names.forEach((name, n) => line.append(this.heading(name, n)));
+    this.body = this.table.createTBody();
+    this.box.replaceChildren(this.table);
+    this.arrange();
+  }
+
+  clear() {
+    this.result = null;
+    this.box.replaceChildren();
+  }
+
+  narrow(wanted) {
+    this.wanted = wanted.trim().toLowerCase();
+    if (this.result) this.arrange();
+  }
+
+  heading(name, n) {
+    const th = document.createElement("th");
+    th.scope = "col";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = name;
+    button.title = "Sort";
+    button.addEventListener("click", () => this.sort(n));
+    th.append(button);
+    return th;
+  }
+
+  sort(n) {
+    const again = this.sorted?.column === n;
+    if (again && this.sorted.down) this.sorted = null;
+    else this.sorted = { column: n, down: again };
+    this.arrange();
+  }
+
+  // Which rows, in which order; then the first of them.
+  arrange() {
+    const { rows } = this.result;
+    let shown = this.wanted
+      ? rows.filter((row) => row.some((cell) => cell.text.toLowerCase().includes(this.wanted)))
+      : rows;
+    if (this.sorted) {
+      const { column, down } = this.sorted;
+      shown = [...shown].sort((a, b) => compare(a[column], b[column]));
+      if (down) shown.reverse();
+    }
+    this.shown = shown;
+    this.drawn = 0;
+    this.body.replaceChildren();
+    this.box.scrollTop = 0;
+    [...this.table.tHead.rows[0].cells].forEach((th, n) => {
+      if (this.sorted?.column !== n) th.removeAttribute("aria-sort");
+      else th.setAttribute("aria-sort", this.sorted.down ? "descending" : "ascending");
+    });
+    this.drawMore();
+    this.told(shown.length, rows.length);
+  }
+
+  drawMore() {
+    if (!this.result) return;
+    const near = () => this.box.scrollTop + this.box.clientHeight * 2 >= this.box.scrollHeight;
+    while (this.drawn < this.shown.length && near()) {
+      const portion = document.createDocumentFragment();
+      for (const row of this.shown.slice(this.drawn, this.drawn + PORTION)) portion.append(line(row));
+      this.body.append(portion);
+      this.drawn += PORTION;
+    }
+  }
+}
+
+function line(row) {
+  const tr = document.createElement("tr");
+  if (row.isNew) tr.className = "new";
+  row.forEach((cell, n) => {
+    const td = tr.insertCell();
+    if (cell.kind !== "text") td.className = cell.kind;
+    fill(td, cell.text);
+    const was = row.was?.[n];
+    if (was !== null && was !== undefined) {
+      td.classList.add("changed");
+      td.title = `was ${was.slice(0, HEAD_CHARS)}`;
+    }
+  });
+  return tr;
+}
+
+// A long text is folded; it is put into the page only when somebody unfolds it.
+function fill(td, text) {
+  if (text.length <= HEAD_CHARS) {
+    td.textContent = visible(text);
+    return;
+  }
+  const details = document.createElement("details");
+  const summary = document.createElement("summary");
+  summary.textContent = `${visible(text.slice(0, HEAD_CHARS))}…`;
+  details.append(summary);
+  details.addEventListener("toggle", () => {
+    if (details.open && details.children.length === 1) {
+      const whole = document.createElement("span");
+      whole.className = "whole";
+      whole.textContent = visible(text, true);
+      details.append(whole);
+    }
+  });
+  td.append(details);
+}
+
+// What cannot be seen, or turns the reading direction, is shown by its number.
+const hidden = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+
+function visible(text, lines = false) {
+  return text.replace(hidden, (c) => {
+    if (c === "\n") return lines ? c : "\\n";
+    if (c === "\t") return "\\t";
+    if (c === "\r") return "\\r";
+    const code = c.charCodeAt(0).toString(16);
+    return c.charCodeAt(0) < 256 ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
+  });
+}

@@ -1,0 +1,115 @@
+"""Values as a page shows them; text only, the templates escape it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from qasino_server.render import text_cell, visible
+
+CELL_CHARS = 160
+"""What a cell shows at once; the rest is folded away."""
+WHOLE_CHARS = 20_000
+"""What a folded cell holds in a page made by the server; the downloads have it whole."""
+
+_SPARK_WIDTH, _SPARK_HEIGHT = 240.0, 40.0
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One cell of a result."""
+
+    text: str
+    kind: str
+    """null, number or text."""
+    head: str | None = None
+    """What is shown of a long one."""
+    left_out: int = 0
+    """Characters that are not in the page at all."""
+
+
+def cell(value: Any) -> Cell:
+    """A cell as it is shown."""
+    if value is None:
+        return Cell("NULL", "null")
+    kind = "number" if isinstance(value, int | float) else "text"
+    whole = text_cell(value)
+    text = visible(whole[:WHOLE_CHARS])
+    if len(whole) <= CELL_CHARS:
+        return Cell(text, kind)
+    return Cell(text, kind, text[:CELL_CHARS], max(0, len(whole) - WHOLE_CHARS))
+
+
+def count(number: float) -> str:
+    """1234567 -> 1,234,567; rates keep a digit where they are small."""
+    if isinstance(number, int) or number >= 100:
+        return f"{round(number):,}"
+    return f"{number:.1f}" if number else "0"
+
+
+def size(size_bytes: float) -> str:
+    """Bytes in the unit that fits."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size_bytes < 1024 or unit == "GiB":
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    raise AssertionError("unreachable")
+
+
+def age(seconds: float) -> str:
+    """3725 -> 1 h 2 min: two units at most."""
+    whole = max(0, math.floor(seconds))
+    days, hours, minutes = whole // 86400, whole % 86400 // 3600, whole % 3600 // 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    if minutes:
+        return f"{minutes} min {whole % 60} s"
+    return f"{whole} s"
+
+
+def age_of(epoch: float) -> str:
+    """How long ago that was."""
+    return age(time.time() - epoch)
+
+
+def clock(epoch: float) -> str:
+    """A time of day in UTC, with its date."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(epoch))
+
+
+class Spark(msgspec.Struct, frozen=True):
+    """A small line over generations, ready to be drawn."""
+
+    points: str
+    """x,y pairs for an SVG polyline of 240 x 40."""
+    area: str
+    """The same, closed along the bottom."""
+    last: str
+    highest: str
+    words: str
+    """The line in words, for who does not see it."""
+
+
+def spark(values: Sequence[float], what: str) -> Spark:
+    """Draw values, the oldest first, from 0 to the highest."""
+    highest = max(values, default=0)
+    step = _SPARK_WIDTH / max(1, len(values) - 1)
+    scale = (_SPARK_HEIGHT - 2) / highest if highest > 0 else 0
+    pairs = [
+        f"{n * step:.1f},{_SPARK_HEIGHT - 1 - value * scale:.1f}" for n, value in enumerate(values)
+    ]
+    if len(pairs) == 1:
+        pairs.append(f"{_SPARK_WIDTH:.1f},{pairs[0].split(',')[1]}")
+    last = values[-1] if values else 0
+    return Spark(
+        points=" ".join(pairs),
+        area=" ".join([f"0,{_SPARK_HEIGHT}", *pairs, f"{_SPARK_WIDTH},{_SPARK_HEIGHT}"]),
+        last=count(last),
+        highest=count(highest),
+        words=f"{what}: now {count(last)}, at most {count(highest)} in {len(values)} generations",
+    )
