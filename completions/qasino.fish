@@ -7,6 +7,7 @@ complete -c qasino -n __fish_use_subcommand -a sql -d 'Ask a server in SQL.'
 complete -c qasino -n __fish_use_subcommand -a publish -d 'Publish tables from files or a pipe.'
 complete -c qasino -n __fish_use_subcommand -a watch -d 'Watch a query, live; or wait for it.'
 complete -c qasino -n __fish_use_subcommand -a csvagent -d 'Publish CSV files in every generation.'
+complete -c qasino -n __fish_use_subcommand -a keys -d 'Make CURVE keys for ZeroMQ.'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l listen -d 'The address to listen on; 0.0.0.0 opens the server to other hosts. [default: 127.0.0.1]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l http-port -d 'HTTP; 0 takes a free port, off opens none. [default: 15597]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l https-port -d 'HTTPS, likewise; opened where there is a certificate. [default: 443]' -x
@@ -31,7 +32,8 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l tls-key -d 'Its ke
 complete -c qasino -n '__fish_seen_subcommand_from server' -l keys-dir -d 'A directory with server.crt and server.key, instead of the two. [default: none]' -x -a '(__fish_complete_directories)'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l htpasswd-file -d 'Users of the HTTPS port, as htpasswd -B writes them; read again when it changes. [default: none]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l users-file -d 'Users with roles, in YAML; every port asks for them. Read again when it changes. [default: none]' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from server' -l require-auth -d 'Ask for users on plain HTTP too, and close the ports that cannot ask. [default: no; yes with --users-file]'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l curve-keys -d 'Have the ZeroMQ ports ask for CURVE keys: DIR has server.key_secret and, for each client, clients/NAME.key; qasino keys makes them. [default: none]' -x -a '(__fish_complete_directories)'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l require-auth -d 'Ask for users on plain HTTP too, and close the ports that cannot ask: the line port, and ZeroMQ without --curve-keys. [default: no; yes with --users-file]'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l allow-host -d 'Names a browser may use for a loopback address beside localhost, such as that of a proxy on this host. [default: none]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l forget-after -d 'How long a table nobody reports any more is listed as missing. [default: 86400]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l log-level -d 'How much to log: debug, info, warning, error. [default: info]' -x -a 'debug info warning error'
@@ -145,3 +147,4 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l pubsub-port -d '
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from keys' -l help -d 'Show the help and exit.'
