@@ -51,12 +51,17 @@ complete -c qasino -n '__fish_seen_subcommand_from sql' -s s -l server -d 'zmq:/
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
-complete -c qasino -n '__fish_seen_subcommand_from sql' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s w -l password -d 'The user\'s password, which others may see in ps; better --password-file, ~/.netrc or the prompt of a terminal. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l password-file -d 'A file with the user\'s password.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l token-file -d 'A file with a token, instead of a user; the variable has the token itself. [env: QASINO_TOKEN]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l use-http -d 'Speak HTTP.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l use-https -d 'Speak HTTPS.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l ca-file -d 'Whose signature on an HTTPS server\'s certificate counts, in PEM, instead of the system\'s list. [env: QASINO_CA_FILE]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
@@ -86,12 +91,17 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -s s -l server -d 'z
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
-complete -c qasino -n '__fish_seen_subcommand_from publish' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s w -l password -d 'The user\'s password, which others may see in ps; better --password-file, ~/.netrc or the prompt of a terminal. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l password-file -d 'A file with the user\'s password.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l token-file -d 'A file with a token, instead of a user; the variable has the token itself. [env: QASINO_TOKEN]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l use-http -d 'Speak HTTP.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l use-https -d 'Speak HTTPS.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l ca-file -d 'Whose signature on an HTTPS server\'s certificate counts, in PEM, instead of the system\'s list. [env: QASINO_CA_FILE]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -F
@@ -112,12 +122,17 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -s s -l server -d 'zmq
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
-complete -c qasino -n '__fish_seen_subcommand_from watch' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s w -l password -d 'The user\'s password, which others may see in ps; better --password-file, ~/.netrc or the prompt of a terminal. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l password-file -d 'A file with the user\'s password.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l token-file -d 'A file with a token, instead of a user; the variable has the token itself. [env: QASINO_TOKEN]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l use-http -d 'Speak HTTP.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l use-https -d 'Speak HTTPS.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l ca-file -d 'Whose signature on an HTTPS server\'s certificate counts, in PEM, instead of the system\'s list. [env: QASINO_CA_FILE]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l request-timeout -d 'Give up a request after so many seconds. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s i -l index -l index-file -d 'An index: version 1, then FILE,TABLE or TABLE a line. Repeatable.' -r -F
@@ -139,12 +154,17 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s s -l server -d '
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s w -l password -d 'The user\'s password, which others may see in ps; better --password-file, ~/.netrc or the prompt of a terminal. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l password-file -d 'A file with the user\'s password.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l token-file -d 'A file with a token, instead of a user; the variable has the token itself. [env: QASINO_TOKEN]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l use-http -d 'Speak HTTP.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l use-https -d 'Speak HTTPS.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l ca-file -d 'Whose signature on an HTTPS server\'s certificate counts, in PEM, instead of the system\'s list. [env: QASINO_CA_FILE]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from keys' -l help -d 'Show the help and exit.'
