@@ -160,7 +160,7 @@ def greeting(settings: Settings, ports: dict[str, int]) -> list[str]:
         return lines
     warning = "WARNING: every host that reaches this one can read and publish all tables:"
     if settings.curve_keys is not None:
-        what = f"{' and '.join(unguarded)} of {settings.listen} ask for nothing"
+        what = f"there is no authentication on {' and '.join(unguarded)} of {settings.listen}"
         return [*lines, f"{warning} {what}; --require-auth mends that"]
     return [*lines, f"{warning} {settings.listen} is open and there is no authentication"]
 

@@ -141,8 +141,11 @@ def test_opened_without_authentication_the_greeting_warns() -> None:
 @pytest.mark.parametrize(
     ("ports", "ending"),
     [
-        (PORTS, "http and line of 0.0.0.0 ask for nothing; --require-auth mends that"),
-        ({"https": 443, "zmq": 1, "line": 2}, "line of 0.0.0.0 ask for nothing; --require-auth"),
+        (PORTS, "is no authentication on http and line of 0.0.0.0; --require-auth mends that"),
+        (
+            {"https": 443, "zmq": 1, "line": 2},
+            "is no authentication on line of 0.0.0.0; --require-auth",
+        ),
         ({"https": 443, "zmq": 1, "pubsub": 2}, None),
     ],
 )
