@@ -88,7 +88,8 @@ def make_pair(stem: Path) -> KeyPair:
     public_file, secret_file = (Path(f"{stem}.{kind}") for kind in ("key", "key_secret"))
     lines = f'metadata\ncurve\n    public-key = "{public}"\n'
     try:
-        stem.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for directory in reversed([stem.parent, *stem.parent.parents]):
+            directory.mkdir(exist_ok=True, mode=0o700)
         if public_file.exists():
             raise FileExistsError(17, os.strerror(17), str(public_file))
         _write_new(secret_file, f'{_SECRET_NOTE}{lines}    secret-key = "{secret}"\n', 0o600)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +17,7 @@ from wire import until
 from qasino_cli.connection import Connection, CurveKeys
 from qasino_cli.console import ExitCode
 from qasino_cli.errors import Unreachable
-from qasino_cli.generation_clock import GenerationClock
+from qasino_cli.generation_clock import Beat, GenerationClock
 from qasino_cli.zmq_client import ZmqClient
 from qasino_server.curve_keys import make_pair, read_pair, read_public_key
 from qasino_server.message import Query
@@ -139,20 +143,40 @@ def test_the_signal_is_heard_with_keys(guarded: Server, keys: Path) -> None:
 
 
 def test_a_signal_that_is_not_for_us_is_left_alone_and_the_own_clock_beats(
-    make_server: MakeServer, keys: Path, caplog: pytest.LogCaptureFixture
+    make_server: MakeServer, keys: Path
 ) -> None:
+    """Who has no keys hears nothing, but does not knock ten times a second either."""
     server = make_server(curve_keys=keys, generation_duration_s=1)
-    over_http = Connection(scheme="http", host="127.0.0.1", port=server.ports["http"])
-    clock = GenerationClock(over_http)
-    try:
-        first = clock.wait(GIVE_UP_S)
-        assert clock._socket is None, "it still knocks"
-        second = clock.wait(GIVE_UP_S)
-    finally:
-        clock.close()
-    assert first == second
-    assert first is not None
-    assert not first.signalled
+    knocks = 0
+
+    def count_knocks(door: socket.socket) -> None:
+        nonlocal knocks
+        while True:
+            try:
+                door.accept()[0].close()
+            except OSError:
+                return
+            knocks += 1
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        counting = threading.Thread(target=count_knocks, args=(door,))
+        counting.start()
+        for port in (server.ports["pubsub"], door.getsockname()[1]):
+            clock = GenerationClock(
+                Connection(
+                    scheme="http",
+                    host="127.0.0.1",
+                    port=server.ports["http"],
+                    pubsub_port=port,
+                )
+            )
+            try:
+                assert clock.wait(GIVE_UP_S) == Beat(None, 1.0)
+            finally:
+                clock.close()
+        door.shutdown(socket.SHUT_RDWR)
+        counting.join()
+    assert knocks == 1
 
 
 # --- Keys that do not fit ----------------------------------------------------------------------
@@ -206,6 +230,28 @@ def test_a_client_that_was_refused_is_let_in_once_its_key_is_known(
         assert client.query(Query(sql="select 1")).rows == [("1",)]
     finally:
         client.close()
+
+
+def test_a_hangup_has_a_server_read_its_keys_again(keys: Path, tmp_path: Path) -> None:
+    ports_file = tmp_path / "ports.json"
+    running = start_qasino(
+        *("server", "--http-port", "off", "--line-port", "off", "--zmq-port", 0),
+        *("--pubsub-port", 0, "--db-dir", tmp_path / "db", "--static-db", tmp_path / "s.db"),
+        *("--curve-keys", keys, "--ports-file", ports_file),
+    )
+    with running:
+        try:
+            until(ports_file.exists)
+            url = f"zmq://127.0.0.1:{json.loads(ports_file.read_text())['zmq']}"
+            own = options(keys, "../mallory")
+            asking = ("sql", "-s", url, *own, "-q", "select 1 one")
+            assert "does not know your key" in run_qasino(*asking).stderr
+            known = keys / "clients" / "mallory.key"
+            known.write_bytes((keys.parent / "mallory.key").read_bytes())
+            running.send_signal(signal.SIGHUP)
+            until(lambda: run_qasino(*asking).stdout == "one\n1\n")
+        finally:
+            running.kill()
 
 
 @pytest.mark.parametrize(

@@ -397,11 +397,13 @@ def test_a_pair_is_made_once_and_its_secret_is_private(tmp_path: Path) -> None:
     old_mask = os.umask(0)
     try:
         pair = make_pair(tmp_path / "new" / "ann")
+        make_pair(tmp_path / "outer" / "inner" / "bob")
     finally:
         os.umask(old_mask)
     secret, public = (tmp_path / "new" / f"ann.{kind}" for kind in ("key_secret", "key"))
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-    assert stat.S_IMODE(secret.parent.stat().st_mode) == 0o700
+    for made in ("new", "outer", "outer/inner"):
+        assert stat.S_IMODE((tmp_path / made).stat().st_mode) == 0o700
     assert pair.secret not in public.read_text()
     assert (read_pair(secret), read_public_key(public)) == (pair, pair.public)
     for gone, kept in ((public, secret), (secret, public)):
