@@ -7,6 +7,7 @@ complete -c qasino -n __fish_use_subcommand -a sql -d 'Ask a server in SQL.'
 complete -c qasino -n __fish_use_subcommand -a publish -d 'Publish tables from files or a pipe.'
 complete -c qasino -n __fish_use_subcommand -a watch -d 'Watch a query, live; or wait for it.'
 complete -c qasino -n __fish_use_subcommand -a csvagent -d 'Publish CSV files in every generation.'
+complete -c qasino -n __fish_use_subcommand -a keys -d 'Make CURVE keys for ZeroMQ.'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l listen -d 'The address to listen on; 0.0.0.0 opens the server to other hosts. [default: 127.0.0.1]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l http-port -d 'HTTP; 0 takes a free port, off opens none. [default: 15597]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l https-port -d 'HTTPS, likewise; opened where there is a certificate. [default: 443]' -x
@@ -38,7 +39,8 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l tls-key -d 'Its ke
 complete -c qasino -n '__fish_seen_subcommand_from server' -l keys-dir -d 'A directory with server.crt and server.key, instead of the two. [default: none]' -x -a '(__fish_complete_directories)'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l htpasswd-file -d 'Users of the HTTPS port, as htpasswd -B writes them; read again when it changes. [default: none]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l users-file -d 'Users with roles, in YAML; every port asks for them. Read again when it changes. [default: none]' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from server' -l require-auth -d 'Ask for users on plain HTTP too, and close the ports that cannot ask. [default: no; yes with --users-file]'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l curve-keys -d 'Have the ZeroMQ ports ask for CURVE keys: DIR has server.key_secret and, for each client, clients/NAME.key; qasino keys makes them. [default: none]' -x -a '(__fish_complete_directories)'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l require-auth -d 'Ask for users on plain HTTP too, and close the ports that cannot ask: the line port, and ZeroMQ without --curve-keys. [default: no; yes with --users-file]'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l allow-host -d 'Names a browser may use for a loopback address beside localhost, such as that of a proxy on this host. [default: none]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l forget-after -d 'How long a table nobody reports any more is listed as missing. [default: 86400]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l log-level -d 'How much to log: debug, info, warning, error. [default: info]' -x -a 'debug info warning error'
@@ -56,12 +58,17 @@ complete -c qasino -n '__fish_seen_subcommand_from sql' -s s -l server -d 'zmq:/
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
-complete -c qasino -n '__fish_seen_subcommand_from sql' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s w -l password -d 'The user\'s password, which others may see in ps; better --password-file, ~/.netrc or the prompt of a terminal. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l password-file -d 'A file with the user\'s password.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l token-file -d 'A file with a token, instead of a user; the variable has the token itself. [env: QASINO_TOKEN]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l use-http -d 'Speak HTTP.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l use-https -d 'Speak HTTPS.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l ca-file -d 'Whose signature on an HTTPS server\'s certificate counts, in PEM, instead of the system\'s list. [env: QASINO_CA_FILE]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
@@ -91,12 +98,17 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -s s -l server -d 'z
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
-complete -c qasino -n '__fish_seen_subcommand_from publish' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s w -l password -d 'The user\'s password, which others may see in ps; better --password-file, ~/.netrc or the prompt of a terminal. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l password-file -d 'A file with the user\'s password.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l token-file -d 'A file with a token, instead of a user; the variable has the token itself. [env: QASINO_TOKEN]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l use-http -d 'Speak HTTP.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l use-https -d 'Speak HTTPS.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l ca-file -d 'Whose signature on an HTTPS server\'s certificate counts, in PEM, instead of the system\'s list. [env: QASINO_CA_FILE]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -F
@@ -117,12 +129,17 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -s s -l server -d 'zmq
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
-complete -c qasino -n '__fish_seen_subcommand_from watch' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s w -l password -d 'The user\'s password, which others may see in ps; better --password-file, ~/.netrc or the prompt of a terminal. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l password-file -d 'A file with the user\'s password.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l token-file -d 'A file with a token, instead of a user; the variable has the token itself. [env: QASINO_TOKEN]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l use-http -d 'Speak HTTP.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l use-https -d 'Speak HTTPS.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l ca-file -d 'Whose signature on an HTTPS server\'s certificate counts, in PEM, instead of the system\'s list. [env: QASINO_CA_FILE]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l request-timeout -d 'Give up a request after so many seconds. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s i -l index -l index-file -d 'An index: version 1, then FILE,TABLE or TABLE a line. Repeatable.' -r -F
@@ -144,11 +161,17 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s s -l server -d '
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s w -l password -d 'The user\'s password; asked for on a terminal if missing. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s w -l password -d 'The user\'s password, which others may see in ps; better --password-file, ~/.netrc or the prompt of a terminal. [env: QASINO_PASSWORD]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l password-file -d 'A file with the user\'s password.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l token-file -d 'A file with a token, instead of a user; the variable has the token itself. [env: QASINO_TOKEN]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s z -l use-zmq -d 'Speak ZeroMQ, as by default.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l use-http -d 'Speak HTTP.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l use-https -d 'Speak HTTPS.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l pubsub-port -d 'Where the server publishes its signal. [default: where it says]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l ca-file -d 'Whose signature on an HTTPS server\'s certificate counts, in PEM, instead of the system\'s list. [env: QASINO_CA_FILE]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from keys' -l help -d 'Show the help and exit.'

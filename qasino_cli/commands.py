@@ -39,6 +39,7 @@ ROOMS = {
     "csvagent": _Room(
         "qasino_cli.csvagent.command", "csvagent", "Publish CSV files in every generation."
     ),
+    "keys": _Room("qasino_cli.keys", "keys", "Make CURVE keys for ZeroMQ."),
 }
 
 

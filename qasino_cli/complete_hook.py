@@ -78,6 +78,7 @@ def _asked(server: str) -> list[str] | None:
     from qasino_cli.client import open_client
     from qasino_cli.config import load_config
     from qasino_cli.connection import Given, read_connection
+    from qasino_cli.credentials import unlock
     from qasino_server.errors import QasinoError
     from qasino_server.message import Query
 
@@ -85,10 +86,8 @@ def _asked(server: str) -> list[str] | None:
     given = Given(timeout_s=ASK_S)
     client = None
     try:
-        connection = read_connection(
-            given, {"QASINO_SERVER": server}, config.servers, config.server
-        )
-        client = open_client(connection)
+        connection = read_connection(given, os.environ, config.servers, config.server)
+        client = open_client(unlock(connection, os.environ, None))
         rows = client.query(Query(sql=_SQL, typed=True)).rows
     except QasinoError:
         return None

@@ -2,7 +2,10 @@
 
     servers:
       prod: https://ops@stats.example.com
-      lab: zmq://lab:15598
+      lab:                # more than a URL: how to be let in
+        url: zmq://lab:15598
+        curve_key: ~/.config/qasino/me.key_secret
+        curve_server_key: ~/.config/qasino/lab.key
     server: prod          # the one meant where nobody says
     format: table         # of `qasino sql` on a terminal
     keys: emacs           # or vi
@@ -10,7 +13,8 @@
     theme: auto           # or dark, light
     pager: less -SRX      # '' for none; default: PAGER, else less
 
-An unknown key is an error: a typing mistake must not look like a setting that does nothing.
+A server may also have ca_file, skip_ssl_verify, password_file and token_file. An unknown key is
+an error: a typing mistake must not look like a setting that does nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from typing import Literal
 
 import msgspec
 
+from qasino_cli.connection import NamedServer
 from qasino_cli.errors import UsageFault
 from qasino_cli.places import config_file
 
@@ -27,8 +32,8 @@ from qasino_cli.places import config_file
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the file says; the defaults where it says nothing."""
 
-    servers: dict[str, str] = {}
-    """Name -> URL; a name is what -s and QASINO_SERVER may say instead."""
+    servers: dict[str, str | NamedServer] = {}
+    """Name -> URL, or more; a name is what -s and QASINO_SERVER may say instead."""
     server: str | None = None
     """The name or URL of the server meant where neither says one."""
     format: str | None = None

@@ -8,7 +8,7 @@ and the ancestor's separate options; where both are given they must agree.
     -H host -p port --use-zmq|--use-http|--use-https
 
 The command line beats the environment: -H and --use-* put QASINO_SERVER aside as a whole,
--p only replaces its port.
+-p only replaces its port. What is needed to be let in is chosen in `access`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
+from qasino_cli.access import Access, check_named, check_options, of_environment, what_counts
 from qasino_cli.errors import UsageFault
+from qasino_server.curve_keys import KeyPair
 from qasino_server.table import shown
 
 DEFAULT_PORTS = {"zmq": 15598, "http": 15597, "https": 443}
@@ -28,7 +30,16 @@ DEFAULT_TIMEOUT_S = 35.0  # more than the server's 30 s for a query: its own sen
 CONNECT_TIMEOUT_S = 5.0  # a host that does not answer a TCP connect by then will not
 
 _FORMS = "zmq://host:15598, http://host:15597, https://user@host or host"
+_PASSWORD_IN_URL = re.compile(r"://[^/@:]*:([^/@]+)@")
 _HOST = re.compile(r"[A-Za-z0-9._\-:%]+")
+
+
+class CurveKeys(msgspec.Struct, frozen=True):
+    """What it takes to speak with a ZeroMQ port that asks for keys."""
+
+    own: KeyPair
+    server: str
+    """The server's public key, as Z85."""
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +51,14 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     port: int = DEFAULT_PORTS["zmq"]
     username: str | None = None
     password: str | None = None
+    token: str | None = None
     verify_tls: bool = True
+    ca_file: str | None = None
+    """The authorities whose certificates count, in PEM; None is the system's."""
+    curve: CurveKeys | None = None
+    """The keys for ZeroMQ, the signal's too; None where it asks for none."""
+    unread: Access = Access()
+    """The files that `credentials.unlock` has yet to read."""
     pubsub_port: int | None = None
     """Where the generation signal is published; None is where the server says."""
     timeout_s: float = DEFAULT_TIMEOUT_S
@@ -69,9 +87,50 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     use_zmq: bool = False
     use_http: bool = False
     use_https: bool = False
+    password_file: str | None = None
+    token_file: str | None = None
     pubsub_port: int | None = None
+    ca_file: str | None = None
     skip_ssl_verify: bool = False
+    curve_key: str | None = None
+    curve_server_key: str | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
+
+    @property
+    def access(self) -> Access:
+        """What the command line says about being let in."""
+        return _access_of(self)
+
+    @property
+    def secrets(self) -> list[str]:
+        """The passwords that stand on the command line, as they stand there."""
+        in_url = _PASSWORD_IN_URL.search(self.server or "")
+        return [secret for secret in (self.password, in_url and in_url[1]) if secret]
+
+
+class NamedServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A server in config.yaml that is more than a URL."""
+
+    url: str
+    password_file: str | None = None
+    token_file: str | None = None
+    ca_file: str | None = None
+    skip_ssl_verify: bool = False
+    curve_key: str | None = None
+    curve_server_key: str | None = None
+
+    @property
+    def access(self) -> Access:
+        """What the configuration says about being let in."""
+        return _access_of(self)
+
+
+Servers = Mapping[str, str | NamedServer]
+
+
+def _access_of(said: Given | NamedServer) -> Access:
+    fields = (name for name in Access.__struct_fields__ if hasattr(said, name))
+    return Access(**{name: getattr(said, name) for name in fields})
 
 
 class _Url(msgspec.Struct, frozen=True):
@@ -80,39 +139,44 @@ class _Url(msgspec.Struct, frozen=True):
     port: int | None = None
     username: str | None = None
     password: str | None = None
+    named: Access = Access()
+    """What config.yaml says beside the URL."""
 
 
 def read_connection(
     given: Given,
     environ: Mapping[str, str],
-    servers: Mapping[str, str] | None = None,
+    servers: Servers | None = None,
     usual: str | None = None,
 ) -> Connection:
     """Work out the one server that is meant.
 
-    Reads QASINO_SERVER and QASINO_PASSWORD from `environ`. `servers` are those of the
+    Reads QASINO_SERVER and what `access` names from `environ`. `servers` are those of the
     configuration by name, `usual` is the one it means where nothing else is said. Raises
     UsageFault where options contradict each other or make no sense.
     """
     url = _chosen_url(given, environ, servers or {}, usual)
     username = _agreed("user", url.username, "-u", given.username)
-    if username is not None and url.scheme == "zmq":
-        raise UsageFault("ZeroMQ connections have no users; take https:// to send a user name")
-    password = given.password or url.password or environ.get("QASINO_PASSWORD")
+    check_options(given.access, url.scheme, username)
+    places = [given.access, Access(password=url.password), of_environment(environ), url.named]
+    access = what_counts(places, username)
     return Connection(
         scheme=url.scheme,
         host=url.host,
         port=_chosen_port(given, url),
         username=username,
-        password=password if username is not None else None,
-        verify_tls=not given.skip_ssl_verify,
+        password=access.password,
+        token=access.token,
+        verify_tls=not access.skip_ssl_verify,
+        ca_file=access.ca_file,
+        unread=access,
         pubsub_port=_optional_port(given.pubsub_port, "--pubsub-port"),
         timeout_s=_check_timeout(given.timeout_s),
     )
 
 
 def _chosen_url(
-    given: Given, environ: Mapping[str, str], servers: Mapping[str, str], usual: str | None
+    given: Given, environ: Mapping[str, str], servers: Servers, usual: str | None
 ) -> _Url:
     scheme = _scheme_option(given)
     if given.server is not None:
@@ -155,11 +219,15 @@ def _chosen_port(given: Given, url: _Url) -> int:
     return url.port or DEFAULT_PORTS[url.scheme]
 
 
-def _named_url(text: str, source: str, servers: Mapping[str, str]) -> _Url:
+def _named_url(text: str, source: str, servers: Servers) -> _Url:
     """A URL, or the name of a configured server, which counts before a host of that name."""
-    if text in servers:
-        return _read_url(servers[text], f"config.yaml: servers.{text}")
-    return _read_url(text, source)
+    if text not in servers:
+        return _read_url(text, source)
+    found, source = servers[text], f"config.yaml: servers.{text}"
+    if isinstance(found, str):
+        return _read_url(found, source)
+    check_named(found.access, text)
+    return msgspec.structs.replace(_read_url(found.url, source), named=found.access)
 
 
 def _read_url(text: str, source: str) -> _Url:

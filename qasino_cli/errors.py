@@ -5,6 +5,7 @@ QasinoError (the server's tree)
 ├── Unreachable      no server there, none that speaks our language, or none in time
 ├── InputRejected    what was to be published is not publishable; says which file and where
 ├── ServerRefused    the server heard us and said no; its own sentence
+│   ├── NotLetIn     it does not know who asks, or does not let them do that
 │   └── BrokenOff    it said yes and did not finish: the rows so far are not the answer
 └── StartError       (the server's) it cannot start like this
 
@@ -35,6 +36,10 @@ class ServerRefused(QasinoError):
         super().__init__(sentence)
         self.offset = offset
         """Characters from the start of the statement to the token at fault, if known."""
+
+
+class NotLetIn(ServerRefused):
+    """The server does not know who asks, or does not let them do that; no matter how they ask."""
 
 
 class BrokenOff(ServerRefused):

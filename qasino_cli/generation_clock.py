@@ -20,6 +20,7 @@ import zmq
 from qasino_cli.client import open_client
 from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
 from qasino_cli.reach import find_address
+from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect
 from qasino_server.errors import QasinoError
 from qasino_server.message import SIGNAL_TAG, Query
 from qasino_server.wakeup import Outbox
@@ -28,6 +29,7 @@ USUAL_DURATION_S = 30.0
 USUAL_SILENCE_S = 120.0  # the ancestor's --gen-signal-timeout
 PATIENCE = 1.25  # a signal is missed once it is a quarter of a generation late
 ASK_TIMEOUT_S = 5.0
+REFUSED_S = 10.0  # until it is tried again where the signal is not for us
 
 _ASK = (
     "select (select port from qasino_server_ports where name = 'pubsub'),"
@@ -67,6 +69,7 @@ class GenerationClock:
         self._duration_s = USUAL_DURATION_S
         self._context = zmq.Context()
         self._socket: zmq.Socket[bytes] | None = None
+        self._monitor: zmq.Socket[bytes] | None = None
         self._wakeup: Outbox[None] = Outbox()
         self._opened = False
         self._own_beat_at = 0.0
@@ -149,22 +152,25 @@ class GenerationClock:
         self._socket = self._context.socket(zmq.SUB)
         self._socket.linger = 0
         self._socket.subscribe(SIGNAL_TAG)
-        if ":" in address:
-            self._socket.setsockopt(zmq.IPV6, 1)
-            address = f"[{address}]"
-        self._socket.connect(f"tcp://{address}:{port}")
+        self._monitor = self._socket.get_monitor_socket(sum(HANDSHAKE_FAILED))
+        connect(self._socket, address, port, self._connection.curve)
 
     def _poll(self, until: float) -> _Signal | None:
         """Sleep until something is heard, somebody wakes us or the time has come."""
         poller = zmq.Poller()
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
-        if self._socket is not None:
-            poller.register(self._socket, zmq.POLLIN)
+        for socket in (self._socket, self._monitor):
+            if socket is not None:
+                poller.register(socket, zmq.POLLIN)
         left_s = max(0.0, until - time.monotonic())
         ready = dict(poller.poll(math.ceil(left_s * 1000)))
         self._woken = self._wakeup.fileno() in ready
         if self._woken:
             self._wakeup.take()
+        if self._monitor in ready:
+            # ZeroMQ would knock ten times a second at a door that wants other keys than ours.
+            self._close_socket()
+            self._reopen_at = time.monotonic() + REFUSED_S
         return self._newest() if self._socket in ready else None
 
     def _newest(self) -> _Signal | None:
@@ -192,6 +198,8 @@ class GenerationClock:
         return Beat(None, self._duration_s)
 
     def _close_socket(self) -> None:
-        if self._socket is not None:
+        if self._socket is not None and self._monitor is not None:
+            self._socket.disable_monitor()
+            self._monitor.close(0)
             self._socket.close(0)
-            self._socket = None
+        self._socket = self._monitor = None

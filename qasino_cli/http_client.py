@@ -6,6 +6,7 @@ answer that trickles does not outlast the timeout by more than one step.
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Iterator
@@ -16,10 +17,14 @@ import httpx
 from qasino_cli import outgoing
 from qasino_cli.answers import read_ok, read_receipt, read_refusal, read_result
 from qasino_cli.connection import Connection
-from qasino_cli.errors import BrokenOff, ServerRefused, Unreachable
+from qasino_cli.errors import BrokenOff, NotLetIn, ServerRefused, Unreachable
 from qasino_cli.reach import find_address, why_unreachable
 from qasino_server.message import Query
 from qasino_server.table import Receipt, Result
+
+_DOUBT = re.compile(
+    r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed: (.*?)[.]?(?: \(_ssl|$)"
+)
 
 
 class HttpClient:
@@ -105,14 +110,31 @@ class HttpClient:
         body = response.read()
         refusal = read_refusal(body)
         if refusal is not None:
-            return refusal
+            return self._turned_away(response.status_code, refusal)
         text = body.decode(errors="replace").strip().removeprefix("SQL error: ")
         status = f"{response.status_code} {response.reason_phrase}".strip()
         if response.headers.get("content-type", "").startswith("text/plain") and text:
             return ServerRefused(text)
         if response.status_code in (401, 403):
-            return ServerRefused(f"{self._url} answers {status}; give a user and a password")
+            said = ServerRefused(f"{self._url} answers {status}")
+            return self._turned_away(response.status_code, said)
         return Unreachable(f"{self._url} answers {status}, not as a Qasino server does")
+
+    def _turned_away(self, status: int, refusal: ServerRefused) -> ServerRefused:
+        """A refusal; where it is because of who asks, with what to do about that."""
+        connection, said = self._connection, refusal.sentence
+        if status == 403:
+            return NotLetIn(said)
+        if status != 401:
+            return refusal
+        if connection.username is not None:
+            return NotLetIn(f"{self._url} does not let {connection.username} in: {said}")
+        if connection.token is not None:
+            return NotLetIn(f"{self._url} does not take the token: {said}")
+        return NotLetIn(
+            f"{self._url} asks who you are: give -u USER (and --password-file, or keep the"
+            " password in ~/.netrc) or --token-file"
+        )
 
     def _client(self) -> httpx.Client:
         if self._http is None:
@@ -122,10 +144,11 @@ class HttpClient:
     def _open(self) -> httpx.Client:
         connection = self._connection
         find_address(connection)  # httpx would wait for the resolver without a bound
-        user = connection.username
+        user, token = connection.username, connection.token
         return httpx.Client(
             base_url=connection.url,
             auth=None if user is None else (user, connection.password or ""),
+            headers={} if token is None else {"Authorization": f"Bearer {token}"},
             verify=_trust(connection),
             trust_env=False,  # the server itself is meant, not a proxy or a .netrc
             timeout=httpx.Timeout(connection.timeout_s, connect=connection.connect_timeout_s),
@@ -144,8 +167,12 @@ class HttpClient:
             raise Unreachable(f"{self._url} {_mishap(error)}") from None
 
     def _reason(self, error: httpx.HTTPError) -> str:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return "its certificate cannot be verified (--skip-ssl-verify does without)"
+        doubt = _DOUBT.search(str(error))
+        if doubt is not None:
+            return (
+                f"its certificate cannot be verified: {doubt[1]}; --ca-file names the authority"
+                " that signed it, --skip-ssl-verify takes any"
+            )
         if "SSL" in str(error):
             return "what listens there does not speak TLS"
         return why_unreachable(self._connection, self._connection.host)
@@ -164,7 +191,7 @@ def _mishap(error: httpx.HTTPError) -> str:
 
 
 def _trust(connection: Connection) -> ssl.SSLContext | bool:
-    """Whose certificates count: the system's. Loading them takes 20 ms, plain HTTP needs none."""
+    """Whose certificates count; loading the system's takes 20 ms, and plain HTTP needs none."""
     if connection.scheme == "https" and connection.verify_tls:
-        return ssl.create_default_context()
+        return ssl.create_default_context(cafile=connection.ca_file)
     return False

@@ -7,7 +7,6 @@ they can be told from the command line.
 from __future__ import annotations
 
 import functools
-import getpass
 import inspect
 import os
 from collections.abc import Callable
@@ -18,7 +17,9 @@ import typer
 from qasino_cli.config import load_config
 from qasino_cli.connection import DEFAULT_TIMEOUT_S, Connection, Given, read_connection
 from qasino_cli.console import typed_in
+from qasino_cli.credentials import unlock
 from qasino_cli.errors import UsageFault
+from qasino_cli.process_list import strike_out
 
 Server = Annotated[
     str | None,
@@ -54,7 +55,21 @@ Password = Annotated[
         "-w",
         "--password",
         metavar="PASSWORD",
-        help="The user's password; asked for on a terminal if missing. [env: QASINO_PASSWORD]",
+        help="The user's password, which others may see in ps; better --password-file, ~/.netrc"
+        " or the prompt of a terminal. [env: QASINO_PASSWORD]",
+    ),
+]
+PasswordFile = Annotated[
+    str | None,
+    typer.Option("--password-file", metavar="FILE", help="A file with the user's password."),
+]
+TokenFile = Annotated[
+    str | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help="A file with a token, instead of a user; the variable has the token itself."
+        " [env: QASINO_TOKEN]",
     ),
 ]
 UseZmq = Annotated[bool, typer.Option("-z", "--use-zmq", help="Speak ZeroMQ, as by default.")]
@@ -66,6 +81,32 @@ PubsubPort = Annotated[
         "--pubsub-port",
         metavar="PORT",
         help="Where the server publishes its signal. [default: where it says]",
+    ),
+]
+CaFile = Annotated[
+    str | None,
+    typer.Option(
+        "--ca-file",
+        metavar="FILE",
+        help="Whose signature on an HTTPS server's certificate counts, in PEM, instead of the"
+        " system's list. [env: QASINO_CA_FILE]",
+    ),
+]
+CurveKey = Annotated[
+    str | None,
+    typer.Option(
+        "--curve-key",
+        metavar="FILE",
+        help="Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes"
+        " one. [env: QASINO_CURVE_KEY]",
+    ),
+]
+CurveServerKey = Annotated[
+    str | None,
+    typer.Option(
+        "--curve-server-key",
+        metavar="FILE",
+        help="That server's public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]",
     ),
 ]
 SkipSslVerify = Annotated[
@@ -128,29 +169,36 @@ _CONNECTION_OPTIONS: dict[str, tuple[Any, object]] = {
     "port": (Port, None),
     "username": (Username, None),
     "password": (Password, None),
+    "password_file": (PasswordFile, None),
+    "token_file": (TokenFile, None),
     "use_zmq": (UseZmq, False),
     "use_http": (UseHttp, False),
     "use_https": (UseHttps, False),
     "pubsub_port": (PubsubPort, None),
+    "ca_file": (CaFile, None),
     "skip_ssl_verify": (SkipSslVerify, False),
+    "curve_key": (CurveKey, None),
+    "curve_server_key": (CurveServerKey, None),
 }
 
 
 def connection_of(given: Given) -> Connection:
     """The server meant by the command line, the environment and the configuration.
 
-    Its password is asked for if need be. Raises UsageFault.
+    With what it takes to be let in; a password is asked for if need be. Raises UsageFault.
     """
+    for secret in given.secrets:
+        strike_out(secret)
     config = load_config()
     connection = read_connection(given, os.environ, config.servers, config.server)
-    if connection.username is None or connection.password is not None:
-        return connection
-    if typed_in():
-        return _with_password(connection, getpass.getpass(f"Password of {connection.username}: "))
-    raise UsageFault(f"user {connection.username} needs a password; give -w or QASINO_PASSWORD")
+    return unlock(connection, os.environ, _ask if typed_in() else None)
 
 
-def _with_password(connection: Connection, password: str) -> Connection:
-    import msgspec
+def _ask(what: str) -> str:
+    """A secret from the keyboard, which does not show it. Raises UsageFault where nothing comes."""
+    import getpass  # 3 ms, for what few commands ask
 
-    return msgspec.structs.replace(connection, password=password)
+    try:
+        return getpass.getpass(what)
+    except EOFError:
+        raise UsageFault("no password was given") from None

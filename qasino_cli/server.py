@@ -38,7 +38,7 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 
 def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
-    """Run a server until SIGTERM or Ctrl-C; SIGHUP reads certificate, users and views again.
+    """Run a server until SIGTERM or Ctrl-C; SIGHUP reads certificate, users, keys and views again.
 
     Every option is also an environment variable, QASINO_SERVER_HTTP_PORT for --http-port, and
     a key of the YAML file given by --config. The command line counts before the environment,
@@ -166,12 +166,26 @@ def greeting(settings: Settings, ports: dict[str, int]) -> list[str]:
     listed = ", ".join(f"{name} {port}" for name, port in ports.items()) or "no port"
     lines = [f"qasino {settings.identity} listens on {settings.listen}: {listed}"]
     if settings.asks_everywhere:
-        closed = "ZeroMQ, the signal and the line port, which cannot ask for users, are closed"
-        return [*lines, closed]
+        return [*lines, _closed_doors(settings)]
     if is_loopback(settings.listen):
         return [*lines, "only this host can connect; --listen 0.0.0.0 lets other hosts in"]
+    unguarded = [name for name in ports if name in ("http", "line")]
+    if settings.curve_keys is not None and not unguarded:
+        return lines
     warning = "WARNING: every host that reaches this one can read and publish all tables:"
+    if settings.curve_keys is not None:
+        what = f"there is no authentication on {' and '.join(unguarded)} of {settings.listen}"
+        return [*lines, f"{warning} {what}; --require-auth mends that"]
     return [*lines, f"{warning} {settings.listen} is open and there is no authentication"]
+
+
+def _closed_doors(settings: Settings) -> str:
+    if settings.curve_keys is not None:
+        return "the line port, which cannot ask for users, is closed"
+    return (
+        "ZeroMQ, the signal and the line port, which cannot ask for users, are closed;"
+        " --curve-keys opens ZeroMQ and the signal to those who have a key"
+    )
 
 
 def is_loopback(address: str) -> bool:

@@ -327,12 +327,20 @@ OPTIONS = (
         " [default: none]",
     ),
     Option(
+        "curve-keys",
+        "curve_keys",
+        "DIR",
+        _path,
+        "Have the ZeroMQ ports ask for CURVE keys: DIR has server.key_secret and, for each client,"
+        " clients/NAME.key; qasino keys makes them. [default: none]",
+    ),
+    Option(
         "require-auth",
         "require_auth",
         "yes|no",
         _yes_or_no,
-        "Ask for users on plain HTTP too, and close the ports that cannot ask. [default: no; yes"
-        " with --users-file]",
+        "Ask for users on plain HTTP too, and close the ports that cannot ask: the line port, and"
+        " ZeroMQ without --curve-keys. [default: no; yes with --users-file]",
         flag=True,
     ),
     Option(

@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from qasino_cli import outgoing
 from qasino_cli.answers import read_ok, read_receipt, read_result
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused, Unreachable
 from qasino_cli.reach import find_address, why_unreachable
+from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect, misunderstanding, read_event
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.table import Receipt, Result
@@ -34,11 +34,6 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-)
-_HANDSHAKE_FAILED = (
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
 )
 _NOT_CONNECTED = (zmq.EVENT_CLOSED, zmq.EVENT_CONNECT_RETRIED)
 
@@ -103,19 +98,16 @@ class _Line:
         self._socket = context.socket(zmq.REQ)
         self._socket.linger = 0
         self._monitor = self._socket.get_monitor_socket(_EVENTS)
-        if ":" in self._address:
-            self._socket.setsockopt(zmq.IPV6, 1)
-        self._socket.connect(self._endpoint())
-
-    def _endpoint(self) -> str:
-        host = f"[{self._address}]" if ":" in self._address else self._address
-        return f"tcp://{host}:{self._connection.port}"
+        connect(self._socket, self._address, connection.port, connection.curve)
 
     def ask(self, request: bytes) -> bytes:
         """Send a request and wait for the answer, at most the connection's timeout."""
         self._hear_monitor(request, asked=False)
         started = time.monotonic()
-        self._socket.send(request)
+        try:
+            self._socket.send(request, zmq.NOBLOCK)
+        except zmq.Again:  # refused in this very moment: there is nobody left to send it to
+            raise self._failure(zmq.EVENT_HANDSHAKE_FAILED_AUTH, len(request)) from None
         while self._wait(started):
             self._hear_monitor(request, asked=True)
         return self._socket.recv_multipart()[0]
@@ -148,9 +140,11 @@ class _Line:
     def _hear_monitor(self, request: bytes, asked: bool) -> None:
         """Take in what happened to the connection; raise what ends the wait for an answer."""
         while self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor)["event"]
+            event = read_event(self._monitor)
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._greeted = True
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:  # ZeroMQ does not try that again
+                raise self._failure(event, len(request))
             elif asked and not self._socket.poll(0):
                 raise self._failure(event, len(request))
             else:
@@ -158,8 +152,9 @@ class _Line:
 
     def _failure(self, event: int, request_bytes: int) -> QasinoError:
         url = self._connection.url
-        if event in _HANDSHAKE_FAILED:
-            return Unreachable(f"cannot reach {url}: what listens there does not speak ZeroMQ")
+        if event in HANDSHAKE_FAILED:
+            reason = misunderstanding(event, self._connection, self._address)
+            return Unreachable(f"cannot reach {url}: {reason}")
         if event in _NOT_CONNECTED:
             reason = why_unreachable(self._connection, self._address)
             return Unreachable(f"cannot reach {url}: {reason}")

@@ -18,6 +18,7 @@ import msgspec
 import zmq
 
 from qasino_server.auth import Gate
+from qasino_server.curve_gate import CurveGate
 from qasino_server.database.room import memory_bytes
 from qasino_server.database.sandbox import bound_memory
 from qasino_server.dispatch import Dispatch
@@ -83,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A directory with server.crt and server.key, instead of the two."""
     htpasswd_file: Path | None = None
     users_file: Path | None = None
+    curve_keys: Path | None = None
+    """A directory with server.key_secret and clients/NAME.key: the ZeroMQ ports ask for keys."""
     require_auth: bool = False
     """Whether plain HTTP asks for users too, and ports that cannot ask are closed; with a
     users file always."""
@@ -108,6 +111,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def asks_everywhere(self) -> bool:
         """Whether nobody is served unknown, on any port."""
         return self.require_auth or self.users_file is not None
+
+    @property
+    def asks_over_http(self) -> bool:
+        """Whether there are users with passwords or tokens."""
+        return self.htpasswd_file is not None or self.users_file is not None
 
     @property
     def certificate(self) -> tuple[Path, Path] | None:
@@ -149,6 +157,7 @@ class Server:
         self._http_sockets: list[tuple[socket.socket, ssl.SSLContext | None]] = []
         self._tls: ssl.SSLContext | None = None
         self._users: Users | None = None
+        self._curve_gate: CurveGate | None = None
         self._line_socket: socket.socket | None = None
         self._router: zmq.Socket[bytes] | None = None
         self._stop_lock = threading.Lock()
@@ -207,19 +216,25 @@ class Server:
         if settings.certificate is not None and settings.https_port is not None:
             self._tls = tls_context(*settings.certificate)
             self._bind_http("https", settings.https_port, self._tls)
-        if not settings.asks_everywhere:
-            self._bind_open_ports()
+        if settings.curve_keys is not None and self._users is not None:
+            secret_file = settings.curve_keys / "server.key_secret"
+            self._curve_gate = CurveGate(self._context, secret_file, self._users, self._died)
+        if self._curve_gate is not None or not settings.asks_everywhere:
+            self._bind_zmq()
+        if settings.line_port is not None and not settings.asks_everywhere:
+            self._line_socket = listen(settings.listen, settings.line_port)
+            self.ports["line"] = self._line_socket.getsockname()[1]
 
     def _bind_http(self, name: str, port: int, tls: ssl.SSLContext | None) -> None:
         made = listen(self.settings.listen, port)
         self._http_sockets.append((made, tls))
         self.ports[name] = made.getsockname()[1]
 
-    def _bind_open_ports(self) -> None:
-        """The ports that serve everybody who reaches them."""
+    def _bind_zmq(self) -> None:
+        """The ports that ask for keys, or serve everybody who reaches them."""
         settings = self.settings
         if settings.zmq_port is not None:
-            self._router = self._context.socket(zmq.ROUTER)
+            self._router = self._zmq_socket(zmq.ROUTER)
             self._router.rcvhwm = 10
             # Past it ZeroMQ drops replies without a word: no client asks so much at once.
             self._router.sndhwm = 10_000
@@ -227,18 +242,22 @@ class Server:
             bind(self._router, settings.listen, settings.zmq_port)
             self.ports["zmq"] = port_of(self._router)
         if settings.pubsub_port is not None:
-            pub = self._context.socket(zmq.PUB)
+            pub = self._zmq_socket(zmq.PUB)
             self._signal = SignalPort(pub, settings.identity, settings.generation_duration_s)
             bind(pub, settings.listen, settings.pubsub_port)
             self.ports["pubsub"] = port_of(pub)
-        if settings.line_port is not None:
-            self._line_socket = listen(settings.listen, settings.line_port)
-            self.ports["line"] = self._line_socket.getsockname()[1]
+
+    def _zmq_socket(self, kind: int) -> zmq.Socket[bytes]:
+        made = self._context.socket(kind)
+        if self._curve_gate is not None:
+            self._curve_gate.guard(made)
+        return made
 
     def _make_ports(self, store: Store, dispatch: Dispatch, metrics: Metrics) -> None:
         settings = self.settings
         if self._http_sockets:
-            gate = None if self._users is None else Gate(self._users, self._died)
+            asks = settings.asks_over_http
+            gate = Gate(self._users, self._died) if self._users and asks else None
             self._pages = Pages(dispatch, settings.identity, settings.generation_duration_s)
             app = RequestApp(
                 dispatch,
@@ -265,8 +284,11 @@ class Server:
                     settings.identity,
                     settings.max_body_bytes,
                     self._died,
+                    None if self._curve_gate is None else self._curve_gate.rights_of,
                 )
             )
+        if self._curve_gate is not None:
+            self._services.append(self._curve_gate)
         if self._line_socket is not None:
             self._services.append(LinePort(self._line_socket, dispatch, self._died))
 
@@ -286,7 +308,7 @@ class Server:
             except StartError as error:
                 log.warning("the certificate stays as it was: %s", error.sentence)
         if self._users is not None:
-            self._users.current()
+            self._users.reload()
         if self._store is not None:
             self._store.dress()
 
@@ -328,8 +350,9 @@ class Server:
         for other in (self._line_socket, self._router):
             if other is not None:
                 other.close()
-        if self._signal is not None:
-            self._signal.close()
+        for closed in (self._signal, self._curve_gate):
+            if closed is not None:
+                closed.close()
         self._context.destroy(linger=0)
         if self.settings.ports_file is not None and self._wrote_ports:
             self.settings.ports_file.unlink(missing_ok=True)
@@ -355,13 +378,20 @@ class Server:
 
 def _users(settings: Settings) -> Users | None:
     """Who may come in. Raises StartError where the settings leave a door open by mistake."""
-    if settings.htpasswd_file is None and settings.users_file is None:
+    if not settings.asks_over_http:
         if settings.certificate is not None and settings.https_port is not None:
             raise StartError("HTTPS asks for users: give --htpasswd-file or --users-file")
-        if settings.require_auth:
+        if settings.require_auth and settings.curve_keys is None:
             raise StartError("--require-auth needs users: give --htpasswd-file or --users-file")
-        return None
-    return Users(settings.htpasswd_file, settings.users_file)
+        if settings.require_auth and settings.http_port is not None:
+            raise StartError(
+                "--require-auth asks over HTTP too: give --htpasswd-file or --users-file beside"
+                " --curve-keys, or --http-port off"
+            )
+        if settings.curve_keys is None:
+            return None
+    clients = None if settings.curve_keys is None else settings.curve_keys / "clients"
+    return Users(settings.htpasswd_file, settings.users_file, clients)
 
 
 def _store_settings(settings: Settings) -> StoreSettings:

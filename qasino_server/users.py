@@ -1,6 +1,7 @@
-"""Who the users are: an htpasswd file, a users file, or both; read again when they change.
+"""Who the users are: an htpasswd file, a users file, a directory of CURVE keys, or several.
 
-The htpasswd file has a line `name:hash` for each user. The users file is YAML:
+The files are read again when they change, all of it when somebody says so. The htpasswd file has
+a line `name:hash` for each user, the directory a NAME.key for each. The users file is YAML:
 
     users:
       ops:
@@ -11,9 +12,9 @@ The htpasswd file has a line `name:hash` for each user. The users file is YAML:
         identities: ["web-*"]
 
 A user has a password (a hash, here or in the htpasswd file), tokens for
-`Authorization: Bearer`, public CURVE keys for ZeroMQ, or several of them. With an htpasswd file
-alone its users may do everything, as with the ancestor; beside a users file those it does not
-name may `read`, `publish` and publish `static` tables.
+`Authorization: Bearer`, public CURVE keys for ZeroMQ (`curve_keys`), or several of them. Without
+a users file everybody who is known may do everything, as with the ancestor; beside one those it
+does not name may `read`, `publish` and publish `static` tables.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from qasino_server.curve_keys import is_key, read_public_key
 from qasino_server.errors import BadRequest, StartError
 from qasino_server.passwords import check_hash
 from qasino_server.rights import ROLES, Rights
@@ -39,8 +41,7 @@ log = logging.getLogger("qasino.users")
 
 _NAME = re.compile(r"[^\s:\x00-\x1f\x7f]{1,256}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_CURVE_KEY = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
-_HTPASSWD_ROLES = frozenset(ROLES) - {"admin"}
+_UNNAMED_ROLES = frozenset(ROLES) - {"admin"}
 
 
 class Roll(msgspec.Struct, frozen=True):
@@ -71,10 +72,16 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Users:
     """The users in force."""
 
-    def __init__(self, htpasswd_file: Path | None, users_file: Path | None) -> None:
+    def __init__(
+        self,
+        htpasswd_file: Path | None,
+        users_file: Path | None,
+        client_keys: Path | None = None,
+    ) -> None:
         """Read the files. Raises StartError where one cannot be used."""
         self._htpasswd_file = htpasswd_file
         self._users_file = users_file
+        self._client_keys = client_keys
         self._lock = threading.Lock()
         self._stamps = self._look()
         try:
@@ -96,6 +103,12 @@ class Users:
                     self._reload()
         return self._roll
 
+    def reload(self) -> None:
+        """Read everything again, the directory of keys too, which is not looked at otherwise."""
+        with self._lock:
+            self._stamps = self._look()
+            self._reload()
+
     def _look(self) -> list[Stamp | None]:
         return [stamp_of(path) for path in (self._htpasswd_file, self._users_file) if path]
 
@@ -110,9 +123,14 @@ class Users:
         hashes: dict[str, str] = {}
         if self._htpasswd_file is not None:
             hashes = read_htpasswd(_text(self._htpasswd_file), self._htpasswd_file)
+        keys = {} if self._client_keys is None else read_client_keys(self._client_keys)
+        known = {*hashes, *keys.values()}
         if self._users_file is None:
-            return Roll(hashes, {name: Rights(name=name) for name in hashes})
-        return read_users(_text(self._users_file), self._users_file, hashes)
+            return Roll(hashes, {name: Rights(name=name) for name in known}, {}, keys)
+        unnamed = {name: Rights(name=name, roles=_UNNAMED_ROLES) for name in known}
+        return read_users(
+            _text(self._users_file), self._users_file, Roll(hashes, unnamed, {}, keys)
+        )
 
 
 def _text(path: Path) -> str:
@@ -147,18 +165,37 @@ def _located(where: str, hashed: str) -> str:
         raise BadRequest(f"{where}: {error.sentence}") from None
 
 
-def read_users(text: str, path: Path, hashes: dict[str, str]) -> Roll:
-    """All users of both files. Raises BadRequest with the file, the user and the reason."""
+def read_client_keys(directory: Path) -> dict[str, str]:
+    """Public key -> user, from each NAME.key. Raises BadRequest with the file and the reason."""
+    keys: dict[str, str] = {}
+    for path in _key_files(directory):
+        if not _NAME.fullmatch(path.stem):
+            raise BadRequest(f"{path}: the name of a user has no blanks and no colon")
+        _enter_keys(keys, [read_public_key(path)], path.stem, f"{path}: the key")
+    return keys
+
+
+def _key_files(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.suffix == ".key")
+    except OSError as error:
+        raise BadRequest(
+            f"{directory}: {error.strerror}; it holds a NAME.key for each client, which"
+            " `qasino keys` makes"
+        ) from None
+
+
+def read_users(text: str, path: Path, roll: Roll) -> Roll:
+    """The users of a users file, put on a roll with those of elsewhere.
+
+    Raises BadRequest with the file, the user and the reason.
+    """
     try:
         file = msgspec.convert(yaml.safe_load(text), _File)
     except yaml.YAMLError as error:
         raise BadRequest(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     except msgspec.ValidationError as error:
         raise BadRequest(f"{path}: {error}") from None
-    roll = Roll(
-        dict(hashes),
-        {name: Rights(name=name, roles=_HTPASSWD_ROLES) for name in hashes},
-    )
     for name, entry in file.users.items():
         _enter(roll, name, entry, f"{path}: user {shown(name)}")
     return roll
@@ -200,6 +237,6 @@ def token_digest(token: str) -> bytes:
 
 def _curve_keys(entry: _Entry, where: str) -> tuple[str, ...]:
     for key in entry.curve_keys:
-        if not _CURVE_KEY.fullmatch(key):
+        if not is_key(key):
             raise BadRequest(f"{where}: a public CURVE key has 40 characters of Z85")
     return entry.curve_keys

@@ -23,7 +23,7 @@ from qasino_cli import terminal
 from qasino_cli.catalog import Ask, Catalog, fetch_catalog, literal, quoted
 from qasino_cli.cells import ELLIPSIS, clip
 from qasino_cli.console import counted
-from qasino_cli.errors import BrokenOff, ServerRefused
+from qasino_cli.errors import BrokenOff, NotLetIn, ServerRefused
 from qasino_cli.sql.completion.scope import grouped
 from qasino_cli.sql.completion.suggest import Sight, sight
 from qasino_cli.sql.lexer import Token, meaningful, tokens
@@ -61,7 +61,7 @@ def explain(
 
     `ask_open` asks the generation that is being collected, as `ask` does the snapshot.
     """
-    if isinstance(error, BrokenOff):
+    if isinstance(error, BrokenOff | NotLetIn):
         return error.sentence
     kind, name = _about(error.sentence)
     offset = error.offset

@@ -35,7 +35,8 @@ def clean_environment(**variables: str) -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QASINO_")}
     own = {f"XDG_{kind}_HOME": _HOME.name for kind in ("CONFIG", "STATE", "CACHE")}
-    return kept | own | {"COLUMNS": "100", "TERM": "dumb"} | variables
+    fixed = {"COLUMNS": "100", "TERM": "dumb", "NETRC": os.devnull}
+    return kept | own | fixed | variables
 
 
 def run_qasino(*args: object, stdin: str | bytes = "", **variables: str) -> Ran:

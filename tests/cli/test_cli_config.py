@@ -46,7 +46,8 @@ def test_an_empty_file_says_nothing() -> None:
     [
         ("color: never", "unknown field `color`"),
         ("keys: nano", "keys: Invalid enum value 'nano'"),
-        ("servers: {prod: 7}", "config.yaml: servers[...]: Expected `str`, got `int`"),
+        ("servers: {prod: 7}", "config.yaml: servers[...]: Expected `str | object`, got `int`"),
+        ("servers: {a: {uri: x}}", "servers[...]: Object contains unknown field `uri`"),
         ("- a", "Expected `object`, got `array`"),
         ("a: [", "config.yaml: not YAML"),
     ],

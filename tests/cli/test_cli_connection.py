@@ -93,7 +93,7 @@ def test_a_url_and_options_that_agree_are_one_server() -> None:
         ),
         (
             Given(username="me"),
-            "ZeroMQ connections have no users; take https:// to send a user name",
+            "ZeroMQ connections have no users; take https:// to send a user name, or --curve-key",
         ),
         (
             Given(server="ftp://stats"),

@@ -45,8 +45,8 @@ def test_the_version_is_the_projects() -> None:
 @pytest.mark.parametrize(
     ("arguments", "absent"),
     [
-        (("publish", "-s", "localhost:1", "-"), {"httpx", "rich", "psutil", "uvicorn", "apsw"}),
-        (("sql", "-s", "localhost:1", "-q", "x"), {"httpx", "rich", "psutil", "uvicorn"}),
+        (("publish", "-s", "localhost:1", "-"), {"httpx", "rich", "psutil", "asyncio", "apsw"}),
+        (("sql", "-s", "localhost:1", "-q", "x"), {"httpx", "rich", "psutil", "asyncio"}),
         (("--help",), {"httpx", "rich", "zmq", "apsw"}),
     ],
 )

@@ -161,7 +161,7 @@ def of_fish(home: Path, line: str, **variables: str) -> set[str]:
 
 
 CASES = [
-    ("qasino ", {"server", "sql", "publish", "watch", "csvagent"}),
+    ("qasino ", {"server", "sql", "publish", "watch", "csvagent", "keys"}),
     ("qasino pub", {"publish"}),
     ("qasino sql --fo", {"--format"}),
     ("qasino sql --format nd", {"ndjson"}),

@@ -138,7 +138,43 @@ def test_opened_without_authentication_the_greeting_warns() -> None:
     assert warning.startswith("WARNING: every host that reaches this one can read and publish")
 
 
+@pytest.mark.parametrize(
+    ("ports", "ending"),
+    [
+        (PORTS, "is no authentication on http and line of 0.0.0.0; --require-auth mends that"),
+        (
+            {"https": 443, "zmq": 1, "line": 2},
+            "is no authentication on line of 0.0.0.0; --require-auth",
+        ),
+        ({"https": 443, "zmq": 1, "pubsub": 2}, None),
+    ],
+)
+def test_beside_curve_keys_the_greeting_warns_of_the_ports_that_ask_for_nothing(
+    ports: dict[str, int], ending: str | None
+) -> None:
+    settings = Settings(identity="me", listen="0.0.0.0", curve_keys=Path("keys"))
+    told = greeting(settings, ports)[1:]
+    if ending is None:
+        assert told == []
+    else:
+        assert ending in told[0]
+
+
+def test_where_everybody_is_asked_the_greeting_names_what_is_closed() -> None:
+    asking = Settings(identity="me", users_file=Path("users.yaml"))
+    assert greeting(asking, {"http": 1})[1] == (
+        "ZeroMQ, the signal and the line port, which cannot ask for users, are closed;"
+        " --curve-keys opens ZeroMQ and the signal to those who have a key"
+    )
+    with_keys = Settings(identity="me", users_file=Path("users.yaml"), curve_keys=Path("keys"))
+    assert greeting(with_keys, {"http": 1, "zmq": 2})[1] == (
+        "the line port, which cannot ask for users, is closed"
+    )
+
+
 def test_the_demo_goes_through_zeromq_or_else_http() -> None:
+    keyed = Settings(curve_keys=Path("keys"))
+    assert connection_to(keyed, PORTS).url == "http://127.0.0.1:15597"
     assert connection_to(Settings(), PORTS).url == "zmq://127.0.0.1:15598"
     assert connection_to(Settings(listen="0.0.0.0"), {"http": 7}).url == "http://127.0.0.1:7"
     with pytest.raises(UsageFault):

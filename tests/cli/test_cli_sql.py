@@ -203,7 +203,11 @@ def test_a_prompt_reads_statements_over_several_lines(server: Server) -> None:
         (("-q", " ; -- nothing"), ExitCode.USAGE, "there is no statement in what -q and -f give"),
         (("-f", "/nosuch"), ExitCode.INPUT, "/nosuch: No such file or directory"),
         (("--format", "xml", "-q", "select 1"), ExitCode.USAGE, "--format: 'xml' is not a format"),
-        (("-s", "https://me@x", "-q", "x"), ExitCode.USAGE, "user me needs a password; give -w"),
+        (
+            ("-s", "https://me@x", "-q", "x"),
+            ExitCode.USAGE,
+            "user me needs a password; give --password-file",
+        ),
     ],
 )
 def test_a_command_that_cannot_run_says_why(

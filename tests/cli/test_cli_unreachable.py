@@ -194,7 +194,7 @@ def test_a_server_that_wants_a_password_refuses() -> None:
     with listener(http_answer(answer)) as port:
         ran = ask(f"http://127.0.0.1:{port}", "--format", "json")
     assert ran.returncode == ExitCode.REFUSED
-    assert "answers 401 Unauthorized; give a user and a password" in ran.stderr
+    assert "asks who you are: give -u USER" in ran.stderr
 
 
 def test_a_stream_that_breaks_off_is_not_taken_for_an_answer() -> None:

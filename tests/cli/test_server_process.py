@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Load:
             rows = [[n, "x" * 50] for n in range(200)]
             try:
                 self._wire.publish(f"p{number}-{sent}", "load", ["n", "x"], ["int", "text"], rows)
-            except (OSError, ValueError):
+            except (OSError, ValueError, HTTPException):
                 return
             self.accepted += 1
 
@@ -83,7 +84,7 @@ class Load:
         while not self._stopping.is_set():
             try:
                 self._wire.http_post("query", json.dumps({"sql": forever}).encode())
-            except (OSError, ValueError):
+            except (OSError, ValueError, HTTPException):
                 return
 
     def end(self) -> None:

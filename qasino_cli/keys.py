@@ -1,0 +1,45 @@
+"""`qasino keys`: pairs of CURVE keys, for a server and for those who speak ZeroMQ with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qasino_cli.console import ExitCode, say, write
+from qasino_cli.errors import UsageFault
+from qasino_server.curve_keys import make_pair
+from qasino_server.errors import BadRequest
+
+
+def keys(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Where to make a pair, without .key."),
+    ],
+) -> ExitCode:
+    """Make pairs of CURVE keys: NAME.key_secret, which nobody else may read, and NAME.key.
+
+    Prints the public keys. A file that is there is never overwritten.
+
+    \b
+    Examples:
+      qasino keys /etc/qasino/curve/server /etc/qasino/curve/clients/ann
+      qasino server --curve-keys /etc/qasino/curve
+      qasino sql --curve-key ann.key_secret --curve-server-key server.key
+    """
+    for name in names:
+        _make(name)
+    return ExitCode.OK
+
+
+def _make(name: str) -> None:
+    if name.rsplit("/", 1)[-1] in ("", ".", ".."):
+        raise UsageFault(f"{name!r} does not name a pair of keys; give a name such as web-1")
+    try:
+        pair = make_pair(Path(name))
+    except BadRequest as error:
+        raise UsageFault(error.sentence) from None
+    write(f"{pair.public}\n")
+    say(f"made {name}.key_secret, to keep, and {name}.key, to hand out")

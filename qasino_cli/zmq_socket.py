@@ -1,0 +1,80 @@
+"""What every ZeroMQ socket of a client needs: keys, an address, and what its monitor tells.
+
+pyzmq's own function for reading a monitor imports asyncio, 16 ms at the start of a command.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import zmq
+
+from qasino_cli.connection import Connection, CurveKeys
+
+Socket = zmq.Socket[bytes]
+
+HANDSHAKE_FAILED = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+)
+"""The other end is there and did not come to terms with us."""
+
+_HALF_GREETING = b"\xff" + bytes(8) + b"\x7f\x03"
+"""As far as the version. The other end then sends all of its own; at a mechanism that is not
+its own, which would come next, it would hang up before that."""
+
+
+def connect(made: Socket, address: str, port: int, keys: CurveKeys | None) -> None:
+    """Connect a socket to a server's port, with the keys it may ask for."""
+    if keys is not None:
+        made.curve_publickey = keys.own.public.encode()
+        made.curve_secretkey = keys.own.secret.encode()
+        made.curve_serverkey = keys.server.encode()
+    if ":" in address:
+        made.setsockopt(zmq.IPV6, 1)
+        address = f"[{address}]"
+    made.connect(f"tcp://{address}:{port}")
+
+
+def read_event(monitor: Socket) -> int:
+    """The next event that a monitor tells of (zmq_socket_monitor(3))."""
+    event, _ = struct.unpack("=Hi", monitor.recv_multipart()[0])
+    return int(event)
+
+
+def misunderstanding(event: int, connection: Connection, address: str) -> str:
+    """Why a server that is there did not come to terms with us; asks it once more to find out."""
+    keys = connection.curve
+    if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH and keys is not None:
+        return (
+            f"it does not know your key; {keys.own.public} belongs into a NAME.key in the"
+            " clients directory of its --curve-keys, which SIGHUP has it read again"
+        )
+    wanted = _mechanism(connection, address)
+    if wanted == "CURVE" and keys is None:
+        return "it asks for keys; give --curve-key and --curve-server-key"
+    if wanted == "CURVE":
+        return "it has another key than --curve-server-key says"
+    if wanted == "NULL" and keys is not None:
+        return "it has no key, and so may be anybody; without --curve-key it is asked all the same"
+    return "what listens there does not speak ZeroMQ"
+
+
+def _mechanism(connection: Connection, address: str) -> str | None:
+    """How a ZeroMQ server wants to be spoken with: NULL is openly; None where there is none.
+
+    Each end begins with a greeting of 64 bytes that names it (https://rfc.zeromq.org/spec/23/);
+    libzmq keeps to itself what it read there.
+    """
+    try:
+        where = (address, connection.port)
+        with socket.create_connection(where, connection.connect_timeout_s) as made:
+            made.sendall(_HALF_GREETING)
+            greeting = made.makefile("rb").read(64)
+    except OSError:
+        return None
+    if len(greeting) < 64 or (greeting[0], greeting[9]) != (0xFF, 0x7F):
+        return None
+    return greeting[12:32].rstrip(b"\0").decode(errors="replace")

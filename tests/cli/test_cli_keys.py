@@ -1,0 +1,39 @@
+"""`qasino keys`: what it makes, and what it never overwrites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command import run_qasino
+
+from qasino_cli.console import ExitCode
+from qasino_server.curve_keys import read_pair, read_public_key
+
+
+def test_pairs_are_made_and_their_public_keys_printed(tmp_path: Path) -> None:
+    ran = run_qasino("keys", tmp_path / "curve" / "server", tmp_path / "web-1")
+    server, web = tmp_path / "curve" / "server", tmp_path / "web-1"
+    pairs = [read_pair(Path(f"{stem}.key_secret")) for stem in (server, web)]
+    assert ran.stdout == "".join(f"{pair.public}\n" for pair in pairs)
+    assert ran.stderr == "".join(
+        f"made {stem}.key_secret, to keep, and {stem}.key, to hand out\n" for stem in (server, web)
+    )
+    assert ran.returncode == ExitCode.OK
+    assert read_public_key(Path(f"{web}.key")) == pairs[1].public
+
+
+def test_a_key_that_is_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "ann.key").write_text("somebody's")
+    ran = run_qasino("keys", tmp_path / "ann")
+    assert (ran.returncode, ran.stdout) == (ExitCode.USAGE, "")
+    assert ran.stderr == f"{tmp_path}/ann.key: File exists; no key was made\n"
+    assert (tmp_path / "ann.key").read_text() == "somebody's"
+    assert not (tmp_path / "ann.key_secret").exists()
+
+
+@pytest.mark.parametrize("name", ["", "..", "keys/"])
+def test_a_name_that_is_none_makes_nothing(name: str) -> None:
+    ran = run_qasino("keys", name)
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr == f"{name!r} does not name a pair of keys; give a name such as web-1\n"
