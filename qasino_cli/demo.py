@@ -96,7 +96,8 @@ def queries_to_try(settings: Settings, ports: dict[str, int]) -> list[str]:
     usual = connection.url.replace("127.0.0.1", "localhost") == Connection().url
     server = "" if usual else f" -s {connection.url}"
     lines = [f'  {_own_command()} sql{server} -q "{query}"' for query in _QUERIES]
-    return [f"in {settings.generation_duration_s} seconds, try:", *lines]
+    wait_s = settings.generation_duration_s
+    return [f"in {wait_s:g} second{'' if wait_s == 1 else 's'}, try:", *lines]
 
 
 def _own_command() -> str:
