@@ -20,7 +20,11 @@ export class Grid {
     this.result = result;
     this.table = document.createElement("table");
     const line = this.table.createTHead().insertRow();
-    result.names.forEach((name, n) => line.append(this.heading(name, n)));
+    result.names.forEach((name, n) => {
+      const th = this.heading(name, n);
+      if (result.rows.slice(0, PORTION).some((row) => row[n].kind === "number")) th.className = "number";
+      line.append(th);
+    });
     this.body = this.table.createTBody();
     this.box.replaceChildren(this.table);
     this.arrange();

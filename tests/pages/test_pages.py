@@ -1,0 +1,272 @@
+"""The pages as they come over the wire: what is in them, for whom, and in which envelope."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import bcrypt
+import pytest
+from wire import Wire, until
+
+from qasino_server.http_port import HttpPort
+from qasino_server.pages import paint
+from qasino_server.server import Server
+
+HOSTILE = "</td><script>alert(1)</script>\"'\u202eRTL & <b>"
+
+
+def page(wire: Wire, path: str, status: int = 200) -> str:
+    where, _, params = path.partition("?")
+    found, headers, body = wire.http("GET", params, path=where)
+    assert found == status, body
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    assert "script-src 'self'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    text = body.decode()
+    assert "<script>" not in text
+    assert not re.search(r"\son\w+=|style=|href=.?javascript|src=.?http", text)
+    return text
+
+
+def text_of(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+@pytest.fixture
+def filled(server: Server, wire: Wire) -> Wire:
+    for n in range(3):
+        wire.publish(f"web-{n}", "load", ["host", "one"], ["text", "real"], [[f"w{n}", n]] * 40)
+    wire.publish(
+        HOSTILE.replace("\u202e", ""),
+        "nasty",
+        ["a", "b"],
+        ["text", "text"],
+        [[HOSTILE, "x" * 1_000_000]],
+    )
+    wire.http_post(
+        "add_table_data",
+        {
+            "identity": "cfg",
+            "persist": True,
+            "table": {"tablename": "kept", "column_names": ["a"], "column_types": ["int"]}
+            | {"rows": [[1]]},
+        },
+    )
+    wire.http_post(
+        "add_table_data",
+        {
+            "identity": "cfg",
+            "static": True,
+            "table": {"tablename": "fixed", "column_names": ["a"], "column_types": ["int"]}
+            | {"rows": [[1], [2]]},
+        },
+    )
+    bad = {"tablename": "bad", "column_names": ["a"], "column_types": ["int"], "rows": [[1, 2]]}
+    wire.http_post("add_table_data", {"identity": "broken", "table": bad})
+    server.rotate()
+    return wire
+
+
+def test_tables_lists_every_table_with_what_it_is(filled: Wire) -> None:
+    told = text_of(page(filled, "/tables"))
+    assert re.search(r"load 120 2 3 \d+ s ago live", told)
+    assert re.search(r"kept 1 1 1 \d+ s ago persistent", told)
+    assert re.search(r"fixed 2 1 1 \d+ s ago static", told)
+    assert "qasino_server_info" in told
+    narrowed = text_of(page(filled, "/tables?filter=LOA"))
+    assert "load" in narrowed
+    assert "kept" not in narrowed
+    assert "has “zzz” in its name" in text_of(page(filled, "/tables?filter=zzz"))
+
+
+def test_a_table_is_described(filled: Wire) -> None:
+    told = text_of(page(filled, "/tables/LOAD"))
+    assert "120 rows of 2 columns, live" in told
+    assert "host TEXT 3" in told
+    assert re.search(r"web-0 40 \d+ s ago", told)
+    assert "select * from load limit 100" in told
+    assert "w0 0.0" in told
+    assert "persistent, carried" in text_of(page(filled, "/tables/kept"))
+
+
+@pytest.mark.parametrize("name", ["none", "a%2Fb", "%3Cscript%3E", "%22%3B--", "%FF", "%00"])
+def test_a_table_that_is_not_there_is_not_found(filled: Wire, name: str) -> None:
+    assert "there is no table named" in page(filled, f"/tables/{name}", 404)
+
+
+def test_what_is_hostile_shows_as_text(filled: Wire) -> None:
+    told = page(filled, "/tables/nasty")
+    assert "&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in told
+    assert "\u202e" not in told.split("First rows")[1]
+    assert len(told) < 200_000, "a cell of 1 MB is cut in a page, and says so"
+    assert "980,000 characters more: the downloads have them" in told
+    named = page(filled, "/query?sql=" + quote('select 1 as "<script>x</script>"'))
+    assert "&lt;script&gt;x&lt;/script&gt;" in named
+
+
+def test_a_query_is_answered_without_scripts(filled: Wire) -> None:
+    sql = "select host, count(*) as n, null as nix from load group by 1 order by 1"
+    told = page(filled, f"/query?sql={quote(sql)}")
+    assert "w0 40 NULL w1 40 NULL" in text_of(told)
+    assert "3 rows" in told
+    for form in ("csv", "json", "ndjson"):
+        link = re.search(
+            rf'data-form="{form}" href="([^"]*)" download="(qasino-[\d-]+\.{form})"', told
+        )
+        assert link
+        where, _, params = unescape(link[1]).partition("?")
+        status, _, body = filled.http("GET", params, path=where)
+        assert status == 200
+        assert b"w0" in body
+
+
+def test_a_mistake_is_shown_at_its_place_and_the_text_is_kept(filled: Wire) -> None:
+    told = page(filled, "/query?sql=" + quote("select one,\n  hots\nfrom load"))
+    assert "no such column: hots" in told
+    assert "  hots\n  ^" in told
+    assert "select one,\n  hots\nfrom load</textarea>" in told
+    assert 'data-offset="14"' in told
+    assert "drop table" in page(filled, "/query?sql=drop+table+load")
+    assert "<textarea" in page(filled, "/query")
+
+
+def test_the_overview_tells_of_rates_missing_and_rejects(server: Server, filled: Wire) -> None:
+    told = text_of(page(filled, "/"))
+    assert "broken" in told
+    assert "row 1 has 2 cells" in told
+    assert "Everybody who reported before has reported" in told
+    server.rotate()
+    later = page(filled, "/")
+    assert "web-1 load" in text_of(later)
+    assert 'aria-label="rejected publications: now 0, at most 1 in 2 generations"' in later
+
+
+def test_sparklines_stay_within_their_box() -> None:
+    for values in ([], [0], [5], [0, 0], list(range(120)), [1e9, 0.1]):
+        line = paint.spark(values, "x")
+        pairs = [tuple(map(float, pair.split(","))) for pair in line.points.split()]
+        assert all(0 <= x <= 240 and 0 <= y <= 40 for x, y in pairs)
+
+
+def test_assets_can_be_kept_for_ever(wire: Wire) -> None:
+    for where, params in re.findall(r'"(/assets/[^"?]+)\?(v=\w+)"', page(wire, "/query")):
+        status, headers, body = wire.http("GET", params, path=where)
+        assert status == 200
+        assert "immutable" in headers["cache-control"]
+        assert headers["content-length"] == str(len(body))
+    assert wire.http("GET", path="/assets/../app.py")[0] == 404
+    assert wire.http("GET", path="/assets/none.js")[0] == 404
+
+
+def test_pages_go_by_get_and_head(wire: Wire) -> None:
+    for path in ("/", "/tables", "/query", "/events", "/tables/qasino_server_info"):
+        status, headers, _ = wire.http("POST", body=b"{}", path=path)
+        assert (status, headers["allow"]) == (405, "GET, HEAD")
+        assert wire.http("HEAD", path=path)[0] == 200
+    assert wire.http("GET", path="/", headers={"Host": "evil.example"})[0] == 403
+
+
+def test_pages_ask_for_users_where_everything_does(
+    make_server: Callable[..., Server], wire_to: Callable[[Server], Wire], tmp_path: Path
+) -> None:
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    users = tmp_path / "users.yaml"
+    users.write_text(
+        f'users:\n  ops: {{password: "{hashed}", roles: [read]}}\n'
+        f'  agent: {{password: "{hashed}", roles: [publish]}}\n'
+    )
+    wire = wire_to(make_server(users_file=users))
+    for path in ("/", "/tables", "/query", "/events", "/assets/query.js"):
+        status, headers, _ = wire.http("GET", path=path)
+        assert status == 401
+        assert headers["www-authenticate"].startswith("Basic")
+    basic = {"Authorization": "Basic b3BzOnNlY3JldA=="}
+    assert wire.http("GET", path="/", headers=basic)[0] == 200
+    agent = {"Authorization": "Basic YWdlbnQ6c2VjcmV0"}
+    for path in ("/", "/tables", "/query", "/events"):
+        status, _, body = wire.http("GET", path=path, headers=agent)
+        assert status == 403
+        assert b"user agent may not" in body
+
+
+# --- Events -------------------------------------------------------------------------------------
+
+
+class Stream:
+    """A connection to /events."""
+
+    def __init__(self, server: Server) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", server.ports["http"]), 10)
+        self.socket.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.heard = b""
+
+    def until(self, words: bytes) -> str:
+        while words not in self.heard:
+            data = self.socket.recv(65536)
+            assert data, self.heard
+            self.heard += data
+        return self.heard.decode()
+
+
+def events_of(server: Server) -> Any:
+    port = next(s for s in server._services if isinstance(s, HttpPort))
+    return port._app.pages.events
+
+
+def test_each_generation_is_one_event(server: Server) -> None:
+    stream = Stream(server)
+    first = stream.until(b"event: now")
+    assert "content-type: text/event-stream" in first
+    for _ in range(3):
+        number = server.rotate()
+        told = stream.until(b"id: %d\n" % number)
+        stream.until(b"event: generation\ndata: ")
+        assert told
+    stream.until(b"}\n\n")
+    last = stream.heard.decode().rsplit("data: ", 1)[1].split("\n")[0]
+    assert json.loads(last)["generation_number"] == number
+    stream.socket.close()
+    until(lambda: len(events_of(server)) == 0)
+
+
+def test_many_idle_pages_do_not_keep_a_server_from_stopping(server: Server) -> None:
+    streams = [Stream(server) for _ in range(200)]
+    for stream in streams:
+        stream.until(b"event: now")
+    number = server.rotate()
+    for stream in streams:
+        stream.until(b"id: %d\n" % number)
+    server.stop()
+    for stream in streams:
+        stream.socket.settimeout(5)
+        while stream.socket.recv(65536):
+            pass
+        stream.socket.close()
+
+
+def test_a_page_that_does_not_read_is_let_go(server: Server) -> None:
+    stream = Stream(server)
+    stream.until(b"event: now")
+    events = events_of(server)
+    port = next(s for s in server._services if isinstance(s, HttpPort))
+    text = b":" + b"x" * 4_000_000 + b"\n\n"
+
+    def flood() -> None:
+        events._send_all(text)
+
+    def gone() -> bool:
+        port._app.mailbox.post(flood)
+        return len(events) == 0
+
+    until(gone)
+    with Wire(server.ports) as wire:
+        assert wire.rows("select 1") == [[1]]
+    stream.socket.close()
