@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from qasino_server.wakeup import ring
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -27,8 +29,12 @@ class Mailbox:
 
     def post(self, call: Callable[[], None]) -> None:
         """Have `call` run in the loop soon; any thread."""
+        self._calls.append(call)
+        if not self._pending:
+            ring(self._wake)
+
+    def _wake(self) -> None:
         with self._lock:
-            self._calls.append(call)
             if self._pending:
                 return
             self._pending = True
@@ -38,11 +44,11 @@ class Mailbox:
             pass  # the loop is closed: the server is going down, nobody waits any more
 
     def _deliver(self) -> None:
-        with self._lock:
-            calls, self._calls = self._calls, deque()
-            self._pending = False
-        for call in calls:
-            call()
+        # Before the calls are taken: what is posted from now on rings again.
+        self._pending = False
+        calls = self._calls
+        for _ in range(len(calls)):
+            calls.popleft()()
 
 
 class watched:

@@ -1,7 +1,9 @@
-"""Results from many threads to one that sleeps in a poll, with one wake-up for many.
+"""Waking threads that sleep: once for many things, and when the waker is done with its own.
 
-The sender appends and writes a byte only if none is on its way; the receiver, woken, takes
-all there is. Waking a thread is what costs (DESIGN.md), not handing things over.
+Waking a thread is what costs, not handing things over (DESIGN.md): the woken one wants the
+GIL at once, and two threads that take it from each other get half as much done. So a thread
+that hands over many things in a row carries the bells it would have to ring (`Bells`) and
+rings each of them once, when it has nothing more at hand.
 """
 
 from __future__ import annotations
@@ -9,9 +11,58 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+Bell = Callable[[], None]
+"""Wakes one sleeper; harmless where nothing is there for it."""
+
+
+class Bells:
+    """The bells that one thread has to ring once it has nothing more at hand."""
+
+    def __init__(self, on_first: Callable[[], object] | None = None) -> None:
+        """Made in the thread that carries them; `on_first` hears that there is one to ring."""
+        self._held: set[Bell] = set()
+        self._on_first = on_first
+        _of_thread.bells = self
+
+    def hold(self, bell: Bell) -> None:
+        """Carry it until `ring`."""
+        first = not self._held
+        self._held.add(bell)
+        if first and self._on_first is not None:
+            self._on_first()
+
+    def ring(self) -> None:
+        """Ring them all; any thread, so that somebody can help one that is held up."""
+        while self._held:
+            try:
+                bell = self._held.pop()
+            except KeyError:
+                return
+            bell()
+
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
+
+class _OfThread(threading.local):
+    bells: Bells | None = None
+
+
+_of_thread = _OfThread()
+
+
+def ring(bell: Bell) -> None:
+    """Ring it, now or when this thread has nothing more at hand."""
+    bells = _of_thread.bells
+    if bells is None:
+        bell()
+    else:
+        bells.hold(bell)
 
 
 class Outbox(Generic[T]):
@@ -32,7 +83,8 @@ class Outbox(Generic[T]):
     def put(self, item: T) -> None:
         """Hand something over; any thread."""
         self._items.append(item)
-        self.wake()
+        if not self._pending:
+            ring(self.wake)
 
     def wake(self) -> None:
         """Make the receiver look, whether or not anything is there."""

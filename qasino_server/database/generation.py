@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote as url_quote
 
@@ -47,6 +48,15 @@ class CheckedRows(msgspec.Struct, frozen=True):
 
     jsonb: bytes
     nr_rows: int
+
+
+class CheckedAlike(msgspec.Struct, frozen=True):
+    """The rows of many publications of one shape, parsed together."""
+
+    jsonb: bytes
+    """An array of their arrays of rows."""
+    counts: list[int]
+    """How many rows each has."""
 
 
 def quoted(name: str) -> str:
@@ -166,6 +176,28 @@ class Generation:
             return ()
         self._execute(_insert_sql(name, targets), (rows.jsonb,))
         return self._appended(rows.nr_rows)
+
+    def check_alike(self, rows_jsons: Sequence[str], nr_columns: int) -> CheckedAlike | None:
+        """Parse the rows of many publications at once, each row an array of `nr_columns` cells.
+
+        None where one is not, or where SQLite does not take them together.
+        """
+        try:
+            jsonb = self._execute("SELECT jsonb(?)", (f"[{','.join(rows_jsons)}]",)).get
+        except apsw.SQLError:
+            return None  # one level deeper than each alone
+        bad, counts = self._execute(_COUNT_ALIKE, (nr_columns, jsonb)).get
+        return None if bad else CheckedAlike(jsonb, msgspec.json.decode(counts))
+
+    def insert_alike(self, name: str, targets: Sequence[str], rows: CheckedAlike) -> list[Ranges]:
+        """Append the rows of many publications by one statement; where those of each are."""
+        self._execute(_insert_alike_sql(name, targets), (rows.jsonb,))
+        first = self._connection.last_insert_rowid() - sum(rows.counts) + 1
+        ranges: list[Ranges] = []
+        for count in rows.counts:
+            ranges.append((RowRange(first, first + count - 1),) if count else ())
+            first += count
+        return ranges
 
     def upsert(
         self,
@@ -305,7 +337,7 @@ class Generation:
         go kept everybody waiting for 50 ms.
         """
         self.create_table(name, columns)
-        insert = _insert_sql(name, [c.name for c in columns], "json_each")
+        insert = _insert_sql(name, tuple(c.name for c in columns), "json_each")
         for begins in range(0, len(rows), _PORTION_ROWS):
             portion = msgspec.json.encode(rows[begins : begins + _PORTION_ROWS]).decode()
             self._execute(insert, (portion,))
@@ -314,6 +346,12 @@ class Generation:
         """Close the file; from now on it is only read. Not inside a transaction."""
         self._connection.close()
 
+
+_COUNT_ALIKE = (
+    "SELECT sum((SELECT count(*) FROM jsonb_each(p.value) AS r"
+    " WHERE r.type <> 'array' OR json_array_length(r.value) <> ?)),"
+    " json_group_array(json_array_length(p.value)) FROM jsonb_each(?) AS p"
+)
 
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 
@@ -357,8 +395,8 @@ def _all_of(conditions: Sequence[str]) -> str:
     return f"({_all_of(conditions[:middle])}) AND ({_all_of(conditions[middle:])})"
 
 
-def _cells(count: int) -> str:
-    return ", ".join(f"value->>'$[{n}]'" for n in range(count))
+def _cells(count: int, of: str = "") -> str:
+    return ", ".join(f"{of}value->>'$[{n}]'" for n in range(count))
 
 
 def _names(names: Sequence[str]) -> str:
@@ -369,8 +407,18 @@ def _staged(keys: Sequence[str], targets: Sequence[str]) -> str:
     return ", ".join(f"c{targets.index(key)}" for key in keys)
 
 
+@lru_cache(maxsize=64)
 def _insert_sql(name: str, targets: Sequence[str], each: str = "jsonb_each") -> str:
     return (
         f"INSERT INTO main.{quoted(name)} ({_names(targets)})"
         f" SELECT {_cells(len(targets))} FROM {each}(?)"
+    )
+
+
+@lru_cache(maxsize=64)
+def _insert_alike_sql(name: str, targets: Sequence[str]) -> str:
+    return (
+        f"INSERT INTO main.{quoted(name)} ({_names(targets)})"
+        f" SELECT {_cells(len(targets), 'r.')}"
+        " FROM jsonb_each(?) AS p CROSS JOIN jsonb_each(p.value) AS r"
     )

@@ -10,11 +10,11 @@ Runs in the writer thread only, inside a transaction it opened.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 
 from qasino_server.database.generation import (
-    CheckedRows,
     Generation,
     Ranges,
     RowRange,
@@ -73,6 +73,29 @@ class Intake:
             return Receipt(self.ledger.number, nr_rows, applied=False, message=REPEAT)
         return self._replace(publication, pair, present, owed)
 
+    def store_alike(self, publications: Sequence[Publication]) -> list[Receipt] | None:
+        """Store publications that are `alike` by one statement; the receipt of each.
+
+        None, having changed nothing, where some of them may have to be refused: then each is
+        to be stored alone, and told what is wrong with it.
+        """
+        first = publications[0]
+        try:
+            plan = self._plan(first)
+        except Refused:
+            return None
+        rows_jsons = [publication.rows_json for publication in publications]
+        rows = self.generation.check_alike(rows_jsons, len(first.columns))
+        if rows is None or not self._has_room_for(publications, sum(rows.counts)):
+            return None
+        table = self._ensure_table(first, plan)
+        ranges = self.generation.insert_alike(table.name, plan.targets, rows)
+        self._book_alike(publications, plan, table, ranges)
+        return [
+            self._receipt(publication, plan, count)
+            for publication, count in zip(publications, rows.counts, strict=True)
+        ]
+
     def _replace(
         self, publication: Publication, pair: Pair, present: Source | None, owed: Arrears | None
     ) -> Receipt:
@@ -87,7 +110,7 @@ class Intake:
             self.generation.delete((table.name, table.columns), present.ranges)
         ranges = self.generation.insert(table.name, plan.targets, rows)
         self._book(publication, pair, plan, table, ranges, None)
-        return self._receipt(publication, plan, rows)
+        return self._receipt(publication, plan, rows.nr_rows)
 
     def _update(
         self, publication: Publication, pair: Pair, present: Source | None, owed: Arrears | None
@@ -110,7 +133,7 @@ class Intake:
         before = present.ranges if present is not None else ()
         new = self.generation.upsert((table.name, table.columns), plan.targets, keys, rows, before)
         self._book(publication, pair, plan, table, _joined(before, new), present)
-        return self._receipt(publication, plan, rows)
+        return self._receipt(publication, plan, rows.nr_rows)
 
     def _check_room(self, publication: Publication, pair: Pair, new_rows: int) -> None:
         """Raise Full where the publication would go beyond a bound of the generation."""
@@ -131,9 +154,24 @@ class Intake:
             most = quota.size_bytes
             raise refusal(self._size_bytes, "bytes", most, "--max-generation-bytes")
 
-    def _receipt(self, publication: Publication, plan: Plan, rows: CheckedRows) -> Receipt:
-        notes = [*plan.notes, *([publication.note] if publication.note else [])]
-        return Receipt(self.ledger.number, rows.nr_rows, message="; ".join(notes) or None)
+    def _has_room_for(self, publications: Sequence[Publication], new_rows: int) -> bool:
+        """Whether all of them fit; where not, `_check_room` says what is too much of which."""
+        ledger, quota, count = self.ledger, self._quota, len(publications)
+        size_bytes = sum(len(publication.rows_json) for publication in publications)
+        fits = (
+            ledger.nr_tables < quota.tables
+            and ledger.nr_sources + count <= quota.sources
+            and ledger.nr_identities + count <= quota.identities
+            and ledger.nr_rows + new_rows <= quota.rows
+            and self._size_bytes + size_bytes <= quota.size_bytes
+        )
+        if fits:
+            self._size_bytes += size_bytes
+        return fits
+
+    def _receipt(self, publication: Publication, plan: Plan, nr_rows: int) -> Receipt:
+        notes = plan.notes if publication.note is None else (*plan.notes, publication.note)
+        return Receipt(self.ledger.number, nr_rows, message="; ".join(notes) or None)
 
     # --- Tables -----------------------------------------------------------------------------
 
@@ -177,23 +215,13 @@ class Intake:
         """Enter it in the books; `before` is what an update adds to."""
         epoch = time.time()
         sent = _own_columns(plan)
-        expires = epoch + publication.ttl_s if publication.ttl_s is not None else None
-        persist = publication.persist
         if before is not None:
             sent = _union(table.shapes[before.shape], sent)
-            persist = persist or before.persist
-            expires = expires if expires is not None else before.expires_epoch
         shapes, shape = _with_shape(table.shapes, sent)
-        self.ledger.put_source(
-            pair,
-            Source(
-                ranges=ranges,
-                shape=shape,
-                update_epoch=epoch,
-                persist=persist,
-                expires_epoch=None if persist else expires,
-            ),
-        )
+        source = _source(publication, ranges, shape, epoch)
+        if before is not None:
+            source = _living_on(source, before)
+        self.ledger.put_source(pair, source)
         self.ledger.put_table(
             pair[0],
             msgspec.structs.replace(
@@ -203,6 +231,34 @@ class Intake:
                 last_update_epoch=epoch,
                 upserted=table.upserted or publication.update,
                 descriptions=_described(table.descriptions, publication),
+            ),
+        )
+
+    def _book_alike(
+        self,
+        publications: Sequence[Publication],
+        plan: Plan,
+        table: TableState,
+        ranges: Sequence[Ranges],
+    ) -> None:
+        """Enter them all, and what they have in common once."""
+        epoch = time.time()
+        shapes, shape = _with_shape(table.shapes, _own_columns(plan))
+        descriptions = table.descriptions
+        key = publications[0].table_key
+        for publication, rows in zip(publications, ranges, strict=True):
+            self.ledger.put_source(
+                (key, publication.identity), _source(publication, rows, shape, epoch)
+            )
+            descriptions = _described(descriptions, publication)
+        self.ledger.put_table(
+            key,
+            msgspec.structs.replace(
+                table,
+                shapes=shapes,
+                nr_updates=table.nr_updates + len(publications),
+                last_update_epoch=epoch,
+                descriptions=descriptions,
             ),
         )
 
@@ -286,6 +342,29 @@ class Intake:
         if table is not None:
             self.generation.drop_table(table.name)
             self.ledger.put_table(table_key, None)
+
+
+def _source(publication: Publication, ranges: Ranges, shape: int, epoch: float) -> Source:
+    """What the books say of a publication that is all its pair has."""
+    expires = None
+    if publication.ttl_s is not None and not publication.persist:
+        expires = epoch + publication.ttl_s
+    return Source(
+        ranges=ranges,
+        shape=shape,
+        update_epoch=epoch,
+        persist=publication.persist,
+        expires_epoch=expires,
+    )
+
+
+def _living_on(source: Source, before: Source) -> Source:
+    """An update keeps what its pair had of a longer life."""
+    persist = source.persist or before.persist
+    expires = source.expires_epoch if source.expires_epoch is not None else before.expires_epoch
+    return msgspec.structs.replace(
+        source, persist=persist, expires_epoch=None if persist else expires
+    )
 
 
 def _is_repeat(publication: Publication, present: Source | None) -> bool:

@@ -31,9 +31,11 @@ from qasino_server.errors import Busy, Full, QasinoError, Refused, ServerFault
 from qasino_server.quota import Quota
 from qasino_server.service import OnDeath, Service
 from qasino_server.statics import Statics
+from qasino_server.store.alike import alike
 from qasino_server.store.intake import CarryFirst, Intake
 from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication, Receipt
+from qasino_server.wakeup import Bells, ring
 
 log = logging.getLogger("qasino.store")
 
@@ -87,6 +89,7 @@ class Writer(Service):
         self._view_names = view_names
         self._max_waiting_bytes = max_waiting_bytes
         self._condition = threading.Condition()
+        self._asleep = False
         self._queue: deque[_Waiting | _Drop] = deque()
         self._waiting_bytes = 0
         self._on_room: list[Callable[[], None]] = []
@@ -120,7 +123,8 @@ class Writer(Service):
                 raise Busy("busy: as many publications wait to be stored as the server holds")
             self._queue.append(item)
             self._waiting_bytes += size_bytes
-            self._condition.notify()
+        if self._asleep:
+            ring(self.wake)
 
     @property
     def waiting_bytes(self) -> int:
@@ -171,22 +175,32 @@ class Writer(Service):
 
     def run(self) -> None:
         """Serve until stopped; what is queued then is still stored."""
-        while True:
-            with self._condition:
-                while not self._has_work():
-                    if self.stopping.is_set():
-                        self._end()
-                        return
-                    self._condition.wait()
+        bells = Bells()
+        while self._wait_for_work():
             if self._exchange is not None:
                 self._do_exchange(self._exchange)
             elif self._looks:
                 self._looks.popleft()(self._intake.generation.path)
             if self._queue:
                 self._do_queue()
+            self._tell_of_room()
+            bells.ring()
             if self._source is not None:
                 self._do_carry(self._source)
-            self._tell_of_room()
+                bells.ring()
+        self._end()
+        bells.ring()
+
+    def _wait_for_work(self) -> bool:
+        """True once there is some, False where none is left and none will come."""
+        with self._condition:
+            while not self._has_work():
+                if self.stopping.is_set():
+                    return False
+                self._asleep = True
+                self._condition.wait()
+                self._asleep = False
+        return True
 
     def _has_work(self) -> bool:
         ready = self._exchange is not None or self._looks or self._queue or self._on_room
@@ -260,17 +274,36 @@ class Writer(Service):
     def _transact(self, batch: list[_Waiting]) -> list[Outcome | None]:
         """The outcome of each, None for one that has to wait for its rows to be carried."""
         ledger = self._intake.ledger
-        outcomes: list[Outcome | None] = []
         try:
             with self._intake.generation.transaction():
                 self._intake.begin()
-                for waiting in batch:
-                    outcomes.append(self._store(waiting.publication))
+                outcomes = self._store_all([waiting.publication for waiting in batch])
         except BaseException:
             ledger.rollback()
             raise
         ledger.commit()
         return outcomes
+
+    def _store_all(self, publications: list[Publication]) -> list[Outcome | None]:
+        """Those that are alike together, the others one by one."""
+        outcomes: dict[int, Outcome | None] = {}
+        for group in alike(publications, self._intake.ledger):
+            outcomes |= self._store_alike(group, [publications[place] for place in group])
+        for place, publication in enumerate(publications):
+            if place not in outcomes:
+                outcomes[place] = self._store(publication)
+        return [outcomes[place] for place in range(len(publications))]
+
+    def _store_alike(
+        self, places: list[int], publications: list[Publication]
+    ) -> dict[int, Outcome | None]:
+        """The outcomes by place; none where they have to be stored one by one after all."""
+        try:
+            self._refuse_taken(publications[0])
+        except Refused:
+            return {}
+        receipts = self._intake.store_alike(publications)
+        return {} if receipts is None else dict(zip(places, receipts, strict=True))
 
     def _store(self, publication: Publication) -> Outcome | None:
         try:

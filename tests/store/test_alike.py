@@ -1,0 +1,180 @@
+"""Publications that are stored together are stored as each would have been alone."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+from conftest import Bench
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qasino_server.errors import QasinoError
+from qasino_server.message import decode_request
+from qasino_server.quota import Quota
+from qasino_server.store.alike import alike
+from qasino_server.store.ledger import Ledger
+from qasino_server.table import Publication, Receipt
+
+TYPES = {"a": "int", "b": "text", "c": "real"}
+FLAGS = [{}, {}, {}, {"persist": 1}, {"ttl_s": 100}, {"replace": 1}, {"update": 1, "keycols": "a"}]
+
+
+def publication(identity: str, table: str, names: list[str], rows: Any, **flags: Any) -> Any:
+    body = {
+        "op": "add_table_data",
+        "identity": identity,
+        "table": {
+            "tablename": table,
+            "column_names": names,
+            "column_types": [TYPES[name] for name in names],
+            "rows": rows,
+        },
+        **flags,
+    }
+    return decode_request(json.dumps(body).encode()).publication  # type: ignore[union-attr]
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[Publication]:
+    """A fleet's batch: mostly one table with one header, some that differ, some that are bad."""
+    drawn = []
+    for _ in range(draw(st.integers(3, 12))):
+        names = draw(st.sampled_from([["a", "b"]] * 5 + [["a", "b", "c"], ["a"]]))
+        width = len(names) + draw(st.sampled_from([0] * 15 + [1, -1]))
+        cell = st.one_of(st.none(), st.integers(-9, 9), st.text("xyz", max_size=2))
+        rows = draw(st.lists(st.lists(cell, min_size=width, max_size=width), max_size=3))
+        drawn.append(
+            publication(
+                f"host-{draw(st.integers(1, 9))}",
+                draw(st.sampled_from(["fleet", "fleet", "fleet", "Fleet", "other"])),
+                names,
+                rows,
+                **draw(st.sampled_from(FLAGS)),
+            )
+        )
+    return drawn
+
+
+def together(bench: Bench, batch: list[Publication]) -> list[Receipt | QasinoError]:
+    """Hand them in while the writer is held, so that they are one batch for it."""
+    held, go_on, answered = threading.Event(), threading.Event(), threading.Event()
+    outcomes: dict[int, Any] = {}
+
+    def hold(path: Any) -> None:
+        held.set()
+        assert go_on.wait(20)
+
+    def done(place: int, outcome: Any) -> None:
+        outcomes[place] = outcome
+        if len(outcomes) == len(batch):
+            answered.set()
+
+    bench.store._writer.look(hold)
+    assert held.wait(20)
+    for place, one in enumerate(batch):
+        bench.store.publish(one, "test", lambda outcome, place=place: done(place, outcome))
+    go_on.set()
+    assert answered.wait(20)
+    return [outcomes[place] for place in range(len(batch))]
+
+
+def told(outcomes: list[Any]) -> list[Any]:
+    """Outcomes without the generation's number, which differs from store to store."""
+    return [
+        o.sentence if isinstance(o, QasinoError) else (o.applied, o.nr_rows, o.message)
+        for o in outcomes
+    ]
+
+
+def held(bench: Bench, generation: str = "") -> dict[str, Any]:
+    """What the snapshot has of the two tables, whoever came first."""
+    bench.rotate()
+    found: dict[str, Any] = {}
+    for table in ("fleet", "other"):
+        names = sorted(name for name, _ in bench.columns(table)) if exists(bench, table) else []
+        if names:
+            rows = bench.rows(
+                f"select s.identity, {', '.join(f't.{name}' for name in names)} from {table} t left"
+                " join qasino_server_sources s on lower(tablename) = "
+                f"'{table}' and t.rowid between first_rowid and last_rowid"
+            )
+            found[table] = (names, sorted(map(json.dumps, rows)))
+    found["tables"] = bench.rows(
+        "select lower(tablename), nr_rows, nr_updates from qasino_server_tables"
+        " where tablename not like 'qasino%' order by 1"
+    )
+    return found
+
+
+def exists(bench: Bench, table: str) -> bool:
+    return bool(
+        bench.rows(f"select 1 from qasino_server_tables where lower(tablename) = '{table}'")
+    )
+
+
+@pytest.fixture
+def two_benches(make_bench: Any, tmp_path: Any) -> tuple[Bench, Bench]:
+    return make_bench(db_dir=tmp_path / "one", static_db=tmp_path / "1.db"), make_bench(
+        db_dir=tmp_path / "two", static_db=tmp_path / "2.db"
+    )
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(first=batches(), second=batches())
+def test_a_batch_is_stored_as_its_publications_would_be_one_by_one(
+    two_benches: tuple[Bench, Bench], first: list[Publication], second: list[Publication]
+) -> None:
+    """Over two generations: what lives on from the first is owed to pairs of the second."""
+    batched, single = two_benches
+    for batch in (first, second):
+        assert told(together(batched, batch)) == told([single.hand_in(one) for one in batch])
+        assert held(batched) == held(single)
+    for bench in (batched, single):
+        for table in ("fleet", "other"):
+            bench.drop(table)
+        bench.rotate()
+        bench.rotate()
+
+
+def test_a_fleet_of_one_header_is_one_group_and_its_exceptions_are_in_none() -> None:
+    fleet = [publication(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(5)]
+    twice = publication("host-1", "fleet", ["a"], [[9]])
+    update = publication("host-8", "fleet", ["a"], [[9]], update=1)
+    wide = publication("host-9", "fleet", ["a"], [[9]] * 10_000)
+    wider = publication("host-10", "fleet", ["a", "b"], [[1, ""]])
+    batch = [*fleet, twice, update, wide, wider]
+    assert alike(batch, Ledger(1)) == [[0, 1, 2, 3, 4]]
+
+
+def test_one_bad_row_in_a_batch_is_told_to_its_sender_alone(bench: Bench) -> None:
+    batch = [publication(f"host-{n}", "fleet", ["a"], [[n], [n]]) for n in range(6)]
+    batch[2] = publication("host-2", "fleet", ["a"], [[2], [2, 2]])
+    outcomes = together(bench, batch)
+    assert isinstance(outcomes[2], QasinoError)
+    assert outcomes[2].sentence.startswith("row 2 has 2 cells")
+    assert all(isinstance(o, Receipt) and o.nr_rows == 2 for o in outcomes[:2] + outcomes[3:])
+    bench.rotate()
+    assert bench.rows("select count(*), count(distinct a) from fleet") == [[10, 5]]
+
+
+def test_what_is_too_much_together_is_counted_one_by_one(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(identities=4))
+    outcomes = together(bench, [publication(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(6)])
+    assert [isinstance(o, Receipt) for o in outcomes] == [True] * 4 + [False] * 2
+    assert "--max-identities" in outcomes[5].sentence  # type: ignore[union-attr]
+
+
+def test_rows_as_deep_as_sqlite_takes_alone_are_stored(bench: Bench) -> None:
+    """One level more than it takes, once they are together."""
+    deep = f"[[{'[' * 998}{']' * 998}]]"
+    batch = [
+        msgspec.structs.replace(publication(f"host-{n}", "fleet", ["b"], []), rows_json=deep)
+        for n in range(4)
+    ]
+    assert told(together(bench, batch)) == [(True, 1, None)] * 4
