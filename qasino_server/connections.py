@@ -3,6 +3,9 @@
 uvicorn has a bound for idle connections that have been served once, and none for those that
 never finish a request, send a head without end, or do not take what they asked for. Peers
 that are gone without a word are found by TCP itself (`patient`).
+
+A connection also knows which requests need none of what uvicorn makes for each: those a
+`Lane` takes are kept and answered as a `DirectRequest`.
 """
 
 from __future__ import annotations
@@ -10,9 +13,12 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
-from typing import Any
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from qasino_server.bridge import WATCH_AFTER_S
 
 HEAD_BYTES = 65536
 """The most a request's line and headers may take."""
@@ -23,9 +29,100 @@ PACE_BYTES_S = 16384
 LEAVE_S = 30.0
 """How long a connection that is being closed may take to read what is left."""
 SWEEP_S = 5.0
+SENT_AHEAD_MAX = 20_000
+"""Requests that a client may send before it has read the answer to the first."""
 _PEER_GONE_MS = 60_000
 _RESERVED_DESCRIPTORS = 512
 """Kept for files and the other ports."""
+
+
+class Lane(Protocol):
+    """Whoever answers requests without a task for each."""
+
+    def takes(
+        self, url: bytes, headers: Iterable[tuple[bytes, bytes]], own_address: str | None
+    ) -> bool:
+        """Whether it answers a POST of this head, the names of whose headers are lower case."""
+
+    def serve(self, request: DirectRequest, body: bytes) -> None:
+        """Answer it: by `request.finish`, soon and once."""
+
+
+class _NoEvent:
+    """uvicorn tells whoever reads a request that there is news; nobody waits for ours."""
+
+    def set(self) -> None:
+        """Tell nobody."""
+
+
+class DirectRequest:
+    """A request on its way; it stands where uvicorn has the cycle of one it answers itself."""
+
+    message_event = _NoEvent()
+
+    def __init__(self, connection: GuardedProtocol, url: bytes, peer: str) -> None:
+        self._connection = connection
+        self.url = url
+        self.peer = peer
+        self.parts: list[bytes] = []
+        """The body so far."""
+        self.when_gone: Callable[[], None] | None = None
+        """Is called if the client goes away before it is answered."""
+        self._task: asyncio.Future[None] | None = None
+        # What uvicorn asks of a cycle:
+        self.keep_alive = True
+        self.disconnected = False
+        self.response_started = False
+        self.response_complete = False
+
+    def finish(self, status: int, media_type: str, body: bytes) -> None:
+        """Write the answer; what the connection sent meanwhile has its turn then."""
+        if self.disconnected:
+            return
+        self._connection.transport.write(self._head(status, media_type, len(body)) + body)
+        self._written()
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Write a part of an answer, as ASGI has it, when the client has read the last."""
+        if self.disconnected:
+            return
+        if message["type"] == "http.response.start":
+            headers = dict(message["headers"])
+            length = int(headers[b"content-length"])
+            media_type = headers[b"content-type"].decode()
+            self._connection.transport.write(self._head(message["status"], media_type, length))
+            self.response_started = True
+        else:
+            self._connection.transport.write(message["body"])
+            await self._connection.flow.drain()
+            if not message.get("more_body"):
+                self._written()
+
+    def keep_task(self, task: asyncio.Future[None]) -> None:
+        """What still has to be done; a connection whose answer it cuts short is closed."""
+        self._task = task
+        task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Future[None]) -> None:
+        self._task = None
+        if not self.response_complete and not self.disconnected:
+            self._connection.transport.close()
+
+    def _head(self, status: int, media_type: str, length: int) -> bytes:
+        defaults = self._connection.server_state.default_headers
+        return b"".join(
+            (
+                STATUS_LINE[status],
+                *(b"%b: %b\r\n" % pair for pair in defaults),
+                b"content-type: %b\r\ncontent-length: %d\r\n" % (media_type.encode(), length),
+                b"" if self.keep_alive else b"connection: close\r\n",
+                b"\r\n",
+            )
+        )
+
+    def _written(self) -> None:
+        self.response_started = self.response_complete = True
+        self._connection.answered(self)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -33,6 +130,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     max_connections = 0
     """Of this process; set once by `bound_connections`."""
+    cycle: Any
+    """The last request: uvicorn's, or a direct one."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for a request, unless there are too many who do."""
@@ -42,12 +141,17 @@ class GuardedProtocol(HttpToolsProtocol):
         self._received_bytes = 0
         self._in_head = True
         self._closing_since: float | None = None
+        lane = getattr(self.app, "lane", None)
+        self._lane: Lane | None = None if self.scheme == "https" else lane
+        self._peer = f"{self.client[0]}:{self.client[1]}" if self.client else "?"
         if len(self.connections) > self.max_connections:
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._received_bytes += len(data)
         super().data_received(data)
+        if len(self.pipeline) > SENT_AHEAD_MAX:
+            self.transport.abort()
         if self._in_head and self._received_bytes > HEAD_BYTES:
             self._refuse(431, "the request's head is larger than this server takes: 64 KiB")
 
@@ -58,12 +162,67 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        super().on_headers_complete()
+        if self._lane is not None and self._is_direct(self._lane):
+            self.cycle = DirectRequest(self, self.url, self._peer)
+        else:
+            super().on_headers_complete()
+
+    def _is_direct(self, lane: Lane) -> bool:
+        """Whether the request is for the lane; one that was sent ahead of an answer is not."""
+        parser = self.parser
+        return (
+            parser.get_method() == b"POST"
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self.pipeline
+            and lane.takes(self.url, self.headers, self.server[0] if self.server else None)
+        )
+
+    def on_body(self, body: bytes) -> None:
+        if isinstance(self.cycle, DirectRequest):
+            self.cycle.parts.append(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._since = None
         self._received_bytes = 0
-        super().on_message_complete()
+        if isinstance(self.cycle, DirectRequest):
+            assert self._lane is not None
+            parts = self.cycle.parts
+            self._lane.serve(self.cycle, parts[0] if len(parts) == 1 else b"".join(parts))
+        else:
+            super().on_message_complete()
+
+    def answered(self, request: DirectRequest) -> None:
+        """A direct request has its answer: go on, once the client reads what it is sent."""
+        if not request.keep_alive:
+            self.transport.close()
+        if self.flow.write_paused:
+            request.keep_task(asyncio.ensure_future(self._go_on()))
+        else:
+            self.on_response_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline:
+            # uvicorn reads on after each answer: a client that sent faster than it was
+            # answered, or read nothing, had 180,000 requests kept for it.
+            self.flow.pause_reading()
+
+    async def _go_on(self) -> None:
+        await self.flow.drain()
+        if not self.transport.is_closing():
+            self.on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        request = self.cycle
+        super().connection_lost(exc)
+        if isinstance(request, DirectRequest) and not request.response_complete:
+            if request.when_gone is not None:
+                # What is answered in a moment is not worth the word that it was cancelled.
+                self.loop.call_later(WATCH_AFTER_S, request.when_gone)
 
     def sweep(self, now: float) -> None:
         """Close the connection if it has used up our patience; `now` is the loop's time."""

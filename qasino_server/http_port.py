@@ -32,14 +32,13 @@ from qasino_server.auth import Gate
 from qasino_server.bridge import Mailbox, Receive, Scope, Send, settle, watched
 from qasino_server.browser import check_host, foreign_page, header
 from qasino_server.connections import (
-    HEAD_S,
-    PACE_BYTES_S,
     GuardedProtocol,
     bound_connections,
     patient,
     sweep_for_ever,
 )
 from qasino_server.csv_table import read_csv_table
+from qasino_server.direct import DirectLane
 from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import (
     BadRequest,
@@ -52,6 +51,7 @@ from qasino_server.errors import (
 )
 from qasino_server.gzip_body import check_coding, unpacked
 from qasino_server.health import HEALTH_PATHS, Health
+from qasino_server.http_answer import JSON, Answer, Answers, send_whole, start
 from qasino_server.message import (
     OPS,
     Publish,
@@ -61,29 +61,24 @@ from qasino_server.message import (
     check_format,
     check_path,
     decode_request,
-    encode_reply,
     means_to_publish,
     name_value_from_params,
     query_from_params,
 )
 from qasino_server.metrics import Metrics
 from qasino_server.pages import Pages
-from qasino_server.render import TRUNCATED_LINE, html_fragment, text_table
 from qasino_server.rights import ANYBODY, Rights, reading_only
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import Share
 from qasino_server.table import Result, shown
+from qasino_server.wakeup import Bells
 
 log = logging.getLogger("qasino.http")
 
 _STREAMS = ("csv", "tsv", "ndjson")
-_JSON = "application/json"
-_TEXT = "text/plain; charset=utf-8"
 _GET_OPS = ("query", "name_value_update")
 _STREAM_BYTES = 1 << 20
 """What a stream may be ahead of its client."""
-_PORTION_BYTES = 1 << 18
-"""A result is sent in portions of that, each when the client has read most of the last."""
 
 
 class _StreamSink:
@@ -155,7 +150,6 @@ class RequestApp:
     ) -> None:
         """With a `gate`, HTTPS asks who somebody is, and plain HTTP too where it is to."""
         self._dispatch = dispatch
-        self._identity = identity
         self._max_body_bytes = max_body_bytes
         self._has_room = has_room
         self._when_room = when_room
@@ -166,15 +160,29 @@ class RequestApp:
         self._metrics = metrics
         self.pages = pages
         self._arriving = Share(8 * max_body_bytes, "requests that are still arriving")
-        self._leaving = Share(8 * max_result_bytes, "results that have not been read yet")
+        self._answers = Answers(identity, max_result_bytes)
+        self.lane = (
+            None
+            if asks_on_plain_http
+            else DirectLane(dispatch, self._answers, max_body_bytes, has_room, allowed_hosts)
+        )
+        """For plain HTTP; where users are asked for, there is none."""
         self.mailbox: Mailbox | None = None
+
+    def open(self, mailbox: Mailbox) -> None:
+        """The loop has begun."""
+        self.mailbox = mailbox
+        if self.lane is not None:
+            self.lane.mailbox = mailbox
+        if self.pages is not None:
+            self.pages.open(mailbox)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         if self._health is not None and scope["path"] in HEALTH_PATHS:
             status, body = self._health.answer(scope["path"])
-            await _send_whole(send, status, _JSON, body)
+            await send_whole(send, (status, JSON, body))
             return
         format_name = "json"
         try:
@@ -192,7 +200,7 @@ class RequestApp:
             format_name = check_format(params.get("format", "json"))
             request = await self._read(scope, params, receive, caller)
             if isinstance(request, Query):
-                self._leaving.check(caller.asker)
+                self._answers.check(caller.asker)
         except QasinoError as error:
             await self._respond(send, error, format_name)
             return
@@ -201,8 +209,8 @@ class RequestApp:
         if isinstance(request, Query) and format_name in _STREAMS:
             await self._stream(request, caller, receive, send)
         else:
-            status, media_type, body = await self._answer(request, caller, receive, format_name)
-            await self._send_result(send, caller.asker, status, media_type, body)
+            answer = await self._answer(request, caller, receive, format_name)
+            await self._answers.send(send, caller.asker, answer)
 
     async def _rights(self, scope: Scope) -> Rights:
         """What this caller may do. Raises Unauthorized, or Busy where too many wait for it."""
@@ -216,7 +224,7 @@ class RequestApp:
         rights.require("read", "see the metrics")
         accept = header(scope["headers"], b"accept") or ""
         media_type, text = metrics.exposition(accept)
-        await _send_whole(send, 200, media_type, text)
+        await send_whole(send, (200, media_type, text))
 
     async def _identified(self, gate: Gate, scope: Scope) -> Rights:
         assert self.mailbox is not None
@@ -327,14 +335,13 @@ class RequestApp:
 
     async def _answer(
         self, request: Request, caller: Caller, receive: Receive, format_name: str
-    ) -> tuple[int, str, bytes]:
-        """Status, media type and body."""
+    ) -> Answer:
         assert self.mailbox is not None
         mailbox = self.mailbox
-        future: asyncio.Future[tuple[int, str, bytes]] = asyncio.Future()
+        future: asyncio.Future[Answer] = asyncio.Future()
 
         def answer(reply: Reply) -> None:
-            ready = self._encode(reply, format_name)
+            ready = self._answers.encode(reply, format_name)
             mailbox.post(partial(settle, future, ready))
 
         query_id = self._dispatch.handle(request, caller, answer)
@@ -343,26 +350,6 @@ class RequestApp:
         cancel = self._dispatch.cancel
         with watched(receive, lambda: cancel(query_id)):
             return await future
-
-    async def _send_result(
-        self, send: Send, asker: str, status: int, media_type: str, body: bytes
-    ) -> None:
-        """Send it as fast as the client reads; what it does not read is held, and counted."""
-        if len(body) <= _PORTION_BYTES:
-            await _send_whole(send, status, media_type, body)
-            return
-        self._leaving.take(asker, len(body))
-        try:
-            async with asyncio.timeout(HEAD_S + len(body) / PACE_BYTES_S):
-                await send(_start(status, media_type, len(body)))
-                for begins in range(0, len(body), _PORTION_BYTES):
-                    portion = body[begins : begins + _PORTION_BYTES]
-                    more = begins + _PORTION_BYTES < len(body)
-                    await send({"type": "http.response.body", "body": portion, "more_body": more})
-        except TimeoutError:
-            return  # without an end: uvicorn closes the connection
-        finally:
-            self._leaving.give_back(asker, len(body))
 
     async def _stream(self, request: Query, caller: Caller, receive: Receive, send: Send) -> None:
         assert self.mailbox is not None
@@ -391,25 +378,7 @@ class RequestApp:
         # Else: the response is left without an end, and uvicorn closes the connection.
 
     async def _respond(self, send: Send, reply: Reply, format_name: str) -> None:
-        await _send_whole(send, *self._encode(reply, format_name))
-
-    def _encode(self, reply: Reply, format_name: str) -> tuple[int, str, bytes]:
-        """Status, media type and body of a reply; in whichever thread has made it."""
-        if isinstance(reply, QasinoError):
-            if format_name == "text":
-                return reply.status, _TEXT, f"SQL error: {reply.sentence}\n".encode()
-            return reply.status, _JSON, self._json(reply)
-        if isinstance(reply, Result) and format_name == "text":
-            cut = TRUNCATED_LINE if reply.truncated else ""
-            return 200, _TEXT, (text_table(reply.column_names, reply.rows) + cut).encode()
-        if isinstance(reply, Result) and format_name == "html":
-            fragment = html_fragment(reply.column_names, reply.rows)
-            return 200, "text/html; charset=utf-8", fragment.encode()
-        return 200, _JSON, self._json(reply)
-
-    def _json(self, reply: Reply) -> bytes:
-        """The reply's JSON and a line end, so that a shell's prompt begins a line."""
-        return b"".join(encode_reply(reply, self._identity)) + b"\n"
+        await send_whole(send, self._answers.encode(reply, format_name))
 
 
 class _Disconnected(Exception):
@@ -428,27 +397,11 @@ async def _pour(
         chunk = sink.take()
         if sink.media_type is not None and not begun:
             begun = True
-            await send(_start(200, sink.media_type, None))
+            await send(start(200, sink.media_type, None))
         if chunk:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         if over:
             return isinstance(ended.result(), Result)
-
-
-def _start(status: int, media_type: str, length: int | None) -> dict[str, Any]:
-    headers = [(b"content-type", media_type.encode())]
-    if length is not None:
-        headers.append((b"content-length", b"%d" % length))
-    if status == 401:
-        headers.append((b"www-authenticate", b'Basic realm="Qasino", charset="UTF-8"'))
-    if status == 405:
-        headers.append((b"allow", b"GET, HEAD, POST"))
-    return {"type": "http.response.start", "status": status, "headers": headers}
-
-
-async def _send_whole(send: Send, status: int, media_type: str, body: bytes) -> None:
-    await send(_start(status, media_type, len(body)))
-    await send({"type": "http.response.body", "body": body})
 
 
 def _peer(scope: Scope) -> str:
@@ -575,9 +528,10 @@ class HttpPort(Service):
             runner.run(self._main())
 
     async def _main(self) -> None:
-        self._app.mailbox = Mailbox(asyncio.get_running_loop())
-        if self._app.pages is not None:
-            self._app.pages.open(self._app.mailbox)
+        loop = asyncio.get_running_loop()
+        self._app.open(Mailbox(loop))
+        # Whoever this thread has to wake is woken when all that has arrived is handed in.
+        bells = Bells(on_first=lambda: loop.call_soon(bells.ring))
         bound_connections()
         sweeps = [
             asyncio.ensure_future(sweep_for_ever(server.server_state.connections))
@@ -599,6 +553,7 @@ def _uvicorn(app: RequestApp, tls: ssl.SSLContext | None) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # anybody on this host could call themselves anybody
         timeout_keep_alive=60,
         timeout_graceful_shutdown=1,
     )

@@ -1644,7 +1644,8 @@ def test_a_value_of_gigabytes_is_refused(patient: Site, transport: str, value: s
 
 
 def test_a_stream_that_runs_out_of_time_breaks_off(site: Site) -> None:
-    with asked_for(site.wire, TRILLION, "csv") as made:
+    # Its inner table is small, so that the first rows come well before the time is up.
+    with asked_for(site.wire, TRILLION.replace("1000000", "50000"), "csv") as made:
         told = read_all(made)
     assert told.startswith(b"HTTP/1.1 200 ")
     assert b"Transfer-Encoding: chunked" in told or b"transfer-encoding: chunked" in told

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
 
-from qasino_server import connections, http_port
+from qasino_server import connections, http_answer
 from qasino_server.errors import BadRequest, TooLarge
 from qasino_server.gzip_body import unpacked
 from qasino_server.http_port import HttpPort
@@ -32,9 +32,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch, make_server: Callable[..., Server]) -
     """A server that loses its patience at once."""
     monkeypatch.setattr(connections, "SWEEP_S", 0.02)
     monkeypatch.setattr(connections, "HEAD_S", 0.3)
-    monkeypatch.setattr(http_port, "HEAD_S", 0.3)
+    monkeypatch.setattr(http_answer, "HEAD_S", 0.3)
     monkeypatch.setattr(connections, "LEAVE_S", 0.1)
-    monkeypatch.setattr(http_port, "PACE_BYTES_S", 1 << 40)
+    monkeypatch.setattr(http_answer, "PACE_BYTES_S", 1 << 40)
     return make_server()
 
 
@@ -149,8 +149,8 @@ def test_a_result_nobody_reads_is_let_go(
     app = service(hasty, HttpPort)._app
     made = connect(hasty)
     ask(made, LARGE)
-    until(lambda: app._leaving.held_bytes > 0)
-    until(lambda: app._leaving.held_bytes == 0)
+    until(lambda: app._answers._leaving.held_bytes > 0)
+    until(lambda: app._answers._leaving.held_bytes == 0)
     held = service(hasty, HttpPort)._servers[0][0].server_state.connections
     until(lambda: not held)
     with Wire(hasty.ports) as wire:
@@ -166,8 +166,8 @@ def test_who_does_not_read_gets_no_more_and_others_do(
     before = 0
     for _ in range(5):
         ask(connect(server), large)
-        until(lambda before=before: app._leaving.held_bytes > before)
-        before = app._leaving.held_bytes
+        until(lambda before=before: app._answers._leaving.held_bytes > before)
+        before = app._answers._leaving.held_bytes
     greedy = connect(server)
     ask(greedy, "select 1")
     assert b"503" in greedy.recv(1000)

@@ -1,0 +1,132 @@
+"""Small requests without a task: what programs send over and over, answered at once.
+
+A task, a scope, two streams and their awaiting cost four times what it takes to read such a
+request and to write its answer (DESIGN.md). So a POST to /request with a small JSON body is
+taken here as soon as it is whole, and its answer is written when it comes. Whatever is not
+plain (formats, CSV, gzip, browsers' headers, users to be asked for) goes the usual way, by
+`http_port`; the answers are the same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
+
+from qasino_server.bridge import Mailbox
+from qasino_server.browser import check_host
+from qasino_server.connections import DirectRequest
+from qasino_server.dispatch import Caller, Dispatch
+from qasino_server.errors import QasinoError
+from qasino_server.http_answer import PORTION_BYTES, Answers
+from qasino_server.message import Query, Reply, decode_request, means_to_publish
+
+DIRECT_BYTES = 65_536
+_PATH = b"/request"
+_ASKING = ("query", "cancel", "get_table_list")
+_DIRECT_OPS = ("add_table_data", "drop_table", *_ASKING)
+_NOT_PLAIN = frozenset(
+    {
+        b"authorization",
+        b"content-encoding",
+        b"expect",
+        b"origin",
+        b"sec-fetch-site",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+
+class DirectLane:
+    """Takes such requests from the connections of a port where nobody is asked who they are."""
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        answers: Answers,
+        max_body_bytes: int,
+        has_room: Callable[[], bool],
+        allowed_hosts: frozenset[str],
+    ) -> None:
+        self._dispatch = dispatch
+        self._answers = answers
+        self._most_bytes = min(DIRECT_BYTES, max_body_bytes)
+        self._has_room = has_room
+        self._host_is_ours = lru_cache(maxsize=256)(partial(_host_is_ours, allowed_hosts))
+        self.mailbox: Mailbox | None = None
+
+    # All in the loop's thread, but `answer`
+
+    def takes(
+        self, url: bytes, headers: Iterable[tuple[bytes, bytes]], own_address: str | None
+    ) -> bool:
+        """Whether a POST with this head is plain, small, and may be answered now."""
+        op = _op_of(url)
+        if op is None or (op not in _ASKING and not self._has_room()):
+            return False
+        host: bytes | None = None
+        size: bytes = b""
+        for name, value in headers:
+            if name == b"host":
+                host = value if host is None else host
+            elif name == b"content-length":
+                size = value
+            elif name in _NOT_PLAIN:
+                return False
+        return (
+            size.isdigit()
+            and int(size) <= self._most_bytes
+            and self._host_is_ours(host, own_address)
+        )
+
+    def serve(self, request: DirectRequest, body: bytes) -> None:
+        """The request is whole."""
+        assert self.mailbox is not None
+        mailbox = self.mailbox
+        caller = Caller("http", request.peer)
+        op = _op_of(request.url) or None
+        try:
+            decoded = decode_request(body, op)
+            if isinstance(decoded, Query):
+                self._answers.check(caller.asker)
+        except QasinoError as error:
+            if means_to_publish(body, op):
+                self._dispatch.unreadable(caller, error)
+            request.finish(*self._answers.encode(error))
+            return
+
+        def answer(reply: Reply) -> None:
+            ready = self._answers.encode(reply)
+            mailbox.post(partial(self._finish, request, caller.asker, ready))
+
+        query_id = self._dispatch.handle(decoded, caller, answer)
+        if query_id is not None:
+            request.when_gone = partial(self._dispatch.cancel, query_id)
+
+    def _finish(self, request: DirectRequest, asker: str, answer: tuple[int, str, bytes]) -> None:
+        if len(answer[2]) <= PORTION_BYTES or request.disconnected:
+            request.finish(*answer)
+        else:
+            sending = self._answers.send(request.send, asker, answer)
+            request.keep_task(asyncio.ensure_future(sending))
+
+
+@lru_cache(maxsize=1024)
+def _op_of(url: bytes) -> str | None:
+    """The op of a plain URL, '' where it is in the body, None where the URL is not plain."""
+    path, _, query = url.partition(b"?")
+    if path != _PATH:
+        return None
+    if not query:
+        return ""
+    name, _, op = query.decode("latin-1").partition("=")
+    return op if name == "op" and op in _DIRECT_OPS else None
+
+
+def _host_is_ours(allowed: frozenset[str], host: bytes | None, own_address: str | None) -> bool:
+    try:
+        check_host([] if host is None else [(b"host", host)], own_address, allowed)
+    except QasinoError:
+        return False
+    return True

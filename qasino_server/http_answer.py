@@ -1,0 +1,91 @@
+"""Replies as HTTP answers: status, media type and body, and how a large body leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from qasino_server.bridge import Send
+from qasino_server.connections import HEAD_S, PACE_BYTES_S
+from qasino_server.errors import QasinoError
+from qasino_server.message import Reply, encode_reply
+from qasino_server.render import TRUNCATED_LINE, html_fragment, text_table
+from qasino_server.share import Share
+from qasino_server.table import Result
+
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+PORTION_BYTES = 1 << 18
+"""A result is sent in portions of that, each when the client has read most of the last."""
+
+Answer = tuple[int, str, bytes]
+"""Status, media type, body."""
+
+
+class Answers:
+    """What goes out."""
+
+    def __init__(self, identity: str, max_result_bytes: int) -> None:
+        """`identity` is the server's."""
+        self._identity = identity
+        self._leaving = Share(8 * max_result_bytes, "results that have not been read yet")
+
+    def encode(self, reply: Reply, format_name: str = "json") -> Answer:
+        """The answer a reply makes; in whichever thread has made it."""
+        if isinstance(reply, QasinoError):
+            if format_name == "text":
+                return reply.status, TEXT, f"SQL error: {reply.sentence}\n".encode()
+            return reply.status, JSON, self._json(reply)
+        if isinstance(reply, Result) and format_name == "text":
+            cut = TRUNCATED_LINE if reply.truncated else ""
+            return 200, TEXT, (text_table(reply.column_names, reply.rows) + cut).encode()
+        if isinstance(reply, Result) and format_name == "html":
+            return 200, HTML, html_fragment(reply.column_names, reply.rows).encode()
+        return 200, JSON, self._json(reply)
+
+    def _json(self, reply: Reply) -> bytes:
+        """The reply's JSON and a line end, so that a shell's prompt begins a line."""
+        return b"".join(encode_reply(reply, self._identity)) + b"\n"
+
+    def check(self, asker: str) -> None:
+        """Raise Busy where too much is held already that this asker, or all, have not read."""
+        self._leaving.check(asker)
+
+    async def send(self, send: Send, asker: str, answer: Answer) -> None:
+        """Send it as fast as the client reads; what it does not read is held, and counted."""
+        status, media_type, body = answer
+        if len(body) <= PORTION_BYTES:
+            await send_whole(send, answer)
+            return
+        self._leaving.take(asker, len(body))
+        try:
+            async with asyncio.timeout(HEAD_S + len(body) / PACE_BYTES_S):
+                await send(start(status, media_type, len(body)))
+                for begins in range(0, len(body), PORTION_BYTES):
+                    portion = body[begins : begins + PORTION_BYTES]
+                    more = begins + PORTION_BYTES < len(body)
+                    await send({"type": "http.response.body", "body": portion, "more_body": more})
+        except TimeoutError:
+            return  # without an end: the connection is closed
+        finally:
+            self._leaving.give_back(asker, len(body))
+
+
+def start(status: int, media_type: str, length: int | None) -> dict[str, Any]:
+    """The head of an answer; without a length its body comes in chunks."""
+    headers = [(b"content-type", media_type.encode())]
+    if length is not None:
+        headers.append((b"content-length", b"%d" % length))
+    if status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="Qasino", charset="UTF-8"'))
+    if status == 405:
+        headers.append((b"allow", b"GET, HEAD, POST"))
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+async def send_whole(send: Send, answer: Answer) -> None:
+    """Send an answer in one go."""
+    status, media_type, body = answer
+    await send(start(status, media_type, len(body)))
+    await send({"type": "http.response.body", "body": body})

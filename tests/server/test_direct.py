@@ -1,0 +1,179 @@
+"""Requests that are answered without a task: as all others are, and in their order."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from typing import Any
+
+import pytest
+from wire import Wire, publication, until
+
+from qasino_server.connections import SENT_AHEAD_MAX, DirectRequest, GuardedProtocol
+from qasino_server.direct import DIRECT_BYTES
+from qasino_server.http_port import HttpPort
+from qasino_server.server import Server
+
+USUAL = "Sec-Fetch-Site: same-origin\r\n"
+"""A header that leads a request the usual way, and changes nothing else."""
+ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+
+
+def request(body: Any, url: str = "/request?op=query", more: str = "") -> bytes:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n{more}\r\n"
+    return head.encode() + data
+
+
+def answers(made: socket.socket, count: int) -> list[tuple[int, dict[str, str], bytes]]:
+    """The next answers on a connection; all of them have a length."""
+    found = []
+    with made.makefile("rb") as stream:
+        for _ in range(count):
+            status = int(stream.readline().split()[1])
+            headers = {}
+            while line := stream.readline().strip():
+                name, _, value = line.decode().partition(": ")
+                headers[name.lower()] = value
+            found.append((status, headers, stream.read(int(headers["content-length"]))))
+    return found
+
+
+def connections_of(server: Server) -> list[GuardedProtocol]:
+    port = next(s for s in server._services if isinstance(s, HttpPort))
+    return [c for one, _ in port._servers for c in list(one.server_state.connections)]
+
+
+def without_times(body: bytes) -> bytes:
+    return re.sub(rb'"(generation_age_s|elapsed_s)":[0-9.e-]+', rb'"\1":0', body)
+
+
+def table(identity: str, rows: Any) -> dict[str, Any]:
+    return publication(identity, "fleet", ["a", "b"], ["int", "text"], rows)
+
+
+SENT = {
+    "a query": {"sql": "select 1 as a, 'x' as b"},
+    "a query of types": {"sql": "select 1 as a, null as b", "typed": True},
+    "a mistake in SQL": {"sql": "select hots"},
+    "no statement": {},
+    "no JSON": b"{",
+    "no UTF-8": b'{"sql": "\xff"}',
+    "nothing": b"",
+    "a list": [],
+    "a result in portions": {"sql": "select printf('%.*c', 700000, 'x') as x"},
+}
+
+
+@pytest.mark.parametrize("body", SENT.values(), ids=SENT)
+def test_a_query_is_answered_as_the_usual_way_answers_it(wire: Wire, body: Any) -> None:
+    with wire.connect("http") as made:
+        made.sendall(request(body) + request(body, more=USUAL))
+        (status, headers, direct), (usual_status, usual_headers, usual) = answers(made, 2)
+    assert (status, without_times(direct)) == (usual_status, without_times(usual))
+    for volatile in ("date", "content-length"):
+        headers.pop(volatile), usual_headers.pop(volatile)
+    assert headers == usual_headers
+
+
+@pytest.mark.parametrize("url", ["/request?op=add_table_data", "/request"])
+def test_publications_are_taken_or_refused_as_the_usual_way_does(wire: Wire, url: str) -> None:
+    for way, more in (("direct", ""), ("usual", USUAL)):
+        sent = [
+            table(f"good-{way}", [[1, "x"], [2, "y"]]),
+            table(f"bad-{way}", [[1, "x"], [2]]),
+            table("", [[1, "x"]]),
+        ]
+        with wire.connect("http") as made:
+            made.sendall(
+                b"".join(request({"op": "add_table_data", **one}, url, more) for one in sent)
+            )
+            told = answers(made, 3)
+        assert [status for status, _, _ in told] == [200, 400, 400]
+        assert json.loads(told[0][2])["nr_rows"] == 2
+        assert "row 2 has 1 cells" in json.loads(told[1][2])["error_message"]
+        assert "identity is empty" in json.loads(told[2][2])["error_message"]
+
+
+def test_answers_come_in_the_order_of_the_requests_whichever_way_they_went(wire: Wire) -> None:
+    """Also where some take long and are overtaken by none."""
+    slow = "with recursive n(i) as (select 1 union all select i + 1 from n limit 300000)"
+    sent, expected = [], []
+    for n in range(60):
+        sql = f"{slow} select {n} as n, max(i) from n" if n % 10 == 0 else f"select {n} as n"
+        sent.append(request({"sql": sql, "typed": True}, more=USUAL if n % 3 == 0 else ""))
+        expected.append(n)
+    with wire.connect("http") as made:
+        made.sendall(b"".join(sent))
+        told = answers(made, len(sent))
+    assert [json.loads(body)["table"]["rows"][0][0] for _, _, body in told] == expected
+
+
+def test_a_body_that_comes_byte_by_byte_is_read_whole(wire: Wire) -> None:
+    with wire.connect("http") as made:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in request({"sql": "select 7 as seven", "typed": True}):
+            made.sendall(bytes([byte]))
+        ((_, _, body),) = answers(made, 1)
+    assert json.loads(body)["table"]["rows"] == [[7]]
+
+
+def test_a_body_over_the_bound_goes_the_usual_way_to_the_same_answer(wire: Wire) -> None:
+    rows = [[n, "x" * 50] for n in range(2 * DIRECT_BYTES // 50)]
+    with wire.connect("http") as made:
+        made.sendall(request(table("wide", rows), "/request?op=add_table_data"))
+        ((status, _, body),) = answers(made, 1)
+    assert status == 200
+    assert json.loads(body)["nr_rows"] == len(rows)
+
+
+def test_a_query_whose_client_has_gone_is_cancelled(server: Server, wire: Wire) -> None:
+    made = wire.connect("http")
+    made.sendall(request({"sql": ENDLESS}))
+    until(lambda: wire.rows("show queries"))
+    made.close()
+    until(lambda: not wire.rows("show queries"))
+
+
+def test_a_client_that_reads_nothing_is_not_read_from_either(server: Server, wire: Wire) -> None:
+    """Its answers would pile up here."""
+    many = request({"sql": "select printf('%.*c', 100000, 'x') as x"}) * 1000
+    with wire.connect("http") as made:
+        made.settimeout(0.5)
+        with pytest.raises((TimeoutError, ConnectionError)):  # it waits for ever, or is shut out
+            made.sendall(many * 1000)
+        assert all(len(c.pipeline) <= SENT_AHEAD_MAX for c in connections_of(server))
+    assert wire.rows("select 1") == [[1]]
+
+
+def test_a_connection_that_is_to_be_closed_is_closed_with_its_answer(wire: Wire) -> None:
+    told = wire.http_raw(request({"sql": "select 1"}, more="Connection: close\r\n"))
+    assert told.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"connection: close" in told.lower()
+
+
+def test_a_host_of_another_name_is_refused(wire: Wire) -> None:
+    with wire.connect("http") as made:
+        made.sendall(request({"sql": "select 1"}).replace(b"localhost", b"evil.example"))
+        ((status, _, body),) = answers(made, 1)
+    assert status == 403
+    assert b"evil.example" in body
+
+
+def test_plain_requests_are_the_direct_ones(
+    server: Server, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or nothing above has tried them."""
+    made: list[str] = []
+    begin = DirectRequest.__init__
+
+    def noted(self: DirectRequest, connection: Any, url: bytes, peer: str) -> None:
+        made.append(url.decode())
+        begin(self, connection, url, peer)
+
+    monkeypatch.setattr(DirectRequest, "__init__", noted)
+    wire.http_post("query", {"sql": "select 1"})
+    wire.http_post("query", {"sql": "select 1"}, format="csv")
+    wire.http("POST", "op=query", b'{"sql": "select 1"}', {"Sec-Fetch-Site": "same-origin"})
+    assert made == ["/request?op=query"]
