@@ -7,18 +7,15 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import start_qasino
+from server_process import Load, launch, ports_of
 from wire import Wire, until
 
-FREE_PORTS = ("--http-port", 0, "--zmq-port", 0, "--pubsub-port", 0, "--line-port", 0)
 Start = Callable[..., tuple["subprocess.Popen[bytes]", Wire]]
 
 
@@ -32,9 +29,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         ports_file = tmp_path / f"ports-{len(started)}.json"
         process = launch(tmp_path, "--ports-file", ports_file, *options)
         started.append(process)
-        until(lambda: ports_file.exists() or process.poll() is not None)
-        assert process.poll() is None, process.communicate()[1].decode()
-        wires.append(Wire(json.loads(ports_file.read_text())))
+        ports = ports_of(process, ports_file)
+        assert ports, process.communicate()[1].decode()
+        wires.append(Wire(ports))
         return process, wires[-1]
 
     yield begin
@@ -44,53 +41,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-def launch(place: Path, *options: object) -> subprocess.Popen[bytes]:
-    """`qasino server` that keeps everything in `place`."""
-    return start_qasino(
-        "server", *FREE_PORTS, "--db-dir", place / "db", "--static-db", place / "static.db",
-        "--views-file", place / "views.conf", *options,
-    )  # fmt: skip
-
-
-class Load:
-    """Publishers and readers in threads that go on until the server goes away."""
-
-    def __init__(self, wire: Wire) -> None:
-        self.accepted = 0
-        self._wire = wire
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._publish, args=(n,)) for n in range(4)]
-        self._threads += [threading.Thread(target=self._ask) for _ in range(2)]
-        for thread in self._threads:
-            thread.start()
-
-    def _publish(self, number: int) -> None:
-        sent = 0
-        while not self._stopping.is_set():
-            sent += 1
-            rows = [[n, "x" * 50] for n in range(200)]
-            try:
-                self._wire.publish(f"p{number}-{sent}", "load", ["n", "x"], ["int", "text"], rows)
-            except (OSError, ValueError, HTTPException):
-                return
-            self.accepted += 1
-
-    def _ask(self) -> None:
-        forever = (
-            "with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r"
-        )
-        while not self._stopping.is_set():
-            try:
-                self._wire.http_post("query", json.dumps({"sql": forever}).encode())
-            except (OSError, ValueError, HTTPException):
-                return
-
-    def end(self) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(20)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from typing import IO
 
 from qasino_server.server import Server
 
@@ -53,14 +54,17 @@ def run_qasino(*args: object, stdin: str | bytes = "", **variables: str) -> Ran:
 
 
 def start_qasino(
-    *args: object, stdin: int | None = subprocess.DEVNULL, **variables: str
+    *args: object,
+    stdin: int | None = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.PIPE,
+    **variables: str,
 ) -> subprocess.Popen[bytes]:
-    """Start `qasino ARGS..`; its stdout and stderr are pipes."""
+    """Start `qasino ARGS..`; its stdout and, unless told otherwise, stderr are pipes."""
     return subprocess.Popen(
         [*COMMAND, *map(str, args)],
         stdin=stdin,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         env=clean_environment(**variables),
     )
 
