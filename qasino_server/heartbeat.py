@@ -1,12 +1,14 @@
 """The clock: rotate, then hand the new generation's number to whoever spreads it.
 
 It keeps its cadence: the next beat is counted from the first, not from the last. Beats that
-could not be kept (the machine slept) are skipped, not made up for.
+could not be kept (the machine slept) are skipped, not made up for; so is one that would come
+less than half a generation after a late one, since few would have published in between.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -21,6 +23,13 @@ log = logging.getLogger("qasino.heartbeat")
 def next_number(last: int) -> int:
     """The number of a generation that begins now: the epoch second, but always larger."""
     return max(int(time.time()), last + 1)
+
+
+def beats_to_skip(due: float, duration_s: float, began: float, ended: float) -> int:
+    """How many of the beats after the one that was `due` are not to be kept, that one having
+    taken from `began` to `ended`; all of them on one clock, seconds."""
+    earliest = max(ended, began + duration_s / 2)
+    return max(0, math.ceil((earliest - due) / duration_s) - 1)
 
 
 class Heartbeat(Service):
@@ -50,13 +59,12 @@ class Heartbeat(Service):
         """Beat until stopped."""
         due = time.monotonic() + self._duration_s
         while not self.stopping.wait(max(0.0, due - time.monotonic())):
+            began = time.monotonic()
             self.beat()
-            due += self._duration_s
-            late_s = time.monotonic() - due
-            if late_s > 0:
-                skipped = int(late_s // self._duration_s) + 1
-                log.warning("rotation late seconds=%.3f beats_skipped=%d", late_s, skipped)
-                due += skipped * self._duration_s
+            skipped = beats_to_skip(due, self._duration_s, began, time.monotonic())
+            if skipped:
+                log.warning("rotation late seconds=%.3f beats_skipped=%d", began - due, skipped)
+            due += (1 + skipped) * self._duration_s
 
     def beat(self) -> None:
         """One rotation and its signal; where the disk fails it, the old snapshot stays."""
