@@ -12,12 +12,15 @@ are given the same directory are a mistake, and the second one says so.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from qasino_server.errors import StartError
+
+log = logging.getLogger("qasino.store")
 
 _SHM = Path("/dev/shm")
 _SHM_ROOM_BYTES = 1 << 30  # Docker's /dev/shm has 64 MB: a generation would not fit
@@ -32,10 +35,12 @@ class RunDirectory:
         Raises StartError where the place cannot be used or another server uses it.
         """
         self._base = db_dir if db_dir is not None else default_base()
+        self._own = db_dir is not None
+        """Whether the user chose it, for this server alone."""
         self._base_lock: int | None = None
         try:
-            _make_private(self._base, shared_ok=db_dir is not None)
-            self._base_lock = _lock(self._base / "lock", wait=db_dir is None)
+            _make_private(self._base, shared_ok=self._own)
+            self._base_lock = _lock(self._base / "lock", wait=not self._own)
             _clear_leftovers(self._base)
             self.path = Path(tempfile.mkdtemp(prefix="run-", dir=self._base))
             self._run_lock = _lock(self.path / "lock", wait=True)
@@ -45,15 +50,35 @@ class RunDirectory:
             ) from None
         except OSError as error:
             raise StartError(f"cannot use the db-dir {self._base}: {error.strerror}") from None
-        if db_dir is None:
+        if not self._own:
             os.close(self._base_lock)
             self._base_lock = None
 
     def generation_path(self, number: int) -> Path:
-        """The file of the generation of that number; the directory is there, even if somebody
-        has removed it underneath (logind empties /dev/shm at a logout)."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """The file of the generation of that number; the directory is there, and ours, even if
+        somebody has removed it underneath (logind empties /dev/shm at a logout).
+
+        Raises OSError or StartError where it cannot be made again."""
+        if not _holds(self._run_lock, self.path / "lock"):
+            self._make_again()
         return self.path / f"{number}.db"
+
+    def _make_again(self) -> None:
+        """Without its lock the directory would be taken for a dead server's."""
+        log.warning("somebody has removed files in %s, which is made anew", self.path)
+        _make_private(self._base, shared_ok=self._own)
+        if self._base_lock is not None and not _holds(self._base_lock, self._base / "lock"):
+            try:
+                taken = _lock(self._base / "lock", wait=False)
+            except BlockingIOError:
+                log.error("another server has taken the db-dir %s meanwhile", self._base)
+            else:
+                os.close(self._base_lock)
+                self._base_lock = taken
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        taken = _lock(self.path / "lock", wait=False)
+        os.close(self._run_lock)
+        self._run_lock = taken
 
     def close(self) -> None:
         """Remove the directory and let go of the locks; connections keep what they opened."""
@@ -92,6 +117,14 @@ def _lock(path: Path, wait: bool) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _holds(descriptor: int, path: Path) -> bool:
+    """Whether the file of that name is still the one that is open."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
 
 
 def _clear_leftovers(base: Path) -> None:
