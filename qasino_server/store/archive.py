@@ -30,6 +30,8 @@ class Archive(Service):
         if directory is not None:
             try:
                 directory.mkdir(parents=True, exist_ok=True)
+                for half in directory.glob("qasino_*.partial"):  # of a server that was killed
+                    half.unlink(missing_ok=True)
             except OSError as error:
                 raise StartError(f"cannot use {directory} as archive: {error.strerror}") from None
 
