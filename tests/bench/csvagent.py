@@ -21,7 +21,7 @@ from qasino_cli.client import open_client
 from qasino_cli.connection import Connection
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
-from tests.bench.__main__ import Host
+from tests.bench.processes import Host
 
 REST_S = 20.0
 CYCLES = 300
@@ -104,7 +104,7 @@ def measure(host: Host, place: Path, number: int) -> None:
     reported = f"select nr_tables = {number} from qasino_csvpublisher_info"
     print(f"{number} files of 20 rows x 5 columns")
     for options in ((), ("--poll",)):
-        host.tell("rotate")
+        host.rotate()
         began = time.monotonic()
         agent = start(host, place, *options)
         wait_for(lambda: count_of(host, reported) == 1)
@@ -128,12 +128,12 @@ def measure(host: Host, place: Path, number: int) -> None:
 
 
 def sending(pid: int, host: Host, reported: str) -> None:
-    host.tell("rotate")  # the first signal may have been missed
+    host.rotate()  # the first signal may have been missed
     time.sleep(2)
     used, took = [], []
     for _ in range(5):
         before, began = cpu_s(pid), time.monotonic()
-        host.tell("rotate")
+        host.rotate()
         wait_for(lambda: count_of(host, reported) == 1)
         took.append(time.monotonic() - began)
         used.append(cpu_s(pid) - before)

@@ -1,6 +1,8 @@
 """A server in a process of its own, told by its standard input when to rotate.
 
-Prints its ports; then for each line `rotate` or `report` one JSON object.
+`python -m tests.bench.host '{"heartbeat": true, "generation_duration_s": 5}'`: settings of the
+server as JSON. Prints what it has bound and where its generations live; then, for each line
+`rotate`, one JSON object. Ends with its standard input.
 """
 
 from __future__ import annotations
@@ -16,46 +18,41 @@ from typing import Any
 from qasino_server.server import Server, Settings
 
 
-def memory() -> dict[str, int]:
-    """Proportional and private resident memory of this process, bytes."""
-    fields = {}
-    for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]:
-        name, value = line.split(":")
-        fields[name] = int(value.split()[0]) * 1024
-    return {"pss": fields["Pss"], "private": fields["Private_Clean"] + fields["Private_Dirty"]}
+def settings_in(place: Path, overrides: dict[str, Any]) -> Settings:
+    """Free ports, everything in `place`, the rest as a server told nothing has it."""
+    defaults = {
+        "http_port": 0,
+        "zmq_port": 0,
+        "pubsub_port": 0,
+        "line_port": None,
+        "db_dir": place / "db",
+        "static_db": place / "static.db",
+        "views_file": place / "views.conf",
+    }
+    return Settings(**{**defaults, **overrides})
 
 
-def report(directory: Path) -> dict[str, Any]:
-    """Memory, and the files of the generations."""
-    files = {path.name: path.stat().st_size for path in directory.rglob("*.db")}
-    return {"memory": memory(), "files": files}
+def rotated(server: Server, directory: Path) -> dict[str, Any]:
+    """Rotate; how long it took, the new snapshot's number and its file."""
+    began = time.perf_counter()
+    number = server.rotate()
+    seconds = time.perf_counter() - began
+    file = next(directory.rglob(f"{number}.db"), None)
+    return {"seconds": seconds, "number": number, "file": str(file)}
 
 
 def main() -> None:
     """Serve until the standard input ends."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+    overrides = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+    heartbeat = overrides.pop("heartbeat", False)
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="qasino-bench-") as name:
         place = Path(name)
-        settings = Settings(
-            http_port=0,
-            zmq_port=0,
-            pubsub_port=0,
-            line_port=None,
-            db_dir=place / "db",
-            static_db=place / "static.db",
-            views_file=place / "views.conf",
-        )
-        with Server(settings) as server:
-            server.start(heartbeat=False)
-            print(json.dumps(server.ports), flush=True)
-            for command in sys.stdin:
-                began = time.perf_counter()
-                if command.strip() == "rotate":
-                    server.rotate()
-                    told: Any = {"seconds": time.perf_counter() - began}
-                else:
-                    told = report(place / "db")
-                print(json.dumps(told), flush=True)
+        with Server(settings_in(place, overrides)) as server:
+            server.start(heartbeat=heartbeat)
+            print(json.dumps({"ports": server.ports, "db_dir": str(place / "db")}), flush=True)
+            for _ in sys.stdin:
+                print(json.dumps(rotated(server, place / "db")), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Clients that send as fast as answers come: bytes made beforehand, answers barely read.
+"""Clients that send as fast as answers come, from one thread: bytes made beforehand, answers
+barely read.
 
 Client and server share the machine's cores, so what these spend is missing to the server;
 they are kept as small as Python allows.
@@ -6,123 +7,184 @@ they are kept as small as Python allows.
 
 from __future__ import annotations
 
-import json
-import selectors
+import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
-from typing import Any
 
+import msgspec
 import zmq
 
-Bodies = Iterator[bytes]
+from tests.bench.bodies import Bodies
+
+PATIENCE_S = 60.0
+"""No answer for so long ends a case."""
+
+Stop = Callable[[], bool]
+Answers = Callable[[bool, bytes], None]
+"""Takes each reply, and whether it is none of an error."""
 
 
-def table_body(rows: int, columns: int) -> Callable[[int], bytes]:
-    """Publications of such a table, each from another identity."""
-    kinds = [("id", "int"), ("name", "text"), ("value", "real"), ("state", "text"), ("n", "int")]
-    names = [f"{kinds[c % 5][0]}{c}" for c in range(columns)]
-    types = [kinds[c % 5][1] for c in range(columns)]
-    cells = [lambda r: r, lambda r: f"name-{r}", lambda r: r * 1.25, lambda r: "ok", lambda r: 7]
-    body = json.dumps(
-        {
-            "op": "add_table_data",
-            "identity": "IDENTITY",
-            "table": {
-                "tablename": f"bench_{rows}_{columns}",
-                "column_names": names,
-                "column_types": types,
-                "rows": [[cells[c % 5](r) for c in range(columns)] for r in range(rows)],
-            },
-        }
-    ).encode()
-    before, after = body.split(b"IDENTITY")
-    return lambda n: b"%b%08d%b" % (before, n, after)
+class Done(msgspec.Struct, frozen=True):
+    """What a client got done."""
+
+    answered: int
+    took_s: float
+
+    @property
+    def rate(self) -> float:
+        """Answers/s."""
+        return self.answered / self.took_s
 
 
-def http_post(op: str, body: bytes) -> bytes:
-    """The bytes of a request."""
-    head = f"POST /request?op={op} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
-    return head.encode() + b"\r\n" + body
+def after(seconds: float) -> Stop:
+    """True once so much time has passed."""
+    ends = time.perf_counter() + seconds
+    return lambda: time.perf_counter() >= ends
 
 
-def http_rate(port: int, requests: Bodies, connections: int, seconds: float) -> tuple[int, float]:
-    """Requests answered with 200 in about that time, and the time it took."""
-    selector = selectors.DefaultSelector()
-    for _ in range(connections):
-        made = socket.create_connection(("127.0.0.1", port))
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(made, selectors.EVENT_READ, bytearray())
-        made.sendall(next(requests))
+def after_sending(number: int, connections: int) -> Stop:
+    """True once so many requests have been sent; at least one a connection are."""
+    sent = count(connections + 1)
+    return lambda: next(sent) > number
+
+
+def must_be_ok(ok: bool, reply: bytes) -> None:
+    """Raise RuntimeError for an error."""
+    if not ok:
+        raise RuntimeError(reply[:500].decode(errors="replace"))
+
+
+class Lane:
+    """A connection that is kept alive, one request on its way at a time."""
+
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setblocking(False)
+        self._unsent = memoryview(b"")
+        self._parts: list[bytes] = []
+        self._missing = 0
+
+    def fileno(self) -> int:
+        """For a poll."""
+        return self._socket.fileno()
+
+    def send(self, request: bytes) -> bool:
+        """Begin a request; whether all of it is on its way, else poll for room and `flush`."""
+        self._unsent = memoryview(request)
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Send more; whether all is on its way."""
+        try:
+            sent = self._socket.send(self._unsent)
+        except BlockingIOError:
+            return False
+        self._unsent = self._unsent[sent:]
+        return not self._unsent
+
+    def receive(self) -> bytes | None:
+        """The answer, once it is here in whole. Raises RuntimeError where the server hung up."""
+        try:
+            part = self._socket.recv(1 << 20)
+        except BlockingIOError:
+            return None
+        if not part:
+            raise RuntimeError("the server closed a connection")
+        if not self._parts:
+            head = part.index(b"\r\n\r\n")
+            at = part.index(b"content-length: ") + 16
+            self._missing = head + 4 + int(part[at : part.index(b"\r", at)])
+        self._missing -= len(part)
+        self._parts.append(part)
+        if self._missing > 0:
+            return None
+        answer = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        return answer
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
+def is_ok(answer: bytes) -> bool:
+    """Whether an HTTP answer is none of an error."""
+    return answer.startswith(b"HTTP/1.1 200")
+
+
+def rate(
+    kind: str,
+    port: int,
+    requests: Bodies,
+    connections: int,
+    stop: Stop,
+    answers: Answers = must_be_ok,
+) -> Done:
+    """Send one request after the other over http or zmq until told to stop.
+
+    Over HTTP `connections` are connections, over ZeroMQ requests on their way at once.
+    """
+    return (_http if kind == "http" else _zmq)(port, requests, connections, stop, answers)
+
+
+def _http(port: int, requests: Bodies, connections: int, stop: Stop, answers: Answers) -> Done:
+    poll = select.epoll()
+    lanes = {lane.fileno(): lane for lane in (Lane(port) for _ in range(connections))}
+
+    def send(lane: Lane) -> None:
+        if not lane.send(next(requests)):
+            poll.modify(lane, select.EPOLLIN | select.EPOLLOUT)
+
     answered, began = 0, time.perf_counter()
-    ends = began + seconds
-    waiting = connections
-    while waiting:
-        for key, _ in selector.select():
-            made, unread = key.fileobj, key.data
-            unread += made.recv(1 << 20)  # type: ignore[union-attr]
-            if not _whole(unread):
+    for lane in lanes.values():
+        poll.register(lane, select.EPOLLIN)
+        send(lane)
+    while lanes:
+        events = poll.poll(PATIENCE_S)
+        if not events:
+            raise TimeoutError(f"no answer within {PATIENCE_S:g} s")
+        for number, event in events:
+            lane = lanes[number]
+            if event & select.EPOLLOUT and lane.flush():
+                poll.modify(lane, select.EPOLLIN)
+            if not event & ~select.EPOLLOUT:
                 continue
-            if not unread.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(bytes(unread[:500]).decode())
-            unread.clear()
+            answer = lane.receive()
+            if answer is None:
+                continue
+            answers(is_ok(answer), answer)
             answered += 1
-            if time.perf_counter() < ends:
-                made.sendall(next(requests))  # type: ignore[union-attr]
+            if stop():
+                lanes.pop(number).close()
             else:
-                waiting -= 1
-    took = time.perf_counter() - began
-    for key in list(selector.get_map().values()):
-        key.fileobj.close()  # type: ignore[union-attr]
-    selector.close()
-    return answered, took
+                send(lane)
+    took_s = time.perf_counter() - began
+    poll.close()
+    return Done(answered, took_s)
 
 
-def _whole(unread: bytearray) -> bool:
-    head = unread.find(b"\r\n\r\n")
-    if head < 0:
-        return False
-    at = unread.find(b"content-length: ")
-    length = int(unread[at + 16 : unread.find(b"\r", at)])
-    return len(unread) >= head + 4 + length
-
-
-def zmq_rate(port: int, requests: Bodies, connections: int, seconds: float) -> tuple[int, float]:
-    """As http_rate, over ZeroMQ with `connections` requests on their way at once."""
+def _zmq(port: int, requests: Bodies, connections: int, stop: Stop, answers: Answers) -> Done:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     dealer = context.socket(zmq.DEALER)
     dealer.linger = 0
+    dealer.rcvtimeo = dealer.sndtimeo = int(PATIENCE_S * 1000)
     dealer.connect(f"tcp://127.0.0.1:{port}")
-    for _ in range(connections):
-        dealer.send_multipart([b"", next(requests)])
-    answered, began = 0, time.perf_counter()
-    ends = began + seconds
-    waiting = connections
-    while waiting:
-        reply = dealer.recv_multipart()[1]
-        if b'"error"' in reply[:40]:
-            raise RuntimeError(reply[:500].decode())
-        answered += 1
-        if time.perf_counter() < ends:
-            dealer.send_multipart([b"", next(requests)])
-        else:
-            waiting -= 1
-    took = time.perf_counter() - began
-    context.destroy(linger=0)
-    return answered, took
-
-
-def publications(make: Callable[[int], bytes], numbers: count[int], http: bool) -> Bodies:
-    """An endless stream of publications, each from an identity of its own."""
-    while True:
-        body = make(next(numbers))
-        yield http_post("add_table_data", body) if http else body
-
-
-def queries(sql: str, http: bool, **keys: Any) -> Bodies:
-    """The same query for ever."""
-    body = json.dumps({"op": "query", "sql": sql, **keys}).encode()
-    request = http_post("query", body) if http else body
-    while True:
-        yield request
+    try:
+        answered, began = 0, time.perf_counter()
+        for _ in range(connections):
+            dealer.send_multipart((b"", next(requests)))
+        waiting = connections
+        while waiting:
+            reply = dealer.recv_multipart()[1]
+            answers(b'"error"' not in reply[:40], reply)
+            answered += 1
+            if stop():
+                waiting -= 1
+            else:
+                dealer.send_multipart((b"", next(requests)))
+        return Done(answered, time.perf_counter() - began)
+    finally:
+        context.destroy(linger=0)

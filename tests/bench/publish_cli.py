@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from tests.bench.__main__ import Host
+from tests.bench.processes import Host
 
 STARTS = 20
 COMMAND = [sys.executable, "-m", "qasino_cli.main"]

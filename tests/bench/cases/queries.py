@@ -1,0 +1,92 @@
+"""Queries/s: the small one against servers that do nothing, 1000 rows against a bare loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
+
+from tests.bench.bodies import publications, queries, query, table, table_name
+from tests.bench.cases.small_tables import AGAINST
+from tests.bench.figures import Figure, at_least, of_medians
+from tests.bench.load import after, rate
+from tests.bench.plan import Plan
+from tests.bench.processes import Bare, Host
+from tests.bench.references import typed_answers_per_s
+from tests.bench.registry import Case
+from tests.bench.rounds import interleaved
+from tests.bench.wrk import always, need_wrk, wrk
+
+SMALL = "select * from qasino_server_info"
+ROWS, COLUMNS = 1000, 10
+LARGE = f"select * from {table_name(ROWS, COLUMNS)}"
+CLIENTS = (1, 4)
+
+
+def _over_http(port: int, sql: str, connections: int, seconds: float) -> float:
+    return wrk(port, always(query(sql, "http")), connections, seconds).rate
+
+
+def _over_zmq(port: int, sql: str, connections: int, seconds: float) -> float:
+    return rate("zmq", port, queries(sql, "zmq"), connections, after(seconds)).rate
+
+
+_OVER = {"http": _over_http, "zmq": _over_zmq}
+
+
+def _small(plan: Plan) -> Iterator[Figure]:
+    need_wrk()
+    with Host() as host, Bare("http") as http, Bare("zmq") as zmq:
+        bare = {"http": http.port, "zmq": zmq.port}
+        ways = {}
+        for kind, over in _OVER.items():
+            for n in plan.connections:
+                ways[f"bare {kind} {n}"] = partial(over, bare[kind], SMALL, n, plan.seconds)
+                ways[f"{kind} {n}"] = partial(over, host.ports[kind], SMALL, n, plan.seconds)
+        found = interleaved(ways, plan.rounds)
+    for kind in _OVER:
+        for n in plan.connections:
+            name, against = f"{kind}, {n} at once", found[f"bare {kind} {n}"]
+            samples = found[f"{kind} {n}"]
+            yield of_medians(name, "queries/s", samples, against, AGAINST[kind], at_least(0.5))
+        few, many = plan.connections[0], plan.connections[-1]
+        yield of_medians(
+            f"{kind}, {many} at once against {few}",
+            "queries/s",
+            found[f"{kind} {many}"],
+            found[f"{kind} {few}"],
+            f"{few} at once",
+            at_least(1.0),
+        )
+
+
+def _large(plan: Plan) -> Iterator[Figure]:
+    need_wrk()
+    with Host() as host:
+        body = publications(table(ROWS, COLUMNS), "zmq", count())
+        rate("zmq", host.ports["zmq"], body, 1, after(0))
+        file = host.rotate()["file"]
+        ways = {"loop": lambda: typed_answers_per_s(file, LARGE, plan.seconds)}
+        for kind, over in _OVER.items():
+            for n in CLIENTS:
+                ways[f"{kind} {n}"] = partial(over, host.ports[kind], LARGE, n, plan.seconds)
+        found = interleaved(ways, plan.rounds)
+    for kind in _OVER:
+        for n in CLIENTS:
+            name, samples = f"{kind}, {n} at once", found[f"{kind} {n}"]
+            against = "apsw + msgspec, typed"
+            yield of_medians(name, "queries/s", samples, found["loop"], against, at_least(0.6))
+        yield of_medians(
+            f"{kind}, 4 at once against 1",
+            "queries/s",
+            found[f"{kind} 4"],
+            found[f"{kind} 1"],
+            "1 at once",
+            at_least(1.0),
+        )
+
+
+CASES = (
+    Case("query-small", SMALL, _small),
+    Case("query-1000-rows", f"{ROWS} x {COLUMNS} as JSON, strings", _large),
+)

@@ -1,0 +1,73 @@
+"""Tables/s of small tables against servers that do nothing, rows/s against one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
+
+from tests.bench.bodies import publications, table, wired
+from tests.bench.figures import Figure, at_least, of_medians
+from tests.bench.load import after, rate
+from tests.bench.plan import Plan
+from tests.bench.processes import Bare, Host
+from tests.bench.references import thread_rows_per_s
+from tests.bench.registry import Case
+from tests.bench.rounds import interleaved
+from tests.bench.wrk import need_wrk, numbered, wrk
+
+ROWS, COLUMNS = 10, 5
+TABLES_GOAL = {"http": 0.35, "zmq": 0.5}
+ROWS_GOAL = 0.3
+AGAINST = {"http": "bare uvicorn", "zmq": "bare ROUTER"}
+
+
+def _run(plan: Plan) -> Iterator[Figure]:
+    need_wrk()
+    template, seconds = table(ROWS, COLUMNS), plan.seconds
+    numbers = count()
+    with Host() as host, Bare("http") as bare_http, Bare("zmq") as bare_zmq:
+
+        def over_http(port: int, connections: int) -> float:
+            script = numbered(wired(template, "http"), next(numbers) * 1_000_000)
+            return wrk(port, script, connections, seconds).rate
+
+        def over_zmq(port: int, connections: int) -> float:
+            bodies = publications(template, "zmq", count(next(numbers) * 1_000_000))
+            return rate("zmq", port, bodies, connections, after(seconds)).rate
+
+        def stored(send: partial[float]) -> float:
+            found = send()
+            host.rotate()
+            return found
+
+        ways = {"thread": lambda: thread_rows_per_s(template, seconds)}
+        for n in plan.connections:
+            ways[f"bare http {n}"] = partial(over_http, bare_http.port, n)
+            ways[f"http {n}"] = partial(stored, partial(over_http, host.ports["http"], n))
+            ways[f"bare zmq {n}"] = partial(over_zmq, bare_zmq.port, n)
+            ways[f"zmq {n}"] = partial(stored, partial(over_zmq, host.ports["zmq"], n))
+        found = interleaved(ways, plan.rounds)
+    for kind in ("http", "zmq"):
+        for n in plan.connections:
+            yield of_medians(
+                f"{kind}, {n} at once",
+                "tables/s",
+                found[f"{kind} {n}"],
+                found[f"bare {kind} {n}"],
+                AGAINST[kind],
+                at_least(TABLES_GOAL[kind]),
+            )
+    for kind in ("http", "zmq"):
+        for n in plan.connections:
+            yield of_medians(
+                f"{kind}, {n} at once, rows",
+                "rows/s",
+                [tables * ROWS for tables in found[f"{kind} {n}"]],
+                found["thread"],
+                "one thread",
+                at_least(ROWS_GOAL),
+            )
+
+
+CASE = Case("ingest-10x5", "tables of 10 x 5, wrk as the client over HTTP", _run)

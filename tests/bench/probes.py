@@ -1,0 +1,144 @@
+"""Publishers and readers at work, each with one request on its way, and how long each waited.
+
+One thread serves them all, so that none of them waits for another's turn of the GIL.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import count
+from types import TracebackType
+
+import msgspec
+import zmq
+
+from tests.bench.bodies import Bodies, publications, queries, table
+from tests.bench.load import PATIENCE_S, Lane, is_ok, must_be_ok
+from tests.bench.processes import Host
+
+PROBE_SQL = "select * from qasino_server_info"
+PROBE_TABLE = "probes"
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """One request: who sent it, when, and how long its answer took."""
+
+    name: str
+    began: float
+    """On the clock of time.perf_counter."""
+    seconds: float
+
+
+class _Probe:
+    """One client; its socket is a Lane or a DEALER."""
+
+    def __init__(self, name: str, requests: Bodies) -> None:
+        self.name = name
+        self.requests = requests
+        self.began = 0.0
+
+
+class Probes:
+    """A publisher and a reader on each transport, while the context lasts."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="probes")
+        self._error: BaseException | None = None
+        self.waits: list[Wait] = []
+
+    def __enter__(self) -> Probes:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def longest_s(self, begin: float, end: float) -> dict[str, float]:
+        """By client the longest wait among those that fall into this time."""
+        found = {name: 0.0 for name in NAMES}
+        for wait in list(self.waits):
+            if wait.began < end and wait.began + wait.seconds > begin:
+                found[wait.name] = max(found[wait.name], wait.seconds)
+        return found
+
+    def _run(self) -> None:
+        try:
+            self._probe()
+        except BaseException as error:  # told where the probes are left
+            self._error = error
+
+    def _probe(self) -> None:
+        ports, numbers = self._host.ports, count(90_000_000)
+        template = table(10, 5, PROBE_TABLE)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        poller = zmq.Poller()
+        by_socket: dict[object, tuple[_Probe, Lane | zmq.Socket[bytes]]] = {}
+        for name in NAMES:
+            what, kind = name.split(", ")
+            requests = (
+                publications(template, kind, numbers)
+                if what == "publication"
+                else queries(PROBE_SQL, kind)
+            )
+            if kind == "http":
+                lane = Lane(ports["http"])
+                key: object = lane.fileno()
+                by_socket[key] = (_Probe(name, requests), lane)
+            else:
+                dealer = context.socket(zmq.DEALER)
+                dealer.linger = 0
+                dealer.connect(f"tcp://127.0.0.1:{ports['zmq']}")
+                key = dealer
+                by_socket[key] = (_Probe(name, requests), dealer)
+            poller.register(key, zmq.POLLIN)
+        for probe, wire in by_socket.values():
+            _send(probe, wire)
+        while not self._stopping.is_set():
+            ready = poller.poll(PATIENCE_S * 1000)
+            if not ready:
+                raise TimeoutError(f"no answer within {PATIENCE_S:g} s")
+            for key, _ in ready:
+                probe, wire = by_socket[key]
+                if _received(wire):
+                    seconds = time.perf_counter() - probe.began
+                    self.waits.append(Wait(probe.name, probe.began, seconds))
+                    _send(probe, wire)
+        for _, wire in by_socket.values():
+            wire.close()
+        context.destroy(linger=0)
+
+
+NAMES = ("publication, http", "publication, zmq", "query, http", "query, zmq")
+
+
+def _send(probe: _Probe, wire: Lane | zmq.Socket[bytes]) -> None:
+    request = next(probe.requests)
+    probe.began = time.perf_counter()
+    if isinstance(wire, Lane):
+        wire.send(request)
+    else:
+        wire.send_multipart((b"", request))
+
+
+def _received(wire: Lane | zmq.Socket[bytes]) -> bool:
+    """Whether the answer has come. Raises RuntimeError for an error."""
+    if isinstance(wire, Lane):
+        answer = wire.receive()
+        if answer is None:
+            return False
+        must_be_ok(is_ok(answer), answer)
+        return True
+    reply = wire.recv_multipart()[1]
+    must_be_ok(b'"error"' not in reply[:40], reply)
+    return True
