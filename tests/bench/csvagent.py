@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -69,20 +70,27 @@ def count_of(host: Host, sql: str) -> int:
         client.close()
 
 
-def start(host: Host, place: Path, *options: str) -> subprocess.Popen[bytes]:
+@contextmanager
+def running(
+    host: Host, place: Path, number: int, *options: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """An agent of the files in `place`, once all of them are published; ended afterwards."""
     server = f"zmq://127.0.0.1:{host.ports['zmq']}"
-    command = [
-        sys.executable,
-        "-m",
-        "qasino_cli.main",
-        "csvagent",
-        "-s",
-        server,
-        "-d",
-        "0",
-        *options,
-    ]
-    return subprocess.Popen([*command, "--directory", str(place), "--log-level", "warning"])
+    words = ["csvagent", "-s", server, "-d", "0", *options, "--directory", str(place)]
+    agent = subprocess.Popen(
+        [sys.executable, "-m", "qasino_cli.main", *words, "--log-level", "warning"]
+    )
+    try:
+        wait_for(lambda: count_of(host, reported(number)) == 1)
+        yield agent
+    finally:
+        agent.send_signal(signal.SIGTERM)
+        agent.wait(10)
+
+
+def reported(number: int) -> str:
+    """Whether the agent has sent so many tables for the open generation: 1 if so."""
+    return f"select nr_tables = {number} from qasino_csvpublisher_info"
 
 
 def wait_for(condition: Callable[[], bool], within_s: float = 60.0) -> None:
@@ -93,52 +101,50 @@ def wait_for(condition: Callable[[], bool], within_s: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-def at_rest(pid: int) -> float:
+def at_rest(pid: int, seconds: float) -> float:
     """Percent of one processor over some seconds in which nothing happens."""
     before = cpu_s(pid)
-    time.sleep(REST_S)
-    return (cpu_s(pid) - before) / REST_S * 100
+    time.sleep(seconds)
+    return (cpu_s(pid) - before) / seconds * 100
+
+
+def sending(pid: int, host: Host, number: int, rounds: int) -> tuple[list[float], list[float]]:
+    """Processor time of a generation's sending, and the time until all is there, in seconds."""
+    host.rotate()  # the first signal may have been missed
+    wait_for(lambda: count_of(host, reported(number)) == 1)
+    used_s, took_s = [], []
+    for _ in range(rounds):
+        before, began = cpu_s(pid), time.monotonic()
+        host.rotate()
+        wait_for(lambda: count_of(host, reported(number)) == 1)
+        took_s.append(time.monotonic() - began)
+        used_s.append(cpu_s(pid) - before)
+    return used_s, took_s
 
 
 def measure(host: Host, place: Path, number: int) -> None:
-    reported = f"select nr_tables = {number} from qasino_csvpublisher_info"
     print(f"{number} files of 20 rows x 5 columns")
     for options in ((), ("--poll",)):
         host.rotate()
-        began = time.monotonic()
-        agent = start(host, place, *options)
-        wait_for(lambda: count_of(host, reported) == 1)
         what = " ".join(options) or "events"
-        took_s = time.monotonic() - began
-        used = f"{cpu_s(agent.pid):.2f} s of processor time, {rss_mib(agent.pid):.0f} MiB"
-        print(f"  {what}: all published after {took_s:.2f} s, {used}")
-        time.sleep(2)
-        print(f"  {what}: at rest {at_rest(agent.pid):.2f} % of a processor")
-        if not options:
-            sending(agent.pid, host, reported)
-            changing(agent.pid, host, place, number)
-        agent.send_signal(signal.SIGTERM)
-        agent.wait(10)
+        began = time.monotonic()
+        with running(host, place, number, *options) as agent:
+            took_s = time.monotonic() - began
+            used = f"{cpu_s(agent.pid):.2f} s of processor time, {rss_mib(agent.pid):.0f} MiB"
+            print(f"  {what}: all published after {took_s:.2f} s, {used}")
+            time.sleep(2)
+            print(f"  {what}: at rest {at_rest(agent.pid, REST_S):.2f} % of a processor")
+            if not options:
+                used_s, taken_s = (median(found) for found in sending(agent.pid, host, number, 5))
+                print(f"  one generation: {used_s:.2f} s of processor time in {taken_s:.2f} s")
+                changing(agent.pid, host, place, number)
     poller = subprocess.Popen([sys.executable, "-c", POLLER, str(place)], stdout=subprocess.PIPE)
     assert poller.stdout is not None
     poller.stdout.readline()
-    print(f"  watchdog's PollingObserver alone: at rest {at_rest(poller.pid):.2f} %")
+    rest = at_rest(poller.pid, REST_S)
+    print(f"  watchdog's PollingObserver alone: at rest {rest:.2f} %")
     poller.kill()
     poller.communicate()
-
-
-def sending(pid: int, host: Host, reported: str) -> None:
-    host.rotate()  # the first signal may have been missed
-    time.sleep(2)
-    used, took = [], []
-    for _ in range(5):
-        before, began = cpu_s(pid), time.monotonic()
-        host.rotate()
-        wait_for(lambda: count_of(host, reported) == 1)
-        took.append(time.monotonic() - began)
-        used.append(cpu_s(pid) - before)
-    used_s, took_s = median(used), median(took)
-    print(f"  one generation: {used_s:.2f} s of processor time, sent in {took_s:.2f} s")
 
 
 def changing(pid: int, host: Host, place: Path, number: int) -> None:

@@ -21,6 +21,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     fleet_queries_per_s: int = 250
     limit_duration_s: int = 30
     """A generation's length while the fleet's limit is sought."""
+    limit_trials: int = 7
     rotation_s: int = 5
     """A generation's length where publishers go on at full speed across rotations."""
 
@@ -39,6 +40,7 @@ TINY = Plan(
     fleet_duration_s=1,
     fleet_queries_per_s=20,
     limit_duration_s=1,
+    limit_trials=1,
     rotation_s=1,
 )
 """Everything once, as small as it goes: whether the bench still runs."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_END_S = 20.0
+_END_S = 60.0
 
 
 class Process:
@@ -101,3 +101,11 @@ class Beside(Process):
         """End it; the queries/s that were answered."""
         told = self.finish()
         return float(told["answered"] / told["took_s"])
+
+
+class Paced(Process):
+    """Queries at an even pace from a process of their own; see `tests.bench.paced`."""
+
+    def __init__(self, port: int, per_s: float, mix: list[dict[str, Any]]) -> None:
+        told = {"port": port, "per_s": per_s, "mix": mix}
+        super().__init__("tests.bench.paced", json.dumps(told))

@@ -26,16 +26,21 @@ class Skipped(Exception):
 
 
 def chosen(cases: Sequence[Case], wanted: Iterable[str]) -> list[Case]:
-    """The cases whose names begin with one of these, or match it as a pattern; all for none.
+    """The cases of these names, all where nobody is named.
 
-    Raises LookupError for a name that finds nothing.
+    A name that is none's is a beginning, or a pattern. Raises LookupError where it finds nothing.
     """
-    names = list(wanted)
-    for name in names:
-        if not any(_fits(case, name) for case in cases):
-            raise LookupError(f"no case is named {name}; --list shows them")
-    return [case for case in cases if not names or any(_fits(case, name) for name in names)]
+    names: set[str] = set()
+    for word in wanted:
+        found = _named(cases, word)
+        if not found:
+            raise LookupError(f"no case is named {word}; --list shows them")
+        names.update(found)
+    return [case for case in cases if not names or case.name in names]
 
 
-def _fits(case: Case, name: str) -> bool:
-    return case.name.startswith(name) or fnmatchcase(case.name, name)
+def _named(cases: Sequence[Case], word: str) -> list[str]:
+    names = [case.name for case in cases]
+    if word in names:
+        return [word]
+    return [name for name in names if name.startswith(word) or fnmatchcase(name, word)]

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from tests.bench.cases import ingest, queries, rotation, small_tables
+from tests.bench.cases import (
+    agent,
+    aggregate,
+    completing,
+    fleet,
+    full_speed,
+    ingest,
+    many_tables,
+    memory,
+    others,
+    persistent,
+    queries,
+    rotation,
+    small_tables,
+    start,
+    stream,
+)
 from tests.bench.registry import Case
 
 CASES: tuple[Case, ...] = (
     *ingest.CASES,
     small_tables.CASE,
+    *fleet.CASES,
+    *full_speed.CASES,
     *queries.CASES,
+    aggregate.CASE,
+    stream.CASE,
     rotation.CASE,
+    persistent.CASE,
+    memory.CASE,
+    many_tables.CASE,
+    start.CASE,
+    agent.CASE,
+    completing.CASE,
+    *others.CASES,
 )

@@ -1,0 +1,80 @@
+"""What a process holds in memory, as the kernel tells it from outside."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+_MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ ", re.ASCII)
+
+
+def pss_bytes(pid: int) -> int:
+    """Its proportional share of everything."""
+    return _rollup(pid, "Pss")
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Its own memory, without the files it maps."""
+    return _rollup(pid, "Pss_Anon")
+
+
+def _rollup(pid: int, field: str) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(field)
+
+
+def held_bytes(pid: int, db_dir: Path) -> int:
+    """PSS, and what the files in `db_dir` hold beyond what of them is mapped and so in it."""
+    mapped = 0
+    ours = False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if _MAPPING.match(line):
+            ours = f" {db_dir}/" in line and not line.endswith(" (deleted)")
+        elif ours and line.startswith("Pss:"):
+            mapped += int(line.split()[1]) * 1024
+    return pss_bytes(pid) + max(0, file_bytes(db_dir) - mapped)
+
+
+def file_bytes(db_dir: Path) -> int:
+    """What the files of the generations take."""
+    total = 0
+    for path in db_dir.rglob("*.db"):
+        try:
+            total += path.stat().st_blocks * 512
+        except FileNotFoundError:  # retired meanwhile
+            continue
+    return total
+
+
+class Sampled:
+    """The most of something, looked at again and again while the context lasts."""
+
+    def __init__(self, look: Callable[[], int], every_s: float) -> None:
+        self._look, self._every_s = look, every_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sampler")
+        self.peak = 0
+
+    def _run(self) -> None:
+        while True:
+            self.peak = max(self.peak, self._look())
+            if self._stopping.wait(self._every_s):
+                return
+
+    def __enter__(self) -> Sampled:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
