@@ -39,7 +39,9 @@ CASES = (
 )
 AT_ONCE = 4
 """Most of them wait for generations to end, so they do it together."""
-WITHIN_S = 100
+WITHIN_S = 240
+
+pytestmark = pytest.mark.timeout(2 * WITHIN_S)
 
 Told = dict[str, Any]
 
@@ -83,15 +85,14 @@ def test_a_case_gives_figures(told: Told, case: str) -> None:
         assert (figure["goal"] is None) == (figure["met"] is None)
 
 
-def test_nothing_is_lost_or_late_at_full_speed_and_by_the_fleet(told: Told) -> None:
-    kept = {
-        (case, figure["name"].rpartition(": ")[2]): figure["met"]
+def test_what_is_answered_ok_is_found(told: Told) -> None:
+    lost = {
+        case: figure["figure"]
         for case, figures in told["figures"].items()
         for figure in figures
-        if figure["name"].endswith(("lost", "late"))
+        if figure["name"].endswith("lost")
     }
-    assert len(kept) == 6
-    assert all(kept.values()), kept
+    assert lost == {"fleet": 0, "full-speed-10x5-http": 0, "full-speed-1000x10-zmq": 0}
 
 
 def test_every_case_is_listed_and_an_unknown_one_is_refused() -> None:

@@ -51,11 +51,11 @@ def milliseconds(work: Callable[[], object], repeats: int = 200) -> tuple[float,
     return statistics.median(times), statistics.quantiles(times, n=100, method="inclusive")[98]
 
 
-def cases() -> Iterator[tuple[str, Callable[[], object]]]:
-    """What is completed, and a keystroke of it."""
+def cases(shrink: int = 1) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What is completed, and a keystroke of it; of so many times fewer tables."""
     long_query = "select t.a, " + "coalesce(t.host, 'x') as y, " * 105 + "{} from table_7 t where 1"
-    names = catalog(700, 30, distinct=True)
-    wide = catalog(2000, 30, distinct=True)
+    names = catalog(700 // shrink, 30, distinct=True)
+    wide = catalog(2000 // shrink, 30, distinct=True)
     texts = {
         "no FROM, 21,000 names, 1 letter": ("select h", names),
         "no FROM, 21,000 names, 3 letters": ("select hfu", names),
@@ -69,9 +69,9 @@ def cases() -> Iterator[tuple[str, Callable[[], object]]]:
         yield label, partial(complete, text, cursor, known, lambda table, column: None)
 
 
-def loop_ms() -> float:
+def loop_ms(shrink: int = 1) -> float:
     """A loop over 21,000 names, as a measure of the machine."""
-    flat = list(catalog(700, 30, distinct=True).columns_by_name)
+    flat = list(catalog(700 // shrink, 30, distinct=True).columns_by_name)
     return milliseconds(lambda: [name for name in flat if fit("hfu", name) is not None], 20)[0]
 
 

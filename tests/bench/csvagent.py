@@ -23,6 +23,7 @@ from qasino_cli.connection import Connection
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from tests.bench.processes import Host
+from tests.bench.resources import cpu_s
 
 REST_S = 20.0
 CYCLES = 300
@@ -31,12 +32,6 @@ POLLER = (
     "from watchdog.events import FileSystemEventHandler as H;"
     "o = P(timeout=1); o.schedule(H(), sys.argv[1]); o.start(); print(flush=True); time.sleep(999)"
 )
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time a process has used, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def rss_mib(pid: int) -> float:

@@ -18,7 +18,7 @@ import zmq
 
 from tests.bench.bodies import Bodies
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """No answer for so long ends a case."""
 
 Stop = Callable[[], bool]

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -19,8 +20,12 @@ from tests.bench.bodies import Template
 from tests.bench.registry import Skipped
 
 _LONG_S = 600
+_LEAST_S = 0.3
+"""It looks at the clock every 0.1 s."""
+_PATIENCE_S = 30.0
 _DONE = """
 done = function(summary, latency)
+  if summary.requests == 0 then latency = { percentile = function() return 0 end } end
   local e = summary.errors
   io.write(string.format(
     '\\n{"answered":%d,"took_s":%f,"p50_ms":%f,"p99_ms":%f,"refused":%d,"broken":%d}\\n',
@@ -77,13 +82,26 @@ def wrk(port: int, script: str, connections: int, seconds: float) -> WrkDone:
         process = subprocess.Popen(
             [*command, f"http://127.0.0.1:{port}"], stdout=subprocess.PIPE, text=True
         )
-        time.sleep(seconds)
+        _wait_until_it_listens_to_signals(process)
+        time.sleep(max(_LEAST_S, seconds))
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=30)[0]
+        said = process.communicate(timeout=_PATIENCE_S)[0]
     done = msgspec.convert(json.loads(said.strip().splitlines()[-1]), WrkDone)
-    if done.refused or done.broken:
+    if done.refused or done.broken or not done.answered:
         raise RuntimeError(f"wrk: {said}")
     return done
+
+
+def _wait_until_it_listens_to_signals(process: subprocess.Popen[str]) -> None:
+    """Until SIGINT ends it with its figures, not without a word."""
+    ends = time.monotonic() + _PATIENCE_S
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None and time.monotonic() < ends:
+        caught = int(status.read_text().partition("SigCgt:")[2].split()[0], 16)
+        if caught >> (signal.SIGINT - 1) & 1:
+            return
+        time.sleep(0.005)
+    raise RuntimeError("wrk does not begin")
 
 
 def _lua(text: bytes) -> str:

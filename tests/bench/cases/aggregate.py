@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench.figures import Figure, at_most, of_medians
 from tests.bench.fill import MANY, fill
+from tests.bench.load import PATIENCE_S
 from tests.bench.plan import Plan
 from tests.bench.processes import Host
 from tests.bench.registry import Case
@@ -34,7 +35,7 @@ def seconds(work: Callable[[], object], at_once: int) -> float:
 def _run(plan: Plan) -> Iterator[Figure]:
     need_shell()
     rows = plan.few(ROWS)
-    with Host() as host:
+    with Host(query_timeout_s=PATIENCE_S) as host:
         fill(host, rows, plan.few(1000))
         file = host.rotate()["file"]
 

@@ -8,10 +8,10 @@ from statistics import median
 
 from tests.bench.figures import Figure, at_most, no_more_than
 from tests.bench.fill import MANY, fill
-from tests.bench.memory import Sampled, held_bytes
 from tests.bench.plan import Plan
 from tests.bench.processes import Host
 from tests.bench.registry import Case
+from tests.bench.resources import Sampled, held_bytes
 from tests.bench.signals import ask
 
 ROWS, ROTATIONS = 5_000_000, 20

@@ -11,10 +11,10 @@ from urllib.parse import quote
 from tests.bench.figures import Figure, at_least, no_more_than, of_medians
 from tests.bench.fill import MANY, fill
 from tests.bench.load import PATIENCE_S
-from tests.bench.memory import Sampled, anonymous_bytes
 from tests.bench.plan import Plan
 from tests.bench.processes import Host
 from tests.bench.registry import Case
+from tests.bench.resources import Sampled, anonymous_bytes
 from tests.bench.rounds import interleaved
 from tests.bench.shell import need_shell, shell
 
@@ -42,7 +42,7 @@ def _run(plan: Plan) -> Iterator[Figure]:
     need_shell()
     rows = plan.few(ROWS)
     peaks: dict[str, list[int]] = {"csv": [], "ndjson": []}
-    with Host() as host:
+    with Host(query_timeout_s=PATIENCE_S) as host:
         fill(host, rows, plan.few(1000))
         file = host.rotate()["file"]
 

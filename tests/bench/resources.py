@@ -1,7 +1,8 @@
-"""What a process holds in memory, as the kernel tells it from outside."""
+"""What a process uses and holds, as the kernel tells it from outside."""
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -9,6 +10,12 @@ from pathlib import Path
 from types import TracebackType
 
 _MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ ", re.ASCII)
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def pss_bytes(pid: int) -> int:
