@@ -33,6 +33,9 @@ REMEMBERED = 10_000
 WAITING_PER_ADDRESS = 8
 WAITING = 1_000
 
+CHALLENGE = b'Basic realm="Qasino", charset="UTF-8"'
+"""What WWW-Authenticate says beside a 401, so that a browser asks its reader."""
+
 Outcome = Rights | QasinoError
 _ASK = "say who you are: a user and a password (HTTP Basic), or a token (Bearer)"
 _NO = "the user or the password is wrong"

@@ -4,7 +4,7 @@ A task, a scope, two streams and their awaiting cost four times what it takes to
 request and to write its answer (DESIGN.md). So a POST to /request with a small JSON body is
 taken here as soon as it is whole, and its answer is written when it comes. Whatever is not
 plain (formats, CSV, gzip, browsers' headers, users to be asked for) goes the usual way, by
-`http_port`; the answers are the same, byte for byte.
+`http_port`; the answers are the same, but for what only browsers read.
 """
 
 from __future__ import annotations

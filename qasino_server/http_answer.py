@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from qasino_server.auth import CHALLENGE
 from qasino_server.bridge import Send
 from qasino_server.connections import HEAD_S, PACE_BYTES_S
 from qasino_server.errors import QasinoError
@@ -18,6 +19,12 @@ TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 PORTION_BYTES = 1 << 18
 """A result is sent in portions of that, each when the client has read most of the last."""
+
+_AS_IT_IS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+]
+"""An answer that a browser opens holds what others wrote: it is no page, whatever is in it."""
 
 Answer = tuple[int, str, bytes]
 """Status, media type, body."""
@@ -74,11 +81,11 @@ class Answers:
 
 def start(status: int, media_type: str, length: int | None) -> dict[str, Any]:
     """The head of an answer; without a length its body comes in chunks."""
-    headers = [(b"content-type", media_type.encode())]
+    headers = [(b"content-type", media_type.encode()), *_AS_IT_IS]
     if length is not None:
         headers.append((b"content-length", b"%d" % length))
     if status == 401:
-        headers.append((b"www-authenticate", b'Basic realm="Qasino", charset="UTF-8"'))
+        headers.append((b"www-authenticate", CHALLENGE))
     if status == 405:
         headers.append((b"allow", b"GET, HEAD, POST"))
     return {"type": "http.response.start", "status": status, "headers": headers}

@@ -202,7 +202,10 @@ class RequestApp:
             if isinstance(request, Query):
                 self._answers.check(caller.asker)
         except QasinoError as error:
-            await self._respond(send, error, format_name)
+            if self.pages is not None and self.pages.serves(scope["path"]):
+                await self.pages.refuse(error, send)
+            else:
+                await self._respond(send, error, format_name)
             return
         except _Disconnected:
             return

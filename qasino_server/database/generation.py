@@ -25,6 +25,7 @@ _PORTION_ROWS = 2000
 _PAGE_BYTES = 4096
 _MAX_PAGES = 4294967294  # SQLite's own
 _NO_BOUND_BYTES = 1 << 40
+_KEYWORDS = frozenset(word.upper() for word in apsw.keywords)
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 
 
@@ -62,6 +63,11 @@ class CheckedAlike(msgspec.Struct, frozen=True):
 def quoted(name: str) -> str:
     """A checked name as SQL wants it; always quoted, so that `order` is a name like others."""
     return f'"{name}"'
+
+
+def plain(name: str) -> str:
+    """A checked name as a person would type it: quoted only where SQLite needs that."""
+    return quoted(name) if name.upper() in _KEYWORDS else name
 
 
 def file_uri(path: Path, options: str) -> str:

@@ -9,12 +9,16 @@ from typing import Any
 
 import msgspec
 
+from qasino_server.errors import QasinoError, SqlError
 from qasino_server.render import text_cell, visible
 
 CELL_CHARS = 160
 """What a cell shows at once; the rest is folded away."""
 WHOLE_CHARS = 20_000
 """What a folded cell holds in a page made by the server; the downloads have it whole."""
+
+LATE = 2
+"""A snapshot older than so many generations is late."""
 
 _SPARK_WIDTH, _SPARK_HEIGHT = 240.0, 40.0
 
@@ -41,6 +45,20 @@ def cell(value: Any) -> Cell:
     if len(whole) <= CELL_CHARS:
         return Cell(text, kind)
     return Cell(text, kind, text[:CELL_CHARS], max(0, len(whole) - WHOLE_CHARS))
+
+
+def is_exact(value: Any) -> bool:
+    """Whether a page shows that value whole, with no character written in another way."""
+    if not isinstance(value, str | bytes):
+        return True
+    return len(value) <= WHOLE_CHARS and text_cell(value).isprintable()
+
+
+def numeric_columns(column_names: Sequence[str], rows: Sequence[Sequence[Any]]) -> set[int]:
+    """Where numbers stand, so that their headings stand over them."""
+    return {
+        n for n in range(len(column_names)) if any(isinstance(row[n], int | float) for row in rows)
+    }
 
 
 def count(number: float) -> str:
@@ -82,6 +100,11 @@ def clock(epoch: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(epoch))
 
 
+def time_of_day(epoch: float) -> str:
+    """The same without the date."""
+    return time.strftime("%H:%M:%S UTC", time.gmtime(epoch))
+
+
 class Spark(msgspec.Struct, frozen=True):
     """A small line over generations, ready to be drawn."""
 
@@ -113,3 +136,19 @@ def spark(values: Sequence[float], what: str) -> Spark:
         highest=count(highest),
         words=f"{what}: now {count(last)}, at most {count(highest)} in {len(values)} generations",
     )
+
+
+_NEAR, _ALONG = 60, 120
+"""Characters before the place of an error, and of its line, that are shown."""
+
+
+def marked(sql: str, error: QasinoError | None) -> str | None:
+    """The line of the statement an error is in, and a caret under the place."""
+    if not isinstance(error, SqlError) or error.offset is None:
+        return None
+    before = sql[: error.offset]
+    begins = before.rfind("\n") + 1
+    line = sql[begins:].split("\n", 1)[0]
+    column = error.offset - begins
+    near = max(0, column - _NEAR)
+    return f"{line[near : near + _ALONG]}\n{' ' * (column - near)}^"

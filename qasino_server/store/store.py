@@ -177,6 +177,7 @@ class Store:
         """Rows that were published for the snapshot."""
         self._nr_identities = 0
         self._nr_missing = 0
+        self._nr_identities_missing = 0
         self.ports: list[tuple[str, str, int]] = []
         """(name, address, port) of what is bound; filled in by the assembly before start."""
         self._on_death = on_death
@@ -475,7 +476,7 @@ class Store:
                 duration_s=self._snapshot.since_epoch - previous.since_epoch,
                 nr_rows=self.nr_rows,
                 nr_identities=self._nr_identities,
-                nr_missing=self._nr_missing,
+                nr_identities_missing=self._nr_identities_missing,
                 nr_rejects=nr_rejects,
                 nr_queries=self._nr_queries,
                 rotation_s=rotation_s,
@@ -507,6 +508,7 @@ class Store:
         self._summaries, self.nr_rows = summaries, sum(t.nr_rows for t in live)
         self._nr_identities = len({identity for _, identity in ledger.sources})
         self._nr_missing = len(facts.missing)
+        self._nr_identities_missing = len({identity for identity, *_ in facts.missing})
         return Snapshot(ledger.number, now, connections, place, self.max_value_bytes)
 
     def _facts(self, ledger: Ledger, now: float) -> Facts:

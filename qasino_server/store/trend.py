@@ -21,7 +21,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     """How long it was collected."""
     nr_rows: int
     nr_identities: int
-    nr_missing: int
+    nr_identities_missing: int
+    """Identities that used to report a table and did not."""
     nr_rejects: int
     """Publications refused while it was collected."""
     nr_queries: int

@@ -33,47 +33,86 @@ export function fromTable(table) {
   };
 }
 
-// NULLs first, numbers by value, texts by their letters; as SQLite orders them.
-const rank = { null: 0, number: 1, text: 2 };
+// Numbers by value, then texts by their letters; what is not known comes last, whichever way.
+const rank = { number: 0, text: 1, null: 2 };
 const byLetters = new Intl.Collator(undefined, { numeric: true });
 
-export function compare(a, b) {
-  if (a.kind !== b.kind) return rank[a.kind] - rank[b.kind];
-  if (a.kind === "number") return Number(a.text) - Number(b.text);
-  return a.kind === "null" ? 0 : byLetters.compare(a.text, b.text);
+export function comparison(down) {
+  const way = down ? -1 : 1;
+  return (a, b) => {
+    if (a.kind !== b.kind) {
+      const known = a.kind === "null" || b.kind === "null" ? 1 : way;
+      return known * (rank[a.kind] - rank[b.kind]);
+    }
+    if (a.kind === "number") return way * byValue(a.text, b.text);
+    return a.kind === "null" ? 0 : way * byLetters.compare(a.text, b.text);
+  };
 }
+
+// Integers past 2^53 differ in digits that a JavaScript number has no room for.
+function byValue(a, b) {
+  const near = Number(a) - Number(b);
+  if (near || a === b || !isWhole(a) || !isWhole(b)) return near;
+  return BigInt(a) < BigInt(b) ? -1 : 1;
+}
+
+const isWhole = (text) => /^-?\d+$/.test(text);
+
+const isSame = (a, b) =>
+  a.text === b.text || (a.kind === "number" && b.kind === "number" && byValue(a.text, b.text) === 0);
+
+// --- What changed between two results -------------------------------------------------------------
 
 const separator = "\u0000";
 
-function keyed(rows, width) {
+// Rows that came, went, and cells that changed; rows are told apart by a column, or the first few,
+// whose values are unique in both. What cannot be matched is not marked, and undefined is returned.
+export function mark(before, now) {
+  if (!before || before.names.join(separator) !== now.names.join(separator)) return undefined;
+  const match = matched(before.rows, now.rows, now.names.length);
+  if (!match) return undefined;
+  const [old, fresh] = match;
+  const news = { changed: 0, came: 0, went: 0 };
+  for (const [key, row] of fresh) {
+    const was = old.get(key);
+    row.isNew = !was;
+    if (!was) news.came += 1;
+    else {
+      row.was = row.map((cell, n) => (isSame(cell, was[n]) ? null : was[n].text));
+      news.changed += row.was.filter((text) => text !== null).length;
+    }
+  }
+  for (const key of old.keys()) if (!fresh.has(key)) news.went += 1;
+  return news;
+}
+
+// The column that finds most rows again counts; the first few together where none is unique.
+function matched(before, now, width) {
+  if (before.length === 1 && now.length === 1) return [new Map([["", before[0]]]), new Map([["", now[0]]])];
+  let best = null;
+  for (let n = 0; n < width; n += 1) {
+    const found = pair(before, now, n, n + 1);
+    if (found && (!best || found.again > best.again)) best = found;
+    if (best && best.again === Math.min(before.length, now.length)) break;
+  }
+  for (let end = 2; !best && end <= width; end += 1) best = pair(before, now, 0, end);
+  return best && [best.old, best.fresh];
+}
+
+function pair(before, now, begin, end) {
+  const [old, fresh] = [keyed(before, begin, end), keyed(now, begin, end)];
+  if (!old || !fresh) return null;
+  let again = 0;
+  for (const key of fresh.keys()) again += old.has(key);
+  return { old, fresh, again };
+}
+
+function keyed(rows, begin, end) {
   const byKey = new Map();
   for (const row of rows) {
-    const key = row.slice(0, width).map((cell) => cell.text).join(separator);
+    const key = row.slice(begin, end).map((cell) => cell.text).join(separator);
     if (byKey.has(key)) return null;
     byKey.set(key, row);
   }
   return byKey;
-}
-
-// What is new since the result before: by the fewest leading columns that tell all rows apart,
-// which have to be the same in both. Where there are none nothing is marked.
-export function mark(before, now) {
-  if (!before || before.names.join(separator) !== now.names.join(separator)) return;
-  for (let width = 1; width <= now.names.length; width += 1) {
-    const [old, fresh] = [keyed(before.rows, width), keyed(now.rows, width)];
-    if (old && fresh) {
-      markRows(old, fresh);
-      return;
-    }
-  }
-}
-
-function markRows(old, fresh) {
-  for (const [key, row] of fresh) {
-    const was = old.get(key);
-    row.isNew = !was;
-    if (was) {
-      row.was = row.map((cell, n) => (cell.text === was[n].text ? null : was[n].text));
-    }
-  }
 }

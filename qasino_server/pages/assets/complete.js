@@ -1,4 +1,7 @@
 // Completion of table and column names in the SQL box.
+//
+// A text box of several lines may not have the role combobox; what ARIA allows it says the same:
+// it controls a list box, which has the active option.
 
 import { onGeneration } from "./generation.js";
 
@@ -7,87 +10,111 @@ const KEYWORDS = [
   "having", "distinct", "count(*)", "sum(", "avg(", "min(", "max(", "as", "and", "or", "not",
   "like", "between", "is null", "is not null", "desc", "case when", "with", "union all", "prev.",
 ];
-const MOST = 50;
+// Names that SQLite takes for something else unless they are quoted.
+const RESERVED = new Set(
+  ("add all alter and as autoincrement between case check collate commit constraint create default deferrable "
+  + "delete distinct drop else escape except exists foreign from group having in index insert intersect into is "
+  + "isnull join limit not nothing notnull null on or order primary references returning select set table then to "
+  + "transaction union unique update using values when where").split(" "),
+);
 const NAMES = "select tablename, column_name from qasino_server_columns";
+const MOST = 50;
+const PAGE = 8;
 
 export class Completion {
   constructor(box, list) {
     this.box = box;
     this.list = list;
     this.tables = new Map();
+    this.stale = true;
     this.chosen = -1;
-    this.load();
-    onGeneration(() => this.load());
+    this.typing = false;
+    onGeneration(() => { this.stale = true; });
     box.setAttribute("aria-controls", list.id);
     box.setAttribute("aria-autocomplete", "list");
-    box.addEventListener("input", () => this.offer(false));
+    box.setAttribute("aria-haspopup", "listbox");
+    box.addEventListener("focus", () => this.load());
+    box.addEventListener("input", () => { this.typing = true; this.offer(false); });
     box.addEventListener("click", () => this.close());
-    box.addEventListener("blur", () => setTimeout(() => this.close(), 150));
+    box.addEventListener("blur", () => this.close());
     list.addEventListener("mousedown", (event) => event.preventDefault());
     list.addEventListener("click", (event) => this.take(event.target.closest("li")));
+    if (document.activeElement === box) this.load();
   }
 
+  // Names are asked for by who types, once a generation at most.
   async load() {
+    if (!this.stale) return;
+    this.stale = false;
     const answer = await fetch(`/request?op=query&typed=true&sql=${encodeURIComponent(NAMES)}`).catch(() => null);
-    if (!answer?.ok) return;
+    if (!answer?.ok) {
+      this.stale = true;
+      return;
+    }
     const tables = new Map();
     for (const [table, column] of (await answer.json()).table.rows) {
       if (!tables.has(table)) tables.set(table, []);
       tables.get(table).push(column);
     }
     this.tables = tables;
+    if (this.typing && this.list.hidden) this.offer(false);
   }
 
   // True where the key was for the list.
   key(event) {
     if (event.key === " " && event.ctrlKey) {
-      this.offer(true);
+      this.load().then(() => this.offer(true));
       return true;
     }
     if (this.list.hidden) return false;
-    const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 };
+    const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE, PageUp: -PAGE };
     if (event.key in moves) this.choose(this.chosen + moves[event.key]);
     else if (event.key === "Escape") this.close();
-    else if (event.key === "Tab" || (event.key === "Enter" && !event.ctrlKey)) this.take(this.list.children[this.chosen]);
+    else if (isTaking(event)) this.take(this.list.children[this.chosen]);
     else return false;
     return true;
   }
 
   offer(asked) {
-    const { word, qualifier } = this.atCaret();
-    if (!asked && (!word && !qualifier)) return this.close();
-    const found = this.candidates(word.toLowerCase(), qualifier.toLowerCase());
-    if (!found.length || (!asked && found.length === 1 && found[0].text === word)) return this.close();
+    this.load();
+    const before = this.box.value.slice(0, this.box.selectionStart);
+    const { word, qualifier } = wordAt(before);
+    if (isQuoted(before) || /^\d/.test(word) || (!asked && !word && !qualifier)) return this.hide();
+    const found = this.candidates(before, word.toLowerCase(), qualifier.toLowerCase());
+    if (!found.length || (!asked && found[0].text === word)) return this.hide();
     this.list.replaceChildren(...found.map(({ text, kind }, n) => item(text, kind, n)));
     this.list.hidden = false;
-    this.place();
+    this.place(before);
     this.choose(0);
   }
 
-  atCaret() {
-    const before = this.box.value.slice(0, this.box.selectionStart);
-    const [, qualifier, word] = /(?:([\p{L}\p{N}_]+)\.)?([\p{L}\p{N}_]*)$/u.exec(before);
-    return { word: word ?? "", qualifier: qualifier ?? "" };
+  // What is meant first: the word itself, what begins with it, what has it within.
+  candidates(before, word, qualifier) {
+    const all = qualifier && qualifier !== "prev" ? this.columnsFor(qualifier) : this.namesAt(before, word, qualifier);
+    const place = ({ text, kind }) => {
+      const name = text.toLowerCase();
+      if (name === word) return 0;
+      if (name.startsWith(word)) return 1;
+      return kind && name.includes(word) ? 2 : 3;
+    };
+    const ranked = [[], [], [], []];
+    for (const candidate of all) ranked[place(candidate)].push(candidate);
+    return ranked.slice(0, 3).flat().slice(0, MOST);
   }
 
-  candidates(word, qualifier) {
-    const named = this.named();
-    let all;
-    if (qualifier && qualifier !== "prev") {
-      const table = named.get(qualifier) ?? qualifier;
-      all = (this.columnsOf(table) ?? []).map((text) => ({ text, kind: "column" }));
-    } else {
-      const before = this.box.value.slice(0, this.box.selectionStart - word.length);
-      const wantsTable = qualifier === "prev" || /\b(?:from|join|desc|describe)\s+$|\bfrom\s[^()]*,\s*$/i.test(before);
-      const tables = [...this.tables.keys()].map((text) => ({ text, kind: "table" }));
-      const mine = new Set([...new Set(named.values())].flatMap((table) => this.columnsOf(table) ?? []));
-      const columns = [...mine].map((text) => ({ text, kind: "column" }));
-      const keywords = KEYWORDS.map((text) => ({ text, kind: "" }));
-      all = wantsTable ? tables : [...columns, ...keywords, ...tables];
-    }
-    const starts = all.filter(({ text }) => text.toLowerCase().startsWith(word));
-    const holds = all.filter(({ text, kind }) => kind && !starts.includes(text) && text.toLowerCase().indexOf(word) > 0);
-    return [...starts, ...holds].slice(0, MOST);
+  columnsFor(qualifier) {
+    const table = this.named().get(qualifier) ?? qualifier;
+    return (this.columnsOf(table) ?? []).map((text) => ({ text, kind: "column" }));
+  }
+
+  namesAt(before, word, qualifier) {
+    const head = before.slice(0, before.length - word.length);
+    const wantsTable = qualifier === "prev" || /\b(?:from|join|desc|describe)\s+$|\bfrom\s[^()]*,\s*$/i.test(head);
+    const tables = [...this.tables.keys()].map((text) => ({ text, kind: "table" }));
+    if (wantsTable) return tables;
+    const mine = new Set([...new Set(this.named().values())].flatMap((table) => this.columnsOf(table) ?? []));
+    const columns = [...mine].map((text) => ({ text, kind: "column" }));
+    return [...columns, ...KEYWORDS.map((text) => ({ text, kind: "" })), ...tables];
   }
 
   // The tables the statement names, by their alias too, wherever in it they stand.
@@ -103,6 +130,7 @@ export class Completion {
   }
 
   columnsOf(table) {
+    if (this.tables.has(table)) return this.tables.get(table);
     const wanted = table.toLowerCase();
     for (const [name, columns] of this.tables) if (name.toLowerCase() === wanted) return columns;
     return undefined;
@@ -116,39 +144,63 @@ export class Completion {
     this.box.setAttribute("aria-activedescendant", items[this.chosen].id);
   }
 
+  // As if it had been typed, so that Ctrl-Z takes it back.
   take(li) {
     if (!li) return;
-    const { word } = this.atCaret();
+    const { text, kind } = li.dataset;
+    const { word } = wordAt(this.box.value.slice(0, this.box.selectionStart));
     const at = this.box.selectionStart;
-    this.box.setRangeText(li.dataset.text, at - word.length, at, "end");
-    this.close();
+    const name = kind && RESERVED.has(text.toLowerCase()) ? `"${text}"` : text;
     this.box.focus();
+    this.box.setSelectionRange(at - word.length, at);
+    if (!document.execCommand("insertText", false, name)) this.box.setRangeText(name, at - word.length, at, "end");
+    this.close();
   }
 
   close() {
+    this.typing = false;
+    this.hide();
+  }
+
+  hide() {
     this.list.hidden = true;
     this.box.removeAttribute("aria-activedescendant");
   }
 
   // Under the line the caret is in.
-  place() {
+  place(before) {
     const style = getComputedStyle(this.box);
-    const before = this.box.value.slice(0, this.box.selectionStart).split("\n");
+    const lines = before.split("\n");
     const line = Number.parseFloat(style.lineHeight);
-    const top = Number.parseFloat(style.paddingTop) + before.length * line - this.box.scrollTop;
+    const top = Number.parseFloat(style.paddingTop) + lines.length * line - this.box.scrollTop;
     const pen = document.createElement("canvas").getContext("2d");
     pen.font = style.font;
-    const left = pen.measureText(before.at(-1)).width;
+    const left = pen.measureText(lines.at(-1)).width;
     this.list.style.top = `${Math.min(top + 4, this.box.offsetHeight)}px`;
-    this.list.style.left = `${Math.max(0, Math.min(left, this.box.offsetWidth - 220))}px`;
+    this.list.style.left = `${Math.max(0, Math.min(left, this.box.offsetWidth - this.list.offsetWidth))}px`;
   }
+}
+
+function isTaking(event) {
+  return !event.ctrlKey && !event.metaKey && !event.shiftKey && (event.key === "Tab" || event.key === "Enter");
+}
+
+function wordAt(before) {
+  const [, qualifier, word] = /(?:([\p{L}\p{N}_]+)\.)?([\p{L}\p{N}_]*)$/u.exec(before);
+  return { word: word ?? "", qualifier: qualifier ?? "" };
+}
+
+// Whether a text or a comment is open where the caret stands.
+function isQuoted(before) {
+  const rest = before.replace(/'(?:[^']|'')*'|--.*\n|\/\*[^]*?\*\//g, "");
+  return /'|--|\/\*/.test(rest);
 }
 
 function item(text, kind, n) {
   const li = document.createElement("li");
   li.id = `completion-${n}`;
   li.role = "option";
-  li.dataset.text = text;
+  Object.assign(li.dataset, { text, kind });
   li.textContent = text;
   const note = document.createElement("span");
   note.textContent = kind;

@@ -2,27 +2,65 @@
 
 import { onGeneration } from "./generation.js";
 
-const changed = new Set();
+const SPREAD_MS = 500; // not all who follow ask in the same moment
+const listeners = new Set();
+let waiting = 0;
+let held = false;
 
 export function onChange(listener) {
-  changed.add(listener);
+  listeners.add(listener);
+}
+
+function renewSoon() {
+  clearTimeout(waiting);
+  waiting = setTimeout(renew, Math.random() * SPREAD_MS);
 }
 
 async function renew() {
-  if (document.hidden) return;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
   if (!answer?.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector("[data-live]");
   const old = document.querySelector("[data-live]");
-  if (!fresh || old.contains(document.activeElement) || !getSelection().isCollapsed) return;
-  const places = [...old.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
+  held = isSelected(old);
+  if (!fresh || held) return;
+  const restore = [keepPlaces(old, fresh), keepUnfolded(old, fresh), keepFocus(old, fresh)];
   old.replaceWith(fresh);
-  [...fresh.querySelectorAll(".scroll")].forEach((box, n) => {
-    if (places[n]) [box.scrollLeft, box.scrollTop] = places[n];
-  });
-  for (const listener of changed) listener();
+  for (const again of restore) again();
+  for (const listener of listeners) listener();
 }
 
-onGeneration(renew);
-document.addEventListener("visibilitychange", renew);
+// What somebody is about to copy stays until they have.
+function isSelected(part) {
+  const selection = getSelection();
+  return !selection.isCollapsed && selection.containsNode(part, true);
+}
+
+function keepPlaces(old, fresh) {
+  const places = [...old.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
+  return () => [...fresh.querySelectorAll(".scroll")].forEach((box, n) => {
+    if (places[n]) [box.scrollLeft, box.scrollTop] = places[n];
+  });
+}
+
+function keepUnfolded(old, fresh) {
+  const open = [...old.querySelectorAll("details")].map((details) => details.open);
+  return () => [...fresh.querySelectorAll("details")].forEach((details, n) => { details.open = Boolean(open[n]); });
+}
+
+function keepFocus(old, fresh) {
+  const reachable = (part) => [...part.querySelectorAll("a, summary, [tabindex]")];
+  const nameOf = (element) => element.getAttribute("href") ?? element.getAttribute("aria-labelledby") ?? element.textContent;
+  const focused = reachable(old).find((element) => element === document.activeElement);
+  return () => {
+    if (focused) reachable(fresh).find((element) => nameOf(element) === nameOf(focused))?.focus({ preventScroll: true });
+  };
+}
+
+onGeneration(renewSoon);
+document.addEventListener("selectionchange", () => {
+  if (held && getSelection().isCollapsed) {
+    held = false;
+    renewSoon();
+  }
+});

@@ -1,11 +1,15 @@
 // The generation in the page's head: its number, its age, and whether the server is still there.
+//
+// A page that nobody looks at holds no connection: it costs the server nothing, and a browser, which
+// opens six connections to a server at most, can have any number of pages.
 
-const number = document.getElementById("generation");
-const age = document.getElementById("age");
-const lost = document.getElementById("lost");
+const [number, clock, trouble] = ["generation", "clock", "trouble"].map((id) => document.getElementById(id));
 const listeners = new Set();
+const AGAIN_MS = 5000;
 
-let began = performance.now() - 1000 * Number(number?.dataset.age ?? 0);
+let began = performance.now() - 1000 * Number(clock?.dataset.ageS ?? 0);
+let events = null;
+let lost = false;
 
 export function inWords(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -13,6 +17,10 @@ export function inWords(seconds) {
   if (d) return `${d} d ${h} h`;
   if (h) return `${h} h ${m} min`;
   return m ? `${m} min ${s} s` : `${s} s`;
+}
+
+export function onGeneration(listener) {
+  listeners.add(listener);
 }
 
 function take(event) {
@@ -25,18 +33,39 @@ function take(event) {
 }
 
 function tick() {
-  age.textContent = inWords((performance.now() - began) / 1000);
+  const seconds = (performance.now() - began) / 1000;
+  for (const place of document.querySelectorAll(".age")) place.textContent = inWords(seconds);
+  const late = seconds > Number(clock.dataset.lateAfterS);
+  clock.classList.toggle("late", late || lost);
+  say(lost ? ": the server does not answer" : late ? ": late" : "");
 }
 
-export function onGeneration(listener) {
-  listeners.add(listener);
+// It is read aloud when it changes, not each second.
+function say(words) {
+  if (trouble.textContent !== words) trouble.textContent = words;
+}
+
+function listen() {
+  events = new EventSource("/events");
+  events.addEventListener("generation", take);
+  events.addEventListener("now", take);
+  events.addEventListener("open", () => { lost = false; tick(); });
+  events.addEventListener("error", () => {
+    lost = true;
+    tick();
+    // A browser does not try again by itself after an answer that is no stream, such as a proxy's.
+    if (events.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_MS);
+  });
+}
+
+function follow() {
+  events?.close();
+  events = null;
+  if (!document.hidden) listen();
 }
 
 if (number) {
-  const events = new EventSource("/events");
-  events.addEventListener("generation", take);
-  events.addEventListener("now", take);
-  events.addEventListener("open", () => { lost.textContent = ""; });
-  events.addEventListener("error", () => { lost.textContent = "the server does not answer"; });
+  follow();
+  document.addEventListener("visibilitychange", follow);
   setInterval(tick, 1000);
 }

@@ -1,21 +1,25 @@
 // A result as a table: sorted and filtered in the page, drawn as far as it is looked at.
 
-import { compare } from "./cells.js";
+import { comparison } from "./cells.js";
 
 const PORTION = 200;
 const HEAD_CHARS = 160;
 
 export class Grid {
+  // `told` is called with the rows that are shown, whenever they change.
   constructor(box, told) {
     this.box = box;
     this.told = told;
     this.result = null;
     this.sorted = null;
     this.wanted = "";
-    box.addEventListener("scroll", () => this.drawMore());
+    box.addEventListener("scroll", () => this.drawMore(), { passive: true });
   }
 
-  show(result) {
+  // Another result; with `again` one of the same query, which is left where it stands.
+  show(result, again = false) {
+    const focused = [...this.box.querySelectorAll("thead button")].indexOf(document.activeElement);
+    const place = [this.box.scrollLeft, this.box.scrollTop];
     if (this.result?.names.join() !== result.names.join()) this.sorted = null;
     this.result = result;
     this.table = document.createElement("table");
@@ -28,6 +32,10 @@ export class Grid {
     this.body = this.table.createTBody();
     this.box.replaceChildren(this.table);
     this.arrange();
+    if (!again) return;
+    this.drawMore(place[1]);
+    [this.box.scrollLeft, this.box.scrollTop] = place;
+    this.box.querySelectorAll("thead button")[focused]?.focus({ preventScroll: true });
   }
 
   clear() {
@@ -45,7 +53,7 @@ export class Grid {
     th.scope = "col";
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = name;
+    button.textContent = visible(name);
     button.title = "Sort";
     button.addEventListener("click", () => this.sort(n));
     th.append(button);
@@ -67,8 +75,8 @@ export class Grid {
       : rows;
     if (this.sorted) {
       const { column, down } = this.sorted;
-      shown = [...shown].sort((a, b) => compare(a[column], b[column]));
-      if (down) shown.reverse();
+      const order = comparison(down);
+      shown = [...shown].sort((a, b) => order(a[column], b[column]));
     }
     this.shown = shown;
     this.drawn = 0;
@@ -79,12 +87,12 @@ export class Grid {
       else th.setAttribute("aria-sort", this.sorted.down ? "descending" : "ascending");
     });
     this.drawMore();
-    this.told(shown.length, rows.length);
+    this.told(shown);
   }
 
-  drawMore() {
+  drawMore(down = this.box.scrollTop) {
     if (!this.result) return;
-    const near = () => this.box.scrollTop + this.box.clientHeight * 2 >= this.box.scrollHeight;
+    const near = () => down + this.box.clientHeight * 2 >= this.box.scrollHeight;
     while (this.drawn < this.shown.length && near()) {
       const portion = document.createDocumentFragment();
       for (const row of this.shown.slice(this.drawn, this.drawn + PORTION)) portion.append(line(row));

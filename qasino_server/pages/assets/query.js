@@ -1,7 +1,7 @@
 // The query page: run, stop, run again at each generation, show.
 
 import { fromAnswer, fromTable, mark, parseExact } from "./cells.js";
-import { draw, numericColumns } from "./chart.js";
+import { draw, numericColumns, worthDrawing } from "./chart.js";
 import { Completion } from "./complete.js";
 import { onGeneration } from "./generation.js";
 import { Grid } from "./grid.js";
@@ -9,24 +9,30 @@ import { Grid } from "./grid.js";
 const $ = (id) => document.getElementById(id);
 const [form, box, run, stop, live] = ["ask", "sql", "run", "stop", "live"].map($);
 const [status, error, tools, chart, chosen] = ["status", "error", "tools", "chart", "chart-column"].map($);
+const SLOW_MS = 300;
+const LEAST_WIDTH = 280; // of the chart, which may be drawn before the page is laid out
+const server = document.querySelector(".identity").textContent;
 
 const completion = new Completion(box, $("completions"));
-const grid = new Grid($("result"), count);
-let shown = null;
-let about = status.textContent;
+const grid = new Grid($("result"), showing);
+let shown = null; // the result
+let visibleRows = [];
+let about = ""; // what else the status says of it
 let running = null;
+let picked; // the column to draw, once somebody has said; "" for none
 
 for (const part of document.querySelectorAll(".script")) part.hidden = false;
 
-async function ask({ again = false } = {}) {
+// `again`: the same query as before, for a new generation; `push`: the address is new.
+async function ask({ again = false, push = !again } = {}) {
   const sql = box.value;
   if (!sql.trim()) return;
   running?.abort();
   const mine = new AbortController();
   running = mine;
   mine.queryId = `page-${crypto.getRandomValues(new Uint32Array(3)).join("-")}`;
-  const slow = setTimeout(() => { stop.hidden = false; status.textContent = "running"; }, 300);
-  if (!again) remember(sql);
+  const slow = setTimeout(() => { stop.hidden = false; status.textContent = "running"; }, SLOW_MS);
+  if (push) remember(sql);
   try {
     const answer = await fetch("/request?op=query", {
       method: "POST",
@@ -39,7 +45,7 @@ async function ask({ again = false } = {}) {
     if (told.response_op === "error") fail(told.error_message, told.error_offset?.n);
     else show(told, again);
   } catch (fault) {
-    if (running === mine) fail(fault.name === "AbortError" ? "the query was stopped" : "the server does not answer");
+    if (running === mine) fail(sentenceOf(fault));
   } finally {
     clearTimeout(slow);
     if (running === mine) {
@@ -49,29 +55,59 @@ async function ask({ again = false } = {}) {
   }
 }
 
-function show(told, again) {
-  const result = fromAnswer(told);
-  if (again) mark(shown, result);
-  about = `${told.truncated ? " and more: the result was cut at the server's limit" : ""}, ${(told.elapsed_s.n * 1000).toFixed(1)} ms, generation ${told.generation_number.n}`;
-  error.replaceChildren();
-  box.removeAttribute("aria-invalid");
-  present(result);
+function sentenceOf(fault) {
+  if (fault.name === "AbortError") return "the query was stopped";
+  return fault.name === "SyntaxError" ? "the server's answer cannot be read" : "the server does not answer";
 }
 
-function present(result) {
+function show(told, again) {
+  const result = fromAnswer(told);
+  const news = again ? mark(shown, result) : undefined;
+  const cut = told.truncated ? " and more: the result was cut at the server's limit" : "";
+  about = `${cut}, ${(told.elapsed_s.n * 1000).toFixed(1)} ms, generation ${told.generation_number.n}${inWords(news)}`;
+  error.replaceChildren();
+  box.removeAttribute("aria-invalid");
+  present(result, again);
+}
+
+function inWords(news) {
+  if (!news) return "";
+  const parts = [];
+  if (news.changed) parts.push(`${news.changed} cell${news.changed === 1 ? "" : "s"} changed`);
+  if (news.came) parts.push(`${news.came} new`);
+  if (news.went) parts.push(`${news.went} gone`);
+  return `: ${parts.join(", ") || "nothing changed"}`;
+}
+
+function present(result, again) {
   shown = result;
   tools.hidden = false;
-  grid.show(result);
+  if ($("starters")) $("starters").hidden = true;
   offerCharts(result);
+  grid.show(result, again);
   for (const link of document.querySelectorAll("[data-form]")) {
     const typed = link.dataset.form === "json" ? "&typed=true" : "";
     link.href = `/request?op=query&format=${link.dataset.form}${typed}&sql=${encodeURIComponent(box.value)}`;
   }
 }
 
-function count(visible, all) {
-  const rows = `${all.toLocaleString("en")} row${all === 1 ? "" : "s"}`;
-  status.textContent = (visible === all ? rows : `${visible.toLocaleString("en")} of ${rows}`) + about;
+function showing(rows) {
+  visibleRows = rows;
+  const all = shown.rows.length;
+  const words = `${all.toLocaleString("en")} row${all === 1 ? "" : "s"}`;
+  status.textContent = (rows.length === all ? words : `${rows.length.toLocaleString("en")} of ${words}`) + about;
+  drawChart();
+}
+
+function clear() {
+  shown = null;
+  grid.clear();
+  tools.hidden = true;
+  status.textContent = "";
+  error.replaceChildren();
+  chart.replaceChildren();
+  box.removeAttribute("aria-invalid");
+  if ($("starters")) $("starters").hidden = false;
 }
 
 // The text stays, the caret goes to the place SQLite names.
@@ -79,10 +115,9 @@ function fail(sentence, offset) {
   const p = document.createElement("p");
   p.textContent = sentence;
   error.replaceChildren(p);
-  status.textContent = "";
-  if (offset === undefined) return;
+  status.textContent = shown ? "The result below is the one before" : "";
   box.setAttribute("aria-invalid", "true");
-  pointAt(Number(offset), p);
+  if (offset !== undefined) pointAt(Number(offset), p);
 }
 
 // The server counts characters, a text box counts UTF-16 units.
@@ -94,32 +129,54 @@ function pointAt(offset, after) {
   const line = box.value.slice(begins).split("\n")[0];
   pre.textContent = `${line}\n${" ".repeat(before.length - begins)}^`;
   after?.after(pre);
-  if (document.activeElement === box || document.activeElement === run || document.activeElement === document.body) {
+  if ([box, run, document.body].includes(document.activeElement)) {
     box.focus();
     box.setSelectionRange(before.length, before.length + token.length);
   }
 }
 
-function remember(sql) {
-  const url = `/query?sql=${encodeURIComponent(sql)}`;
-  if (location.pathname + location.search === url) return;
-  history.pushState({ sql }, "", url);
-  document.title = `${sql.slice(0, 60)} - Query - Qasino`;
+// --- The address holds the query, and whether it is live --------------------------------------------
+
+function addressOf(sql) {
+  return `/query?sql=${encodeURIComponent(sql)}${live.checked ? "&live" : ""}`;
 }
+
+function remember(sql) {
+  const address = addressOf(sql);
+  if (location.pathname + location.search !== address) history.pushState(null, "", address);
+  title(sql);
+}
+
+function title(sql) {
+  document.title = `${sql ? `${sql.slice(0, 60)} - ` : ""}Query - ${server} - Qasino`;
+}
+
+function goTo(params) {
+  box.value = params.get("sql") ?? "";
+  live.checked = params.has("live");
+  title(box.value);
+  if (box.value.trim()) ask({ push: false });
+  else clear();
+}
+
+// --- The chart ----------------------------------------------------------------------------------
 
 function offerCharts(result) {
   const columns = numericColumns(result);
-  const before = chosen.selectedOptions[0]?.textContent;
+  const still = columns.find(({ name }) => name === picked);
+  const drawn = still ?? (picked === "" ? undefined : worthDrawing(result));
   chosen.replaceChildren(new Option("none", ""), ...columns.map(({ name, n }) => new Option(name, n)));
-  const still = [...chosen.options].find((option) => option.value && option.textContent === before);
-  if (still) still.selected = true;
+  chosen.value = drawn ? String(drawn.n) : "";
   chosen.disabled = !columns.length;
-  drawChart();
 }
 
 function drawChart() {
-  chart.replaceChildren(...(chosen.value && shown?.rows.length ? [draw(shown, Number(chosen.value))] : []));
+  const wanted = chosen.value !== "" && visibleRows.some((row) => row[chosen.value].kind === "number");
+  chart.replaceChildren();
+  if (wanted) chart.append(draw(shown.names, visibleRows, Number(chosen.value), Math.max(LEAST_WIDTH, chart.clientWidth)));
 }
+
+// --- What people do -----------------------------------------------------------------------------
 
 async function end() {
   const query = running;
@@ -132,14 +189,18 @@ async function end() {
 
 form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
 stop.addEventListener("click", end);
-chosen.addEventListener("change", drawChart);
-$("narrow").addEventListener("input", (event) => grid.narrow(event.target.value));
-live.addEventListener("change", () => { if (live.checked) ask({ again: Boolean(shown) }); });
-onGeneration(() => { if (live.checked && !running) ask({ again: true }); });
-addEventListener("popstate", () => {
-  box.value = new URLSearchParams(location.search).get("sql") ?? "";
-  if (box.value) ask({ again: true });
+chosen.addEventListener("change", () => {
+  picked = chosen.value === "" ? "" : shown.names[chosen.value];
+  drawChart();
 });
+new ResizeObserver(() => { if (shown) drawChart(); }).observe(tools);
+$("narrow").addEventListener("input", (event) => grid.narrow(event.target.value));
+live.addEventListener("change", () => {
+  if (box.value.trim()) history.replaceState(null, "", addressOf(box.value));
+  if (live.checked) ask({ again: Boolean(shown) });
+});
+onGeneration(() => { if (live.checked && !running) ask({ again: true }); });
+addEventListener("popstate", () => goTo(new URLSearchParams(location.search)));
 box.addEventListener("keydown", (event) => {
   if (completion.key(event)) event.preventDefault();
   else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
@@ -149,10 +210,10 @@ box.addEventListener("keydown", (event) => {
 });
 
 const made = document.querySelector("#result table");
-if (made && "cut" in made.dataset) ask({ again: true });
+if (made && "inexact" in made.dataset) ask({ push: false });
 else if (made) {
   about = status.textContent.replace(/^[\d,]+ rows?/, "");
-  present(fromTable(made));
+  present(fromTable(made), false);
 }
 if (box.dataset.offset !== undefined) pointAt(Number(box.dataset.offset), null);
 else if (!box.value) box.focus();

@@ -1,0 +1,199 @@
+"""What fills each page.
+
+Everything is asked for with the rights of whoever looks, the same way as any other request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from qasino_server.bridge import Mailbox, Receive, settle, watched
+from qasino_server.database.generation import quoted
+from qasino_server.dispatch import Caller, Dispatch, Overview
+from qasino_server.errors import NotFound, QasinoError
+from qasino_server.message import Query, query_from_params
+from qasino_server.pages import links, paint
+from qasino_server.pages.press import Sheet
+from qasino_server.table import Result, shown
+
+PAGE_ROWS = 500
+"""Rows of a result that a page made by the server has; the scripts and downloads have all."""
+FIRST_ROWS = 20
+LISTED = 200
+"""Lines of what is missing, rejected, or reported a table."""
+NAMED_CHARS = 300
+"""Of the names of the tables that one identity is missed for."""
+
+_MISSING = (
+    "select identity, count(*),"
+    f" substr(group_concat(tablename, ', ' order by tablename), 1, {NAMED_CHARS}),"
+    " max(last_update_epoch), max(generations_missed),"
+    " identity not in (select identity from qasino_server_connections) as silent"
+    " from qasino_server_missing group by identity"
+    f" order by silent desc, 4 desc, 1 limit {LISTED}"
+)
+_REJECTS = (
+    "select max(epoch), count(*), identity, tablename, peer, reason"
+    " from qasino_server_rejects group by identity, tablename, reason"
+    f" order by 1 desc limit {LISTED}"
+)
+_VIEWS = "select viewname, loaded, errormsg from qasino_server_views order by 1"
+_COLUMNS = (
+    "select column_name, column_type, nr_identities, description"
+    " from qasino_server_columns where tablename = '{name}' order by position"
+)
+_SOURCES = (
+    "select identity, sum(nr_rows), max(update_epoch)"
+    " from qasino_server_sources where tablename = '{name}' group by identity"
+    f" order by 2 desc, 1 limit {LISTED}"
+)
+
+
+class Contents:
+    """Asks the server what its pages show."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
+        self._mailbox: Mailbox | None = None
+
+    def open(self, mailbox: Mailbox) -> None:
+        """The loop has begun."""
+        self._mailbox = mailbox
+
+    async def overview(self, caller: Caller) -> Sheet:
+        """How the server is, and who is not heard of."""
+        overview = self._dispatch.look_around(caller)
+        missing = await self._ask(_MISSING, caller)
+        rejects = await self._ask(_REJECTS, caller)
+        values = {
+            "page": "overview",
+            "state": overview.state,
+            "since_epoch": time.time() - overview.state.generation_age_s,
+            "sparks": _sparks(overview),
+            "nr_points": len(overview.trend),
+            "missing": missing.rows,
+            "rejects": rejects.rows,
+            "listed": LISTED,
+            "named_chars": NAMED_CHARS,
+        }
+        return Sheet("overview.html", values)
+
+    async def tables(self, wanted: str, caller: Caller) -> Sheet:
+        """Every table and view with `wanted` in its name."""
+        part = wanted.strip().lower()
+        overview = self._dispatch.look_around(caller)
+        views = await self._ask(_VIEWS, caller)
+        tables = [table for table in overview.tables if part in table.name.lower()]
+        own = [table for table in tables if table.name.startswith("qasino_server_")]
+        values = {
+            "page": "tables",
+            "state": overview.state,
+            "tables": [table for table in tables if table not in own],
+            "own": own,
+            "views": [view for view in views.rows if part in view[0].lower()],
+            "filter": wanted,
+        }
+        return Sheet("tables.html", values)
+
+    async def describe(self, name: str, caller: Caller) -> Sheet:
+        """One table. Raises NotFound."""
+        overview = self._dispatch.look_around(caller)
+        key = name.lower()
+        found = next((table for table in overview.tables if table.name.lower() == key), None)
+        if found is None:
+            raise NotFound(f"there is no table named {shown(name)} in the snapshot")
+        columns = await self._ask(_COLUMNS.format(name=found.name), caller)
+        sources = await self._ask(_SOURCES.format(name=found.name), caller)
+        first = await self._ask(f"select * from {quoted(found.name)} limit {FIRST_ROWS}", caller)
+        values = {
+            "page": "tables",
+            "state": overview.state,
+            "table": found,
+            "own": found.name.startswith("qasino_server_"),
+            "columns": columns.rows,
+            "described": any(words for *_, words in columns.rows),
+            "sources": sources.rows,
+            "first": first,
+            "numeric": paint.numeric_columns(first.column_names, first.rows),
+        }
+        return Sheet("describe.html", values)
+
+    async def query(self, sql: str, live: bool, receive: Receive, caller: Caller) -> Sheet:
+        """The box, and what the statement answers, if there is one."""
+        overview = self._dispatch.look_around(caller)
+        result: Result | None = None
+        error: QasinoError | None = None
+        if sql.strip():
+            try:
+                query = query_from_params({"sql": sql, "format": "html"})
+                reply = await self._reply(query, caller, receive)
+            except QasinoError as raised:
+                reply = raised
+            if isinstance(reply, QasinoError):
+                error = reply
+            else:
+                result = reply
+        rows = [] if result is None else result.rows[:PAGE_ROWS]
+        values = {
+            "page": "query",
+            "state": overview.state,
+            "sql": sql,
+            "live": live,
+            "result": result,
+            "rows": rows,
+            "exact": result is not None and _exact(result, rows),
+            "numeric": set()
+            if result is None
+            else paint.numeric_columns(result.column_names, rows),
+            "error": error,
+            "marked": paint.marked(sql, error),
+            "downloads": links.downloads(sql),
+        }
+        return Sheet("query.html", values)
+
+    async def _ask(self, sql: str, caller: Caller) -> Result:
+        """The rows of a statement of ours. Raises what the query fails with."""
+        reply = await self._reply(Query(sql=sql, format="html"), caller, None)
+        if isinstance(reply, QasinoError):
+            raise reply
+        return reply
+
+    async def _reply(
+        self, query: Query, caller: Caller, receive: Receive | None
+    ) -> Result | QasinoError:
+        assert self._mailbox is not None
+        mailbox = self._mailbox
+        future: asyncio.Future[Any] = asyncio.Future()
+        query_id = self._dispatch.handle(
+            query, caller, lambda reply: mailbox.post(partial(settle, future, reply))
+        )
+        if receive is None or query_id is None:
+            reply = await future
+        else:
+            with watched(receive, lambda: self._dispatch.cancel(query_id)):
+                reply = await future
+        assert isinstance(reply, Result | QasinoError)
+        return reply
+
+
+def _exact(result: Result, rows: Sequence[Sequence[Any]]) -> bool:
+    """Whether the page has all there is, and as it is."""
+    if result.truncated or len(rows) < len(result.rows):
+        return False
+    return all(paint.is_exact(value) for row in rows for value in row)
+
+
+def _sparks(overview: Overview) -> dict[str, paint.Spark]:
+    points = overview.trend
+    return {
+        "rows": paint.spark([p.rows_per_s for p in points], "rows published a second"),
+        "queries": paint.spark([p.queries_per_s for p in points], "queries a second"),
+        "identities": paint.spark([p.nr_identities for p in points], "identities reporting"),
+        "missing": paint.spark([p.nr_identities_missing for p in points], "identities missing"),
+        "rejects": paint.spark([p.nr_rejects for p in points], "rejected publications"),
+        "rotation": paint.spark([p.rotation_s * 1000 for p in points], "rotation, ms"),
+    }

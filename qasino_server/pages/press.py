@@ -1,0 +1,59 @@
+"""Templates and what they may use -> HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+
+from qasino_server.pages import links, paint
+from qasino_server.pages.files import Asset
+from qasino_server.render import visible
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+class Sheet(msgspec.Struct, frozen=True):
+    """A page that has not been printed yet: a template and what fills it."""
+
+    template: str
+    values: dict[str, Any]
+
+
+class Press:
+    """Prints the pages of one server."""
+
+    def __init__(self, assets: dict[str, Asset], identity: str, duration_s: int) -> None:
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals.update(
+            identity=identity,
+            duration_s=duration_s,
+            late_after_s=paint.LATE * duration_s,
+            asset=lambda name: f"/assets/{name}?v={assets[name].version}",
+            table_url=links.table_url,
+            query_url=links.query_url,
+            ready_query=links.ready_query,
+        )
+        self._templates.filters.update(
+            count=paint.count,
+            size=paint.size,
+            age=paint.age,
+            age_of=paint.age_of,
+            clock=paint.clock,
+            time_of_day=paint.time_of_day,
+            cell=paint.cell,
+            visible=visible,
+        )
+
+    def html(self, sheet: Sheet) -> bytes:
+        """The page; what is no UTF-8 becomes a question mark."""
+        text = self._templates.get_template(sheet.template).render(**sheet.values)
+        return text.encode("utf-8", "replace")

@@ -1,0 +1,121 @@
+"""What pages that only wait cost a server: `python -m tests.bench.events [PAGES] [GENERATIONS]`.
+
+Opens connections to /events of a server in a process of its own and lets generations pass:
+memory and processor time for each page, and how long it takes until the last one knows.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+import psutil
+
+WAIT_S = 60.0
+
+
+class Host:
+    """A server in another process."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.host"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.ports = self._line()
+        self._seen = psutil.Process(self.process.pid)
+
+    def _line(self) -> Any:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+    def ask(self, command: str) -> Any:
+        """What it says to `rotate` or `report`."""
+        assert self.process.stdin is not None
+        print(command, file=self.process.stdin, flush=True)
+        return self._line()
+
+    def processor_s(self) -> float:
+        """Processor time so far."""
+        times = self._seen.cpu_times()
+        return times.user + times.system
+
+    def private_bytes(self) -> int:
+        """Memory that is its own."""
+        found: int = self.ask("report")["memory"]["private"]
+        return found
+
+    def stop(self) -> None:
+        """End it."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(WAIT_S)
+
+
+def connect(port: int, pages: int) -> list[socket.socket]:
+    """Connections that have heard the greeting."""
+    made = []
+    for _ in range(pages):
+        page = socket.create_connection(("127.0.0.1", port), WAIT_S)
+        page.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        made.append(page)
+    hear(made, b"event: now")
+    return made
+
+
+def hear(pages: list[socket.socket], words: bytes) -> None:
+    """Read until each has been told that."""
+    ends = time.monotonic() + WAIT_S
+    with selectors.DefaultSelector() as selector:
+        for page in pages:
+            selector.register(page, selectors.EVENT_READ, bytearray())
+        while selector.get_map():
+            assert time.monotonic() < ends, f"{len(selector.get_map())} pages were not told"
+            for key, _ in selector.select(1):
+                key.data.extend(key.fileobj.recv(65536))  # type: ignore[union-attr]
+                if words in key.data:
+                    selector.unregister(key.fileobj)
+
+
+def main() -> None:
+    """Measure and print."""
+    pages = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    generations = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    host = Host()
+    host.ask("rotate")
+    bare_bytes = host.private_bytes()
+    bare_s = cost(host, [], generations)[0]
+    opened = connect(host.ports["http"], pages)
+    each_bytes = (host.private_bytes() - bare_bytes) / pages
+    told_s, waited_s = cost(host, opened, generations)
+    print(f"{pages} pages: {each_bytes / 1024:.1f} KiB each")
+    print(f"a generation: {told_s * 1000:.1f} ms of a processor, {bare_s * 1000:.1f} without pages")
+    print(f"until the last page knows: {waited_s * 1000:.0f} ms")
+    for page in opened:
+        page.close()
+    host.stop()
+
+
+def cost(host: Host, pages: list[socket.socket], generations: int) -> tuple[float, float]:
+    """Processor time of a generation, and the time until all pages have been told, seconds."""
+    began_s, waited_s = host.processor_s(), 0.0
+    for _ in range(generations):
+        began = time.perf_counter()
+        host.ask("rotate")
+        hear(pages, b"event: generation")
+        waited_s += time.perf_counter() - began
+    return (host.processor_s() - began_s) / generations, waited_s / generations
+
+
+if __name__ == "__main__":
+    main()
