@@ -23,6 +23,8 @@ class Select(msgspec.Struct, frozen=True):
     bindings: tuple[str, ...] = ()
     missing: str | None = None
     """What to say if it gives no row at all: the thing described does not exist."""
+    own: bool = False
+    """Whether it is ours, a SHOW or a DESC: quick, and what an operator in need asks first."""
 
 
 class ShowQueries(msgspec.Struct, frozen=True):
@@ -114,13 +116,13 @@ def split(text: str) -> tuple[list[str], str]:
 
 
 def _show(match: re.Match[str]) -> Statement:
-    return Select(_PLAIN[match["what"].lower()])
+    return Select(_PLAIN[match["what"].lower()], own=True)
 
 
 def _show_like(match: re.Match[str]) -> Statement:
     quote = match["quote"]
     pattern = match["pattern"].replace(quote * 2, quote)
-    return Select(f"{_TABLES} WHERE tablename LIKE ? ORDER BY tablename", (pattern,))
+    return Select(f"{_TABLES} WHERE tablename LIKE ? ORDER BY tablename", (pattern,), own=True)
 
 
 def _describe(match: re.Match[str]) -> Statement:
@@ -129,6 +131,7 @@ def _describe(match: re.Match[str]) -> Statement:
         "SELECT name AS column_name, type AS column_type FROM pragma_table_info(?)",
         (name,),
         f"Table {name} not found",
+        own=True,
     )
 
 
@@ -138,6 +141,7 @@ def _describe_view(match: re.Match[str]) -> Statement:
         'SELECT "view" FROM qasino_server_views WHERE viewname = ? COLLATE NOCASE',
         (name,),
         f"View {name} not found",
+        own=True,
     )
 
 

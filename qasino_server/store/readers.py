@@ -11,7 +11,8 @@ Rules of this file:
    still has that query: a late one would hit the next.
 4. Nobody (a user, or an address where there are no users) holds more than half of the readers,
    and those who wait are taken in turns. The express serves everybody: who has used up their
-   half can still ask what is quick.
+   half can still ask what is quick. The more wait for it, the shorter a query may keep it; and
+   SHOW and DESC go before everything else, whoever asks, to the first reader that is free.
 5. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
    all the same. Its reader is given up, at most GIVEN_UP_MAX at a time, and a new one starts.
    Where it is the express that does not hear, a new express starts and the query may go on
@@ -46,9 +47,12 @@ READERS = 4
 WAITING_MAX = 2000
 EXPRESS_S = 1.0
 EXPRESS_CROWDED_S = 0.1
+_CROWD = 5
+"""Five who wait behind the express leave a query half of that time, ten a third, and so on."""
 GIVE_UP_S = 1.0
 GIVEN_UP_MAX = 4
 _TICK_S = 0.05
+_TICK_CROWDED_S = 0.01
 
 
 class Counts(msgspec.Struct):
@@ -78,6 +82,7 @@ class Readers:
         mutex = threading.RLock()
         self.lock = threading.Condition(mutex)
         self._express_bell = threading.Condition(mutex)
+        self._own = Turns()
         self._fresh = Turns()
         self._slow = Turns()
         self._jobs: dict[str, Job] = {}
@@ -104,7 +109,7 @@ class Readers:
         """Interrupt what runs, refuse what waits, let the threads go."""
         self._warden.stop()
         with self.lock:
-            waiting = [*self._fresh.clear(), *self._slow.clear()]
+            waiting = [job for queue in self._queues() for job in queue.clear()]
             for reader in self._readers:
                 reader.stopping.set()
                 reader.interrupt(Cancelled("the server is shutting down"))
@@ -142,14 +147,15 @@ class Readers:
                 self._slow.put(job)
                 self.lock.notify_all()
             else:
-                self._fresh.put(job)
+                (self._own if job.select.own else self._fresh).put(job)
                 self.lock.notify()
                 self._ring_express()
 
     def _check_waiting(self, job: Job) -> None:
         """Raise Busy where too many wait: of all, or of this asker, who is left half of that."""
-        theirs = self._fresh.waiting_for(job.asker) + self._slow.waiting_for(job.asker)
-        if len(self._fresh) + len(self._slow) >= WAITING_MAX or theirs >= WAITING_MAX // 2:
+        queues = (self._own,) if job.select.own else (self._fresh, self._slow)
+        theirs = sum(queue.waiting_for(job.asker) for queue in queues)
+        if sum(map(len, queues)) >= WAITING_MAX or theirs >= WAITING_MAX // 2:
             self.counts.errors += 1
             raise Busy("busy: too many queries wait already; try again")
 
@@ -183,7 +189,10 @@ class Readers:
         return True
 
     def _remove(self, job: Job) -> bool:
-        return self._fresh.remove(job) or self._slow.remove(job)
+        return any(queue.remove(job) for queue in self._queues())
+
+    def _queues(self) -> tuple[Turns, ...]:
+        return self._own, self._fresh, self._slow
 
     def running(self) -> list[Job]:
         """The jobs that run or wait, the oldest first."""
@@ -224,6 +233,8 @@ class Readers:
             return job
 
     def _take(self, reader: Reader) -> Job | None:
+        if (own := self._own.take(lambda asker: True)) is not None:
+            return own
         if reader.express:
             return None if self._others_will_do() else self._fresh.take(lambda asker: True)
         return self._slow.take(self._may_have_one) or self._fresh.take(self._may_have_one)
@@ -241,6 +252,8 @@ class Readers:
 
     def _others_will_do(self) -> bool:
         """Whether the other readers are free for all that waits, and may take it."""
+        if self._own:
+            return False
         free = sum(reader.job is None for reader in self._readers if not reader.express)
         if len(self._fresh) > free:
             return False
@@ -282,7 +295,7 @@ class Readers:
         late: list[Job] = []
         now = time.monotonic()
         with self.lock:
-            for queue in (self._fresh, self._slow):
+            for queue in self._queues():
                 late += [job for job in queue if now > job.deadline]
             for job in late:
                 self._remove(job)
@@ -316,7 +329,13 @@ class Readers:
         return None
 
     def _express_s(self) -> float:
-        return EXPRESS_CROWDED_S if self._fresh else EXPRESS_S
+        waiting = len(self._own) + len(self._fresh)
+        return EXPRESS_CROWDED_S / (1 + waiting // _CROWD) if waiting else EXPRESS_S
+
+    @property
+    def crowded(self) -> bool:
+        """Whether somebody waits behind the express."""
+        return bool(self._own or self._fresh)
 
     def _replace_express(self, reader: Reader, job: Job) -> None:
         """The express does not let go of its query: it keeps it, and another is the express."""
@@ -494,6 +513,6 @@ class Warden(Service):
         self._readers = readers
 
     def run(self) -> None:
-        """Twenty times a second: a deadline is kept to within that."""
-        while not self.stopping.wait(_TICK_S):
+        """Twenty times a second, so well is a deadline kept; oftener where many wait."""
+        while not self.stopping.wait(_TICK_CROWDED_S if self._readers.crowded else _TICK_S):
             self._readers.keep_time()
