@@ -11,14 +11,15 @@ A connection also knows which requests need none of what uvicorn makes for each:
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
+import ssl
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from qasino_server.bridge import WATCH_AFTER_S
+from qasino_server.seats import Seat, Seats
 
 HEAD_BYTES = 65536
 """The most a request's line and headers may take."""
@@ -28,12 +29,13 @@ PACE_BYTES_S = 16384
 """What a body has to come at, on the whole, once HEAD_S is over."""
 LEAVE_S = 30.0
 """How long a connection that is being closed may take to read what is left."""
+HANDSHAKE_S = 10.0
+"""How long TLS may take to begin."""
 SWEEP_S = 5.0
 SENT_AHEAD_MAX = 20_000
 """Requests that a client may send before it has read the answer to the first."""
+_NO_DESCRIPTORS_S = 0.1
 _PEER_GONE_MS = 60_000
-_RESERVED_DESCRIPTORS = 512
-"""Kept for files and the other ports."""
 
 
 class Lane(Protocol):
@@ -128,14 +130,20 @@ class DirectRequest:
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    max_connections = 0
-    """Of this process; set once by `bound_connections`."""
     cycle: Any
     """The last request: uvicorn's, or a direct one."""
+
+    def __init__(self, seats: Seats, *given: Any, **named: Any) -> None:
+        """Take a seat of these, unless `seat` is there already when the connection is."""
+        super().__init__(*given, **named)
+        self._seats = seats
+        self.seat: Seat | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for a request, unless there are too many who do."""
         super().connection_made(transport)
+        address = self.client[0] if self.client else "?"
+        self.seat = self.seat or self._seats.take("http", address)
         self._since: float | None = self.loop.time()
         """When what we wait for began; None while the client waits for us."""
         self._received_bytes = 0
@@ -144,7 +152,7 @@ class GuardedProtocol(HttpToolsProtocol):
         lane = getattr(self.app, "lane", None)
         self._lane: Lane | None = None if self.scheme == "https" else lane
         self._peer = f"{self.client[0]}:{self.client[1]}" if self.client else "?"
-        if len(self.connections) > self.max_connections:
+        if self.seat is None:
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -219,6 +227,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         request = self.cycle
         super().connection_lost(exc)
+        if self.seat is not None:
+            self.seat.leave()
         if isinstance(request, DirectRequest) and not request.response_complete:
             if request.when_gone is not None:
                 # What is answered in a moment is not worth the word that it was cancelled.
@@ -252,12 +262,51 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def bound_connections() -> None:
-    """Leave file descriptors for generations, whatever comes."""
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if soft == resource.RLIM_INFINITY:
-        soft = 1 << 20
-    GuardedProtocol.max_connections = max(soft // 2, soft - _RESERVED_DESCRIPTORS)
+async def accept_tls(
+    listener: socket.socket,
+    context: ssl.SSLContext,
+    make: Callable[[], GuardedProtocol],
+    seats: Seats,
+) -> None:
+    """Serve a listening socket for ever, with TLS.
+
+    uvicorn's own way knows of a connection once its handshake is over: one that never begins
+    it would be nobody's.
+    """
+    loop = asyncio.get_running_loop()
+    shaking: set[asyncio.Task[None]] = set()
+    listener.setblocking(False)
+    try:
+        while True:
+            try:
+                made, address = await loop.sock_accept(listener)
+            except OSError:
+                await asyncio.sleep(_NO_DESCRIPTORS_S)
+                continue
+            if (seat := seats.take("https", address[0])) is None:
+                made.close()
+                continue
+            task = asyncio.ensure_future(_shake_hands(made, context, make, seat))
+            shaking.add(task)
+            task.add_done_callback(shaking.discard)
+    finally:
+        for task in shaking:
+            task.cancel()
+
+
+async def _shake_hands(
+    made: socket.socket, context: ssl.SSLContext, make: Callable[[], GuardedProtocol], seat: Seat
+) -> None:
+    protocol = make()
+    protocol.seat = seat
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.connect_accepted_socket(
+            lambda: protocol, made, ssl=context, ssl_handshake_timeout=HANDSHAKE_S
+        )
+    except (OSError, ssl.SSLError, asyncio.CancelledError):
+        seat.leave()
+        made.close()
 
 
 async def sweep_for_ever(connections: set[Any]) -> None:

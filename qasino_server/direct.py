@@ -19,7 +19,7 @@ from qasino_server.connections import DirectRequest
 from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import QasinoError
 from qasino_server.http_answer import PORTION_BYTES, Answers
-from qasino_server.message import Query, Reply, decode_request, means_to_publish
+from qasino_server.message import Reply, decode_request, means_to_publish
 
 DIRECT_BYTES = 65_536
 _PATH = b"/request"
@@ -88,8 +88,6 @@ class DirectLane:
         op = _op_of(request.url) or None
         try:
             decoded = decode_request(body, op)
-            if isinstance(decoded, Query):
-                self._answers.check(caller.asker)
         except QasinoError as error:
             if means_to_publish(body, op):
                 self._dispatch.unreadable(caller, error)

@@ -8,7 +8,7 @@ from typing import Any
 from qasino_server.auth import CHALLENGE
 from qasino_server.bridge import Send
 from qasino_server.connections import HEAD_S, PACE_BYTES_S
-from qasino_server.errors import QasinoError
+from qasino_server.errors import Busy, QasinoError
 from qasino_server.message import Reply, encode_reply
 from qasino_server.render import TRUNCATED_LINE, html_fragment, text_table
 from qasino_server.share import Share
@@ -55,15 +55,20 @@ class Answers:
         """The reply's JSON and a line end, so that a shell's prompt begins a line."""
         return b"".join(encode_reply(reply, self._identity)) + b"\n"
 
-    def check(self, asker: str) -> None:
-        """Raise Busy where too much is held already that this asker, or all, have not read."""
-        self._leaving.check(asker)
+    async def send(self, send: Send, asker: str, answer: Answer, format_name: str = "json") -> None:
+        """Send it as fast as the client reads; what it does not read is held, and counted.
 
-    async def send(self, send: Send, asker: str, answer: Answer) -> None:
-        """Send it as fast as the client reads; what it does not read is held, and counted."""
+        Where too much is held already that this asker, or all, have not read, that is the
+        answer.
+        """
         status, media_type, body = answer
         if len(body) <= PORTION_BYTES:
             await send_whole(send, answer)
+            return
+        try:
+            self._leaving.check(asker)
+        except Busy as error:
+            await send_whole(send, self.encode(error, format_name))
             return
         self._leaving.take(asker, len(body))
         try:

@@ -33,7 +33,7 @@ from qasino_server.bridge import Mailbox, Receive, Scope, Send, settle, watched
 from qasino_server.browser import check_host, foreign_page, header
 from qasino_server.connections import (
     GuardedProtocol,
-    bound_connections,
+    accept_tls,
     patient,
     sweep_for_ever,
 )
@@ -68,6 +68,7 @@ from qasino_server.message import (
 from qasino_server.metrics import Metrics
 from qasino_server.pages import Pages
 from qasino_server.rights import ANYBODY, Rights, reading_only
+from qasino_server.seats import Seats
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import Share
 from qasino_server.table import Result, shown
@@ -199,8 +200,6 @@ class RequestApp:
             params = _params(scope)
             format_name = check_format(params.get("format", "json"))
             request = await self._read(scope, params, receive, caller)
-            if isinstance(request, Query):
-                self._answers.check(caller.asker)
         except QasinoError as error:
             if self.pages is not None and self.pages.serves(scope["path"]):
                 await self.pages.refuse(error, send)
@@ -213,7 +212,7 @@ class RequestApp:
             await self._stream(request, caller, receive, send)
         else:
             answer = await self._answer(request, caller, receive, format_name)
-            await self._answers.send(send, caller.asker, answer)
+            await self._answers.send(send, caller.asker, answer, format_name)
 
     async def _rights(self, scope: Scope) -> Rights:
         """What this caller may do. Raises Unauthorized, or Busy where too many wait for it."""
@@ -509,18 +508,21 @@ class HttpPort(Service):
         self,
         listeners: Sequence[tuple[socket.socket, ssl.SSLContext | None]],
         app: RequestApp,
+        seats: Seats,
         on_death: OnDeath,
     ) -> None:
         """Serve each listening socket, with TLS where it comes with a context for it."""
         super().__init__("http-port", on_death)
         self._app = app
+        self._seats = seats
+        self._listeners = listeners
         # What uvicorn has to say of a broken request or a stream we break off on purpose is
         # no news to an operator.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
-        self._servers = [(_uvicorn(app, tls), listener) for listener, tls in listeners]
+        self._servers = [_uvicorn(app, seats) for _ in listeners]
 
     def wake(self) -> None:
-        for server, _ in self._servers:
+        for server in self._servers:
             server.should_exit = True
         if self._app.pages is not None and self._app.mailbox is not None:
             self._app.mailbox.post(self._app.pages.close)
@@ -535,22 +537,32 @@ class HttpPort(Service):
         self._app.open(Mailbox(loop))
         # Whoever this thread has to wake is woken when all that has arrived is handed in.
         bells = Bells(on_first=lambda: loop.call_soon(bells.ring))
-        bound_connections()
-        sweeps = [
-            asyncio.ensure_future(sweep_for_ever(server.server_state.connections))
-            for server, _ in self._servers
-        ]
-        await asyncio.gather(
-            *(server.serve(sockets=[listener]) for server, listener in self._servers)
-        )
-        for sweep in sweeps:
-            sweep.cancel()
+        await asyncio.gather(*map(self._serve, self._servers, *zip(*self._listeners, strict=True)))
+
+    async def _serve(
+        self, server: uvicorn.Server, listener: socket.socket, tls: ssl.SSLContext | None
+    ) -> None:
+        beside = [asyncio.ensure_future(sweep_for_ever(server.server_state.connections))]
+        if tls is not None:
+            make = partial(
+                GuardedProtocol,
+                self._seats,
+                config=server.config,
+                server_state=server.server_state,
+                app_state={},
+            )
+            beside.append(asyncio.ensure_future(accept_tls(listener, tls, make, self._seats)))
+        try:
+            await server.serve(sockets=[listener] if tls is None else [])
+        finally:
+            for task in beside:
+                task.cancel()
 
 
-def _uvicorn(app: RequestApp, tls: ssl.SSLContext | None) -> uvicorn.Server:
+def _uvicorn(app: RequestApp, seats: Seats) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http=GuardedProtocol,
+        http=partial(GuardedProtocol, seats),  # type: ignore[arg-type]  # called, no more
         ws="none",
         lifespan="off",
         log_config=None,
@@ -561,5 +573,4 @@ def _uvicorn(app: RequestApp, tls: ssl.SSLContext | None) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
     )
     config.load()
-    config.ssl = tls  # uvicorn would make a context of its own, which nobody could reload
     return uvicorn.Server(config)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import logging
 import selectors
 import socket
 import time
@@ -19,23 +18,25 @@ from functools import partial
 from typing import Any
 
 from qasino_server.dispatch import Caller, Dispatch
-from qasino_server.errors import Busy, QasinoError
+from qasino_server.errors import QasinoError
 from qasino_server.message import MAX_SQL_CHARS, Query, Reply
 from qasino_server.render import TRUNCATED_LINE, text_table
+from qasino_server.seats import Seat, Seats
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import Share
 from qasino_server.statement import split
 from qasino_server.table import Result
 from qasino_server.wakeup import Outbox
 
-log = logging.getLogger("qasino.line")
-
-MAX_CONNECTIONS = 10_000
 FADE_S = 1.0
+_NO_DESCRIPTORS_S = 0.05
+"""A pause where nobody can be let in: the listener stays readable."""
 _MAX_UNSENT_BYTES = 64 << 20
 """For one connection beside the answer it just got; for all of them, eight times as much."""
 MAX_WAITING_CHARS = MAX_SQL_CHARS
 """What a client may send ahead of its answers."""
+_SMALL_BYTES = 1 << 18
+"""An answer up to that is sent whatever else is not read yet."""
 _BYE = b"Bye!\r\n"
 _TOO_MUCH = b"SQL error: that is more than this server takes at once: over 1 MiB\r\n"
 _LEAVE = (b"\x04", b"\x03", b"\xff\xf4", b"\xff\xec")  # Ctrl-D, Ctrl-C, telnet's IP and EOF
@@ -44,8 +45,9 @@ _LEAVE = (b"\x04", b"\x03", b"\xff\xf4", b"\xff\xec")  # Ctrl-D, Ctrl-C, telnet'
 class _Connection:
     """One client: what it has sent, what runs, what it has yet to receive."""
 
-    def __init__(self, made: socket.socket, peer: str) -> None:
+    def __init__(self, made: socket.socket, peer: str, seat: Seat) -> None:
         self.socket = made
+        self.seat = seat
         self.caller = Caller("line", peer)
         utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self.decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
@@ -65,8 +67,11 @@ class _Connection:
 class LinePort(Service):
     """Text queries over a plain socket."""
 
-    def __init__(self, listener: socket.socket, dispatch: Dispatch, on_death: OnDeath) -> None:
+    def __init__(
+        self, listener: socket.socket, dispatch: Dispatch, seats: Seats, on_death: OnDeath
+    ) -> None:
         super().__init__("line-port", on_death)
+        self._seats = seats
         self._listener = listener
         self._dispatch = dispatch
         self._selector = selectors.DefaultSelector()
@@ -100,14 +105,15 @@ class LinePort(Service):
         try:
             made, address = self._listener.accept()
         except OSError:
+            self.stopping.wait(_NO_DESCRIPTORS_S)
             return
         made.setblocking(False)
         peer = f"{address[0]}:{address[1]}"
-        if len(self._connections) >= MAX_CONNECTIONS:
+        seat = self._seats.take("line", address[0])
+        if seat is None:
             made.close()
-            log.warning("connection refused peer=%s: %d are open", peer, MAX_CONNECTIONS)
             return
-        connection = _Connection(made, peer)
+        connection = _Connection(made, peer, seat)
         self._connections.add(connection)
         self._selector.register(made, selectors.EVENT_READ, partial(self._serve, connection))
 
@@ -172,11 +178,6 @@ class LinePort(Service):
                 self._run(connection, statement)
 
     def _run(self, connection: _Connection, sql: str) -> None:
-        try:
-            self._unsent.check(connection.caller.asker)
-        except Busy as error:
-            self._send(connection, _text(error))
-            return
         connection.running = ""
         query_id = self._dispatch.handle(
             Query(sql=sql, format="text"),
@@ -190,6 +191,8 @@ class LinePort(Service):
             if connection not in self._connections:
                 continue
             connection.running = None
+            if len(text) > _SMALL_BYTES and not self._unsent.has_room(connection.caller.asker):
+                text = _text(self._unsent.busy)
             try:
                 self._send(connection, text)
                 self._next_statement(connection)
@@ -247,6 +250,7 @@ class LinePort(Service):
         if self._selector.get_map().get(connection.socket) is not None:
             self._selector.unregister(connection.socket)
         connection.socket.close()
+        connection.seat.leave()
 
 
 def _text(reply: Reply) -> bytes:

@@ -42,21 +42,31 @@ _HELP = {
 class _Gauges:
     """The state as a collector, read once for each scrape."""
 
-    def __init__(self, state: Callable[[], State]) -> None:
+    def __init__(
+        self, state: Callable[[], State], connections: Callable[[], dict[str, int]]
+    ) -> None:
         self._state = state
+        self._connections = connections
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         state = msgspec.structs.astuple(self._state())
         for (name, help), value in zip(_HELP.items(), state, strict=True):
             yield GaugeMetricFamily(f"qasino_{name}", help, value=value)
+        by_port = GaugeMetricFamily("qasino_connections", "Connections open", labels=["port"])
+        for port, number in sorted(self._connections().items()):
+            by_port.add_metric([port], number)
+        yield by_port
 
 
 class Metrics:
     """The counters of one server."""
 
-    def __init__(self, state: Callable[[], State]) -> None:
+    def __init__(
+        self, state: Callable[[], State], connections: Callable[[], dict[str, int]]
+    ) -> None:
+        """`connections` tells how many are open, by the name of their port."""
         self._registry = registry = CollectorRegistry()
-        registry.register(_Gauges(state))
+        registry.register(_Gauges(state, connections))
         self._publications = Counter(
             "qasino_publications", "Publications stored", ["port"], registry=registry
         )

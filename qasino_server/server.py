@@ -30,10 +30,12 @@ from qasino_server.line_port import LinePort
 from qasino_server.metrics import Metrics
 from qasino_server.pages import Pages
 from qasino_server.quota import Quota
+from qasino_server.seats import seats_of_process
 from qasino_server.service import Service
 from qasino_server.store import Store, StoreSettings
 from qasino_server.users import Users
-from qasino_server.zmq_port import SignalPort, ZmqPort, bind, port_of
+from qasino_server.zmq_port import SignalPort, ZmqPort, bind, port_of, spare
+from qasino_server.zmq_watch import Unread, ZmqWatch
 
 log = logging.getLogger("qasino.server")
 
@@ -160,6 +162,8 @@ class Server:
         self._curve_gate: CurveGate | None = None
         self._line_socket: socket.socket | None = None
         self._router: zmq.Socket[bytes] | None = None
+        self._seats = seats_of_process()
+        self._watch: ZmqWatch | None = None
         self._stop_lock = threading.Lock()
         self._stop_reader, self._stop_writer = os.pipe()
         self._stopped = False
@@ -188,7 +192,7 @@ class Server:
         store.ports = [(name, settings.listen, port) for name, port in self.ports.items()]
         first_number = next_number(0)
         store.start(first_number)
-        metrics = Metrics(store.state)
+        metrics = Metrics(store.state, self._seats.by_port)
         dispatch = Dispatch(store, metrics, settings.slow_query_s)
         self._make_ports(store, dispatch, metrics)
         self._heartbeat = Heartbeat(
@@ -233,19 +237,27 @@ class Server:
     def _bind_zmq(self) -> None:
         """The ports that ask for keys, or serve everybody who reaches them."""
         settings = self.settings
+        self._watch = ZmqWatch(self._seats, settings.max_body_bytes, self._died)
         if settings.zmq_port is not None:
             self._router = self._zmq_socket(zmq.ROUTER)
             self._router.rcvhwm = 10
             # Past it ZeroMQ drops replies without a word: no client asks so much at once.
             self._router.sndhwm = 10_000
             self._router.maxmsgsize = 2 * settings.max_body_bytes
-            bind(self._router, settings.listen, settings.zmq_port)
-            self.ports["zmq"] = port_of(self._router)
+            self._bind_watched("zmq", self._router, settings.zmq_port, self._watch)
         if settings.pubsub_port is not None:
             pub = self._zmq_socket(zmq.PUB)
+            spare(pub)
             self._signal = SignalPort(pub, settings.identity, settings.generation_duration_s)
-            bind(pub, settings.listen, settings.pubsub_port)
-            self.ports["pubsub"] = port_of(pub)
+            self._bind_watched("pubsub", pub, settings.pubsub_port, self._watch)
+
+    def _bind_watched(
+        self, name: str, unbound: zmq.Socket[bytes], port: int, watch: ZmqWatch
+    ) -> None:
+        monitor = watch.observe(name, unbound, self._context)
+        bind(unbound, self.settings.listen, port)
+        self.ports[name] = port_of(unbound)
+        watch.bound(monitor, self.ports[name])
 
     def _zmq_socket(self, kind: int) -> zmq.Socket[bytes]:
         made = self._context.socket(kind)
@@ -273,10 +285,10 @@ class Server:
                 metrics,
                 self._pages,
             )
-            self._services.append(HttpPort(self._http_sockets, app, self._died))
+            self._services.append(HttpPort(self._http_sockets, app, self._seats, self._died))
             if gate is not None:
                 self._services.append(gate)
-        if self._router is not None:
+        if self._router is not None and self._watch is not None:
             self._services.append(
                 ZmqPort(
                     self._router,
@@ -284,13 +296,16 @@ class Server:
                     settings.identity,
                     settings.max_body_bytes,
                     self._died,
+                    self._watch,
+                    Unread(settings.max_result_bytes, self.ports["zmq"]),
                     None if self._curve_gate is None else self._curve_gate.rights_of,
                 )
             )
-        if self._curve_gate is not None:
-            self._services.append(self._curve_gate)
+        for service in (self._watch, self._curve_gate):
+            if service is not None:
+                self._services.append(service)
         if self._line_socket is not None:
-            self._services.append(LinePort(self._line_socket, dispatch, self._died))
+            self._services.append(LinePort(self._line_socket, dispatch, self._seats, self._died))
 
     def _announce(self, number: int) -> None:
         """Tell those who follow the generations that the one of this number has begun."""
@@ -350,7 +365,7 @@ class Server:
         for other in (self._line_socket, self._router):
             if other is not None:
                 other.close()
-        for closed in (self._signal, self._curve_gate):
+        for closed in (self._signal, self._curve_gate, self._watch):
             if closed is not None:
                 closed.close()
         self._context.destroy(linger=0)

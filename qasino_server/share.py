@@ -17,11 +17,22 @@ class Share:
         self._held: Counter[str] = Counter()
         self.held_bytes = 0
 
+    def has_room(self, who: str, more_bytes: int = 0) -> bool:
+        """Whether so much more is within the bounds."""
+        theirs = self._held.get(who, 0) + more_bytes
+        return (
+            theirs <= self._total_bytes // 2 and self.held_bytes + more_bytes <= self._total_bytes
+        )
+
     def check(self, who: str, more_bytes: int = 0) -> None:
         """Raise Busy where so much more would be too much."""
-        theirs = self._held[who] + more_bytes
-        if theirs > self._total_bytes // 2 or self.held_bytes + more_bytes > self._total_bytes:
-            raise Busy(f"busy: the server holds as much as it may of {self._of}; try again")
+        if not self.has_room(who, more_bytes):
+            raise self.busy
+
+    @property
+    def busy(self) -> Busy:
+        """What they are told then."""
+        return Busy(f"busy: the server holds as much as it may of {self._of}; try again")
 
     def take(self, who: str, size_bytes: int) -> None:
         """Hold so much more."""

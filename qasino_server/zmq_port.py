@@ -12,7 +12,7 @@ from collections.abc import Callable
 import zmq
 
 from qasino_server.dispatch import Caller, Dispatch
-from qasino_server.errors import BadRequest, QasinoError, StartError, TooLarge, Unauthorized
+from qasino_server.errors import BadRequest, Busy, QasinoError, StartError, TooLarge, Unauthorized
 from qasino_server.message import (
     Reply,
     decode_request,
@@ -23,11 +23,18 @@ from qasino_server.message import (
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath, Service
 from qasino_server.wakeup import Outbox
+from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, wire_bytes
 
 log = logging.getLogger("qasino.zmq")
 
 _DRAIN = 256
 """Requests taken in one go before the replies get their turn."""
+
+_SUBSCRIPTION_BYTES = 1024
+"""The largest frame a subscriber may send: a key exchange takes half of it."""
+_SMALL_BYTES = 1 << 18
+"""A reply up to that is sent whatever else is not read yet."""
+_PEER_GONE_MS = 60_000
 
 _Socket = zmq.Socket[bytes]
 
@@ -36,11 +43,22 @@ def bind(unbound: _Socket, address: str, port: int) -> None:
     """Bind a socket; port 0 takes a free one. Raises StartError where the port is taken."""
     unbound.linger = 0
     unbound.ipv6 = ":" in address
+    # Have TCP find peers that are gone, or that do not read at all.
+    unbound.tcp_keepalive, unbound.tcp_keepalive_idle = 1, 60
+    unbound.tcp_keepalive_intvl, unbound.tcp_keepalive_cnt = 15, 4
+    unbound.setsockopt(zmq.TCP_MAXRT, _PEER_GONE_MS)
     host = f"[{address}]" if ":" in address else address
     try:
         unbound.bind(f"tcp://{host}:{port or '*'}")
     except zmq.ZMQError as error:
         raise StartError(f"cannot listen on {address}:{port}: {error.strerror}") from None
+
+
+def spare(pub: _Socket) -> None:
+    """Have a socket that only sends hold little of what it is sent."""
+    pub.rcvhwm = 10
+    pub.rcvbuf = 16384
+    pub.maxmsgsize = _SUBSCRIPTION_BYTES
 
 
 def port_of(socket: _Socket) -> int:
@@ -58,6 +76,8 @@ class ZmqPort(Service):
         identity: str,
         max_body_bytes: int,
         on_death: OnDeath,
+        watch: ZmqWatch,
+        unread: Unread,
         rights_of: Callable[[str], Rights] | None = None,
     ) -> None:
         """`rights_of` tells what the owner of a CURVE key may do; None is everybody everything."""
@@ -67,7 +87,9 @@ class ZmqPort(Service):
         self._identity = identity
         self._max_body_bytes = max_body_bytes
         self._rights_of = rights_of
-        self._outbox: Outbox[list[bytes]] = Outbox()
+        self._watch = watch
+        self._unread = unread
+        self._outbox: Outbox[tuple[ZmqPeer | None, str, list[bytes], list[bytes]]] = Outbox()
 
     def wake(self) -> None:
         self._outbox.wake()
@@ -90,34 +112,31 @@ class ZmqPort(Service):
     def _receive(self) -> None:
         for _ in range(_DRAIN):
             try:
-                if self._rights_of is None:
-                    key, frames = "", self._router.recv_multipart(zmq.NOBLOCK)
-                else:
-                    key, frames = self._receive_with_key()
+                # Only a frame that is not copied into bytes knows its connection.
+                first = self._router.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            self._hand_in(frames, key)
+            self._hand_in(first, [first.bytes, *self._router.recv_multipart()])
 
-    def _receive_with_key(self) -> tuple[str, list[bytes]]:
-        """A message and the CURVE key of its connection, which the first frame knows.
-
-        Only a frame that is not copied into bytes can be asked; that costs 1.3 us a message.
-        """
-        first = self._router.recv(zmq.NOBLOCK, copy=False)
-        return str(first.get("User-Id")), [first.bytes, *self._router.recv_multipart()]
-
-    def _hand_in(self, frames: list[bytes], key: str) -> None:
+    def _hand_in(self, first: zmq.Frame, frames: list[bytes]) -> None:
         envelope, payload = split_envelope(frames)
+        peer = self._watch.peer(int(first.get(zmq.SRCFD)))
+        if peer is not None:
+            peer.passed_bytes += wire_bytes(frames[1:], self._rights_of is not None)
+        name = peer.name if peer is not None else f"{first.get('Peer-Address')}:?"
+        asker = name
 
         def answer(reply: Reply) -> None:
-            self._outbox.put([*envelope, *encode_reply(reply, self._identity)])
+            self._outbox.put((peer, asker, envelope, encode_reply(reply, self._identity)))
 
         try:
+            key = str(first.get("User-Id")) if self._rights_of is not None else ""
             rights = ANYBODY if self._rights_of is None else self._rights_of(key)
         except Unauthorized as error:
             answer(error)
             return
-        caller = Caller("zmq", "zmq:" + envelope[0].hex(), rights)
+        caller = Caller("zmq", name, rights)
+        asker = caller.asker
         try:
             if len(payload) != 1:
                 raise BadRequest(
@@ -137,11 +156,20 @@ class ZmqPort(Service):
         self._dispatch.handle(request, caller, answer)
 
     def _send(self) -> None:
-        for message in self._outbox.take():
+        for peer, asker, envelope, body in self._outbox.take():
+            if sum(map(len, body)) > _SMALL_BYTES:
+                try:
+                    self._unread.check(asker)
+                except Busy as error:
+                    body = encode_reply(error, self._identity)
+            message = [*envelope, *body]
             try:
                 self._router.send_multipart(message, zmq.NOBLOCK)
             except zmq.ZMQError as error:
                 log.debug("reply not sent: %s", error)
+                continue
+            if peer is not None and not peer.gone:
+                self._unread.add(peer, asker, wire_bytes(message[1:], self._rights_of is not None))
 
 
 def split_envelope(frames: list[bytes]) -> tuple[list[bytes], list[bytes]]:

@@ -42,7 +42,7 @@ def answers(made: socket.socket, count: int) -> list[tuple[int, dict[str, str], 
 
 def connections_of(server: Server) -> list[GuardedProtocol]:
     port = next(s for s in server._services if isinstance(s, HttpPort))
-    return [c for one, _ in port._servers for c in list(one.server_state.connections)]
+    return [c for one in port._servers for c in list(one.server_state.connections)]
 
 
 def without_times(body: bytes) -> bytes:

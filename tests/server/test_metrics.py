@@ -58,6 +58,7 @@ def test_what_happened_is_counted(server: Server, wire: Wire) -> None:
     assert found["qasino_rotation_seconds_count"] == 1
     assert (found["qasino_rows"], found["qasino_identities"], found["qasino_missing"]) == (3, 2, 0)
     assert found["qasino_generation_bytes"] > 0
+    assert found["qasino_connections http"] >= 1
     server.rotate()
     assert samples(wire)["qasino_missing"] == 2
 

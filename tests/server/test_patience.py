@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
@@ -122,12 +125,8 @@ def test_connections_have_a_bound(server: Server, connect: Callable[..., socket.
     served = connect(server)
     served.sendall(b"GET /healthz/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert b"200 OK" in served.recv(1000)
-    before = connections.GuardedProtocol.max_connections
-    connections.GuardedProtocol.max_connections = 1
-    try:
-        assert all_of(connect(server)) == b""
-    finally:
-        connections.GuardedProtocol.max_connections = before
+    server._seats.most = 1
+    assert all_of(connect(server)) == b""
     served.sendall(b"GET /healthz/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert b"200 OK" in served.recv(1000)
 
@@ -151,7 +150,7 @@ def test_a_result_nobody_reads_is_let_go(
     ask(made, LARGE)
     until(lambda: app._answers._leaving.held_bytes > 0)
     until(lambda: app._answers._leaving.held_bytes == 0)
-    held = service(hasty, HttpPort)._servers[0][0].server_state.connections
+    held = service(hasty, HttpPort)._servers[0].server_state.connections
     until(lambda: not held)
     with Wire(hasty.ports) as wire:
         assert wire.rows("select 1") == [[1]]
@@ -169,11 +168,28 @@ def test_who_does_not_read_gets_no_more_and_others_do(
         until(lambda before=before: app._answers._leaving.held_bytes > before)
         before = app._answers._leaving.held_bytes
     greedy = connect(server)
-    ask(greedy, "select 1")
-    assert b"503" in greedy.recv(1000)
+    ask(greedy, large)
+    assert b" 503 " in greedy.recv(1000)
+    operator = connect(server)
+    ask(operator, "show queries")
+    assert b"200 OK" in operator.recv(1000), "what is small is never held against anybody"
     other = connect(server, host="127.0.0.2")
-    ask(other, "select 1")
+    ask(other, large)
     assert b"200 OK" in other.recv(1000)
+
+
+def test_what_was_asked_for_together_is_not_held_together(
+    make_server: Callable[..., Server], connect: Callable[..., socket.socket]
+) -> None:
+    server = make_server(max_result_bytes=10_000_000)
+    app = service(server, HttpPort)._app
+    deaf = [connect(server) for _ in range(16)]
+    for made in deaf:
+        ask(made, "select printf('%.*c', 9000000, 'x') as x")
+    with Wire(server.ports) as wire:
+        until(lambda: "printf" not in str(wire.query("show queries")["table"]["rows"]))
+    assert app._leaving.held_bytes <= 5 * 9_001_000
+    assert sum(b" 503 " in made.recv(20) for made in deaf) >= 11
 
 
 def test_on_the_line_port_too(
@@ -185,11 +201,13 @@ def test_on_the_line_port_too(
     until(lambda: port._unsent.held_bytes > 0)
     monkeypatch.setattr(port._unsent, "_total_bytes", port._unsent.held_bytes * 3 // 2)
     greedy = connect(server, "line")
-    greedy.sendall(b"select 1;")
+    greedy.sendall(LARGE.encode() + b";")
     assert greedy.recv(1000).startswith(b"SQL error: busy: the server holds as much as it may")
+    greedy.sendall(b"select 1;")
+    assert b"1 row" in greedy.recv(1000)
     other = connect(server, "line", host="127.0.0.2")
-    other.sendall(b"select 1;")
-    assert b"1 row" in other.recv(1000)
+    other.sendall(b"select printf('%.*c', 300000, 'x') as x;")
+    assert other.recv(1000).startswith(b"  ")
     deaf.close()
     until(lambda: port._unsent.held_bytes == 0)
 
@@ -213,6 +231,61 @@ def test_bodies_that_arrive_have_a_bound_for_each_address(
     body = b'{"op": "query", "sql": "select 1"}'
     other.sendall(head + body + b" " * (1_000_000 - len(body)))
     assert b"200 OK" in other.recv(1000)
+
+
+# --- TLS ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tls_server(make_server: Callable[..., Server], tmp_path: Path) -> Server:
+    certificate = trustme.CA().issue_cert("localhost")
+    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    (tmp_path / "users.yaml").write_text("users: {ann: {tokens: [t], roles: [read]}}")
+    return make_server(
+        https_port=0,
+        tls_cert=tmp_path / "server.pem",
+        tls_key=tmp_path / "server.pem",
+        users_file=tmp_path / "users.yaml",
+    )
+
+
+def https_status(server: Server) -> int:
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    port = server.ports["https"]
+    connection = HTTPSConnection("127.0.0.1", port, timeout=10, context=trusting)
+    try:
+        connection.request("GET", "/", headers={"Authorization": "Bearer t"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01\x02", b"GET / HTTP/1.1\r\n\r\n"])
+def test_a_handshake_that_does_not_end_is_not_waited_for(
+    tls_server: Server,
+    connect: Callable[..., socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+    begun: bytes,
+) -> None:
+    monkeypatch.setattr(connections, "HANDSHAKE_S", 0.3)
+    made = connect(tls_server, "https")
+    made.sendall(begun)
+    assert https_status(tls_server) == 200
+    all_of(made)
+    until(lambda: tls_server._seats.by_port() == {"https": 0})
+
+
+def test_connections_that_do_not_shake_hands_are_counted(
+    tls_server: Server, connect: Callable[..., socket.socket]
+) -> None:
+    tls_server._seats.most = 4
+    for _ in range(3):
+        connect(tls_server, "https")
+    assert all_of(connect(tls_server, "https")) == b""
+    with connect(tls_server, "http", host="127.0.0.2") as other:
+        other.sendall(b"GET /healthz/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200 OK" in other.recv(1000)
 
 
 # --- gzip ---------------------------------------------------------------------------------------

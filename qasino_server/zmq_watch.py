@@ -1,0 +1,311 @@
+"""What a ZeroMQ connection may do with our memory and our patience, which libzmq has no bounds for.
+
+libzmq receives a message whole before it hands it over, however many parts it has and however
+long it takes; it keeps answers that nobody reads; and a PUB socket keeps every subscription,
+forty times its size, and is busy with it for as long as they come. The kernel knows what each
+connection has sent and what it has taken (`TCP_INFO`), libzmq's monitor says which there are.
+From these two and from what the port itself has seen pass, this room knows what is held for
+each, and shuts the connections down that make us hold too much, or for too long.
+
+Where the kernel does not tell (no Linux) there are no such bounds.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import zmq
+
+from qasino_server.connections import HEAD_S, PACE_BYTES_S
+from qasino_server.seats import Seat, Seats, network_of
+from qasino_server.service import OnDeath, Service
+from qasino_server.share import Share
+from qasino_server.wakeup import Outbox
+
+log = logging.getLogger("qasino.zmq")
+
+SLACK_BYTES = 65536
+"""What a connection may have sent beyond whole messages without anybody looking: handshakes,
+ZeroMQ's own heartbeats, the beginning of a message."""
+SIGNAL_BYTES = 65536
+"""What a subscriber may send in its life; it has nothing to say but what it subscribes to.
+One whose heartbeats have used it up is let go, and comes again by itself."""
+ALL_SIGNAL_BYTES = 256 * SIGNAL_BYTES
+SWEEP_S = 0.25
+_SWEEP_EACH_S = 1e-4
+"""The more connections, the rarer they are looked at: a look takes 2 us."""
+_INFO = struct.Struct("=120xQQ")  # of struct tcp_info: tcpi_bytes_acked, tcpi_bytes_received
+_EVENT = struct.Struct("=hi")
+_EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
+
+_Socket = zmq.Socket[bytes]
+T = TypeVar("T")
+
+
+class ZmqPeer:
+    """One connection. Each of its figures is written by one thread."""
+
+    def __init__(self, fd: int, address: str, name: str, seat: Seat) -> None:
+        self.fd = fd
+        self.network = network_of(address)
+        self.name = name
+        self.seat = seat
+        self.passed_bytes = 0
+        """What came of it in whole messages. The port's thread, as the next three."""
+        self.sent_bytes = 0
+        self.read_bytes = 0
+        """What is known to have been read of that."""
+        self.asker = ""
+        """Whom what it does not read counts for."""
+        self.received_bytes = 0
+        """What the kernel has received. The watch's thread, as the rest."""
+        self.forgiven_bytes = 0
+        """What of that was no message: headers, heartbeats."""
+        self.seen_passing_bytes = 0
+        self.since: float | None = None
+        """When it began to send what is not whole yet."""
+        self.gone = False
+
+
+class ZmqWatch(Service):
+    """Looks after the connections of the ZeroMQ ports."""
+
+    def __init__(self, seats: Seats, max_body_bytes: int, on_death: OnDeath) -> None:
+        """What is held of messages that are still arriving: eight times the largest, for all."""
+        super().__init__("zmq-watch", on_death)
+        self._seats = seats
+        self._arriving_bytes = 8 * max_body_bytes
+        self._wakeup: Outbox[None] = Outbox()
+        self._monitors: dict[_Socket, tuple[str, int]] = {}
+        """Where a socket's connections are told of -> the name and number of its port."""
+        self._peers: dict[str, dict[int, ZmqPeer]] = {"zmq": {}, "pubsub": {}}
+
+    def observe(self, name: str, unbound: _Socket, context: zmq.Context[_Socket]) -> _Socket:
+        """Be told of a socket's connections; before it is bound. Its port is told by `bound`."""
+        endpoint = f"inproc://watch-{name}"
+        unbound.monitor(endpoint, _EVENTS)
+        monitor = context.socket(zmq.PAIR)
+        monitor.rcvhwm = 0  # past it libzmq's own thread would wait for us
+        monitor.linger = 0
+        monitor.connect(endpoint)
+        self._monitors[monitor] = (name, 0)
+        return monitor
+
+    def bound(self, monitor: _Socket, port: int) -> None:
+        """The port the socket is bound to."""
+        self._monitors[monitor] = (self._monitors[monitor][0], port)
+
+    def peer(self, fd: int) -> ZmqPeer | None:
+        """The connection of the requests' port with that descriptor, once it is known."""
+        return self._peers["zmq"].get(fd)
+
+    # --- The thread -------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        self._wakeup.wake()
+
+    def run(self) -> None:
+        """Follow the connections until stopped."""
+        poller = zmq.Poller()
+        for watched in (*self._monitors, self._wakeup):
+            poller.register(watched, zmq.POLLIN)
+        due = time.monotonic()
+        try:
+            while not self.stopping.is_set():
+                found = dict(poller.poll(self._pause_ms()))
+                for monitor in self._monitors:
+                    if monitor in found:
+                        self._hear(monitor)
+                now = time.monotonic()
+                if now >= due:
+                    self._sweep(now)
+                    due = now + self._pause_ms() / 1000 if self._count() else now
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close what is ours; the thread does it at its end."""
+        for monitor in self._monitors:
+            monitor.close()
+        self._wakeup.close()
+
+    def _count(self) -> int:
+        return sum(map(len, self._peers.values()))
+
+    def _pause_ms(self) -> int:
+        """Until the next look; for ever where there is nobody to look at."""
+        count = self._count()
+        return int(max(SWEEP_S, count * _SWEEP_EACH_S) * 1000) if count else -1
+
+    def _hear(self, monitor: _Socket) -> None:
+        name, port = self._monitors[monitor]
+        peers = self._peers[name]
+        with suppress(zmq.Again):
+            for _ in range(1000):
+                event, fd = _EVENT.unpack(monitor.recv_multipart(zmq.NOBLOCK)[0])
+                if (old := peers.get(fd)) is not None:
+                    self._forget(name, old)
+                if event == zmq.EVENT_ACCEPTED:
+                    self._admit(name, port, fd)
+
+    def _forget(self, name: str, peer: ZmqPeer) -> None:
+        del self._peers[name][peer.fd]
+        peer.gone = True
+        peer.seat.leave()
+
+    def _admit(self, name: str, port: int, fd: int) -> None:
+        with suppress(OSError):  # it has gone already
+            address, number = _borrowed(fd, port, lambda made: made.getpeername()[:2])
+            seat = self._seats.take(name, address)
+            if seat is None:
+                _shut(fd, port)
+                return
+            self._peers[name][fd] = ZmqPeer(fd, address, f"{address}:{number}", seat)
+
+    # --- Bounds -----------------------------------------------------------------------------
+
+    def _sweep(self, now: float) -> None:
+        for name, port in self._monitors.values():
+            held = self._held(name, port, now)
+            for peer in self._too_much(name, held):
+                log.warning("connection ended peer=%s: it sends more than is taken", peer.name)
+                held.pop(peer)
+                _shut(peer.fd, port)
+            for peer, held_bytes in held.items():
+                since = now if peer.since is None else peer.since
+                if name == "zmq" and now > since + HEAD_S + held_bytes / PACE_BYTES_S:
+                    log.warning("connection ended peer=%s: its message does not end", peer.name)
+                    _shut(peer.fd, port)
+
+    def _held(self, name: str, port: int, now: float) -> dict[ZmqPeer, int]:
+        """What is held of each connection that has more than a little of it."""
+        held: dict[ZmqPeer, int] = {}
+        for peer in list(self._peers[name].values()):
+            passed_bytes = peer.passed_bytes
+            counts = tcp_counts(peer.fd, port)
+            if counts is None:
+                self._forget(name, peer)
+                continue
+            moved, peer.received_bytes = counts[1] != peer.received_bytes, counts[1]
+            held_bytes = peer.received_bytes - passed_bytes - peer.forgiven_bytes
+            if passed_bytes != peer.seen_passing_bytes:
+                peer.since = None
+                if held_bytes <= SLACK_BYTES and not moved:
+                    peer.seen_passing_bytes = passed_bytes
+                    peer.forgiven_bytes += held_bytes
+            if held_bytes > (SLACK_BYTES if name == "zmq" else 0):
+                peer.since = peer.since or now
+                held[peer] = held_bytes
+            else:
+                peer.since = None
+        return held
+
+    def _too_much(self, name: str, held: dict[ZmqPeer, int]) -> list[ZmqPeer]:
+        """The connections that hold the most, until the others are within the bounds."""
+        if name == "pubsub":
+            share, most = Share(ALL_SIGNAL_BYTES, ""), SIGNAL_BYTES
+        else:
+            share, most = Share(self._arriving_bytes, ""), self._arriving_bytes
+        found = []
+        for peer, held_bytes in sorted(held.items(), key=lambda item: item[1]):
+            if held_bytes > most or not share.has_room(peer.network, held_bytes):
+                found.append(peer)
+            else:
+                share.take(peer.network, held_bytes)
+        return found
+
+
+class Unread:
+    """Answers that are on their way to connections; used by the port's thread alone."""
+
+    def __init__(self, max_result_bytes: int, port: int) -> None:
+        """Eight times the largest for all, half of that for one asker."""
+        self._share = Share(8 * max_result_bytes, "results that have not been read yet")
+        self._port = port
+        self._owing: set[ZmqPeer] = set()
+
+    @property
+    def held_bytes(self) -> int:
+        """What is on its way, as far as it is known."""
+        return self._share.held_bytes
+
+    def check(self, asker: str) -> None:
+        """Raise Busy where the asker is to read first."""
+        if not self._share.has_room(asker):
+            self.settle()
+            self._share.check(asker)
+
+    def add(self, peer: ZmqPeer, asker: str, size_bytes: int) -> None:
+        """An answer goes out."""
+        if peer.sent_bytes == peer.read_bytes:
+            peer.asker = asker
+        peer.sent_bytes += size_bytes
+        self._share.take(peer.asker, size_bytes)
+        self._owing.add(peer)
+        if len(self._owing) > 1000:
+            self.settle()
+
+    def settle(self) -> None:
+        """Ask the kernel what has been read by now."""
+        for peer in list(self._owing):
+            read_bytes = peer.sent_bytes
+            counts = None if peer.gone else tcp_counts(peer.fd, self._port)
+            if counts is not None:
+                read_bytes = min(read_bytes, max(counts[0], peer.read_bytes))
+            self._share.give_back(peer.asker, read_bytes - peer.read_bytes)
+            peer.read_bytes = read_bytes
+            if read_bytes == peer.sent_bytes:
+                self._owing.discard(peer)
+
+
+def wire_bytes(frames: list[bytes], encrypted: bool) -> int:
+    """What frames take on the wire: a header each, and what CURVE adds."""
+    extra = 33 if encrypted else 0
+    sizes = [len(frame) + extra for frame in frames]
+    return sum(size + (2 if size <= 255 else 9) for size in sizes)
+
+
+def tcp_counts(fd: int, port: int) -> tuple[int, int] | None:
+    """Bytes that the other end has taken, and that have come from it; None where it is gone.
+
+    0 where the kernel does not tell.
+    """
+
+    def ask(made: socket.socket) -> tuple[int, int]:
+        if not sys.platform.startswith("linux"):
+            return 0, 0
+        told = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
+        acked_bytes, received_bytes = _INFO.unpack(told.ljust(_INFO.size, b"\0"))
+        return acked_bytes, received_bytes
+
+    try:
+        return _borrowed(fd, port, ask)
+    except OSError:
+        return None
+
+
+def _shut(fd: int, port: int) -> None:
+    """End a connection; libzmq notices and closes it."""
+    with suppress(OSError):
+        _borrowed(fd, port, lambda made: made.shutdown(socket.SHUT_RDWR))
+
+
+def _borrowed(fd: int, port: int, use: Callable[[socket.socket], T]) -> T:
+    """Use a descriptor of libzmq's as a socket, if it is still one of that port.
+
+    libzmq may close it at any time, and something else may get its number.
+    """
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+    try:
+        if made.getsockname()[1] != port:
+            raise OSError("another's by now")
+        return use(made)
+    finally:
+        made.detach()

@@ -1,0 +1,319 @@
+"""Peers of the ZeroMQ ports that are slow, gone, greedy or many: what libzmq has no bounds for."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from wire import Wire, publication, until
+
+from qasino_server import zmq_watch
+from qasino_server.curve_keys import make_pair, read_public_key
+from qasino_server.server import Server
+from qasino_server.zmq_port import ZmqPort
+from qasino_server.zmq_watch import Unread, ZmqWatch, tcp_counts
+
+MakeServer = Callable[..., Server]
+MIB = 1 << 20
+LARGE = "select printf('%.*c', 900000, 'x') as x"
+
+
+class Peer:
+    """A connection that speaks ZMTP 3.0 by hand: https://rfc.zeromq.org/spec/23/"""
+
+    def __init__(self, server: Server, port: str, kind: bytes, host: str) -> None:
+        self.socket = socket.create_connection(
+            ("127.0.0.1", server.ports[port]), 20, source_address=(host, 0)
+        )
+        self.socket.sendall(b"\xff" + bytes(8) + b"\x7f\3\0NULL" + bytes(48))
+        self._await(64)
+        ready = b"\5READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
+        self.socket.sendall(bytes([4, len(ready)]) + ready)
+        self._await(self._await(2)[1])
+
+    def _await(self, size: int) -> bytes:
+        got = b""
+        while len(got) < size:
+            got += self.socket.recv(size - len(got))
+        return got
+
+    def hears(self, *words: bytes) -> bytes:
+        """Which of these comes first."""
+        heard = b""
+        while not any(word in heard for word in words):
+            part = self.socket.recv(65536)
+            assert part, heard
+            heard += part
+        return next(word for word in words if word in heard)
+
+    def asks(self, sql: str = "select 1") -> None:
+        self.send(json.dumps({"op": "query", "sql": sql}).encode())
+
+    def begin_frame(self, size_bytes: int, more: bool = False) -> None:
+        self.socket.sendall(bytes([3 if more else 2]) + struct.pack(">Q", size_bytes))
+
+    def send(self, frame: bytes) -> None:
+        self.socket.sendall(bytes([0, len(frame)]) + frame)
+
+    def is_cut(self) -> bool:
+        """Whether the server ends the connection before long."""
+        self.socket.settimeout(10)
+        try:
+            while self.socket.recv(65536):
+                pass
+        except TimeoutError:
+            return False
+        except OSError:
+            pass
+        return True
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Peer]]:
+    with ExitStack() as stack:
+
+        def open_one(
+            server: Server, port: str = "zmq", kind: bytes = b"DEALER", host: str = "127.0.0.1"
+        ) -> Peer:
+            peer = Peer(server, port, kind, host)
+            stack.enter_context(peer.socket)
+            return peer
+
+        yield open_one
+
+
+@pytest.fixture
+def small(make_server: MakeServer) -> Server:
+    """A server that holds 8 MB of messages that are still arriving, 4 for an address."""
+    return make_server(max_body_bytes=1_000_000, max_result_bytes=1_000_000)
+
+
+def service(server: Server, kind: Any) -> Any:
+    return next(s for s in server._services if isinstance(s, kind))
+
+
+# --- Slow and greedy senders --------------------------------------------------------------------
+
+
+def test_a_message_of_parts_without_end_is_cut_off(
+    small: Server, connect: Callable[..., Peer]
+) -> None:
+    greedy = connect(small)
+
+    def sends_part() -> bool:
+        greedy.begin_frame(MIB, more=True)
+        greedy.socket.sendall(bytes(MIB))
+        return False
+
+    with pytest.raises(ConnectionError):
+        until(sends_part)
+    with Wire(small.ports) as wire:
+        assert b'"1"' in wire.zmq_request({"op": "query", "sql": "select 1"})[0]
+
+
+def test_many_large_messages_that_never_end_are_cut_off(
+    small: Server, connect: Callable[..., Peer]
+) -> None:
+    peers = [connect(small) for _ in range(8)]
+    for peer in peers:
+        peer.begin_frame(1_500_000)
+        peer.socket.sendall(bytes(1_400_000))
+    watch = service(small, ZmqWatch)
+    until(lambda: len(watch._peers["zmq"]) <= 2)
+    assert sum(peer.received_bytes for peer in watch._peers["zmq"].values()) < 4_000_000
+    other = connect(small, host="127.0.0.2")
+    other.asks()
+    other.hears(b"result_table")
+
+
+def test_a_message_that_drips_is_not_waited_for(
+    server: Server, connect: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zmq_watch, "HEAD_S", 0.3)
+    monkeypatch.setattr(zmq_watch, "PACE_BYTES_S", 1 << 40)
+    dripping, idle = connect(server), connect(server)
+    dripping.begin_frame(10 * MIB)
+    dripping.socket.sendall(bytes(MIB))
+    assert dripping.is_cut()
+    idle.asks()
+    idle.hears(b"result_table")
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_who_sends_whole_messages_is_never_suspected(
+    make_server: MakeServer, tmp_path: Path, encrypted: bool
+) -> None:
+    """What passes is counted to the byte, so that nothing adds up in a connection's life."""
+    own = make_pair(tmp_path / "keys" / "clients" / "ann")
+    make_pair(tmp_path / "keys" / "server")
+    server = make_server(curve_keys=tmp_path / "keys") if encrypted else make_server()
+    with Wire(server.ports) as wire:
+        made = wire.zmq_socket(zmq.REQ)
+        if encrypted:
+            made.close()
+            assert wire._context is not None
+            made = wire._context.socket(zmq.REQ)
+            made.rcvtimeo, made.linger = 10_000, 0
+            made.curve_publickey, made.curve_secretkey = own.public.encode(), own.secret.encode()
+            made.curve_serverkey = read_public_key(tmp_path / "keys" / "server.key").encode()
+            made.connect(f"tcp://127.0.0.1:{server.ports['zmq']}")
+        for n in range(300):
+            rows = [["x" * (n * 7)]]
+            made.send_json(
+                {"op": "add_table_data", **publication(f"h{n}", "t", ["x"], ["text"], rows)}
+            )
+            assert b'"ok"' in made.recv()
+        (peer,) = service(server, ZmqWatch)._peers["zmq"].values()
+        counts = tcp_counts(peer.fd, server.ports["zmq"])
+        assert counts is not None
+        handshake_bytes = counts[1] - peer.passed_bytes
+        assert 0 < handshake_bytes < 1000
+        assert abs(counts[0] - peer.sent_bytes) < 1000
+        made.close()
+
+
+# --- Slow readers -------------------------------------------------------------------------------
+
+
+def test_who_reads_no_answers_is_given_no_more_and_others_are(
+    small: Server, connect: Callable[..., Peer]
+) -> None:
+    deaf = connect(small)
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    unread: Unread = service(small, ZmqPort)._unread
+    for _ in range(60):
+        deaf.asks(LARGE)
+    with Wire(small.ports) as wire:
+        until(lambda: "printf" not in str(wire.query("show queries")))
+    until(lambda: unread.held_bytes > 4_000_000)
+    assert unread.held_bytes < 6_000_000
+    greedy = connect(small)
+    greedy.asks(LARGE)
+    greedy.hears(b"busy: the server holds as much as it may")
+    greedy.asks("show queries")
+    greedy.hears(b"result_table")
+    other = connect(small, host="127.0.0.2")
+    other.asks(LARGE)
+    other.hears(b"result_table")
+    deaf.socket.close()
+
+    def served() -> bool:
+        greedy.asks(LARGE)
+        return greedy.hears(b"result_table", b"busy") == b"result_table"
+
+    until(served)
+
+
+def test_who_reads_is_never_busy(small: Server) -> None:
+    with Wire(small.ports) as wire, wire.zmq_socket() as made:
+        for _ in range(30):
+            made.send_json({"op": "query", "sql": LARGE})
+            assert b"result_table" in made.recv()[:100]
+
+
+# --- The signal ---------------------------------------------------------------------------------
+
+
+def test_a_flood_of_subscriptions_does_not_stop_the_clock(
+    server: Server, connect: Callable[..., Peer]
+) -> None:
+    """libzmq takes in all that comes while it sends; a flood would have it do nothing else."""
+    flood = connect(server, "pubsub", b"SUB")
+
+    def subscribes() -> bool:
+        many = [b"\1" + os.urandom(100).hex().encode() for _ in range(1000)]
+        flood.socket.sendall(b"".join(bytes([0, len(one)]) + one for one in many))
+        server.rotate()
+        return False
+
+    with pytest.raises(ConnectionError):
+        until(subscribes)
+    began = time.monotonic()
+    server.rotate()
+    assert time.monotonic() - began < 2.0
+
+
+def test_a_subscription_has_a_bound(server: Server, connect: Callable[..., Peer]) -> None:
+    peer = connect(server, "pubsub", b"SUB")
+    peer.begin_frame(100 * MIB)
+    assert peer.is_cut()
+
+
+def test_who_never_reads_the_signal_keeps_it_from_nobody(
+    server: Server, connect: Callable[..., Peer]
+) -> None:
+    for _ in range(5):
+        connect(server, "pubsub", b"SUB").send(b"\1GENSIG")
+    with Wire(server.ports) as wire, wire.zmq_socket(zmq.SUB) as hearing:
+        until(lambda: server.rotate() and hearing.poll(20))
+        for _ in range(200):
+            server.rotate()
+        heard = 0
+        while hearing.poll(1000):
+            hearing.recv()
+            heard += 1
+        assert heard >= 200
+
+
+# --- Many ---------------------------------------------------------------------------------------
+
+
+def test_idle_connections_cost_nobody_anything(server: Server) -> None:
+    """Ten thousand on each port were tried by hand."""
+    with Wire(server.ports) as wire, ExitStack() as stack:
+        for port in ("http", "line", "zmq", "pubsub"):
+            for _ in range(100):
+                stack.enter_context(wire.connect(port))
+        until(lambda: sum(server._seats.by_port().values()) == 400)
+        server.rotate()
+        began = time.monotonic()
+        assert wire.rows("select 1") == [[1]]
+        assert b'"1"' in wire.zmq_request({"op": "query", "sql": "select 1"})[0]
+        assert "1 row" in wire.line("select 1;")
+        assert time.monotonic() - began < 2.0
+    until(lambda: not any(server._seats.by_port().values()))
+
+
+def test_connections_of_all_ports_have_one_bound(
+    server: Server, connect: Callable[..., Peer]
+) -> None:
+    server._seats.most = 8  # six of them for one address
+    with Wire(server.ports) as wire, ExitStack() as stack:
+        for port in ("line", "zmq", "pubsub", "line", "zmq", "pubsub"):
+            stack.enter_context(wire.connect(port))
+        until(lambda: sum(server._seats.by_port().values()) == 6)
+        for port in ("http", "line", "zmq", "pubsub"):
+            made = stack.enter_context(wire.connect(port))
+            try:
+                while made.recv(100):
+                    pass
+            except ConnectionError:
+                pass
+        other = connect(server, host="127.0.0.2")
+        other.asks()
+        other.hears(b"result_table")
+
+
+def test_a_query_over_zeromq_is_listed_with_the_address_that_asks(server: Server) -> None:
+    with Wire(server.ports) as wire:
+        endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select 1 from n"
+        made = wire.zmq_socket()
+        made.send_json({"op": "query", "sql": f"{endless} where i < 0", "query_id": "long"})
+
+        def peer() -> str:
+            rows = wire.query("show queries", typed=True)["table"]["rows"]
+            return str(next((row[3] for row in rows if row[0] == "long"), ""))
+
+        assert until(peer).startswith("127.0.0.1:")
+        wire.query("kill long")
+        assert b"cancelled" in made.recv()
+        made.close()
