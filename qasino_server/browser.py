@@ -4,7 +4,9 @@ A page from anywhere can make a reader's browser send requests to servers only t
 reach, such as one on their own machine. Two things give it away. `Host` is the name the page
 was loaded from where that name was pointed at a loopback address afterwards (DNS rebinding);
 and `Origin` and `Sec-Fetch-Site` say whether the request comes from a page of our own. Programs
-that are no browsers send neither, and a browser cannot be made to leave them out.
+that are no browsers send neither, and a browser cannot be made to leave them out, except where
+it sends neither itself: with a GET over plain HTTP to an address that is not loopback. There it
+is known for a browser by what it always sends, `User-Agent: Mozilla/..` and `Accept-Language`.
 https://www.w3.org/TR/fetch-metadata/ , https://fetch.spec.whatwg.org/#origin-header
 """
 
@@ -41,7 +43,7 @@ def check_host(headers: Headers, own_address: str | None, allowed: Collection[st
 
 def foreign_page(headers: Headers) -> str | None:
     """The page of another site that asks, as a sentence names it; None where none is seen."""
-    origin = site = host = None
+    origin = site = host = agent = language = None
     for name, value in headers:
         if name == b"origin":
             origin = value.decode("latin-1")
@@ -49,11 +51,26 @@ def foreign_page(headers: Headers) -> str | None:
             site = value.decode("latin-1")
         elif name == b"host":
             host = value.decode("latin-1")
-    if origin is not None and urlsplit(origin).netloc.lower() != (host or "").lower():
+        elif name == b"user-agent":
+            agent = value
+        elif name == b"accept-language":
+            language = value
+    if origin is not None and not (host and _place(origin) == host.lower()):
         return f"a page of {shown(origin)} sent this"
     if site in ("cross-site", "same-site"):
         return "a page of another site sent this"
+    if origin is None and site is None and language is not None and agent is not None:
+        if agent.startswith(b"Mozilla/"):
+            return "a browser sent this without a word on the page that made it"
     return None
+
+
+def _place(origin: str) -> str:
+    """Host and port of an origin; '' where it is `null` or nothing a browser sends."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def header(headers: Headers, wanted: bytes) -> str | None:

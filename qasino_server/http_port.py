@@ -568,7 +568,9 @@ def _uvicorn(app: RequestApp, seats: Seats) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # anybody on this host could call themselves anybody
+        # X-Forwarded-Proto: http would open HTTPS to whoever comes over a loopback address,
+        # and X-Forwarded-For give one host as many shares as it likes.
+        proxy_headers=False,
         timeout_keep_alive=60,
         timeout_graceful_shutdown=1,
     )

@@ -53,6 +53,9 @@ FOREIGN = [
     {"Origin": "null"},
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "http://["},
+    # An image tag, over plain HTTP to an address that is not loopback.
+    {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)", "Accept-Language": "en"},
 ]
 
 
@@ -69,7 +72,8 @@ def test_another_sites_page_changes_nothing(
     ):
         status, _, body = wire.http("POST", {"op": op}, message.encode(), headers)
         assert status == 403, op
-        assert "sent this: it may not" in error_of(body)
+        assert " sent this" in error_of(body)
+        assert ": it may not" in error_of(body)
     server.rotate()
     answer = wire.http_get({"op": "query", "sql": "select * from t"})
     assert "no such table" in error_of(answer[2])
@@ -98,6 +102,12 @@ def wait_for_query(wire: Wire, query_id: str) -> None:
         if query_id in body.decode():
             return
     raise AssertionError(f"{query_id} never ran")
+
+
+@pytest.mark.parametrize("agent", ["curl/8.5.0", "Mozilla/5.0 (Windows NT) PowerShell/7.4"])
+def test_a_program_that_is_no_browser_may_do_everything(wire: Wire, agent: str) -> None:
+    value = {"op": "name_value_update", "identity": "x", "name": "t.a", "value": "1"}
+    assert wire.http("GET", value, headers={"User-Agent": agent})[0] == 200
 
 
 def test_our_own_page_may_do_everything(server: Server, wire: Wire) -> None:

@@ -148,6 +148,13 @@ def test_everybody_else_is_asked_who_they_are(https: Door, headers: dict[str, st
     assert body["response_op"] == "error"
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-Proto", "X-Forwarded-Scheme", "Forwarded"])
+def test_nobody_talks_their_way_past_the_door(https: Door, name: str) -> None:
+    """What a proxy would say of the scheme, said by the client itself."""
+    value = "proto=http" if name == "Forwarded" else "http"
+    assert https.query("select 1", {name: value})[0] == 401
+
+
 def test_a_browser_that_knows_no_password_changes_nothing(https: Door) -> None:
     assert https.publish({})[0] == 401
 
