@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from qasino_server.curve_keys import is_key, read_public_key
 from qasino_server.errors import BadRequest, StartError
@@ -36,6 +35,7 @@ from qasino_server.passwords import check_hash
 from qasino_server.rights import ROLES, Rights
 from qasino_server.stamp import Stamp, stamp_of
 from qasino_server.table import shown
+from qasino_server.yaml_text import read_yaml
 
 log = logging.getLogger("qasino.users")
 
@@ -191,9 +191,9 @@ def read_users(text: str, path: Path, roll: Roll) -> Roll:
     Raises BadRequest with the file, the user and the reason.
     """
     try:
-        file = msgspec.convert(yaml.safe_load(text), _File)
-    except yaml.YAMLError as error:
-        raise BadRequest(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        file = msgspec.convert(read_yaml(text), _File)
+    except BadRequest as error:
+        raise BadRequest(f"{path}: {error.sentence}") from None
     except msgspec.ValidationError as error:
         raise BadRequest(f"{path}: {error}") from None
     for name, entry in file.users.items():

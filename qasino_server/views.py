@@ -10,14 +10,13 @@ import logging
 import threading
 from pathlib import Path
 
-import yaml
-
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import View
 from qasino_server.database.viewsql import read_view_sql
 from qasino_server.errors import BadRequest
 from qasino_server.stamp import Stamp, stamp_of
 from qasino_server.table import check_tablename
+from qasino_server.yaml_text import read_yaml
 
 log = logging.getLogger("qasino.views")
 
@@ -52,7 +51,7 @@ class Views:
             views = read_views(self._path.read_bytes())
         except FileNotFoundError:
             views = ()
-        except (OSError, yaml.YAMLError, BadRequest) as error:
+        except (OSError, BadRequest) as error:
             problem = " ".join(str(error).split())
             log.warning("views file %s is not used: %s", self._path, problem)
             kept = tuple(view for view in self._views if view.viewname != self._path.name)
@@ -63,8 +62,8 @@ class Views:
 
 
 def read_views(text: bytes) -> tuple[View, ...]:
-    """Read the file's items. Raises YAMLError or BadRequest where it is no list of views."""
-    items = yaml.safe_load(text)
+    """Read the file's items. Raises BadRequest where it is no list of views."""
+    items = read_yaml(text)
     if items is None:
         return ()
     if not isinstance(items, list):

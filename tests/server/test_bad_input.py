@@ -1177,6 +1177,7 @@ def test_a_client_that_leaves_before_its_answer_hurts_nobody(site: Site, transpo
         (b"GET / HTTP/1.1\r\n\r\n;", b"SQL error: "),
         (b"select", b""),
         (b"select 'half", b""),
+        (b"\x1b;", b'SQL error: unrecognized token: "\\x1b"\r\n'),
     ],
     ids=repr,
 )

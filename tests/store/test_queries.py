@@ -16,7 +16,7 @@ from qasino_server.database.answer import Limits, _build_here, answer, examine
 from qasino_server.database.generation import Generation
 from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout
-from qasino_server.table import Result, check_columns
+from qasino_server.table import Receipt, Result, check_columns
 
 
 @pytest.fixture(scope="module")
@@ -305,12 +305,20 @@ def test_a_view_named_like_a_table_gives_way_and_its_name_cannot_be_published(
     assert bench.rows("select x from live") == [["from the view"]]
 
 
-def test_a_views_file_that_is_no_yaml_leaves_the_views_in_force(bench: Any, tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["- {viewname: v, view: [", "- 2001-99-99", "- !!int ''", "- !!timestamp x", "[" * 500],
+    ids=["cut off", "no date", "no number", "no time", "too deep"],
+)
+def test_a_views_file_that_is_no_yaml_leaves_the_views_in_force(
+    bench: Any, tmp_path: Any, text: str
+) -> None:
     path = tmp_path / "views.conf"
     write(path, "- {viewname: v, view: create view v as select 5 as five}")
     assert bench.rows("select five from v") == [[5]]
-    write(path, "- {viewname: v, view: [")
+    write(path, text)
     assert bench.rows("select five from v") == [[5]]
+    assert isinstance(bench.publish("a", "t", "x int", [[1]]), Receipt)
     states = dict(bench.rows("select viewname, errormsg from qasino_server_views"))
     assert states["v"] == ""
     assert "the file is not used" in states["views.conf"]
