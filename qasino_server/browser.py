@@ -21,6 +21,9 @@ from qasino_server.table import shown
 
 Headers = Iterable[tuple[bytes, bytes]]
 
+TELLING = frozenset({b"origin", b"sec-fetch-site", b"accept-language"})
+"""A request without any of these headers was not made by a page."""
+
 
 def check_host(headers: Headers, own_address: str | None, allowed: Collection[str]) -> None:
     """Refuse a name that is none of ours for a request that came in on a loopback address.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 
 from qasino_server.bridge import Mailbox
-from qasino_server.browser import check_host
+from qasino_server.browser import TELLING, check_host
 from qasino_server.connections import DirectRequest
 from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import QasinoError
@@ -25,17 +25,13 @@ DIRECT_BYTES = 65_536
 _PATH = b"/request"
 _ASKING = ("query", "cancel", "get_table_list")
 _DIRECT_OPS = ("add_table_data", "drop_table", *_ASKING)
-_NOT_PLAIN = frozenset(
-    {
-        b"authorization",
-        b"content-encoding",
-        b"expect",
-        b"origin",
-        b"sec-fetch-site",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
+_NOT_PLAIN = TELLING | {
+    b"authorization",
+    b"content-encoding",
+    b"expect",
+    b"transfer-encoding",
+    b"upgrade",
+}
 
 
 class DirectLane:

@@ -537,6 +537,7 @@ class HttpPort(Service):
         self._app.open(Mailbox(loop))
         # Whoever this thread has to wake is woken when all that has arrived is handed in.
         bells = Bells(on_first=lambda: loop.call_soon(bells.ring))
+        bells.carry()
         await asyncio.gather(*map(self._serve, self._servers, *zip(*self._listeners, strict=True)))
 
     async def _serve(

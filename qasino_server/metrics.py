@@ -8,6 +8,7 @@ https://prometheus.io/docs/practices/naming/ : seconds and bytes, totals end in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -74,12 +75,15 @@ class Metrics:
         self._bytes = Counter(
             "qasino_published_bytes", "Size of the rows stored, as JSON", registry=registry
         )
+        # prometheus_client looks a child up under a lock, at each call.
+        self._stored_by = lru_cache(self._publications.labels)
         self._rejects = Counter(
             "qasino_rejects", "Publications refused", ["reason"], registry=registry
         )
         self._queries = Counter(
             "qasino_queries", "Queries answered", ["port", "outcome"], registry=registry
         )
+        self._answered_by = lru_cache(self._queries.labels)
         self._query_seconds = Histogram(
             "qasino_query_seconds",
             "Time from a query's arrival to its answer",
@@ -95,7 +99,7 @@ class Metrics:
 
     def stored(self, port: str, nr_rows: int, size_bytes: int) -> None:
         """A publication was stored."""
-        self._publications.labels(port).inc()
+        self._stored_by(port).inc()
         self._rows.inc(nr_rows)
         self._bytes.inc(size_bytes)
 
@@ -106,7 +110,7 @@ class Metrics:
     def answered(self, port: str, outcome: Any, seconds: float) -> None:
         """A query was answered, well or with an error."""
         name = type(outcome).__name__ if isinstance(outcome, QasinoError) else "ok"
-        self._queries.labels(port, name).inc()
+        self._answered_by(port, name).inc()
         self._query_seconds.observe(seconds)
 
     def rotated(self, seconds: float) -> None:

@@ -81,8 +81,10 @@ _PLAIN = {
 def read_statement(sql: str) -> Statement:
     """Tell a shortcut of ours from a statement for SQLite."""
     words = _shortcut_words(sql)
+    if not words:
+        return Select(sql)
     for pattern, read in _SHORTCUTS:
-        match = re.fullmatch(pattern, words, re.IGNORECASE | re.DOTALL)
+        match = pattern.fullmatch(words)
         if match is not None:
             return read(match)
     return Select(sql)
@@ -149,7 +151,7 @@ def _unquoted(name: str) -> str:
     return name[1:-1] if name[0] in "\"'`[" else name
 
 
-_SHORTCUTS = (
+_PATTERNS = (
     (r"show\s+queries", lambda match: ShowQueries()),
     (r"show\s+(?P<what>info|tables|connections|views)", _show),
     (
@@ -163,4 +165,7 @@ _SHORTCUTS = (
         r"""kill\s+(?P<quote>['"]?)(?P<id>[^'";]+)(?P=quote)""",
         lambda m: Kill(m["id"].strip()),
     ),
+)
+_SHORTCUTS = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), read) for pattern, read in _PATTERNS
 )

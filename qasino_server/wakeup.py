@@ -24,9 +24,12 @@ class Bells:
     """The bells that one thread has to ring once it has nothing more at hand."""
 
     def __init__(self, on_first: Callable[[], object] | None = None) -> None:
-        """Made in the thread that carries them; `on_first` hears that there is one to ring."""
+        """`on_first` hears, in the thread that carries them, that there is one to ring."""
         self._held: set[Bell] = set()
         self._on_first = on_first
+
+    def carry(self) -> None:
+        """From now on this thread's bells are these."""
         _of_thread.bells = self
 
     def hold(self, bell: Bell) -> None:

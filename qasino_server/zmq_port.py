@@ -22,7 +22,7 @@ from qasino_server.message import (
 )
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath, Service
-from qasino_server.wakeup import Outbox
+from qasino_server.wakeup import Bells, Outbox
 from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, wire_bytes
 
 log = logging.getLogger("qasino.zmq")
@@ -96,6 +96,8 @@ class ZmqPort(Service):
 
     def run(self) -> None:
         """Receive, hand in, send what is ready."""
+        bells = Bells()
+        bells.carry()
         poller = zmq.Poller()
         poller.register(self._router, zmq.POLLIN)
         poller.register(self._outbox.fileno(), zmq.POLLIN)
@@ -103,6 +105,7 @@ class ZmqPort(Service):
             while not self.stopping.is_set():
                 poller.poll()
                 self._receive()
+                bells.ring()
                 self._send()
             self._send()
         finally:
@@ -120,10 +123,10 @@ class ZmqPort(Service):
 
     def _hand_in(self, first: zmq.Frame, frames: list[bytes]) -> None:
         envelope, payload = split_envelope(frames)
-        peer = self._watch.peer(int(first.get(zmq.SRCFD)))
+        peer = self._peer_of(first)
         if peer is not None:
             peer.passed_bytes += wire_bytes(frames[1:], self._rights_of is not None)
-        name = peer.name if peer is not None else f"{first.get('Peer-Address')}:?"
+        name = peer.name if peer is not None else _address_of(first)
         asker = name
 
         def answer(reply: Reply) -> None:
@@ -155,6 +158,13 @@ class ZmqPort(Service):
             return
         self._dispatch.handle(request, caller, answer)
 
+    def _peer_of(self, first: zmq.Frame) -> ZmqPeer | None:
+        """The connection it came over; None where that is gone, or not known yet."""
+        try:
+            return self._watch.peer(int(first.get(zmq.SRCFD)))
+        except zmq.ZMQError:
+            return None  # the message was not received but made up by libzmq
+
     def _send(self) -> None:
         for peer, asker, envelope, body in self._outbox.take():
             if sum(map(len, body)) > _SMALL_BYTES:
@@ -170,6 +180,13 @@ class ZmqPort(Service):
                 continue
             if peer is not None and not peer.gone:
                 self._unread.add(peer, asker, wire_bytes(message[1:], self._rights_of is not None))
+
+
+def _address_of(first: zmq.Frame) -> str:
+    try:
+        return f"{first.get('Peer-Address')}:?"
+    except zmq.ZMQError:
+        return "?"
 
 
 def split_envelope(frames: list[bytes]) -> tuple[list[bytes], list[bytes]]:

@@ -8,16 +8,19 @@ itself, in one step without the GIL (two threads that fetch rows slow each other
 
 Where that cannot work (EXPLAIN, hundreds of columns, BLOBs, of which json_array would turn
 some into JSON silently, infinities, more than the server returns) the rows are fetched and
-encoded here: slower, the same answer.
+encoded here: slower, the same answer. That is also how a statement begins that a connection
+has not seen before: most have few rows, and preparing the wrapping costs more than they do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from functools import lru_cache
 from typing import Any
 
 import apsw
-import apsw.ext
 import msgspec
 
 from qasino_server.database.snapshot import SnapshotConnection
@@ -26,6 +29,8 @@ from qasino_server.render import json_cell, text_cell
 from qasino_server.table import Result
 
 _WRAPPED_COLUMNS_MAX = 300
+_FEW_ROWS = 100
+_AT_ONCE_S = 0.002
 _REMEMBERED = 200
 _REMEMBERED_CHARS = 2000
 _INFINITY = b"9.0e+999"  # how SQLite writes an infinity in JSON, which no parser reads back
@@ -42,13 +47,18 @@ class Examined(msgspec.Struct, frozen=True):
     """A statement SQLite has agreed to, and what it will give."""
 
     sql: str
+    """As it came."""
     bindings: tuple[str, ...]
     names: tuple[str, ...]
     types: tuple[str, ...]
     computed: tuple[int, ...]
     """Columns that are expressions: only those can hold a BLOB, since tables are made of
     JSON, which has none."""
+    alone: str
+    """Without a `;` at its end, to stand in another statement."""
     wrappable: bool
+    seen: bool = False
+    """Whether it was examined on this connection before."""
 
 
 def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined:
@@ -65,46 +75,88 @@ def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Exam
     if len(sql) <= _REMEMBERED_CHARS:
         if len(on.examined) >= _REMEMBERED:
             on.examined.clear()
-        on.examined[sql] = examined
+        on.examined[sql] = msgspec.structs.replace(examined, seen=True)
     return examined
+
+
+class _Details(msgspec.Struct, frozen=True):
+    """What SQLite says of the first statement of a text."""
+
+    sql: str
+    has_vdbe: bool
+    is_explain: int
+    is_readonly: bool
+    columns: tuple[tuple[str | None, ...], ...]
+
+
+def _look(on: SnapshotConnection, sql: str, bindings: tuple[str, ...] = ()) -> _Details:
+    """Prepare the first statement of the text, without running it. Raises apsw.Error.
+
+    `apsw.ext.query_info` tells the same and more, and takes half as long again.
+    """
+    found: list[_Details] = []
+
+    def tell(cursor: apsw.Cursor, first: str, bound: Any) -> bool:
+        found.append(
+            _Details(
+                sql=first,
+                has_vdbe=cursor.has_vdbe,
+                is_explain=cursor.is_explain,
+                is_readonly=cursor.is_readonly,
+                columns=cursor.description_full or (),
+            )
+        )
+        return False
+
+    cursor = on.connection.cursor()
+    cursor.exec_trace = tell
+    try:
+        # Not one that was kept: of a static table that was replaced it would tell what was.
+        cursor.execute(sql, bindings, can_cache=False)
+    except apsw.ExecTraceAbort:
+        pass
+    return found[0] if found else _Details(sql, False, 0, True, ())
 
 
 def _examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined:
     on.sandbox.running = False
     try:
-        details = apsw.ext.query_info(on.connection, sql)
+        details = _look(on, sql, bindings)
+    except apsw.BindingsError:
+        raise SqlError(
+            "the statement has parameters (?, :name), and no values come with it"
+        ) from None
     except apsw.Error as error:
         raise in_words(error, on, sql) from None
     except (ValueError, UnicodeError):
         raise SqlError("the statement has a NUL character or half a surrogate pair") from None
     if not details.has_vdbe:
         raise SqlError("there is no statement to run")
-    if details.is_explain == 1 or not details.is_readonly or not details.description:
+    if details.is_explain == 1 or not details.is_readonly or not details.columns:
         raise SqlError(
             "Unrecognized statement: only reading is possible here, by SELECT, WITH, VALUES,"
             " EXPLAIN QUERY PLAN, SHOW and DESC"
         )
-    _refuse_more(on, sql, details.query_remaining)
-    if details.bindings_count != len(bindings):
-        raise SqlError("the statement has parameters (?, :name), and no values come with it")
+    _refuse_more(on, sql[len(details.sql) :])
     on.sandbox.running = True
-    columns = details.description_full or ()
+    columns = details.columns
     return Examined(
-        sql=details.first_query.rstrip().removesuffix(";"),
+        sql=sql,
         bindings=bindings,
         names=tuple(str(column[0]) for column in columns),
         types=tuple(column[1] or "" for column in columns),
         computed=tuple(n for n, column in enumerate(columns) if not column[3]),
+        alone=details.sql.rstrip().removesuffix(";"),
         wrappable=not details.is_explain and len(columns) <= _WRAPPED_COLUMNS_MAX,
     )
 
 
-def _refuse_more(on: SnapshotConnection, sql: str, remaining: str | None) -> None:
+def _refuse_more(on: SnapshotConnection, remaining: str) -> None:
     """Nothing but blanks, comments and ; may follow the statement."""
     while remaining:
         try:
-            details = apsw.ext.query_info(on.connection, remaining)
-            more, remaining = details.has_vdbe, details.query_remaining
+            details = _look(on, remaining)
+            more, remaining = details.has_vdbe, remaining[len(details.sql) :]
         except (apsw.Error, ValueError):
             more = True
         if more:
@@ -142,7 +194,7 @@ def _offset_chars(sql: str, offset_bytes: int) -> int | None:
 
 def answer(on: SnapshotConnection, query: Examined, typed: bool, limits: Limits) -> Result:
     """The whole result as JSON: typed, or all strings with the widths of the columns."""
-    if query.wrappable:
+    if query.wrappable and query.seen:
         built = _build_in_sqlite(on, query, typed, limits)
         if built is not None:
             return built
@@ -154,10 +206,9 @@ def _build_in_sqlite(
 ) -> Result | None:
     """None where SQLite cannot, or where what it built is not what we promise."""
     found: tuple[Any, ...]
+    wrapped = _wrapped(query.alone, len(query.names), query.computed, typed, limits.max_rows + 1)
     try:
-        found = on.connection.execute(
-            _wrapped(query, typed), (*query.bindings, limits.max_rows + 1)
-        ).fetchall()[0]
+        found = on.connection.execute(wrapped, query.bindings).fetchall()[0]
     except (apsw.InterruptError, apsw.AuthError):
         raise
     except apsw.Error:
@@ -179,18 +230,20 @@ def _build_in_sqlite(
     )
 
 
-def _wrapped(query: Examined, typed: bool) -> str:
-    columns = [f"c{n}" for n in range(len(query.names))]
+@lru_cache(maxsize=256)
+def _wrapped(sql: str, width: int, computed: tuple[int, ...], typed: bool, most_rows: int) -> str:
+    columns = [f"c{n}" for n in range(width)]
     cells = columns if typed else [f"coalesce(CAST({c} AS TEXT), '')" for c in columns]
     widths = "" if typed else "".join(f", max(length({c}))" for c in columns)
-    blobs = " OR ".join(f"typeof(c{n}) = 'blob'" for n in query.computed)
+    blobs = " OR ".join(f"typeof(c{n}) = 'blob'" for n in computed)
     # AS BLOB, since a text that is not UTF-8 could not be fetched at all. A line end before
-    # the parenthesis, since the statement may end in a comment.
+    # the parenthesis, since the statement may end in a comment. The limit is no parameter:
+    # SQLite prepares a statement anew when one in a LIMIT changes (5 us became 56).
     return (
-        f'WITH "=q"({", ".join(columns)}) AS ({query.sql}\n)'
+        f'WITH "=q"({", ".join(columns)}) AS ({sql}\n)'
         f" SELECT CAST(json_group_array(json_array({', '.join(cells)})) AS BLOB), count(*),"
         f" {f'max({blobs})' if blobs else '0'}{widths}"
-        ' FROM (SELECT * FROM "=q" LIMIT ?)'
+        f' FROM (SELECT * FROM "=q" LIMIT {most_rows})'
     )
 
 
@@ -203,21 +256,33 @@ def _widths(names: Sequence[str], widths: Sequence[int | None]) -> tuple[int, ..
 
 
 def _build_here(on: SnapshotConnection, query: Examined, typed: bool, limits: Limits) -> Result:
-    """Fetch row by row, up to the limits on rows and bytes."""
+    """Fetch row by row, up to the limits on rows and bytes.
+
+    A statement that was not seen before and turns out to have many rows, and gave the first
+    of them at once, is begun anew in SQLite.
+    """
     encode = _typed_row if typed else _string_row
     widths = [len(name) for name in query.names]
     encoded: list[bytes] = []
     size_bytes = 0
     truncated = False
-    for row in rows_of(on, query):
-        line = msgspec.json.encode(encode(row))
-        size_bytes += len(line) + 1
-        if len(encoded) == limits.max_rows or size_bytes > limits.max_bytes:
-            truncated = True
-            break
-        encoded.append(line)
-        if not typed:
-            widths = [max(w, len(text_cell(c))) for w, c in zip(widths, row, strict=True)]
+    began = time.perf_counter()
+    with closing(rows_of(on, query)) as rows:
+        for row in rows:
+            line = msgspec.json.encode(encode(row))
+            size_bytes += len(line) + 1
+            if len(encoded) == limits.max_rows or size_bytes > limits.max_bytes:
+                truncated = True
+                break
+            encoded.append(line)
+            if not typed:
+                widths = [max(w, len(text_cell(c))) for w, c in zip(widths, row, strict=True)]
+            if len(encoded) == _FEW_ROWS and query.wrappable and not query.seen:
+                built = None
+                if time.perf_counter() < began + _AT_ONCE_S:
+                    built = _build_in_sqlite(on, query, typed, limits)
+                if built is not None:
+                    return built
     return Result(
         column_names=query.names,
         column_types=query.types,
@@ -239,7 +304,7 @@ def _string_row(row: Sequence[Any]) -> list[str]:
 # --- Rows -----------------------------------------------------------------------------------
 
 
-def rows_of(on: SnapshotConnection, query: Examined) -> Iterator[tuple[Any, ...]]:
+def rows_of(on: SnapshotConnection, query: Examined) -> Generator[tuple[Any, ...], None, None]:
     """The rows as Python values, fetched as they are asked for.
 
     Raises apsw.Error; text that is not UTF-8 comes with U+FFFD in it.
@@ -267,7 +332,7 @@ def _rows_with_bad_text(
     columns = [f"c{n}" for n in range(len(query.names))]
     cells = [f"typeof({c}), iif(typeof({c}) = 'text', CAST({c} AS BLOB), {c})" for c in columns]
     cursor = on.connection.execute(
-        f'WITH "=q"({", ".join(columns)}) AS ({query.sql}\n) SELECT {", ".join(cells)}'
+        f'WITH "=q"({", ".join(columns)}) AS ({query.alone}\n) SELECT {", ".join(cells)}'
         f' FROM (SELECT * FROM "=q" LIMIT -1 OFFSET {skip})',
         query.bindings,
     )

@@ -13,7 +13,11 @@ Rules of this file:
    and those who wait are taken in turns. The express serves everybody: who has used up their
    half can still ask what is quick. The more wait for it, the shorter a query may keep it; and
    SHOW and DESC go before everything else, whoever asks, to the first reader that is free.
-5. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
+5. A reader that is between two queries, or took its last a moment ago (SOON_S), comes for the
+   next by itself: nobody else is woken then, since two readers that take the GIL from each
+   other answer fewer small queries than one. The warden looks every millisecond, while
+   anything waits, whether that reader has come; where not, it calls another.
+6. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
    all the same. Its reader is given up, at most GIVEN_UP_MAX at a time, and a new one starts.
    Where it is the express that does not hear, a new express starts and the query may go on
    until its time is up.
@@ -25,7 +29,6 @@ import itertools
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 
 import apsw
@@ -40,6 +43,7 @@ from qasino_server.store.job import Job
 from qasino_server.store.spill import written_bytes
 from qasino_server.store.turns import Turns
 from qasino_server.table import Result
+from qasino_server.wakeup import Bells, ring
 
 log = logging.getLogger("qasino.store")
 
@@ -51,6 +55,10 @@ _CROWD = 5
 """Five who wait behind the express leave a query half of that time, ten a third, and so on."""
 GIVE_UP_S = 1.0
 GIVEN_UP_MAX = 4
+SOON_S = 0.0005
+_WATCH_S = 0.001
+_CALM_WATCHES = 20
+"""So many looks that found nothing end the watch."""
 _TICK_S = 0.05
 _TICK_CROWDED_S = 0.01
 
@@ -69,7 +77,7 @@ class Readers:
     def __init__(
         self,
         current: Callable[[], Snapshot],
-        dress: Callable[[], Dress],
+        dress: Callable[[float], Dress],
         limits: Limits,
         max_temp_bytes: int,
         on_death: OnDeath,
@@ -82,6 +90,8 @@ class Readers:
         mutex = threading.RLock()
         self.lock = threading.Condition(mutex)
         self._express_bell = threading.Condition(mutex)
+        self._called_at = 0.0
+        """When a reader was woken that has not been seen since."""
         self._own = Turns()
         self._fresh = Turns()
         self._slow = Turns()
@@ -145,11 +155,52 @@ class Readers:
             self._jobs[job.query_id] = job
             if job.slow:
                 self._slow.put(job)
-                self.lock.notify_all()
             else:
                 (self._own if job.select.own else self._fresh).put(job)
-                self.lock.notify()
-                self._ring_express()
+        ring(self._call)
+
+    def _call(self) -> None:
+        """See that somebody comes for what waits."""
+        with self.lock:
+            if self._slow:
+                self.lock.notify_all()
+            self._call_if_nobody_comes(time.monotonic())
+
+    def _call_if_nobody_comes(self, now: float) -> None:
+        """Wake one reader for what is quick, the express where the others have to pass it by."""
+        if not self._own and not self._fresh:
+            return
+        self._warden.watch()
+        if self._somebody_comes(now):
+            return
+        if self._somebody_sleeps() and self._others_may_take():
+            self._called_at = now
+            self.lock.notify()
+        else:
+            self._express_bell.notify()
+
+    def _somebody_comes(self, now: float) -> bool:
+        """Whether a reader that takes whatever it may is about to look for work."""
+        called = now < self._called_at + SOON_S
+        return called or any(reader.comes_soon(now) for reader in self._readers)
+
+    def _somebody_sleeps(self) -> bool:
+        return any(not reader.awake and not reader.express for reader in self._readers)
+
+    def _others_may_take(self) -> bool:
+        """Whether anything waits that readers other than the express may take."""
+        return bool(self._own) or any(map(self._may_have_one, self._fresh.askers()))
+
+    def look_after(self) -> bool:
+        """Call a reader for what waits if none has come; whether anybody waits for anything."""
+        now = time.monotonic()
+        with self.lock:
+            waiting = bool(self._own or self._fresh)
+            self._call_if_nobody_comes(now)
+            held_up = [reader.bells for reader in self._readers if reader.is_held_up(now)]
+        for bells in held_up:
+            bells.ring()
+        return waiting or bool(held_up)
 
     def _check_waiting(self, job: Job) -> None:
         """Raise Busy where too many wait: of all, or of this asker, who is left half of that."""
@@ -218,25 +269,41 @@ class Readers:
     # --- For readers ------------------------------------------------------------------------
 
     def next_job(self, reader: Reader) -> Job | None:
-        """Wait for a job this reader may take; None when it should look around instead."""
+        """A job this reader may take now, or None."""
+        with self.lock:
+            return None if reader.stopping.is_set() else self._assign(reader)
+
+    def wait_for_job(self, reader: Reader) -> Job | None:
+        """Sleep until there may be a job for this reader; None when it should look around."""
         with self.lock:
             if reader.stopping.is_set():
                 return None
-            job = self._take(reader)
-            if job is None:
-                (self._express_bell if reader.express else self.lock).wait()
-                job = self._take(reader)
+            job = self._assign(reader)
             if job is not None:
-                job.running_since = time.monotonic()
-                reader.job = job
-                self._ring_express()
-            return job
+                return job
+            reader.awake = False
+            if not reader.express:
+                self._called_at = 0.0  # this one has come
+                self._call_if_nobody_comes(time.monotonic())  # it may be for the express alone
+            (self._express_bell if reader.express else self.lock).wait()
+            reader.awake = True
+            return self._assign(reader)
+
+    def _assign(self, reader: Reader) -> Job | None:
+        job = self._take(reader)
+        if job is not None:
+            job.running_since = time.monotonic()
+            reader.job = job
+            if self._own or self._fresh or reader.bells:
+                self._warden.watch()
+        return job
 
     def _take(self, reader: Reader) -> Job | None:
         if (own := self._own.take(lambda asker: True)) is not None:
             return own
         if reader.express:
-            return None if self._others_will_do() else self._fresh.take(lambda asker: True)
+            coming = self._somebody_comes(time.monotonic()) and self._others_may_take()
+            return None if coming else self._fresh.take(lambda asker: True)
         return self._slow.take(self._may_have_one) or self._fresh.take(self._may_have_one)
 
     def _may_have_one(self, asker: str) -> bool:
@@ -250,20 +317,6 @@ class Readers:
             if not reader.express
         )
 
-    def _others_will_do(self) -> bool:
-        """Whether the other readers are free for all that waits, and may take it."""
-        if self._own:
-            return False
-        free = sum(reader.job is None for reader in self._readers if not reader.express)
-        if len(self._fresh) > free:
-            return False
-        askers = Counter(job.asker for job in self._fresh)
-        return all(self._held_by(asker) + n <= READERS // 2 for asker, n in askers.items())
-
-    def _ring_express(self) -> None:
-        if not self._others_will_do():
-            self._express_bell.notify()
-
     def _wake_all(self) -> None:
         self.lock.notify_all()
         self._express_bell.notify_all()
@@ -271,6 +324,7 @@ class Readers:
     def job_done(self, reader: Reader, job: Job, outcome: Result | QasinoError) -> None:
         """The reader is free again; the job is answered, or goes back to wait."""
         with self.lock:
+            reader.forget_interrupt()
             again = (
                 job.demoted
                 and not job.finished
@@ -377,7 +431,7 @@ class Reader(Service):
         self,
         owner: Readers,
         current: Callable[[], Snapshot],
-        dress: Callable[[], Dress],
+        dress: Callable[[float], Dress],
         limits: Limits,
         express: bool,
         on_death: OnDeath,
@@ -394,10 +448,26 @@ class Reader(Service):
         """The job that was seen last, and what this thread had written by then."""
         self.express = express
         self.job: Job | None = None
+        self.awake = False
+        """It has a job or looks for one."""
+        self.bells = Bells()
+        """Whom it has answers for, until it has nothing more at hand."""
         self.retiring = False
         """It ends with its query: another has taken its place already."""
 
     # --- Under the readers' lock, any thread --------------------------------------------------
+
+    def comes_soon(self, now: float) -> bool:
+        """Whether it is about to look for a job, any it may have."""
+        if not self.awake or self.express or self.retiring:
+            return False
+        job = self.job
+        return job is None or now < (job.running_since or 0.0) + SOON_S
+
+    def is_held_up(self, now: float) -> bool:
+        """Whether others wait for answers it has while it goes on with a job."""
+        job = self.job
+        return bool(self.bells) and job is not None and now > (job.running_since or now) + SOON_S
 
     def interrupt(self, reason: QasinoError | None) -> None:
         """Stop the statement that runs, if one does."""
@@ -439,14 +509,20 @@ class Reader(Service):
 
     def run(self) -> None:
         """Take a job, answer it; between jobs follow the snapshot."""
+        self.bells.carry()
+        self.awake = True
         try:
             while not self.stopping.is_set():
                 job = self._owner.next_job(self)
+                if job is None:
+                    self.bells.ring()
+                    job = self._owner.wait_for_job(self)
                 if job is None:
                     self._let_go_of_old()
                 else:
                     self._serve(job)
         finally:
+            self.bells.ring()
             self._close()
 
     def _serve(self, job: Job) -> None:
@@ -467,8 +543,6 @@ class Reader(Service):
             # A reader must not die of one query: the others would wait for it for ever.
             log.exception("query failed: %s", job.sql[:1000])
             outcome = ServerFault("the server failed at this query; its log says how")
-        with self._owner.lock:
-            self._interrupted_at = None
         self._owner.job_done(self, job, outcome)
 
     def _connection(self, job: Job) -> tuple[SnapshotConnection, Snapshot]:
@@ -479,7 +553,7 @@ class Reader(Service):
                 taken, job.pinned = job.pinned, None
                 self._on, self._snapshot = taken
             return taken
-        dress = self._dress()
+        dress = self._dress(job.began)
         for _ in range(3):
             snapshot = self._current()
             try:
@@ -511,8 +585,40 @@ class Warden(Service):
     def __init__(self, readers: Readers, on_death: OnDeath) -> None:
         super().__init__("warden", on_death)
         self._readers = readers
+        self._alarm = threading.Event()
+        self._watching = False
+
+    def watch(self) -> None:
+        """Look closely until nothing waits any more; under the readers' lock."""
+        if not self._watching:
+            self._watching = True
+            self._alarm.set()
+
+    def wake(self) -> None:
+        self._alarm.set()
 
     def run(self) -> None:
         """Twenty times a second, so well is a deadline kept; oftener where many wait."""
-        while not self.stopping.wait(_TICK_CROWDED_S if self._readers.crowded else _TICK_S):
-            self._readers.keep_time()
+        next_tick = time.monotonic() + _TICK_S
+        while not self.stopping.is_set():
+            self._alarm.wait(max(0.0, next_tick - time.monotonic()))
+            self._alarm.clear()
+            if self._watching:
+                self._watch(next_tick)
+            if time.monotonic() >= next_tick:
+                self._readers.keep_time()
+                next_tick = time.monotonic() + (
+                    _TICK_CROWDED_S if self._readers.crowded else _TICK_S
+                )
+
+    def _watch(self, until: float) -> None:
+        """Look every millisecond until all is calm, or until the clock has to be looked at."""
+        calm = 0
+        while calm < _CALM_WATCHES:
+            if time.monotonic() >= until or self.stopping.wait(_WATCH_S):
+                self._alarm.set()  # go on with it afterwards
+                return
+            calm = 0 if self._readers.look_after() else calm + 1
+        with self._readers.lock:
+            self._watching = False
+        self._readers.look_after()  # what came while we looked away

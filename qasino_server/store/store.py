@@ -388,9 +388,12 @@ class Store:
         place = Place(path, None, self._statics.path)
         self._readers.conclude(job, self._lookout.look(job, place, self.dress()))
 
-    def dress(self) -> Dress:
-        """The views in force; a new version where the views file or the statics changed."""
-        made_of = (self._views.current(), self._statics.version)
+    def dress(self, asked_at: float | None = None) -> Dress:
+        """The views in force; a new version where the views file or the statics changed.
+
+        `asked_at`: see `Views.current`.
+        """
+        made_of = (self._views.current(asked_at), self._statics.version)
         if made_of[0] is not (self._dress_made_of or (None,))[0] or made_of != self._dress_made_of:
             with self._dress_lock:
                 if made_of != self._dress_made_of:

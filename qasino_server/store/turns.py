@@ -6,7 +6,7 @@ Used under the readers' lock.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from qasino_server.store.job import Job
 
@@ -25,6 +25,10 @@ class Turns:
     def __iter__(self) -> Iterator[Job]:
         for queue in self._queues.values():
             yield from queue
+
+    def askers(self) -> Iterable[str]:
+        """Who waits."""
+        return self._queues.keys()
 
     def waiting_for(self, asker: str) -> int:
         """How many jobs of theirs wait."""

@@ -176,6 +176,7 @@ class Writer(Service):
     def run(self) -> None:
         """Serve until stopped; what is queued then is still stored."""
         bells = Bells()
+        bells.carry()
         while self._wait_for_work():
             if self._exchange is not None:
                 self._do_exchange(self._exchange)

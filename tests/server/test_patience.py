@@ -188,7 +188,7 @@ def test_what_was_asked_for_together_is_not_held_together(
         ask(made, "select printf('%.*c', 9000000, 'x') as x")
     with Wire(server.ports) as wire:
         until(lambda: "printf" not in str(wire.query("show queries")["table"]["rows"]))
-    assert app._leaving.held_bytes <= 5 * 9_001_000
+    assert app._answers._leaving.held_bytes <= 5 * 9_001_000
     assert sum(b" 503 " in made.recv(20) for made in deaf) >= 11
 
 

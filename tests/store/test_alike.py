@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import Bench
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,9 @@ from qasino_server.quota import Quota
 from qasino_server.store.alike import alike
 from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication, Receipt
+
+Bench = Any
+"""conftest's bench at a store."""
 
 TYPES = {"a": "int", "b": "text", "c": "real"}
 FLAGS = [{}, {}, {}, {"persist": 1}, {"ttl_s": 100}, {"replace": 1}, {"update": 1, "keycols": "a"}]
