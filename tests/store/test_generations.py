@@ -11,9 +11,11 @@ from pathlib import Path
 
 import apsw
 import pytest
+from wire import until
 
 from qasino_server.errors import StartError
 from qasino_server.heartbeat import Heartbeat, next_number
+from qasino_server.store import readers as readers_room
 
 
 def test_the_first_snapshot_exists_at_once_and_is_number_0(bench):
@@ -74,33 +76,34 @@ def test_a_query_that_began_on_the_old_snapshot_finishes_on_it(bench):
     bench.publish("a", "t", "x int", [[n] for n in range(2000)])
     bench.rotate()
     results: list[list[list[int]]] = []
-    slow = "select count(*), min(a.x + b.x + c.x) from t a, t b, (select x from t limit 15) c"
+    slow = "select count(*), min(a.x + b.x + c.x) from t a, t b, (select x from t limit 4) c"
     thread = threading.Thread(target=lambda: results.append(bench.rows(slow)))
     thread.start()
-    while not any(job.generation_number for job in bench.store._readers.running()):
-        pass
+    until(lambda: any(job.generation_number for job in bench.store._readers.running()))
     for _ in range(3):
         bench.rotate()
     thread.join(30)
-    assert results == [[[2000 * 2000 * 15, 0]]]
+    assert results == [[[2000 * 2000 * 4, 0]]]
 
 
-def test_a_query_too_slow_for_the_express_still_ends_on_the_snapshot_it_began_on(bench):
+def test_a_query_too_slow_for_the_express_still_ends_on_the_snapshot_it_began_on(
+    bench, monkeypatch
+):
+    monkeypatch.setattr(readers_room, "EXPRESS_S", 0.1)
     bench.publish("a", "t", "x int", [[n] for n in range(2000)])
     bench.rotate()
     results: list[list[list[int]]] = []
-    slow = "select count(*), min(a.x + b.x + c.x) from t a, t b, (select x from t limit 12) c"
+    slow = "select count(*), min(a.x + b.x + c.x) from t a, t b, (select x from t limit 3) c"
     threads = [threading.Thread(target=lambda: results.append(bench.rows(slow))) for _ in range(4)]
     for thread in threads:
         thread.start()
     readers = bench.store._readers
-    while sum(job.generation_number is not None for job in readers.running()) < 4:
-        pass
+    until(lambda: sum(job.generation_number is not None for job in readers.running()) == 4)
     for _ in range(3):
         bench.rotate()
     for thread in threads:
         thread.join(30)
-    assert results == [[[2000 * 2000 * 12, 0]]] * 4
+    assert results == [[[2000 * 2000 * 3, 0]]] * 4
 
 
 def test_prev_is_the_snapshot_before_so_that_a_rate_is_a_join(bench):
