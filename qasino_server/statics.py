@@ -22,7 +22,7 @@ class Statics:
         self._file = DurableFile(path, quota.size_bytes)
         self._quota = quota
         self.path = path
-        self.tables: dict[str, StaticTable] = {t.name.lower(): t for t in self._file.tables()}
+        self.tables: dict[str, StaticTable] = {t.name.lower(): t for t in self._file.tables}
         self.version = 0
         """Grows with every change."""
 

@@ -180,6 +180,8 @@ def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError
         message = "Incomplete sql statement"
     for name in on.shadows:
         message = message.replace(f"no such table: main.{name}", f"no such table: {name}")
+    if on.static_fault and message.startswith("no such table"):
+        message += f" (the static tables cannot be read: {on.static_fault})"
     return SqlError(message, _offset_chars(sql, getattr(error, "error_offset", -1)))
 
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import apsw
 import msgspec
 
-from qasino_server.database.generation import check_rows, quoted
-from qasino_server.errors import Full, ServerFault, StartError
+from qasino_server.database.generation import check_rows, file_uri, quoted
+from qasino_server.errors import Busy, Full, ServerFault, StartError
 from qasino_server.table import Columns, Publication
 
 _REGISTER = "qasino_server_static"
+_READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+_LOCKED_MS = 250
+"""How long a static publication waits for another program's lock, and live ones for it."""
 
 
 class StaticTable(msgspec.Struct, frozen=True):
@@ -41,6 +45,8 @@ class DurableFile:
 
         Raises StartError where it is in use, broken or out of reach."""
         self.path = path
+        self.tables: list[StaticTable] = []
+        """What the file had when it was opened."""
         self._max_bytes = max_bytes
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,39 +60,42 @@ class DurableFile:
         except OSError as error:
             raise StartError(f"cannot open the static tables in {path}: {error.strerror}") from None
         try:
-            self._open()
-        except apsw.Error as error:
+            self.tables = self._open()
+        except (apsw.Error, msgspec.MsgspecError, OSError) as error:
             os.close(self._lock)
-            raise StartError(
-                f"the static tables in {path} cannot be read ({error}); move the file away to"
-                " start without them"
-            ) from None
+            raise StartError(_why_unusable(path, error)) from None
 
-    def _open(self) -> None:
-        self._connection = apsw.Connection(str(self.path))
-        os.chmod(self.path, 0o600)
-        self._connection.set_busy_timeout(2000)
-        self._connection.execute("PRAGMA journal_mode=wal")
-        self._connection.execute("PRAGMA synchronous=full")
-        self._connection.execute("PRAGMA temp_store=memory")
-        page_bytes = self._connection.execute("PRAGMA page_size").get
-        self._connection.execute(f"PRAGMA max_page_count={self._max_bytes // page_bytes + 1}")
-        self._connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {_REGISTER}"
-            " (tablename TEXT PRIMARY KEY COLLATE NOCASE, register TEXT NOT NULL)"
-        )
-
-    def tables(self) -> list[StaticTable]:
-        """Every static table; read once, at the start."""
-        rows = self._connection.execute(f"SELECT register FROM {_REGISTER} ORDER BY tablename")
-        return [msgspec.json.decode(text, type=StaticTable) for (text,) in rows]
+    def _open(self) -> list[StaticTable]:
+        """Every table the file has."""
+        connection = apsw.Connection(str(self.path))
+        try:
+            os.chmod(self.path, 0o600)
+            connection.set_busy_timeout(2000)
+            for pragma in ("journal_mode=wal", "synchronous=full", "temp_store=memory"):
+                connection.execute(f"PRAGMA {pragma}")
+            page_bytes = connection.execute("PRAGMA page_size").get
+            connection.execute(f"PRAGMA max_page_count={self._max_bytes // page_bytes + 1}")
+            connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {_REGISTER}"
+                " (tablename TEXT PRIMARY KEY COLLATE NOCASE, register TEXT NOT NULL)"
+            )
+            tables = _registered(connection)
+            connection.set_busy_timeout(_LOCKED_MS)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        self._opened = os.stat(self.path)
+        return tables
 
     def replace(self, publication: Publication, nr_updates: int, epoch: float) -> StaticTable:
         """Replace the whole table; on disk when this returns.
 
-        Raises BadRequest for malformed rows, Full where it is too large, ServerFault where the
-        file cannot be written; the old table is in force then.
+        Raises BadRequest for malformed rows, Full where it is too large, Busy where another
+        program has the file locked, ServerFault where it cannot be written or is gone; the old
+        table is in force then.
         """
+        self._see_that_it_is_there()
         rows = check_rows(self._connection, publication.rows_json, len(publication.columns))
         table = StaticTable(
             name=publication.tablename,
@@ -113,6 +122,7 @@ class DurableFile:
 
     def drop(self, name: str) -> None:
         """Remove the table; on disk when this returns."""
+        self._see_that_it_is_there()
         self._write(
             (f"DROP TABLE IF EXISTS {quoted(name)}", ()),
             (f"DELETE FROM {_REGISTER} WHERE tablename = ?", (name,)),
@@ -128,10 +138,53 @@ class DurableFile:
                 f"the static tables have no room for this ({error}): {self._max_bytes:,} bytes is"
                 " the most (--max-generation-bytes), and their disk has to have it"
             ) from None
+        except apsw.BusyError:
+            raise Busy(
+                f"another program has locked the static tables in {self.path}; nothing was stored,"
+                " try again"
+            ) from None
         except apsw.Error as error:
-            raise ServerFault(f"the static tables cannot be written: {error}") from None
+            raise ServerFault(
+                f"the static tables in {self.path} cannot be written: {error}; nothing was stored"
+            ) from None
+
+    def _see_that_it_is_there(self) -> None:
+        """Raise ServerFault where the next start would not find what is written now.
+
+        A connection of its own looks, as the next start will: ours would go on in a file that
+        has been removed. (Not `open`: closing it would let go of SQLite's locks.)
+        """
+        try:
+            there = os.path.samestat(os.stat(self.path), self._opened)
+            if there:
+                with closing(apsw.Connection(file_uri(self.path, "mode=ro"), _READ_ONLY)) as seen:
+                    seen.set_busy_timeout(_LOCKED_MS)
+                    _registered(seen)
+        except apsw.BusyError:
+            return  # somebody works on it, so it is there; writing finds out more
+        except (apsw.Error, msgspec.MsgspecError, OSError):
+            there = False
+        if not there:
+            raise ServerFault(
+                f"the file of the static tables, {self.path}, was removed or overwritten while the"
+                " server ran; nothing was stored, and the server has to be started again"
+            )
 
     def close(self) -> None:
         """Close the file and let go of its lock."""
         self._connection.close()
         os.close(self._lock)
+
+
+def _registered(connection: apsw.Connection) -> list[StaticTable]:
+    rows = connection.execute(f"SELECT register FROM {_REGISTER} ORDER BY tablename")
+    return [msgspec.json.decode(text, type=StaticTable) for (text,) in rows]
+
+
+def _why_unusable(path: Path, error: Exception) -> str:
+    if isinstance(error, apsw.BusyError):
+        return f"another program has locked the static tables in {path}; end it and start again"
+    return (
+        f"the static tables in {path} cannot be read ({error}); move the file away to start"
+        " without them"
+    )

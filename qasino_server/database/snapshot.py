@@ -12,6 +12,7 @@ the views file or the set of static tables does, between two queries.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import msgspec
 from qasino_server.database.generation import file_uri, quoted
 from qasino_server.database.sandbox import Sandbox, harden, set_limits
 
+_LOCKED_MS = 100
 VIEWS_TABLE = "qasino_server_views"
 
 
@@ -63,7 +65,8 @@ class SnapshotConnection:
         """Statements that were examined on this connection, and the outcome; `answer`'s."""
         harden(self.connection)
         self.connection.execute("PRAGMA mmap_size=1099511627776")
-        self.connection.execute("ATTACH ? AS static", (file_uri(place.static, "mode=ro"),))
+        self.static_fault = self._attach_static(place.static)
+        """Why the static tables are not there; '' where they are."""
         if place.previous is not None:
             uri = file_uri(place.previous, "mode=ro&immutable=1")
             self.connection.execute("ATTACH ? AS prev", (uri,))
@@ -73,6 +76,26 @@ class SnapshotConnection:
         self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, 0)
         self.shadows: frozenset[str] = frozenset()
         self.wear(dress)
+
+    def _attach_static(self, path: Path) -> str:
+        """Attach the static tables; where they cannot be read, none, and the reason.
+
+        Live tables do not stop because somebody has removed the file of the static ones.
+        """
+        self.connection.set_busy_timeout(_LOCKED_MS)
+        try:
+            self.connection.execute("ATTACH ? AS static", (file_uri(path, "mode=ro"),))
+            # A page that is mapped and then cut off would end the process (SIGBUS).
+            self.connection.execute("PRAGMA static.mmap_size=0")
+            if self._names("static"):
+                return ""
+            fault = "the file is empty"
+        except apsw.Error as error:
+            fault = str(error)
+        with suppress(apsw.Error):
+            self.connection.execute("DETACH static")
+        self.connection.execute("ATTACH ':memory:' AS static")
+        return fault
 
     def wear(self, dress: Dress) -> None:
         """Put on these views, if they are not the ones it wears already."""

@@ -508,6 +508,8 @@ class Store:
         ]
         for connection in connections:
             connection.warm()
+        if connections[0].static_fault:
+            log.error("static tables cannot be read: %s", connections[0].static_fault)
         self._summaries, self.nr_rows = summaries, sum(t.nr_rows for t in live)
         self._nr_identities = len({identity for _, identity in ledger.sources})
         self._nr_missing = len(facts.missing)
