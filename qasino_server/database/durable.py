@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from qasino_server.database.generation import check_rows, file_uri, quoted
+from qasino_server.database.generation import check_rows, file_uri, quoted, transaction
 from qasino_server.errors import Busy, Full, ServerFault, StartError
 from qasino_server.table import Columns, Publication
 
@@ -130,7 +130,7 @@ class DurableFile:
 
     def _write(self, *statements: tuple[str, Sequence[str | bytes]]) -> None:
         try:
-            with self._connection:
+            with transaction(self._connection):
                 for sql, bindings in statements:
                     self._connection.execute(sql, tuple(bindings))
         except apsw.FullError as error:
@@ -184,6 +184,8 @@ def _registered(connection: apsw.Connection) -> list[StaticTable]:
 def _why_unusable(path: Path, error: Exception) -> str:
     if isinstance(error, apsw.BusyError):
         return f"another program has locked the static tables in {path}; end it and start again"
+    if isinstance(error, apsw.FullError):
+        return f"there is no room for the static tables in {path}: make some and start again"
     return (
         f"the static tables in {path} cannot be read ({error}); move the file away to start"
         " without them"

@@ -75,6 +75,23 @@ def file_uri(path: Path, options: str) -> str:
     return f"file:{url_quote(str(path))}?{options}"
 
 
+@contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """All of it or nothing of it; a failing COMMIT leaves nothing either.
+
+    (apsw's own `with connection` fails at undoing what SQLite has undone by itself, as it does
+    when the disk is full.)
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 class Generation:
     """The file of the generation that is being collected."""
 
@@ -123,14 +140,8 @@ class Generation:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing of it; a failing COMMIT leaves nothing either."""
-        self._execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._connection):
             yield
-            self._execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._execute("ROLLBACK")
-            raise
 
     # --- Schema -----------------------------------------------------------------------------
 

@@ -9,8 +9,39 @@ import os
 from pathlib import Path
 
 _LEAST_BYTES = 16 << 20
+_LEAST_RESERVE_BYTES = 1 << 20
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _CGROUP = Path("/sys/fs/cgroup")
+
+
+class Reserve:
+    """What publications leave free in a directory, so that their generation can be finished.
+
+    They were answered `ok`: the server's own tables, which come last, must not fail for want
+    of room. What others write there can still take it; then finishing waits (`can_finish`).
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._size_bytes = _LEAST_RESERVE_BYTES
+
+    def took(self, size_bytes: int) -> None:
+        """What the server's own tables took in a generation; the next may have twice as many."""
+        self._size_bytes = _LEAST_RESERVE_BYTES + 2 * size_bytes
+
+    def can_store(self, size_bytes: int) -> bool:
+        """Whether publications of that size leave enough."""
+        return self._has(2 * self._size_bytes + size_bytes)
+
+    def can_finish(self) -> bool:
+        """Whether a generation can be finished."""
+        return self._has(self._size_bytes)
+
+    def _has(self, size_bytes: int) -> bool:
+        try:
+            return free_bytes(self._directory) >= size_bytes
+        except OSError:  # somebody has removed it; whoever writes there finds out
+            return True
 
 
 def free_bytes(directory: Path) -> int:

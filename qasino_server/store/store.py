@@ -20,14 +20,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 
 from qasino_server.database.answer import Limits
 from qasino_server.database.directory import RunDirectory
 from qasino_server.database.generation import Generation
-from qasino_server.database.room import share_of_room
+from qasino_server.database.room import Reserve, share_of_room
 from qasino_server.database.snapshot import Dress, Place, Snapshot, SnapshotConnection
-from qasino_server.errors import Busy, Forbidden, QasinoError, Refused, ServerFault
+from qasino_server.errors import Busy, Forbidden, QasinoError, Refused, ServerFault, StartError
 from qasino_server.quota import Quota
 from qasino_server.render import Stream
 from qasino_server.rights import ANYBODY, Rights
@@ -151,6 +152,7 @@ class Store:
         self._lookout = Lookout(self._limits, self.max_value_bytes)
         self._directory = RunDirectory(settings.db_dir)
         size_bytes = settings.max_generation_bytes or share_of_room(self._directory.path)
+        self._reserve = Reserve(self._directory.path)
         self._quota = msgspec.structs.replace(settings.quota, size_bytes=size_bytes)
         try:
             self._statics = Statics(settings.static_db, self._quota)
@@ -187,18 +189,27 @@ class Store:
         self._stopped = False
 
     def start(self, first_number: int) -> None:
-        """Make the first snapshot and begin to collect the generation of that number."""
+        """Make the first snapshot and begin to collect the generation of that number.
+
+        Raises StartError where there is no room for them.
+        """
         most_bytes = self._quota.size_bytes
         log.info("a generation may take bytes=%d in %s", most_bytes, self._directory.path)
-        zero = Intake(self._new_generation(0), Ledger(0), self._quota)
-        first = self._new_generation(first_number)
-        self._snapshot = self._finish(zero, None)
+        try:
+            zero = Intake(self._new_generation(0), Ledger(0), self._quota)
+            first = self._new_generation(first_number)
+            self._snapshot = self._finish(zero, None)
+        except apsw.Error as error:
+            raise StartError(
+                f"cannot write in the db-dir {self._directory.path.parent}: {error}"
+            ) from None
         self._writer = Writer(
             Intake(first, Ledger(first_number, zero.ledger), self._quota),
             self._statics,
             self._views.names,
             2 * self.settings.max_body_bytes,
             self._quota,
+            self._reserve,
             self._on_death,
         )
         self._readers = Readers(
@@ -442,13 +453,16 @@ class Store:
     def rotate(self, number: int) -> int:
         """End the open generation, begin the one of that number; rows in the new snapshot.
 
-        One thread at a time. Raises apsw.Error where the files cannot be written; the old
-        snapshot stays in force then.
+        One thread at a time. Raises Busy where there is no room to end it, and it goes on, or
+        apsw.Error where the files cannot be written; the old snapshot stays in force then.
         """
         began = time.monotonic()
         while not self._writer.carried.wait(0.5):
             if self._writer.stopping.is_set():
                 raise ServerFault("the server is shutting down")
+        self._remove_orphans()
+        if not self._reserve.can_finish():
+            raise Busy("no room to finish the generation, which goes on until there is")
         successor = self._new_generation(number)
         retired = self._writer.exchange(successor, number)
         previous = self._snapshot
@@ -464,11 +478,15 @@ class Store:
         self._note_trend(previous, time.monotonic() - began)
         previous.close_untaken()
         self._archive.keep(previous.place.snapshot, previous.number)
-        for path in (previous.place.previous, *self._orphans):
-            if path is not None:
-                self._archive.remove(path)
-        self._orphans.clear()
+        if previous.place.previous is not None:
+            self._archive.remove(previous.place.previous)
         return self.nr_rows
+
+    def _remove_orphans(self) -> None:
+        """Lost generations whose rows are carried; on a full disk their room is needed now."""
+        for path in self._orphans:
+            self._archive.remove(path)
+        self._orphans.clear()
 
     def _note_trend(self, previous: Snapshot, rotation_s: float) -> None:
         nr_rejects, self._nr_rejects = self._nr_rejects, 0
@@ -494,9 +512,11 @@ class Store:
         facts = self._facts(ledger, now)
         internal, summaries = compose(ledger, live, facts)
         try:
+            before_bytes = retired.generation.size_bytes()
             with retired.generation.unbounded(), retired.generation.transaction():
                 for table in internal:
                     retired.generation.write_table(table.name, table.columns, table.rows)
+            self._reserve.took(retired.generation.size_bytes() - before_bytes)
         finally:
             retired.generation.seal()
         if previous is not None and not previous.exists():

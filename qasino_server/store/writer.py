@@ -25,7 +25,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.generation import Generation
-from qasino_server.database.room import free_bytes
+from qasino_server.database.room import Reserve, free_bytes
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.errors import Busy, Full, QasinoError, Refused, ServerFault
 from qasino_server.quota import Quota
@@ -80,10 +80,12 @@ class Writer(Service):
         view_names: Callable[[], frozenset[str]],
         max_waiting_bytes: int,
         quota: Quota,
+        reserve: Reserve,
         on_death: OnDeath,
     ) -> None:
         super().__init__("writer", on_death)
         self._quota = quota
+        self._reserve = reserve
         self._intake = first
         self._statics = statics
         self._view_names = view_names
@@ -257,6 +259,10 @@ class Writer(Service):
 
     def _store_batch(self, batch: list[_Waiting], started: float) -> None:
         """All in one transaction; where the disk fails it, each in its own."""
+        if not self._reserve.can_store(sum(w.publication.size_bytes for w in batch)):
+            for waiting in batch:
+                self._report(waiting, _no_room("its disk is full"), started)
+            return
         try:
             outcomes = self._transact(batch)
         except apsw.Error as error:
@@ -456,9 +462,13 @@ def _disk_fault(error: apsw.Error, generation: Generation) -> QasinoError:
     if isinstance(error, apsw.NoMemError):
         return Busy("the server has no memory to store this now (--max-memory); nothing was stored")
     if isinstance(error, apsw.FullError | apsw.IOError | apsw.CantOpenError):
-        return Busy(f"the server has no room to store this now ({error}); nothing was stored")
+        return _no_room(str(error))
     log.error("publication failed: %s: %s", type(error).__name__, error)
     return ServerFault("the server could not store this; its log says why; nothing was stored")
+
+
+def _no_room(reason: str) -> Busy:
+    return Busy(f"the server has no room to store this now ({reason}); nothing was stored")
 
 
 def _is_at_bound(generation: Generation) -> bool:

@@ -1,0 +1,189 @@
+"""The disk of the generations, or of the static tables, is full: sentences, and back by itself."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from running import LONG, Running, Site
+from wire import until
+
+SIZE_BYTES = 24 << 20
+ROUNDS = 10 if LONG else 1
+WIDE = [["x" * 1000] for _ in range(1000)]
+Disk = Callable[[str], Path]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """Makes small file systems of their own."""
+    mounted: list[Path] = []
+
+    def mount(name: str) -> Path:
+        place = tmp_path / name
+        place.mkdir()
+        made = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={SIZE_BYTES}", "tmpfs", str(place)],
+            capture_output=True,
+            text=True,
+        )
+        if made.returncode:
+            pytest.skip(f"no file system can be mounted here: {made.stderr.strip()}")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(place: Path, leave_bytes: int = 0) -> Path:
+    """Take what is left of a file system but so much."""
+    ballast = place / "ballast"
+    with ballast.open("ab") as file:
+        try:
+            while (left := _free(place) - leave_bytes) > 0:
+                file.write(b"x" * min(left, 1 << 20))
+                file.flush()
+        except OSError:
+            pass
+    return ballast
+
+
+def _free(place: Path) -> int:
+    space = os.statvfs(place)
+    return space.f_bavail * space.f_frsize
+
+
+def archived(archive: Path, sql: str) -> list[int]:
+    """The numbers that a query finds in all archived generations."""
+    found: list[int] = []
+    for path in archive.glob("qasino_*.db"):
+        with closing(sqlite3.connect(path)) as kept, suppress(sqlite3.OperationalError):
+            found += [n for (n,) in kept.execute(sql)]
+    return found
+
+
+def publish_until_refused(running: Running, table: str, **flags: object) -> tuple[int, str]:
+    """How many publications of 1 MB were taken, and what the first other one was told."""
+    for n in range(100):
+        answer = running.wire.publish(f"h{n}", table, ["x"], ["text"], WIDE, **flags)
+        if answer["response_op"] != "ok":
+            return n, str(answer["error_message"])
+    raise AssertionError("never refused")
+
+
+def test_with_a_full_disk_publications_are_refused_and_it_recovers(disk: Disk, site: Site) -> None:
+    place = disk("ram")
+    running = site.start("--db-dir", place / "db")
+    for _ in range(ROUNDS):
+        running.publish("a", "t", 1, replace=1)
+        running.publish("p", "kept", 2, persist=1, replace=1)
+        until(lambda: running.sees("select t.v, kept.v from t, kept", [[1, 2]]))
+        ballast = fill(place)
+        taken, told = publish_until_refused(running, "wide")
+        assert (taken, "no room" in told) == (0, True), told
+        stays = running.wire.rows("select v from t")
+        until(lambda: "goes on until there is" in running.said())
+        assert running.wire.rows("select v from t") == stays
+        ballast.unlink()
+        until(lambda: running.publish("a", "t", 3, replace=1)["response_op"] == "ok")
+        until(lambda: running.sees("select v from t", [[3]]))
+        assert running.sees("select v from kept", [[2]])
+        running.is_well()
+
+
+def test_generations_that_fill_the_disk_themselves_do_not_block_it(disk: Disk, site: Site) -> None:
+    """--max-generation-bytes is larger than there is room for: the server's own files fill it."""
+    place = disk("ram")
+    running = site.start("--db-dir", place / "db", "-g", 2, "--max-generation-bytes", 1 << 30)
+    for _ in range(4):
+        _, told = publish_until_refused(running, "wide", replace=1)
+        assert "no room" in told
+        running.turns()
+    assert "rotation failed" not in running.said(), running.said()
+
+
+@pytest.mark.parametrize("leave_bytes", [0, 2_500_000])
+def test_what_was_answered_ok_is_seen_however_little_is_left(
+    disk: Disk, site: Site, tmp_path: Path, leave_bytes: int
+) -> None:
+    place, archive = disk("ram"), tmp_path / "archive"
+    running = site.start("--db-dir", place / "db", "--archive-dir", archive)
+    promised = []
+    running.turns()
+
+    def publish(first: int) -> str:
+        """Rows until one is refused; what it was told."""
+        for n in range(first, first + 300):
+            row = [[n, "y" * 9000]]
+            answer = running.wire.publish(f"h{n}", "t", ["n", "x"], ["int", "text"], row)
+            if answer["response_op"] != "ok":
+                return str(answer["error_message"])
+            promised.append(n)
+        raise AssertionError("never refused")
+
+    with suppress(AssertionError):
+        publish(0)
+    ballast = fill(place, leave_bytes)
+    assert "no room" in publish(1000)
+    fill(place)
+    until(lambda: "goes on until there is" in running.said())
+    assert running.wire.query("select 1")["response_op"] == "result_table"
+    ballast.unlink()
+    running.turns(3)
+    until(lambda: sorted(archived(archive, "select n from t")) == promised)
+
+
+def test_a_file_that_may_not_grow_is_as_a_full_disk(site: Site) -> None:
+    """Where nothing can be mounted: the kernel refuses what is beyond a file's bound."""
+    running = site.start()
+    running.publish("a", "t", 1, replace=1)
+    until(lambda: running.sees("select v from t", [[1]]))
+    before = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (3 << 20, -1))
+    _, told = publish_until_refused(running, "wide", replace=1)
+    assert "no room" in told
+    assert running.wire.query("select 1")["response_op"] == "result_table"
+    answer = running.wire.publish("p", "kept", ["x"], ["text"], WIDE * 6, static=1)
+    assert answer["error_message"].endswith("nothing was stored")
+    resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, before)
+    assert running.publish("p", "kept", 7, static=1)["response_op"] == "ok"
+    running.turns(2)
+    assert running.publish("a", "t", 2, replace=1)["response_op"] == "ok"
+    until(lambda: running.sees("select t.v, kept.v from t, kept", [[2, 7]]))
+
+
+def test_static_tables_with_a_full_disk_stay_as_they_were(disk: Disk, site: Site) -> None:
+    place = disk("disk")
+    running = site.start("--static-db", place / "static.db")
+    for n in range(ROUNDS):
+        assert running.publish("p", "kept", n, static=1)["response_op"] == "ok"
+        ballast = fill(place)
+        answer = running.wire.publish("p", "kept", ["x"], ["text"], WIDE * 2, static=1)
+        assert "no room" in answer["error_message"]
+        assert running.sees("select v from kept", [[n]])
+        running.publish("a", "t", n, replace=1)
+        until(lambda n=n: running.sees("select v from t", [[n]]))
+        ballast.unlink()
+        assert running.publish("p", "kept", n + 1, static=1)["response_op"] == "ok"
+        assert running.sees("select v from kept", [[n + 1]])
+    assert "rotation failed" not in running.said(), running.said()
+    running.kill()
+    assert site.start("--static-db", place / "static.db").sees("select v from kept", [[ROUNDS]])
+
+
+def test_a_server_on_a_full_disk_says_so_at_the_start(disk: Disk, site: Site) -> None:
+    place = disk("disk")
+    ballast = fill(place)
+    said = site.refusal("--static-db", place / "state" / "static.db")
+    assert "static tables" in said
+    said = site.refusal("--db-dir", place / "db")
+    assert "db" in said
+    ballast.unlink()
+    site.start("--db-dir", place / "db", "--static-db", place / "state" / "static.db")
