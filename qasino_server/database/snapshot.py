@@ -11,6 +11,7 @@ the views file or the set of static tables does, between two queries.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -191,9 +192,15 @@ class Snapshot:
         self.number = number
         self.since_epoch = since_epoch
         """When it became the snapshot, seconds."""
+        self._since_s = time.monotonic()
         self.place = place
         self._max_value_bytes = max_value_bytes
         self._connections = list(connections)
+
+    @property
+    def age_s(self) -> float:
+        """How long it has been the snapshot, whatever became of the clock meanwhile."""
+        return time.monotonic() - self._since_s
 
     def take_connection(self) -> SnapshotConnection | None:
         """A connection opened beforehand, or None where all are taken."""

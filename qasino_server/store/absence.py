@@ -25,12 +25,15 @@ class Absence:
         self._most = most
         self._lock = threading.Lock()
         self._before: dict[Pair, float] = {}
-        self._missing: dict[Pair, tuple[str, float, int]] = {}
-        """Pair -> table name, last update, generations missed."""
+        self._missing: dict[Pair, tuple[str, float, int, float]] = {}
+        """Pair -> table name, last update, generations missed, when that was noted first."""
         self._names: dict[str, str] = {}
 
     def note(self, ledger: Ledger, now: float) -> list[tuple[Any, ...]]:
-        """Look at a finished generation; the rows of qasino_server_missing."""
+        """Look at a finished generation; the rows of qasino_server_missing.
+
+        `now` is on the monotonic clock: who is missed is not forgotten because the other was set.
+        """
         with self._lock:
             return self._note(ledger, now)
 
@@ -39,12 +42,12 @@ class Absence:
         for pair in self._missing.keys() & present:
             del self._missing[pair]
         self._missing = {
-            pair: (name, last, missed + 1)
-            for pair, (name, last, missed) in self._missing.items()
-            if now - last <= self._forget_after_s
+            pair: (name, last, missed + 1, since)
+            for pair, (name, last, missed, since) in self._missing.items()
+            if now - since <= self._forget_after_s
         }
         for pair in self._before.keys() - present:
-            self._missing[pair] = (self._names[pair[0]], self._before[pair], 1)
+            self._missing[pair] = (self._names[pair[0]], self._before[pair], 1, now)
         if len(self._missing) > self._most:
             kept = islice(self._missing.items(), len(self._missing) - self._most, None)
             self._missing = dict(kept)
@@ -52,7 +55,7 @@ class Absence:
         self._names = {key: table.name for key, table in ledger.tables.items()}
         return [
             (pair[1], name, round(last, 2), missed)
-            for pair, (name, last, missed) in self._missing.items()
+            for pair, (name, last, missed, _) in self._missing.items()
         ]
 
     def forget(self, table_key: str, identity: str | None) -> None:

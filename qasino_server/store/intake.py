@@ -348,23 +348,21 @@ def _source(publication: Publication, ranges: Ranges, shape: int, epoch: float) 
     """What the books say of a publication that is all its pair has."""
     expires = None
     if publication.ttl_s is not None and not publication.persist:
-        expires = epoch + publication.ttl_s
+        expires = time.monotonic() + publication.ttl_s
     return Source(
         ranges=ranges,
         shape=shape,
         update_epoch=epoch,
         persist=publication.persist,
-        expires_epoch=expires,
+        expires_s=expires,
     )
 
 
 def _living_on(source: Source, before: Source) -> Source:
     """An update keeps what its pair had of a longer life."""
     persist = source.persist or before.persist
-    expires = source.expires_epoch if source.expires_epoch is not None else before.expires_epoch
-    return msgspec.structs.replace(
-        source, persist=persist, expires_epoch=None if persist else expires
-    )
+    expires = source.expires_s if source.expires_s is not None else before.expires_s
+    return msgspec.structs.replace(source, persist=persist, expires_s=None if persist else expires)
 
 
 def _is_repeat(publication: Publication, present: Source | None) -> bool:

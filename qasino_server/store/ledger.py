@@ -48,7 +48,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the table's shapes its columns are."""
     update_epoch: float
     persist: bool = False
-    expires_epoch: float | None = None
+    expires_s: float | None = None
+    """When its time is up, on the monotonic clock: setting the other makes no rows live longer."""
     fresh: bool = True
     """Published in this generation, not only carried into it."""
 
@@ -60,7 +61,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lives_on(self) -> bool:
         """Whether it is to be carried into the next generation, its time permitting."""
-        return self.persist or self.expires_epoch is not None
+        return self.persist or self.expires_s is not None
 
 
 class Arrears(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,10 +99,10 @@ class Ledger:
 
     def legacy(self) -> Iterator[tuple[Pair, Arrears]]:
         """The pairs whose rows live on in the next generation."""
-        now = time.time()
+        now = time.monotonic()
         for pair in self._living:
             source = self.sources[pair]
-            if source.persist or (source.expires_epoch or 0.0) > now:
+            if source.persist or (source.expires_s is not None and source.expires_s > now):
                 table = self.tables[pair[0]]
                 yield pair, Arrears(table=table, source=source, left=source.ranges)
 

@@ -536,7 +536,7 @@ class Reader(Service):
                 outcome = msgspec.structs.replace(
                     outcome,
                     generation_number=snapshot.number,
-                    generation_age_s=max(0.0, time.time() - snapshot.since_epoch),
+                    generation_age_s=snapshot.age_s,
                     elapsed_s=time.perf_counter() - started,
                 )
         except Exception:

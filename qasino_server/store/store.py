@@ -369,7 +369,7 @@ class Store:
             column_types=("",) * len(names),
             nr_rows=len(rows),
             generation_number=self._snapshot.number,
-            generation_age_s=max(0.0, time.time() - self._snapshot.since_epoch),
+            generation_age_s=self._snapshot.age_s,
         )
         if request.stream is not None and request.sink is not None:
             request.sink.begin(request.stream.media_type)
@@ -433,7 +433,7 @@ class Store:
         snapshot = self._snapshot
         return State(
             generation_number=snapshot.number,
-            generation_age_s=max(0.0, time.time() - snapshot.since_epoch),
+            generation_age_s=snapshot.age_s,
             generation_bytes=_size_of(snapshot.place.snapshot),
             nr_rows=self.nr_rows,
             nr_tables=len(self._summaries),
@@ -494,7 +494,7 @@ class Store:
             Point(
                 generation_number=self._snapshot.number,
                 epoch=self._snapshot.since_epoch,
-                duration_s=self._snapshot.since_epoch - previous.since_epoch,
+                duration_s=previous.age_s - self._snapshot.age_s,
                 nr_rows=self.nr_rows,
                 nr_identities=self._nr_identities,
                 nr_identities_missing=self._nr_identities_missing,
@@ -549,7 +549,7 @@ class Store:
             nr_views=len(self._views.current()),
             sql_counts=tuple(counts[:3]),
             update_counts=tuple(counts[3:]),
-            missing=self._absence.note(ledger, now),
+            missing=self._absence.note(ledger, time.monotonic()),
             rejects=list(self._rejects),
             ports=list(self.ports),
         )
