@@ -4,7 +4,8 @@ A token is looked up at once. A password takes a quarter of a second to check, o
 the check is done by a thread of its own, never by the one that serves everybody; a password
 that was right is remembered (as a keyed digest, with the hash it was right for), so that a
 client pays once and not at every request; and those who wait are taken in turns by address,
-so that a flood of wrong passwords from one delays nobody else by more than one check.
+so that a flood of wrong passwords from one delays nobody else by more than one check. With IPv6
+an address counts as its network: a host has more of them than could ever wait in turns.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgspec
 from qasino_server.errors import Busy, QasinoError, Unauthorized
 from qasino_server.passwords import fits
 from qasino_server.rights import Rights
+from qasino_server.seats import network_of
 from qasino_server.service import OnDeath, Service
 from qasino_server.users import Users, token_digest
 
@@ -41,7 +43,7 @@ _ASK = "say who you are: a user and a password (HTTP Basic), or a token (Bearer)
 _NO = "the user or the password is wrong"
 _NOBODY = "$2b$12$PcyKwf7UJ.Hk3ThIxKUjTOzaWVxd.5HGuQ2gBbUTC/FWv5C6e9iC."
 """Checked for a user who does not exist, where no other hash is there to show how long a
-check takes: who exists must not be told from the time."""
+check takes."""
 
 
 class _Claim(msgspec.Struct, frozen=True):
@@ -93,7 +95,7 @@ class Gate(Service):
         hashed = roll.hashes.get(user)
         if hashed is not None and self._seal(user, password, hashed) in self._right:
             return roll.rights[user]
-        return self._queue(address, _Claim(user, password, answer))
+        return self._queue(network_of(address), _Claim(user, password, answer))
 
     def _seal(self, user: str, password: str, hashed: str) -> bytes:
         """What a right password is remembered by; another hash makes it another."""
@@ -140,13 +142,21 @@ class Gate(Service):
     def _check(self, claim: _Claim) -> Outcome:
         roll = self._users.current()
         hashed = roll.hashes.get(claim.user)
-        usual = next(iter(roll.hashes.values()), _NOBODY)
-        right = fits(claim.password, hashed or usual)
+        right = fits(claim.password, hashed or self._decoy(claim.user, list(roll.hashes.values())))
         if not right or hashed is None:
             log.info("wrong password user=%r", claim.user)
             return Unauthorized(_NO)
         self._remember(self._seal(claim.user, claim.password, hashed))
         return roll.rights[claim.user]
+
+    def _decoy(self, user: str, hashes: list[str]) -> str:
+        """What is checked for a user who does not exist: always the same one of the others'.
+
+        Hashes of different kinds and costs take different times; so do they for names that do
+        not exist, and the time tells nobody which do.
+        """
+        drawn = int.from_bytes(hmac.digest(self._key, user.encode(), "sha256")[:8])
+        return hashes[drawn % len(hashes)] if hashes else _NOBODY
 
     def _remember(self, seal: bytes) -> None:
         self._right[seal] = None

@@ -4,9 +4,9 @@ A page from anywhere can make a reader's browser send requests to servers only t
 reach, such as one on their own machine. Two things give it away. `Host` is the name the page
 was loaded from where that name was pointed at a loopback address afterwards (DNS rebinding);
 and `Origin` and `Sec-Fetch-Site` say whether the request comes from a page of our own. Programs
-that are no browsers send neither, and a browser cannot be made to leave them out, except where
-it sends neither itself: with a GET over plain HTTP to an address that is not loopback. There it
-is known for a browser by what it always sends, `User-Agent: Mozilla/..` and `Accept-Language`.
+that are no browsers send neither. A browser cannot be made to leave them out, but it does so by
+itself for an image, or any other GET, from a server that is reached by plain HTTP and is not on
+this host: there only its `User-Agent` is left.
 https://www.w3.org/TR/fetch-metadata/ , https://fetch.spec.whatwg.org/#origin-header
 """
 
@@ -21,8 +21,8 @@ from qasino_server.table import shown
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-TELLING = frozenset({b"origin", b"sec-fetch-site", b"accept-language"})
-"""A request without any of these headers was not made by a page."""
+TELLING = frozenset({b"origin", b"sec-fetch-site"})
+"""A POST without any of these headers was not made by a page."""
 
 
 def check_host(headers: Headers, own_address: str | None, allowed: Collection[str]) -> None:
@@ -44,9 +44,9 @@ def check_host(headers: Headers, own_address: str | None, allowed: Collection[st
         )
 
 
-def foreign_page(headers: Headers) -> str | None:
+def foreign_page(headers: Headers, method: str = "POST") -> str | None:
     """The page of another site that asks, as a sentence names it; None where none is seen."""
-    origin = site = host = agent = language = None
+    origin = site = host = agent = None
     for name, value in headers:
         if name == b"origin":
             origin = value.decode("latin-1")
@@ -55,25 +55,27 @@ def foreign_page(headers: Headers) -> str | None:
         elif name == b"host":
             host = value.decode("latin-1")
         elif name == b"user-agent":
-            agent = value
-        elif name == b"accept-language":
-            language = value
-    if origin is not None and not (host and _place(origin) == host.lower()):
+            agent = value.decode("latin-1")
+    if origin is not None and not _same_place(origin, host):
         return f"a page of {shown(origin)} sent this"
     if site in ("cross-site", "same-site"):
         return "a page of another site sent this"
-    if origin is None and site is None and language is not None and agent is not None:
-        if agent.startswith(b"Mozilla/"):
-            return "a browser sent this without a word on the page that made it"
+    if origin is None and site is None and method in ("GET", "HEAD") and _is_browser(agent):
+        return "a browser sent this by GET and does not say for which page"
     return None
 
 
-def _place(origin: str) -> str:
-    """Host and port of an origin; '' where it is `null` or nothing a browser sends."""
+def _same_place(origin: str, host: str | None) -> bool:
     try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
+        place = urlsplit(origin).netloc
+    except ValueError:  # brackets that hold no address
+        return False
+    return bool(place) and place.lower() == (host or "").lower()
+
+
+def _is_browser(agent: str | None) -> bool:
+    """All of them say so, and no page can have them say something else; a shell says it too."""
+    return agent is not None and agent.startswith("Mozilla/") and "PowerShell/" not in agent
 
 
 def header(headers: Headers, wanted: bytes) -> str | None:

@@ -36,6 +36,7 @@ from qasino_server.message import (
 from qasino_server.metrics import Metrics
 from qasino_server.render import stream_for
 from qasino_server.rights import ANYBODY, Rights
+from qasino_server.seats import network_of
 from qasino_server.store import Store
 from qasino_server.store.internal import TableSummary
 from qasino_server.store.job import Sink
@@ -62,7 +63,7 @@ class Caller(msgspec.Struct, frozen=True):
     @property
     def asker(self) -> str:
         """Who it counts for where things are shared out: the user, or else the address."""
-        return self.rights.name or self.peer.rpartition(":")[0]
+        return self.rights.name or network_of(self.peer.rpartition(":")[0])
 
 
 class Overview(msgspec.Struct, frozen=True):

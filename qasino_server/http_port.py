@@ -219,7 +219,7 @@ class RequestApp:
         rights = ANYBODY
         if self._gate is not None and (scope["scheme"] == "https" or self._asks_on_plain_http):
             rights = await self._identified(self._gate, scope)
-        page = foreign_page(scope["headers"])
+        page = foreign_page(scope["headers"], scope["method"])
         return rights if page is None else reading_only(rights, page)
 
     async def _scrape(self, metrics: Metrics, scope: Scope, rights: Rights, send: Send) -> None:

@@ -12,6 +12,7 @@ import resource
 import threading
 import time
 from collections import Counter
+from functools import lru_cache
 
 log = logging.getLogger("qasino.seats")
 
@@ -91,6 +92,7 @@ def seats_of_process() -> Seats:
     return Seats(max(soft // 2, soft - _RESERVED_DESCRIPTORS))
 
 
+@lru_cache(maxsize=10_000)
 def network_of(address: str) -> str:
     """Whom an address counts for: itself, or with IPv6 its /64, which a single host owns."""
     if ":" not in address:

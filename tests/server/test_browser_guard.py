@@ -19,7 +19,19 @@ def error_of(body: bytes) -> str:
     return str(json.loads(body)["error_message"])
 
 
-@pytest.mark.parametrize("host", ["attacker.example:15597", "192.168.0.7", "localhost.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "attacker.example:15597",
+        "192.168.0.7",
+        "localhost.example",
+        "127.0.0.1.example:80",
+        "0.0.0.0:15597",
+        "[::2]:15597",
+        "",
+        "attacker.example, localhost",
+    ],
+)
 def test_a_name_that_is_none_of_a_loopback_address_is_refused(wire: Wire, host: str) -> None:
     status, _, body = wire.http("GET", {"op": "query", "sql": "select 1"}, headers={"Host": host})
     assert status == 403
@@ -27,7 +39,18 @@ def test_a_name_that_is_none_of_a_loopback_address_is_refused(wire: Wire, host: 
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST:15597", "127.0.0.1:1", "[::1]:15597", "app.localhost"]
+    "host",
+    [
+        "localhost",
+        "LOCALHOST:15597",
+        "localhost.",
+        "Localhost.:15597",
+        "127.0.0.1:1",
+        "127.8.9.1",
+        "[::1]",
+        "[::1]:15597",
+        "app.localhost",
+    ],
 )
 def test_every_name_of_the_loopback_address_is_served(wire: Wire, host: str) -> None:
     status, _, _ = wire.http("GET", {"op": "query", "sql": "select 1"}, headers={"Host": host})
@@ -48,14 +71,21 @@ def test_a_request_without_any_host_comes_from_no_browser(wire: Wire) -> None:
     assert answer.startswith(b"HTTP/1.1 200")
 
 
+def test_the_loopback_address_of_ipv6_is_one_too(make_server: MakeServer) -> None:
+    wire = Wire(make_server(listen="::1").ports, host="::1")
+    query = {"op": "query", "sql": "select 1"}
+    assert wire.http("GET", query, headers={"Host": "attacker.example"})[0] == 403
+    assert wire.http("GET", query)[0] == 200
+
+
 FOREIGN = [
     {"Origin": "https://attacker.example"},
+    {"Origin": "http://localhost.attacker.example"},
+    {"Origin": "http://[attacker"},
     {"Origin": "null"},
+    {"Origin": ""},
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
-    {"Origin": "http://["},
-    # An image tag, over plain HTTP to an address that is not loopback.
-    {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)", "Accept-Language": "en"},
 ]
 
 
@@ -68,12 +98,17 @@ def test_another_sites_page_changes_nothing(
     assert wire.http("GET", value, headers=headers)[0] == 403
     for op, message in (
         ("add_table_data", MESSAGE),
+        ("add_csv_table_data", "1\nt\na\nint\nA\n1\n"),
         ("drop_table", json.dumps({"tablename": "t"})),
+        ("query", json.dumps({"sql": "KILL 1"})),
+        ("cancel", json.dumps({"query_id": "1"})),
     ):
-        status, _, body = wire.http("POST", {"op": op}, message.encode(), headers)
-        assert status == 403, op
-        assert " sent this" in error_of(body)
-        assert ": it may not" in error_of(body)
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "application/json"):
+            sent = {**headers, "Content-Type": kind}
+            params = {"op": op, "identity": "web-1"}
+            status, _, body = wire.http("POST", params, message.encode(), sent)
+            assert status == 403 or (op in ("query", "cancel") and status == 400), (op, body)
+            assert "sent this: it may not" in error_of(body) or status == 400
     server.rotate()
     answer = wire.http_get({"op": "query", "sql": "select * from t"})
     assert "no such table" in error_of(answer[2])
@@ -93,6 +128,23 @@ def test_another_sites_page_ends_no_query(wire: Wire, headers: dict[str, str]) -
     assert wire.http("GET", kill)[0] == 200
     assert b"cancelled" in socket.recv()
     socket.close()
+
+
+IMAGE = {"User-Agent": "Mozilla/5.0 (X11; Linux) Gecko/20100101 Firefox/150.0"}
+"""All that an image of a plain HTTP server elsewhere in the network is asked for with."""
+SHELL = {"User-Agent": "Mozilla/5.0 (Windows NT; de-DE) WindowsPowerShell/5.1.19041"}
+
+
+def test_an_image_changes_nothing_where_browsers_do_not_say_who_asks(
+    server: Server, wire: Wire
+) -> None:
+    value = {"op": "name_value_update", "identity": "x", "name": "t.a", "value": "1"}
+    assert wire.http("GET", value, headers=IMAGE)[0] == 403
+    assert wire.http("GET", {"op": "query", "sql": "select 1"}, headers=IMAGE)[0] == 200
+    typed = {**IMAGE, "Sec-Fetch-Site": "none"}
+    for headers in (typed, SHELL, {"User-Agent": "curl/8.0"}):
+        assert wire.http("GET", value, headers=headers)[0] == 200
+    assert wire.http("POST", {"op": "add_table_data"}, MESSAGE.encode(), SHELL)[0] == 200
 
 
 def wait_for_query(wire: Wire, query_id: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import ssl
+import subprocess
 import threading
 import warnings
 from collections.abc import Callable
@@ -370,6 +372,33 @@ def test_a_flood_of_wrong_passwords_holds_nobody_up(
         thread.join(20)
     assert set(statuses) <= {401, 503}
     assert 503 in statuses, "more waited than may"
+
+
+def test_the_time_of_a_check_does_not_tell_who_exists() -> None:
+    """Names that do not exist take as long as those that do: some a slow hash, some a quick one."""
+    from qasino_server.auth import Gate
+    from qasino_server.users import Users
+
+    gate = Gate(Users(None, None), lambda name, error: None)
+    hashes = [bcrypt_hash("a"), apr_md5_crypt.hash("b")]
+    drawn = [gate._decoy(f"user{n}", hashes) for n in range(100)]
+    assert 20 < drawn.count(hashes[0]) < 80
+    assert drawn == [gate._decoy(f"user{n}", hashes) for n in range(100)]
+    assert gate._decoy("user", [])
+
+
+@pytest.mark.skipif(shutil.which("htpasswd") is None, reason="apache2-utils is not here")
+@pytest.mark.parametrize("kind", ["-B", "-m", ""])
+def test_what_htpasswd_writes_is_understood(
+    make_server: MakeServer, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "made"
+    command = ["htpasswd", *filter(None, [kind]), "-c", "-b", str(path), "ann", "right w\u00f6rd"]
+    subprocess.run(command, check=True, capture_output=True)
+    server = make_server(htpasswd_file=path, require_auth=True)
+    door = Door(server.ports["http"])
+    assert door.query("select 1", basic("ann", "right w\u00f6rd"))[0] == 200
+    assert door.query("select 1", basic("ann", "right word"))[0] == 401
 
 
 def test_the_defaults_ask_nobody() -> None:
