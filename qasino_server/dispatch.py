@@ -117,7 +117,7 @@ class Dispatch:
                     raise Refused(f"no query with the id {query_id} is running")
                 answer(Done(message=f"query {query_id} is cancelled"))
             case DropTable(tablename, identity):
-                caller.rights.require("admin", "drop tables")
+                caller.rights.check_drop(identity)
                 self._store.drop_table(tablename, identity, lambda o: answer(_said(o)))
         return None
 

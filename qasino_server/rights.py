@@ -3,7 +3,8 @@
     read      queries, the list of tables, the end of their own queries
     publish   tables, under the identities that are theirs
     static    static tables too (with publish)
-    admin     drop tables, end the queries of others
+    admin     drop tables (or what identities that are theirs have in them), end the queries of
+              others
 
 Whoever may publish without users being asked for may do everything: `ANYBODY`. Values only; who
 somebody is, is found out elsewhere.
@@ -46,6 +47,17 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
         if publication.static:
             self.require("static", "publish static tables")
         self.check_identity(publication.identity)
+
+    def check_drop(self, identity: str | None) -> None:
+        """Raise Forbidden where this caller may not end a table, or what an identity has in it."""
+        self.require("admin", "drop tables")
+        if identity is not None:
+            self.check_identity(identity)
+        elif "*" not in self.identities:
+            raise Forbidden(
+                f"user {self.name} may drop what their identities have in a table"
+                f" ({', '.join(self.identities) or 'none'}), not a whole one"
+            )
 
     def check_identity(self, identity: str) -> None:
         """Raise Forbidden where the identity is not theirs to speak for."""
