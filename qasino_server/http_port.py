@@ -488,7 +488,9 @@ def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> N
         if not os.access(path, os.R_OK):
             raise StartError(f"cannot read {path}, which HTTPS needs")
     try:
-        context.load_cert_chain(certificate, key, password=_no_password)
+        # In a context of its own first: a half would take the old one's key away.
+        for trying in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
+            trying.load_cert_chain(certificate, key, password=_no_password)
     except (ssl.SSLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or str(error)
         raise StartError(

@@ -123,10 +123,11 @@ class ZmqPort(Service):
 
     def _hand_in(self, first: zmq.Frame, frames: list[bytes]) -> None:
         envelope, payload = split_envelope(frames)
-        peer = self._peer_of(first)
+        fd = _descriptor(first)
+        peer = self._watch.peer(fd)
         if peer is not None:
             peer.passed_bytes += wire_bytes(frames[1:], self._rights_of is not None)
-        name = peer.name if peer is not None else _address_of(first)
+        name = peer.name if peer is not None else self._watch.name_of(fd)
         asker = name
 
         def answer(reply: Reply) -> None:
@@ -158,13 +159,6 @@ class ZmqPort(Service):
             return
         self._dispatch.handle(request, caller, answer)
 
-    def _peer_of(self, first: zmq.Frame) -> ZmqPeer | None:
-        """The connection it came over; None where that is gone, or not known yet."""
-        try:
-            return self._watch.peer(int(first.get(zmq.SRCFD)))
-        except zmq.ZMQError:
-            return None  # the message was not received but made up by libzmq
-
     def _send(self) -> None:
         for peer, asker, envelope, body in self._outbox.take():
             if sum(map(len, body)) > _SMALL_BYTES:
@@ -182,11 +176,12 @@ class ZmqPort(Service):
                 self._unread.add(peer, asker, wire_bytes(message[1:], self._rights_of is not None))
 
 
-def _address_of(first: zmq.Frame) -> str:
+def _descriptor(first: zmq.Frame) -> int:
+    """Of the connection it came over; -1 for a message that libzmq has made up."""
     try:
-        return f"{first.get('Peer-Address')}:?"
+        return int(first.get(zmq.SRCFD))
     except zmq.ZMQError:
-        return "?"
+        return -1
 
 
 def split_envelope(frames: list[bytes]) -> tuple[list[bytes], list[bytes]]:

@@ -106,6 +106,16 @@ class ZmqWatch(Service):
         """The connection of the requests' port with that descriptor, once it is known."""
         return self._peers["zmq"].get(fd)
 
+    def name_of(self, fd: int) -> str:
+        """Who is at the other end of a connection that is not known yet: address and port."""
+        if fd < 0:
+            return "?:?"
+        (port,) = (port for name, port in self._monitors.values() if name == "zmq")
+        try:
+            return "{}:{}".format(*_borrowed(fd, port, lambda made: made.getpeername()[:2]))
+        except OSError:
+            return "?:?"
+
     # --- The thread -------------------------------------------------------------------------
 
     def wake(self) -> None:
