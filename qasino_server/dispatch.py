@@ -17,6 +17,7 @@ from qasino_server.errors import (
     Busy,
     Cancelled,
     Forbidden,
+    NotReading,
     QasinoError,
     QueryTimeout,
     Refused,
@@ -49,7 +50,7 @@ log = logging.getLogger("qasino.dispatch")
 Answer = Callable[[Reply], None]
 
 LOGGED_SQL_CHARS = 1000
-_WORTH_A_LINE = (Cancelled, QueryTimeout, Refused, Forbidden, Busy, ServerFault)
+_WORTH_A_LINE = (Cancelled, QueryTimeout, Refused, NotReading, Forbidden, Busy, ServerFault)
 """What an operator wants to hear of; a mistake in SQL is its author's business."""
 
 

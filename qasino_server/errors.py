@@ -5,6 +5,7 @@ QasinoError                 anything we name; `sentence` is for the person at th
 │   └── TooLarge     413    it is larger than this server takes
 ├── Refused          400    well formed, but against a rule of the store
 ├── SqlError         400    SQLite refuses the statement; knows the place in it
+│   └── NotReading   400    it would do something else than read
 ├── Cancelled        400    somebody asked for the query to be stopped
 ├── Unauthorized     401    nobody has said, or not truly, who they are
 ├── Forbidden        403    whoever they are, they may not do that
@@ -66,6 +67,10 @@ class SqlError(QasinoError):
         super().__init__(sentence)
         self.offset = offset
         """Characters from the start of the statement to the token at fault, if known."""
+
+
+class NotReading(SqlError):
+    """The statement would do something else than read what is there for all."""
 
 
 class Cancelled(QasinoError):

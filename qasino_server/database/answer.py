@@ -24,7 +24,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.snapshot import SnapshotConnection
-from qasino_server.errors import Cancelled, QasinoError, SqlError
+from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
 from qasino_server.render import json_cell, text_cell
 from qasino_server.table import Result
 
@@ -133,7 +133,7 @@ def _examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Exa
     if not details.has_vdbe:
         raise SqlError("there is no statement to run")
     if details.is_explain == 1 or not details.is_readonly or not details.columns:
-        raise SqlError(
+        raise NotReading(
             "Unrecognized statement: only reading is possible here, by SELECT, WITH, VALUES,"
             " EXPLAIN QUERY PLAN, SHOW and DESC"
         )
@@ -169,7 +169,7 @@ def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError
     if isinstance(error, apsw.InterruptError):
         return Cancelled("the query was stopped")
     if isinstance(error, apsw.AuthError):
-        return SqlError(f"not authorized: {on.sandbox.refused or message}; queries only read")
+        return NotReading(f"not authorized: {on.sandbox.refused or message}; queries only read")
     if isinstance(error, apsw.TooBigError):
         return SqlError("a value of the result is larger than this server builds (--max-result)")
     if isinstance(error, apsw.NoMemError):

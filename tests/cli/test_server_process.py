@@ -181,3 +181,19 @@ def test_a_server_takes_all_the_descriptors_it_may_have(start: Start) -> None:
         line.split() for line in limits.splitlines() if line.startswith("Max open files")
     )
     assert soft == hard
+
+
+def test_a_query_cannot_forge_a_line_of_the_log(start: Start) -> None:
+    process, wire = start("--slow-query", 0.000001)
+    forged = "2026-01-01T00:00:00 INFO qasino.auth root logged in"
+    for end in ("\n", "\r", "\x0b", "\x1b[2K\x1b[G", "\x85", "\u2028", "\u202e", "\x9b2K"):
+        wire.rows(f"select 1 /* {end}{forged} */")
+        assert "no query with the id" in str(wire.query(f"kill {end}x{forged}"))
+    wire.line("select 2 /* \x1b]0;title\x07 */;")
+    process.terminate()
+    _, narration = process.communicate(timeout=20)
+    lines = [line for line in narration.decode().splitlines() if forged in line]
+    assert len(lines) >= 8
+    assert all("WARNING qasino.dispatch query seconds=" in line for line in lines)
+    assert all("peer=127.0.0.1:" in line and "user=-" in line for line in lines)
+    assert not any(c in narration.decode() for c in "\r\x0b\x1b\x07\x85\u2028\u202e\x9b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_prometheus
 from wire import Wire
 
+from qasino_server.errors import QasinoError
 from qasino_server.health import MISSED, Health
 from qasino_server.server import Server
 from qasino_server.store.store import State
@@ -61,6 +62,43 @@ def test_what_happened_is_counted(server: Server, wire: Wire) -> None:
     assert found["qasino_connections http"] >= 1
     server.rotate()
     assert samples(wire)["qasino_missing"] == 2
+
+
+NAMED = {
+    "publications", "published_rows", "published_bytes", "rejects", "queries", "query_seconds",
+    "rotation_seconds", "generation_number", "generation_age_seconds", "generation_bytes", "rows",
+    "tables", "identities", "missing", "queries_running", "waiting_bytes", "connections",
+}  # fmt: skip
+
+
+def test_no_label_is_of_a_peers_choosing(server: Server, wire: Wire) -> None:
+    """Labels multiply: a peer that chose them could fill a monitoring system."""
+    for odd in ("evil-1", 'quo"te', "back\\slash", "line\nend", "\u202e"):
+        publish(wire, odd, [[1]], "evil_1")
+        publish(wire, odd, [[1]], odd)
+        wire.http("GET", {"op": odd, "sql": odd, "format": odd})
+        wire.http("POST", {"op": "query"}, json.dumps({"sql": odd, "query_id": odd}).encode())
+        wire.zmq_request({"op": odd})
+        wire.zmq_request({"op": "query", "sql": odd})
+        wire.line(f"select '{odd}' from nothing;")
+    server.rotate()
+    _, _, body = wire.http("GET", path="/metrics", headers=OPENMETRICS)
+    families = list(read_openmetrics(body.decode()))
+    assert {f"qasino_{name}" for name in NAMED} == {family.name for family in families}
+    assert all(family.documentation for family in families)
+    ports, errors = {"http", "zmq", "line", "pubsub"}, set(subclasses_of(QasinoError))
+    for family in families:
+        for sample in family.samples:
+            allowed = {"port": ports, "reason": errors, "outcome": errors | {"ok"}}
+            for label, value in sample.labels.items():
+                assert label == "le" or value in allowed[label], sample
+
+
+def subclasses_of(kind: type) -> Iterator[str]:
+    """The names of all classes of that kind."""
+    yield kind.__name__
+    for below in kind.__subclasses__():
+        yield from subclasses_of(below)
 
 
 def test_an_older_scraper_gets_the_older_text(wire: Wire) -> None:
@@ -134,4 +172,7 @@ def test_a_query_out_of_time_is_logged_and_a_mistake_is_not(
         assert caplog.text == ""
         wire.http_get({"op": "query", "sql": endless})
     assert "did not end within 0.1 s" in caplog.text
+    for attempt in ("attach 'x' as y", "pragma query_only = 0", "create table x (a)"):
+        wire.http_get({"op": "query", "sql": attempt})
+        assert attempt in caplog.text
     assert endless in caplog.text
