@@ -53,7 +53,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="everything once, as small as it goes")
     for name, what in _SETTABLE.items():
         default = getattr(Plan(), name)
-        flag = "--" + name.removesuffix("_s").replace("_", "-")
+        flag = "--" + name.removesuffix("_s").removesuffix("_per").replace("_", "-")
         parser.add_argument(
             flag, dest=name, type=type(default), help=f"{what} ({default})", metavar="N"
         )
@@ -92,7 +92,7 @@ def main() -> int:
     options = arguments()
     if options.list:
         for case in CASES:
-            print(f"{case.name:<16} {case.title}")
+            print(f"{case.name:<24} {case.title}")
         return 0
     try:
         cases = chosen(CASES, options.case)

@@ -25,15 +25,14 @@ AGAINST = {"http": "bare uvicorn", "zmq": "bare ROUTER"}
 def _run(plan: Plan) -> Iterator[Figure]:
     need_wrk()
     template, seconds = table(ROWS, COLUMNS), plan.seconds
-    numbers = count()
     with Host() as host, Bare("http") as bare_http, Bare("zmq") as bare_zmq:
 
         def over_http(port: int, connections: int) -> float:
-            script = numbered(wired(template, "http"), next(numbers) * 1_000_000)
+            script = numbered(wired(template, "http"))
             return wrk(port, script, connections, seconds).rate
 
         def over_zmq(port: int, connections: int) -> float:
-            bodies = publications(template, "zmq", count(next(numbers) * 1_000_000))
+            bodies = publications(template, "zmq", count())
             return rate("zmq", port, bodies, connections, after(seconds)).rate
 
         def stored(send: partial[float]) -> float:
