@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import select
 import time
-from itertools import islice
+from collections.abc import Iterator
 from types import TracebackType
 
 import zmq
@@ -62,10 +62,10 @@ class Fleet:
             self._take(receipts)
         return sent, receipts
 
-    def _send_over_http(self, numbers: islice[int] | object, most: int) -> int:
+    def _send_over_http(self, numbers: Iterator[int], most: int) -> int:
         sent = 0
         while sent < most and self._free:
-            number = next(numbers, None)  # type: ignore[call-overload]
+            number = next(numbers, None)
             if number is None:
                 break
             lane = self._free.pop()
@@ -74,10 +74,10 @@ class Fleet:
             sent += 1
         return sent
 
-    def _send_over_zmq(self, numbers: object, most: int) -> int:
+    def _send_over_zmq(self, numbers: Iterator[int], most: int) -> int:
         sent = 0
         while sent < most and self._waiting < ON_THEIR_WAY:
-            number = next(numbers, None)  # type: ignore[call-overload]
+            number = next(numbers, None)
             if number is None:
                 break
             self._dealer.send_multipart((b"", self._by_zmq(number)))
@@ -93,7 +93,7 @@ class Fleet:
             if lane is not None and answer is not None:
                 receipts(is_ok(answer), answer)
                 self._free.append(lane)
-        while self._waiting:
+        while True:  # to the end also where nothing waits: else the descriptor stays ready
             try:
                 reply = self._dealer.recv_multipart(zmq.NOBLOCK)[1]
             except zmq.Again:

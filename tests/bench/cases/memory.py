@@ -25,7 +25,7 @@ def _run(plan: Plan) -> Iterator[Figure]:
     rows, peaks = plan.few(ROWS), []
     with Host() as host:
         for _ in range(max(2 * WARM, ROTATIONS // min(plan.shrink, ROTATIONS))):
-            with Sampled(lambda: held_bytes(host.pid, host.db_dir), 0.25) as sampled:
+            with Sampled(lambda: held_bytes(host.pid, host.db_dir), 0.5) as sampled:
                 fill(host, rows, plan.few(1000))
                 file = host.rotate()["file"]
                 ask(host, f"select count(*), sum(n4), max(name1) from {MANY}")
