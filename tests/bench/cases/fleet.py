@@ -29,6 +29,8 @@ ROWS, COLUMNS = 10, 5
 FLEET, SITES = "fleet", "fleet_sites"
 SPREAD = 0.9
 """Of a generation, in which the identities publish; the rest is for stragglers."""
+LATEST = 0.3
+"""Of a generation, in which publishing must have begun, or it waits for the next."""
 P99_GOAL = 10
 IDLE_S = 10.0
 
@@ -86,6 +88,8 @@ def _generations(
     """Publish through so many generations from the next signal on."""
     sent = []
     for _ in range(number_of):
+        if time.monotonic() - watcher.signals[-1][1] > duration_s * LATEST:
+            watcher.wait_for(len(watcher.signals) + 1)
         number, began = watcher.signals[-1]
         ends = began + duration_s * 0.98
         spread_s = duration_s * SPREAD - (time.monotonic() - began)
