@@ -52,7 +52,8 @@ def _said(command: list[str]) -> str | None:
     if shutil.which(command[0]) is None:
         return None
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return " ".join(said.split()[:2])
+    words = said.removeprefix(command[0]).split()
+    return words[0] if words else None
 
 
 def _version(name: str) -> str | None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tests.bench.figures import Figure
 
 _LINE = "  {name:<48} {figure:>22}  {reference:>12}  {ratio:>7}  {goal:>9}  {met}"
 
 
-def print_head(facts: dict[str, object]) -> None:
+_BUSY = 0.5
+"""Load before the first case, from which it is worth a word."""
+
+
+def print_head(facts: dict[str, Any]) -> None:
     """What the figures are taken on, and the columns' names."""
     names = ("processor", "cores_used", "cores", "python", "sqlite", "sqlite3_shell", "wrk")
     print(", ".join(f"{name} {facts[name]}" for name in names))
+    if facts["load_before"] > _BUSY:
+        print(f"others are at work here (load {facts['load_before']:.1f}): figures suffer")
     print(
         _LINE.format(
             name="", figure="figure", reference="reference", ratio="ratio", goal="goal", met=""

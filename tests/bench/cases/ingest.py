@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import count
 
 from tests.bench.bodies import publications, table
 from tests.bench.figures import Figure, at_least, of_medians
-from tests.bench.load import after, rate
+from tests.bench.load import Done, after, rate
 from tests.bench.plan import Plan
 from tests.bench.processes import Beside, Host
 from tests.bench.references import thread_rows_per_s
 from tests.bench.registry import Case
+from tests.bench.resources import Meter
 from tests.bench.rounds import interleaved
 
 CONNECTIONS = 8
@@ -25,22 +27,35 @@ def _run(rows: int, columns: int, goal: float, plan: Plan) -> Iterator[Figure]:
     template, numbers = table(rows, columns), count()
     with Host() as host:
 
-        def published(kind: str) -> float:
+        def send(kind: str) -> Done:
             bodies = publications(template, kind, numbers)
-            done = rate(kind, host.ports[kind], bodies, CONNECTIONS, after(plan.seconds))
+            return rate(kind, host.ports[kind], bodies, CONNECTIONS, after(plan.seconds))
+
+        def published(kind: str) -> float:
+            found = meter.rate(kind, partial(send, kind))
             host.rotate()
-            return done.rate * rows
+            return found * rows
 
         def published_beside(kind: str) -> float:
             with Beside(kind, host.ports[kind], SMALL_QUERY, CONNECTIONS) as beside:
-                found = published(kind)
+                found = send(kind).rate
                 asked[kind].append(beside.rate())
+            host.rotate()
+            return found * rows
+
+        def alone() -> float:
+            began, used_s = time.perf_counter(), time.process_time()
+            found = thread_rows_per_s(template, plan.seconds)
+            tables = found / rows * (time.perf_counter() - began)
+            alone_us.append(1e6 * (time.process_time() - used_s) / tables)
             return found
+
+        meter, alone_us = Meter(host.pid), list[float]()
 
         asked: dict[str, list[float]] = {"http": [], "zmq": []}
         found = interleaved(
             {
-                "thread": lambda: thread_rows_per_s(template, plan.seconds),
+                "thread": alone,
                 **{kind: partial(published, kind) for kind in asked},
                 **{f"{kind} beside": partial(published_beside, kind) for kind in asked},
             },
@@ -51,6 +66,9 @@ def _run(rows: int, columns: int, goal: float, plan: Plan) -> Iterator[Figure]:
         yield of_medians(
             f"{what}, {kind}", "rows/s", found[kind], found["thread"], AGAINST, at_least(goal)
         )
+        used = meter.used_us[kind]
+        name = f"{what}, {kind}, the server's processor time"
+        yield of_medians(name, "us/table", used, alone_us, "the thread's")
     for kind in asked:
         name, samples = f"{what}, {kind}, beside queries", found[f"{kind} beside"]
         yield of_medians(name, "rows/s", samples, found["thread"], AGAINST, at_least(BESIDE_GOAL))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 
 from tests.bench.bodies import publications, queries, query, table, table_name
 from tests.bench.cases.small_tables import AGAINST
 from tests.bench.figures import Figure, at_least, of_medians
-from tests.bench.load import after, rate
+from tests.bench.load import Done, after, rate
 from tests.bench.plan import Plan
 from tests.bench.processes import Bare, Host
 from tests.bench.references import typed_answers_per_s
 from tests.bench.registry import Case
+from tests.bench.resources import Meter
 from tests.bench.rounds import interleaved
-from tests.bench.wrk import always, need_wrk, wrk
+from tests.bench.wrk import WrkDone, always, need_wrk, wrk
 
 SMALL = "select * from qasino_server_info"
 ROWS, COLUMNS = 1000, 10
@@ -23,12 +24,16 @@ LARGE = f"select * from {table_name(ROWS, COLUMNS)}"
 CLIENTS = (1, 4)
 
 
-def _over_http(port: int, sql: str, connections: int, seconds: float) -> float:
-    return wrk(port, always(query(sql, "http")), connections, seconds).rate
+def _over_http(port: int, sql: str, connections: int, seconds: float) -> WrkDone:
+    return wrk(port, always(query(sql, "http")), connections, seconds)
 
 
-def _over_zmq(port: int, sql: str, connections: int, seconds: float) -> float:
-    return rate("zmq", port, queries(sql, "zmq"), connections, after(seconds)).rate
+def _over_zmq(port: int, sql: str, connections: int, seconds: float) -> Done:
+    return rate("zmq", port, queries(sql, "zmq"), connections, after(seconds))
+
+
+def _rate(ask: Callable[[], WrkDone | Done]) -> float:
+    return ask().rate
 
 
 _OVER = {"http": _over_http, "zmq": _over_zmq}
@@ -37,18 +42,22 @@ _OVER = {"http": _over_http, "zmq": _over_zmq}
 def _small(plan: Plan) -> Iterator[Figure]:
     need_wrk()
     with Host() as host, Bare("http") as http, Bare("zmq") as zmq:
-        bare = {"http": http.port, "zmq": zmq.port}
+        meter, bare = Meter(host.pid), {"http": http.port, "zmq": zmq.port}
         ways = {}
         for kind, over in _OVER.items():
             for n in plan.connections:
-                ways[f"bare {kind} {n}"] = partial(over, bare[kind], SMALL, n, plan.seconds)
-                ways[f"{kind} {n}"] = partial(over, host.ports[kind], SMALL, n, plan.seconds)
+                theirs = partial(over, bare[kind], SMALL, n, plan.seconds)
+                ours = partial(over, host.ports[kind], SMALL, n, plan.seconds)
+                ways[f"bare {kind} {n}"] = partial(_rate, theirs)
+                ways[f"{kind} {n}"] = partial(meter.rate, f"{kind} {n}", ours)
         found = interleaved(ways, plan.rounds)
     for kind in _OVER:
         for n in plan.connections:
             name, against = f"{kind}, {n} at once", found[f"bare {kind} {n}"]
             samples = found[f"{kind} {n}"]
             yield of_medians(name, "queries/s", samples, against, AGAINST[kind], at_least(0.5))
+            used = meter.used_us[f"{kind} {n}"]
+            yield of_medians(f"{name}, the server's processor time", "us/query", used)
         few, many = plan.connections[0], plan.connections[-1]
         yield of_medians(
             f"{kind}, {many} at once against {few}",
@@ -69,7 +78,8 @@ def _large(plan: Plan) -> Iterator[Figure]:
         ways = {"loop": lambda: typed_answers_per_s(file, LARGE, plan.seconds)}
         for kind, over in _OVER.items():
             for n in CLIENTS:
-                ways[f"{kind} {n}"] = partial(over, host.ports[kind], LARGE, n, plan.seconds)
+                ours = partial(over, host.ports[kind], LARGE, n, plan.seconds)
+                ways[f"{kind} {n}"] = partial(_rate, ours)
         found = interleaved(ways, plan.rounds)
     for kind in _OVER:
         for n in CLIENTS:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 
 from tests.bench.bodies import publications, table, wired
 from tests.bench.figures import Figure, at_least, of_medians
-from tests.bench.load import after, rate
+from tests.bench.load import Done, after, rate
 from tests.bench.plan import Plan
 from tests.bench.processes import Bare, Host
 from tests.bench.references import thread_rows_per_s
 from tests.bench.registry import Case
+from tests.bench.resources import Meter
 from tests.bench.rounds import interleaved
-from tests.bench.wrk import need_wrk, numbered, wrk
+from tests.bench.wrk import WrkDone, need_wrk, numbered, wrk
 
 ROWS, COLUMNS = 10, 5
 TABLES_GOAL = {"http": 0.35, "zmq": 0.5}
@@ -22,30 +23,34 @@ ROWS_GOAL = 0.3
 AGAINST = {"http": "bare uvicorn", "zmq": "bare ROUTER"}
 
 
+def _rate(send: Callable[[], WrkDone | Done]) -> float:
+    return send().rate
+
+
 def _run(plan: Plan) -> Iterator[Figure]:
     need_wrk()
     template, seconds = table(ROWS, COLUMNS), plan.seconds
     with Host() as host, Bare("http") as bare_http, Bare("zmq") as bare_zmq:
 
-        def over_http(port: int, connections: int) -> float:
-            script = numbered(wired(template, "http"))
-            return wrk(port, script, connections, seconds).rate
+        def over_http(port: int, connections: int) -> WrkDone:
+            return wrk(port, numbered(wired(template, "http")), connections, seconds)
 
-        def over_zmq(port: int, connections: int) -> float:
+        def over_zmq(port: int, connections: int) -> Done:
             bodies = publications(template, "zmq", count())
-            return rate("zmq", port, bodies, connections, after(seconds)).rate
+            return rate("zmq", port, bodies, connections, after(seconds))
 
-        def stored(send: partial[float]) -> float:
-            found = send()
+        def stored(way: str, send: Callable[[], WrkDone | Done]) -> float:
+            found = meter.rate(way, send)
             host.rotate()
             return found
 
+        meter, bare = Meter(host.pid), {"http": bare_http.port, "zmq": bare_zmq.port}
         ways = {"thread": lambda: thread_rows_per_s(template, seconds)}
-        for n in plan.connections:
-            ways[f"bare http {n}"] = partial(over_http, bare_http.port, n)
-            ways[f"http {n}"] = partial(stored, partial(over_http, host.ports["http"], n))
-            ways[f"bare zmq {n}"] = partial(over_zmq, bare_zmq.port, n)
-            ways[f"zmq {n}"] = partial(stored, partial(over_zmq, host.ports["zmq"], n))
+        for kind, over in {"http": over_http, "zmq": over_zmq}.items():
+            for n in plan.connections:
+                ways[f"bare {kind} {n}"] = partial(_rate, partial(over, bare[kind], n))
+                send = partial(over, host.ports[kind], n)
+                ways[f"{kind} {n}"] = partial(stored, f"{kind} {n}", send)
         found = interleaved(ways, plan.rounds)
     for kind in ("http", "zmq"):
         for n in plan.connections:
@@ -56,6 +61,11 @@ def _run(plan: Plan) -> Iterator[Figure]:
                 found[f"bare {kind} {n}"],
                 AGAINST[kind],
                 at_least(TABLES_GOAL[kind]),
+            )
+            yield of_medians(
+                f"{kind}, {n} at once, the server's processor time",
+                "us/table",
+                meter.used_us[f"{kind} {n}"],
             )
     for kind in ("http", "zmq"):
         for n in plan.connections:
