@@ -65,10 +65,10 @@ class Probes:
             raise self._error
 
     def longest_s(self, begin: float, end: float) -> dict[str, float]:
-        """By client the longest wait among those that fall into this time."""
+        """By client the longest wait among those that ended in this time."""
         found = {name: 0.0 for name in NAMES}
         for wait in list(self.waits):
-            if wait.began < end and wait.began + wait.seconds > begin:
+            if begin < wait.began + wait.seconds <= end:
                 found[wait.name] = max(found[wait.name], wait.seconds)
         return found
 
