@@ -79,50 +79,59 @@ class Probes:
             self._error = error
 
     def _probe(self) -> None:
-        ports, numbers = self._host.ports, count(90_000_000)
-        template = table(10, 5, PROBE_TABLE)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         poller = zmq.Poller()
-        by_socket: dict[object, tuple[_Probe, Lane | zmq.Socket[bytes]]] = {}
-        for name in NAMES:
-            what, kind = name.split(", ")
-            requests = (
-                publications(template, kind, numbers)
-                if what == "publication"
-                else queries(PROBE_SQL, kind)
-            )
-            if kind == "http":
-                lane = Lane(ports["http"])
-                key: object = lane.fileno()
-                by_socket[key] = (_Probe(name, requests), lane)
-            else:
-                dealer = context.socket(zmq.DEALER)
-                dealer.linger = 0
-                dealer.connect(f"tcp://127.0.0.1:{ports['zmq']}")
-                key = dealer
-                by_socket[key] = (_Probe(name, requests), dealer)
+        clients = _clients(self._host.ports, context)
+        for key, (probe, wire) in clients.items():
             poller.register(key, zmq.POLLIN)
-        for probe, wire in by_socket.values():
             _send(probe, wire)
-        while not self._stopping.is_set():
+        waiting = len(clients)
+        while waiting:  # the last answers too: who waits longest is among them
             ready = poller.poll(PATIENCE_S * 1000)
             if not ready:
                 raise TimeoutError(f"no answer within {PATIENCE_S:g} s")
             for key, _ in ready:
-                probe, wire = by_socket[key]
-                if _received(wire):
-                    seconds = time.perf_counter() - probe.began
-                    self.waits.append(Wait(probe.name, probe.began, seconds))
+                probe, wire = clients[key]
+                if not _received(wire):
+                    continue
+                seconds = time.perf_counter() - probe.began
+                self.waits.append(Wait(probe.name, probe.began, seconds))
+                if self._stopping.is_set():
+                    waiting -= 1
+                else:
                     _send(probe, wire)
-        for _, wire in by_socket.values():
+        for _, wire in clients.values():
             wire.close()
         context.destroy(linger=0)
 
 
 NAMES = ("publication, http", "publication, zmq", "query, http", "query, zmq")
 
+_Wire = Lane | zmq.Socket[bytes]
 
-def _send(probe: _Probe, wire: Lane | zmq.Socket[bytes]) -> None:
+
+def _clients(
+    ports: dict[str, int], context: zmq.Context[zmq.Socket[bytes]]
+) -> dict[object, tuple[_Probe, _Wire]]:
+    """Each client and its connection, by what a poller calls it."""
+    made: dict[object, tuple[_Probe, _Wire]] = {}
+    template, numbers = table(10, 5, PROBE_TABLE), count(90_000_000)
+    for name in NAMES:
+        what, kind = name.split(", ")
+        publishes = what == "publication"
+        requests = publications(template, kind, numbers) if publishes else queries(PROBE_SQL, kind)
+        if kind == "http":
+            lane = Lane(ports["http"])
+            made[lane.fileno()] = (_Probe(name, requests), lane)
+        else:
+            dealer = context.socket(zmq.DEALER)
+            dealer.linger = 0
+            dealer.connect(f"tcp://127.0.0.1:{ports['zmq']}")
+            made[dealer] = (_Probe(name, requests), dealer)
+    return made
+
+
+def _send(probe: _Probe, wire: _Wire) -> None:
     request = next(probe.requests)
     probe.began = time.perf_counter()
     if isinstance(wire, Lane):
@@ -131,7 +140,7 @@ def _send(probe: _Probe, wire: Lane | zmq.Socket[bytes]) -> None:
         wire.send_multipart((b"", request))
 
 
-def _received(wire: Lane | zmq.Socket[bytes]) -> bool:
+def _received(wire: _Wire) -> bool:
     """Whether the answer has come. Raises RuntimeError for an error."""
     if isinstance(wire, Lane):
         answer = wire.receive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from statistics import median
@@ -34,13 +35,13 @@ class _Rotation(msgspec.Struct, frozen=True):
 def rotate_beside(host: Host, window_s: float) -> _Rotation:
     """Rotate once, publishers and readers at work."""
     with Probes(host) as probes:
-        time.sleep(window_s)
+        time.sleep(2 * window_s)  # the first answers come over new connections
         began = time.perf_counter()
         took_s = host.rotate()["seconds"]
         time.sleep(max(0.0, began + window_s - time.perf_counter()))
         ended = time.perf_counter()
     quiet_s = probes.longest_s(began - (ended - began), began)
-    return _Rotation(took_s, quiet_s, probes.longest_s(began, ended))
+    return _Rotation(took_s, quiet_s, probes.longest_s(began, math.inf))
 
 
 def waits(rows: int, rotations: list[_Rotation]) -> Iterator[Figure]:
