@@ -1,70 +1,40 @@
-"""The pages in a real browser: Chromium without a screen."""
+"""The pages in a real browser: how they look, what they follow, how they are reached."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import threading
-import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import re
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+import bcrypt
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from wire import Wire
+import trustme
+from playwright.sync_api import Browser, Page, expect
+from wire import Wire, until
 
+from qasino_server import pages
+from qasino_server.http_port import HttpPort
 from qasino_server.server import Server
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-HOSTILE = "</td><script>document.title = 'broken'</script>\"'\u202eRTL & <b>"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+Look = Callable[..., Page]
+MakeServer = Callable[..., Server]
+
+LONG = "a_table_with_a_very_long_name_" + "y" * 90
+PATHS = (
+    "/",
+    "/tables",
+    "/tables/load",
+    "/tables/wide",
+    "/tables/none",
+    f"/tables/{LONG}",
+    "/query",
+    "/query?sql=select+*+from+load",
+    "/query?sql=select+*+from+wide",
+    "/query?sql=select+*+from+load+where+0",
+    f"/query?sql={quote('select one,' + chr(10) + '  hots from load')}",
+    f"/query?sql=select+*+from+{LONG}",
 )
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ, reason="chromium is not installed"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def look(server: Server, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a page of the server; at the end, none may have complained."""
-    complaints: list[str] = []
-    contexts = []
-
-    def at(path: str, **options: object) -> Page:
-        base = f"http://127.0.0.1:{server.ports['http']}"
-        context = browser.new_context(base_url=base, accept_downloads=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.on("console", lambda said: complaints.append(said.text))
-        page.goto(path)
-        return page
-
-    yield at
-    for context in contexts:
-        context.close()
-    # A refused query is a 400, which the browser notes in its console.
-    assert [said for said in complaints if "400 (Bad Request)" not in said] == []
 
 
 def load(wire: Wire, *values: float) -> None:
@@ -72,198 +42,35 @@ def load(wire: Wire, *values: float) -> None:
     wire.publish("web", "load", ["host", "one", "nix"], ["text", "real", "int"], rows)
 
 
-def column(page: Page, n: int) -> list[str]:
-    return page.locator(f"#result tbody td:nth-child({n})").all_text_contents()
-
-
-def test_tables_are_filtered_as_one_types(
-    server: Server, wire: Wire, look: Callable[..., Page]
-) -> None:
-    load(wire, 1)
-    wire.publish("web", "disks", ["a"], ["int"], [[1]])
-    server.rotate()
-    page = look("/tables")
-    page.keyboard.press("/")
-    page.keyboard.type("DIS")
-    expect(page.locator("tr[data-name]:visible")).to_have_count(1)
-    expect(page.locator("#found")).to_contain_text("1 of ")
-    wire.publish("web", "disks_more", ["a"], ["int"], [[1]])
-    server.rotate()
-    expect(page.get_by_role("link", name="disks_more")).to_be_visible()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("disks_more")
-    page.get_by_role("link", name="Query it").click()
-    expect(page.locator("#result tbody tr")).to_have_count(1)
-
-
-def test_a_query_is_run_sorted_filtered_and_shared(
-    server: Server, wire: Wire, look: Callable[..., Page]
-) -> None:
-    load(wire, 10, 9, -2.5, 100)
-    server.rotate()
-    page = look("/query")
-    page.locator("#sql").fill("select host, one, nix, 9007199254740993 as big from load")
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("#result tbody tr")).to_have_count(4)
-    expect(page.locator("#status")).to_contain_text("4 rows")
-    assert column(page, 4) == ["9007199254740993"] * 4
-    assert column(page, 3) == ["NULL"] * 4
-    heading = page.get_by_role("button", name="one")
-    heading.click()
-    assert column(page, 2) == ["-2.5", "9.0", "10.0", "100.0"]
-    expect(page.locator("th[aria-sort=ascending]")).to_have_count(1)
-    heading.press("Enter")
-    assert column(page, 2) == ["100.0", "10.0", "9.0", "-2.5"]
-    page.get_by_label("Filter").fill("W3")
-    assert column(page, 1) == ["w3"]
-    expect(page.locator("#status")).to_contain_text("1 of 4 rows")
-    shared = look("/" + page.url.split("/", 3)[3])
-    assert column(shared, 1) == ["w0", "w1", "w2", "w3"]
-    page.go_back()
-    expect(page.locator("#sql")).to_have_value("")
-
-
-def test_a_mistake_keeps_the_text_and_points_at_its_place(
-    server: Server, look: Callable[..., Page]
-) -> None:
-    page = look("/query")
-    page.locator("#sql").fill("select 1,\n 'ü😀', hots")
-    page.get_by_role("button", name="Run").click()
-    expect(page.get_by_role("alert")).to_contain_text("no such column: hots")
-    expect(page.locator("#sql")).to_have_value("select 1,\n 'ü😀', hots")
-    chosen = page.evaluate(
-        "(() => { const b = document.querySelector('#sql');"
-        " return b.value.slice(b.selectionStart, b.selectionEnd); })()"
-    )
-    assert chosen == "hots"
-    page.locator("#sql").fill("select 2 as two")
-    page.keyboard.press("Control+Enter")
-    expect(page.get_by_role("alert")).to_be_empty()
-    assert column(page, 1) == ["2"]
-
-
-def test_live_runs_again_at_each_generation_and_marks_what_changed(
-    server: Server, wire: Wire, look: Callable[..., Page]
-) -> None:
-    load(wire, 1, 2)
-    server.rotate()
-    page = look(f"/query?sql={quote('select host, one from load')}")
-    page.get_by_label("Live").check()
-    load(wire, 1, 3, 4)
-    number = server.rotate()
-    expect(page.locator("#result tbody tr")).to_have_count(3)
-    expect(page.locator("#result td.changed")).to_have_text(["3.0"])
-    expect(page.locator("#result td.changed")).to_have_attribute("title", "was 2.0")
-    expect(page.locator("#result tr.new td").first).to_have_text("w2")
-    expect(page.locator("#generation")).to_have_text(str(number))
-    page.get_by_label("Live").uncheck()
-    load(wire, 7)
-    number = server.rotate()
-    expect(page.locator("#generation")).to_have_text(str(number))
-    assert column(page, 2) == ["1.0", "3.0", "4.0"]
-
-
-def test_names_are_completed_by_keys(server: Server, wire: Wire, look: Callable[..., Page]) -> None:
-    load(wire, 1)
-    server.rotate()
-    page = look("/query")
-    box = page.locator("#sql")
-    box.click()
-    page.keyboard.type("select l.* from lo")
-    expect(page.get_by_role("option").first).to_contain_text("load")
-    page.keyboard.press("Tab")
-    page.keyboard.type(" l where l.o")
-    expect(page.get_by_role("option").first).to_contain_text("one")
-    page.keyboard.press("Enter")
-    page.keyboard.type(" > 0 or l.n")
-    expect(page.get_by_role("listbox")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("listbox")).to_be_hidden()
-    page.keyboard.type("ix is null")
-    page.keyboard.press("Control+Enter")
-    expect(box).to_have_value("select l.* from load l where l.one > 0 or l.nix is null")
-    expect(page.locator("#result tbody tr")).to_have_count(1)
-
-
-def test_what_is_hostile_shows_as_text(
-    server: Server, wire: Wire, look: Callable[..., Page]
-) -> None:
-    wire.publish("web", "nasty", ["a", "b"], ["text", "text"], [[HOSTILE, "y" * 1_000_000]])
-    server.rotate()
-    for script in (True, False):
-        sql = 'select a, b, 1 as "<script>c</script>" from nasty'
-        page = look(f"/query?sql={quote(sql)}", java_script_enabled=script)
-        expect(page.locator("#result tbody td").first).to_contain_text("</td><script>document")
-        expect(page.locator("#result thead")).to_contain_text("<script>c</script>")
-        assert "\\u202eRTL" in column(page, 1)[0]
-        page.locator("#result summary").first.click()
-        size = page.locator("#result tbody tr").bounding_box()
-        assert size is not None
-        assert size["height"] < 400, "a cell of 1 MB stays in its place"
-        assert "Qasino" in page.title()
-    look("/tables/nasty")
-
-
-def test_a_result_is_downloaded_and_drawn(
-    server: Server, wire: Wire, look: Callable[..., Page]
-) -> None:
-    load(wire, 3, 1, 2)
-    server.rotate()
-    page = look(f"/query?sql={quote('select host, one from load')}")
-    with page.expect_download() as caught:
-        page.get_by_role("link", name="CSV").click()
-    assert caught.value.suggested_filename.endswith(".csv")
-    downloaded = Path(caught.value.path()).read_bytes()
-    assert downloaded == b"host,one\nw0,3.0\nw1,1.0\nw2,2.0\n"
-    page.get_by_label("Chart").select_option("one")
-    expect(page.locator("#chart rect")).to_have_count(3)
-    expect(page.get_by_role("img", name="one: 3 values from 1 to 3")).to_be_visible()
-
-
-def test_a_query_is_stopped(server: Server, wire: Wire, look: Callable[..., Page]) -> None:
-    page = look("/query")
-    page.locator("#sql").fill(
-        "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
-    )
-    page.keyboard.press("Control+Enter")
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_role("alert")).to_contain_text("the query was")
-    ends = time.monotonic() + 10
-    while wire.rows("show queries"):
-        assert time.monotonic() < ends
-
-
-def test_ten_thousand_rows_stay_quick(server: Server, look: Callable[..., Page]) -> None:
-    sql = (
-        "with recursive n(i) as (select 1 union all select i + 1 from n limit 10000)"
-        " select i, 10001 - i as j, 'name ' || (i * 7919 % 10000) as t from n"
-    )
-    page = look(f"/query?sql={quote(sql)}")
-    expect(page.locator("#status")).to_contain_text("10,000 rows")
-    took_ms = page.evaluate(
-        "(() => { const b = document.querySelectorAll('#result thead button')[2];"
-        " const t = performance.now(); b.click(); b.offsetHeight;"
-        " return performance.now() - t; })()"
-    )
-    print(f"sorting 10,000 rows by a text: {took_ms:.0f} ms")
-    assert column(page, 3)[:2] == ["name 0", "name 1"]
-    assert page.locator("#result tbody tr").count() < 1000, "rows are drawn as they are looked at"
-    page.evaluate("document.querySelector('#result').scrollTop = 1e9")
-    expect(page.locator("#result tbody tr").nth(200)).to_be_attached()
-
-
-@pytest.mark.parametrize("path", ["/", "/tables", "/tables/load", "/query?sql=select+*+from+load"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_it_without_scrolling_sideways(
-    server: Server, wire: Wire, look: Callable[..., Page], path: str, scheme: str
-) -> None:
+@pytest.fixture
+def filled(server: Server, wire: Wire) -> Wire:
     load(wire, *range(30))
+    names = [f"column_number_{n}" for n in range(60)]
+    wire.publish("i" * 120, "wide", names, ["int"] * 60, [list(range(60))] * 30)
+    wire.publish("web", LONG, ["c" * 100, "b"], ["text", "int"], [["v" * 400, 1]])
+    wire.publish("web", "gone", ["a"], ["int"], [[1]])
+    bad = {"tablename": "bad", "column_names": ["a"], "column_types": ["int"], "rows": [[1, 2]]}
+    wire.http_post("add_table_data", {"identity": "j" * 120, "table": bad})
     server.rotate()
-    page = look(path, viewport={"width": 360, "height": 740}, color_scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="To the content")).to_be_focused()
-    assert page.evaluate(CONTRAST) == []
+    load(wire, *range(30))
+    wire.publish("i" * 120, "wide", names, ["int"] * 60, [list(range(60))] * 30)
+    wire.publish("web", LONG, ["c" * 100, "b"], ["text", "int"], [["v" * 400, 1]])
+    server.rotate()
+    return wire
+
+
+# --- How they look ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_every_page_without_scrolling_sideways(
+    filled: Wire, look: Look, scheme: str
+) -> None:
+    page = look("/", viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    for path in PATHS:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360, path
+        assert page.evaluate(CONTRAST) == [], path
 
 
 CONTRAST = """(() => {
@@ -290,74 +97,247 @@ CONTRAST = """(() => {
 })()"""
 
 
-def test_the_overview_follows_the_generations(
-    server: Server, wire: Wire, look: Callable[..., Page]
+def test_colours_are_told_apart_in_both_schemes() -> None:
+    css = (Path(pages.__file__).with_name("assets") / "qasino.css").read_text()
+    blocks = re.findall(r":root \{([^}]*)\}", css)
+    assert len(blocks) == 2
+    for block in blocks:
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", block))
+        grounds = ("back", "panel", "head")
+        pairs = [(front, ground) for front in ("text", "soft", "accent") for ground in grounds]
+        pairs += [("alert", "back"), ("alert", "panel"), ("alert", "head")]
+        pairs += [("text", "mark"), ("soft", "mark"), ("back", "accent")]
+        ratios = {pair: contrast(colours[pair[0]], colours[pair[1]]) for pair in pairs}
+        assert {pair: ratio for pair, ratio in ratios.items() if ratio < 4.5} == {}
+        assert contrast(colours["edge"], colours["panel"]) >= 3, "the edge of a field"
+
+
+def contrast(a: str, b: str) -> float:
+    """As WCAG 2 counts it."""
+
+    def light(colour: str) -> float:
+        parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+        return sum(v * weight for v, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+    dark, bright = sorted((light(a), light(b)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_nothing_moves_where_that_is_not_wanted(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 1)
+    server.rotate()
+    live = "/query?sql=select+host,one+from+load&live"
+    still, moving = (look(live, reduced_motion=wish) for wish in ("reduce", "no-preference"))
+    load(wire, 2)
+    server.rotate()
+    for page, duration in ((still, "0s"), (moving, "1s")):
+        expect(page.locator(".changed")).to_have_css("transition-duration", duration)
+
+
+# --- Without a mouse, without scripts, for who does not see it ------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/tables", "/tables/load", "/query?sql=select+*+from+load"])
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(
+    filled: Wire, look: Look, path: str
 ) -> None:
+    page = look(path)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    wanted = page.evaluate(REACHABLE)
+    reached = []
+    for _ in wanted:
+        page.keyboard.press("Tab")
+        element, outline = page.evaluate(
+            "[document.activeElement.outerHTML,"
+            " getComputedStyle(document.activeElement).outlineStyle]"
+        )
+        assert outline == "solid", element
+        reached.append(element)
+    assert reached == wanted, "in the order in which they stand"
+
+
+REACHABLE = """[...document.querySelectorAll('main :is(a, button, input, select, textarea, summary,'
+  + '[tabindex="0"])')].filter((e) => e.checkVisibility()).map((e) => e.outerHTML)"""
+
+
+def test_names_of_things_are_there_for_who_does_not_see_them(filled: Wire, look: Look) -> None:
+    page = look("/")
+    for path in PATHS:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.lang") == "en"
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        expect(page.get_by_role("main")).to_have_count(1)
+        assert page.evaluate(UNNAMED) == [], path
+
+
+UNNAMED = """[...document.querySelectorAll('input, select, textarea, svg, [role=region], th')]
+  .filter((e) => e.checkVisibility())
+  .filter((e) => e.tagName === 'TH' ? !e.scope : !(e.labels?.length || e.ariaLabel
+    || document.getElementById(e.getAttribute('aria-labelledby'))))
+  .map((e) => e.outerHTML.slice(0, 80))"""
+
+
+def test_forms_work_without_scripts(filled: Wire, look: Look) -> None:
+    page = look("/tables", java_script_enabled=False)
+    page.get_by_label("Filter").fill("LOA")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("tr[data-name]")).to_have_count(1)
+    page.get_by_role("link", name="load").click()
+    page.get_by_role("link", name="Query it").click()
+    expect(page.locator("#result tbody tr")).to_have_count(30)
+    page.get_by_label("SQL").fill("select count(*) as n from wide")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#result tbody td")).to_have_text(["30"])
+    expect(page.locator(".script:visible, #stop:visible, #completions:visible")).to_have_count(0)
+
+
+# --- What they follow ---------------------------------------------------------------------------
+
+
+def test_tables_are_filtered_as_one_types(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 1)
+    wire.publish("web", "disks", ["a"], ["int"], [[1]])
+    server.rotate()
+    page = look("/tables")
+    page.keyboard.press("/")
+    page.keyboard.type("DIS")
+    expect(page.locator("tr[data-name]:visible")).to_have_count(1)
+    expect(page.locator("#found")).to_contain_text("1 of ")
+    wire.publish("web", "disks_more", ["a"], ["int"], [[1]])
+    server.rotate()
+    expect(page.get_by_role("link", name="disks_more")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("disks_more")
+    page.get_by_role("link", name="Query it").click()
+    expect(page.locator("#result tbody tr")).to_have_count(1)
+
+
+def test_the_overview_follows_the_generations(server: Server, wire: Wire, look: Look) -> None:
     load(wire, 1)
     server.rotate()
     page = look("/")
+    link = page.get_by_role("link", name="Missing")
+    link.focus()
     server.rotate()
-    expect(page.locator("#missing + .scroll")).to_contain_text("load")
+    expect(page.locator("#missing + .scroll")).to_contain_text("silent: all of 1 table: load")
     expect(page.get_by_role("img")).to_have_count(6)
+    expect(page.locator(".tile.alert")).to_contain_text("Missing")
+    expect(link).to_be_focused()
 
 
-class Attacker(BaseHTTPRequestHandler):
-    """A site with one page, on another port of this host."""
+def test_what_is_being_copied_stays_until_it_is(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 1)
+    server.rotate()
+    page = look("/tables/load")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('h1'))")
+    load(wire, 2)
+    number = server.rotate()
+    expect(page.locator("#generation")).to_have_text(str(number))
+    with page.expect_response(lambda answer: answer.url.endswith("/tables/load")):
+        load(wire, 3)
+        server.rotate()
+    expect(page.locator("td.number").get_by_text("1.0")).to_be_visible()
+    page.evaluate("getSelection().removeAllRanges()")
+    expect(page.locator("td.number").get_by_text("3.0")).to_be_visible()
 
-    page = ""
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(self.page.encode())
+def test_a_server_that_is_late_or_gone_is_told(make_server: MakeServer, look: Look) -> None:
+    server = make_server(generation_duration_s=1)
+    server.rotate()
+    page = look("/", base=f"http://127.0.0.1:{server.ports['http']}")
+    clock = page.locator("#clock")
+    expect(clock).to_contain_text("old: late")
+    server.rotate()
+    expect(clock).not_to_contain_text("late")
+    server.stop()
+    expect(clock).to_contain_text("the server does not answer")
 
-    def log_message(self, format: str, *values: object) -> None:
-        pass
+
+def test_a_page_that_nobody_looks_at_holds_no_connection(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    load(wire, 1)
+    server.rotate()
+    port = next(s for s in server._services if isinstance(s, HttpPort))
+    page = look("/query?sql=select+one+from+load&live")
+    until(lambda: len(port._app.pages.events) == 1)
+    show = """(hidden) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    page.evaluate(show, True)
+    until(lambda: len(port._app.pages.events) == 0)
+    load(wire, 2)
+    number = server.rotate()
+    page.evaluate(show, False)
+    expect(page.locator("#generation")).to_have_text(str(number))
+    expect(page.locator("#result td.changed")).to_have_text(["2.0"])
+
+
+# --- For whom -----------------------------------------------------------------------------------
+
+
+def test_nothing_but_our_own_scripts_and_styles_run(server: Server, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.ports['http']}/query?sql=select+1+as+a")
+    reported = page.evaluate(
+        """async () => {
+          const told = [];
+          const tell = (event) => told.push(event.effectiveDirective);
+          document.addEventListener('securitypolicyviolation', tell);
+          const script = document.createElement('script');
+          script.textContent = "document.title = 'broken'";
+          document.head.append(script);
+          const style = document.createElement('style');
+          style.textContent = 'body { display: none }';
+          document.head.append(style);
+          document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.2:9/x.png' }));
+          await fetch('http://127.0.0.2:9/').catch(() => null);
+          while (told.length < 4) await new Promise((done) => setTimeout(done, 10));
+          return told.sort();
+        }"""
+    )
+    assert reported == ["connect-src", "img-src", "script-src-elem", "style-src-elem"]
+    assert page.title() != "broken"
+    page.close()
 
 
 @pytest.fixture
-def attacker() -> Iterator[str]:
-    """The URL of a site of somebody else's."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Attacker) as site:
-        thread = threading.Thread(target=site.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{site.server_address[1]}/"
-        site.shutdown()
-        thread.join()
+def keys(tmp_path: Path) -> Path:
+    made = trustme.CA().issue_cert("localhost")
+    place = tmp_path / "keys"
+    place.mkdir()
+    made.private_key_pem.write_to_path(place / "server.key")
+    for blob in made.cert_chain_pems:
+        blob.write_to_path(place / "server.crt", append=True)
+    return place
 
 
-@pytest.mark.parametrize("form", ["tsv", "csv", "text", "ndjson", "json", "html"])
-def test_another_site_reads_nothing_by_making_a_result_look_like_a_script(
-    server: Server, wire: Wire, browser: Browser, attacker: str, form: str
+def test_users_are_asked_and_let_in_over_https(
+    make_server: MakeServer, look: Look, tmp_path: Path, keys: Path
 ) -> None:
-    """A result is text of the asker's making: `/*`, a line end, `*/heard(`secret`)`."""
-    wire.publish("web", "secrets", ["a"], ["text"], [["secret"]])
-    server.rotate()
-    sql = "select '*/heard(`' || a || '`)' as \"/*\" from secrets"
-    base = (
-        f"http://127.0.0.1:{server.ports['http']}/request?op=query&format={form}&sql={quote(sql)}"
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    users = tmp_path / "users.yaml"
+    users.write_text(
+        f'users:\n  ops: {{password: "{hashed}", roles: [read]}}\n'
+        f'  agent: {{password: "{hashed}", roles: [publish]}}\n'
     )
-    Attacker.page = (
-        "<script>window.said = []; function heard(what) { said.push(what) }</script>"
-        f"<script src='{base.replace(chr(39), '%27')}'></script>"
-    )
-    page = browser.new_page()
-    page.goto(attacker)
-    page.wait_for_load_state("load")
-    assert page.evaluate("said") == []
-    page.close()
-
-
-def test_another_sites_image_sets_nothing(
-    server: Server, wire: Wire, browser: Browser, attacker: str
-) -> None:
-    where = f"http://127.0.0.1:{server.ports['http']}/request"
-    Attacker.page = f"<img src='{where}?op=name_value_update&identity=x&name=t.a&value=1'>"
-    page = browser.new_page()
-    page.goto(attacker)
-    page.wait_for_load_state("load")
-    page.close()
-    server.rotate()
-    assert wire.rows("select identity, tablename from qasino_server_rejects") == [["x", "t"]]
-    assert "no such table" in wire.query("select * from t")["error_message"]
+    server = make_server(users_file=users, https_port=0, keys_dir=keys)
+    for scheme in ("http", "https"):
+        base = f"{scheme}://localhost:{server.ports[scheme]}"
+        options = {"base": base, "ignore_https_errors": True}
+        ops = look("/", http_credentials={"username": "ops", "password": "secret"}, **options)
+        number = server.rotate()
+        expect(ops.locator("#generation")).to_have_text(str(number))
+        ops.goto("/query?sql=select+1+as+a")
+        ops.locator("#sql").fill("select 2 as a")
+        ops.keyboard.press("Control+Enter")
+        expect(ops.locator("#result tbody td")).to_have_text(["2"])
+        agent = look("/", http_credentials={"username": "agent", "password": "secret"}, **options)
+        expect(agent.get_by_role("heading", level=1)).to_have_text("Not allowed 403")
+        expect(agent.get_by_role("main")).to_contain_text("user agent may not see the pages")

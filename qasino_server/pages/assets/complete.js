@@ -70,9 +70,18 @@ export class Completion {
     const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE, PageUp: -PAGE };
     if (event.key in moves) this.choose(this.chosen + moves[event.key]);
     else if (event.key === "Escape") this.close();
-    else if (isTaking(event)) this.take(this.list.children[this.chosen]);
+    else if (event.key === "Enter" && this.isTyped()) {
+      this.close();
+      return false;
+    } else if (isTaking(event)) this.take(this.list.children[this.chosen]);
     else return false;
     return true;
+  }
+
+  // Whether what is chosen stands there already: then Enter ends the line.
+  isTyped() {
+    const { word } = wordAt(this.box.value.slice(0, this.box.selectionStart));
+    return this.list.children[this.chosen].dataset.text === word;
   }
 
   offer(asked) {
@@ -81,7 +90,7 @@ export class Completion {
     const { word, qualifier } = wordAt(before);
     if (isQuoted(before) || /^\d/.test(word) || (!asked && !word && !qualifier)) return this.hide();
     const found = this.candidates(before, word.toLowerCase(), qualifier.toLowerCase());
-    if (!found.length || (!asked && found[0].text === word)) return this.hide();
+    if (!found.length || (!asked && found.length === 1 && found[0].text === word)) return this.hide();
     this.list.replaceChildren(...found.map(({ text, kind }, n) => item(text, kind, n)));
     this.list.hidden = false;
     this.place(before);

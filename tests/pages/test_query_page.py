@@ -1,0 +1,386 @@
+"""The query page in a real browser."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+from wire import Wire
+
+from qasino_server.server import Server
+
+Look = Callable[..., Page]
+HOSTILE = "</td><script>document.title = 'broken'</script>\"'\u202eRTL & <b>\x07"
+MANY = (
+    "with recursive n(i) as (select 1 union all select i + 1 from n limit 10000)"
+    " select i, 10001 - i as j, 'name ' || (i * 7919 % 10000) as t from n"
+)
+
+
+def load(wire: Wire, *values: float) -> None:
+    rows = [[f"w{n}", value, None] for n, value in enumerate(values)]
+    wire.publish("web", "load", ["host", "one", "nix"], ["text", "real", "int"], rows)
+
+
+def column(page: Page, n: int) -> list[str]:
+    return page.locator(f"#result tbody td:nth-child({n})").all_text_contents()
+
+
+def asking(sql: str) -> str:
+    return f"/query?sql={quote(sql)}"
+
+
+def ask(page: Page, sql: str) -> None:
+    page.locator("#sql").fill(sql)
+    page.keyboard.press("Control+Enter")
+
+
+def test_a_query_is_run_sorted_filtered_and_shared(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 10, 9, -2.5, 100)
+    server.rotate()
+    page = look("/query")
+    page.locator("#sql").fill("select host, one, nix, 9007199254740993 as big from load")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#result tbody tr")).to_have_count(4)
+    expect(page.locator("#status")).to_contain_text("4 rows")
+    assert column(page, 4) == ["9007199254740993"] * 4
+    assert column(page, 3) == ["NULL"] * 4
+    heading = page.get_by_role("button", name="one")
+    heading.click()
+    assert column(page, 2) == ["-2.5", "9.0", "10.0", "100.0"]
+    expect(page.locator("th[aria-sort=ascending]")).to_have_count(1)
+    heading.press("Enter")
+    assert column(page, 2) == ["100.0", "10.0", "9.0", "-2.5"]
+    page.get_by_label("Filter").fill("W3")
+    assert column(page, 1) == ["w3"]
+    expect(page.locator("#status")).to_contain_text("1 of 4 rows")
+    shared = look("/" + page.url.split("/", 3)[3])
+    assert column(shared, 1) == ["w0", "w1", "w2", "w3"]
+    page.go_back()
+    expect(page.locator("#sql")).to_have_value("")
+
+
+def test_a_mistake_keeps_the_text_and_points_at_its_place(server: Server, look: Look) -> None:
+    page = look("/query")
+    page.locator("#sql").fill("select 1,\n 'ü😀', hots")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("alert")).to_contain_text("no such column: hots")
+    expect(page.locator("#sql")).to_have_value("select 1,\n 'ü😀', hots")
+    chosen = page.evaluate(
+        "(() => { const b = document.querySelector('#sql');"
+        " return b.value.slice(b.selectionStart, b.selectionEnd); })()"
+    )
+    assert chosen == "hots"
+    page.locator("#sql").fill("select 2 as two")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("alert")).to_be_empty()
+    assert column(page, 1) == ["2"]
+
+
+def test_live_runs_again_at_each_generation_and_marks_what_changed(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    load(wire, 1, 2)
+    server.rotate()
+    page = look(f"/query?sql={quote('select host, one from load')}")
+    page.get_by_label("Live").check()
+    load(wire, 1, 3, 4)
+    number = server.rotate()
+    expect(page.locator("#result tbody tr")).to_have_count(3)
+    expect(page.locator("#result td.changed")).to_have_text(["3.0"])
+    expect(page.locator("#result td.changed")).to_have_attribute("title", "was 2.0")
+    expect(page.locator("#result tr.new td").first).to_have_text("w2")
+    expect(page.locator("#generation")).to_have_text(str(number))
+    page.get_by_label("Live").uncheck()
+    load(wire, 7)
+    number = server.rotate()
+    expect(page.locator("#generation")).to_have_text(str(number))
+    assert column(page, 2) == ["1.0", "3.0", "4.0"]
+
+
+def test_names_are_completed_by_keys(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 1)
+    server.rotate()
+    page = look("/query")
+    box = page.locator("#sql")
+    box.click()
+    page.keyboard.type("select l.* from lo")
+    expect(page.get_by_role("option").first).to_contain_text("load")
+    page.keyboard.press("Tab")
+    page.keyboard.type(" l where l.o")
+    expect(page.get_by_role("option").first).to_contain_text("one")
+    page.keyboard.press("Enter")
+    page.keyboard.type(" > 0 or l.n")
+    expect(page.get_by_role("listbox")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    page.keyboard.type("ix is null")
+    page.keyboard.press("Control+Enter")
+    expect(box).to_have_value("select l.* from load l where l.one > 0 or l.nix is null")
+    expect(page.locator("#result tbody tr")).to_have_count(1)
+
+
+def test_what_is_hostile_shows_as_text(server: Server, wire: Wire, look: Look) -> None:
+    wire.publish("web", "nasty", ["a", "b"], ["text", "text"], [[HOSTILE, "y" * 1_000_000]])
+    server.rotate()
+    for script in (True, False):
+        sql = 'select a, b, 1 as "<script>c</script>" from nasty'
+        page = look(f"/query?sql={quote(sql)}", java_script_enabled=script)
+        expect(page.locator("#result tbody td").first).to_contain_text("</td><script>document")
+        expect(page.locator("#result thead")).to_contain_text("<script>c</script>")
+        assert "\\u202eRTL" in column(page, 1)[0]
+        page.locator("#result summary").first.click()
+        size = page.locator("#result tbody tr").bounding_box()
+        assert size is not None
+        assert size["height"] < 400, "a cell of 1 MB stays in its place"
+        assert "Qasino" in page.title()
+    look("/tables/nasty")
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_result_is_downloaded_in_each_form(
+    server: Server, wire: Wire, look: Look, script: bool
+) -> None:
+    wire.publish("web", "t", ["a", "b"], ["text", "real"], [['x,"y"', 3], ["\u00fc&<", None]])
+    server.rotate()
+    page = look(asking("select a, b from t"), java_script_enabled=script)
+    found = {}
+    for form in ("CSV", "JSON", "NDJSON"):
+        with page.expect_download() as caught:
+            page.get_by_role("link", name=form, exact=True).click()
+        assert caught.value.suggested_filename.endswith(f".{form.lower()}")
+        found[form] = Path(caught.value.path()).read_text("utf-8")
+    assert found["CSV"] == 'a,b\n"x,""y""",3.0\n\u00fc&<,\n'
+    assert [json.loads(line) for line in found["NDJSON"].splitlines()] == [
+        {"a": 'x,"y"', "b": 3.0},
+        {"a": "\u00fc&<", "b": None},
+    ]
+    assert json.loads(found["JSON"])["table"]["rows"] == [['x,"y"', 3.0], ["\u00fc&<", None]]
+
+
+def test_numbers_are_drawn_as_bars_or_as_a_line(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 3, 1, 2)
+    server.rotate()
+    page = look(asking("select host, one from load"))
+    expect(page.locator("#chart rect")).to_have_count(3)
+    expect(page.get_by_role("img", name="one: 3 values from 1 to 3")).to_be_visible()
+    page.get_by_label("Filter").fill("w2")
+    expect(page.locator("#chart rect")).to_have_count(1)
+    page.get_by_label("Filter").fill("")
+    page.get_by_label("Chart").select_option("none")
+    expect(page.locator("#chart svg")).to_have_count(0)
+    ask(page, "select host, one * 2 as two from load")
+    expect(page.locator("#result thead")).to_contain_text("two")
+    expect(page.locator("#chart svg")).to_have_count(0)
+    line = look(asking(MANY.replace("'name ' || (i * 7919 % 10000) as t", "i % 7 as k")))
+    expect(line.get_by_role("img", name="j: 10000 values from 1 to 10000")).to_be_visible()
+    expect(line.locator("#chart polyline")).to_have_count(1)
+    line.get_by_label("Chart").select_option("k")
+    expect(line.get_by_role("img", name="k: 10000 values from 0 to 6")).to_be_visible()
+    texts = look(asking("select 'a' as a union select 'b'"))
+    expect(texts.get_by_label("Chart")).to_be_disabled()
+
+
+def test_a_query_is_stopped(server: Server, wire: Wire, look: Look) -> None:
+    page = look("/query")
+    page.locator("#sql").fill(
+        "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+    )
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("alert")).to_contain_text("the query was")
+    ends = time.monotonic() + 10
+    while wire.rows("show queries"):
+        assert time.monotonic() < ends
+
+
+def test_ten_thousand_rows_stay_quick(server: Server, look: Look) -> None:
+    page = look(asking(MANY))
+    expect(page.locator("#status")).to_contain_text("10,000 rows")
+    took_ms = {}
+    for n, name in enumerate(["a number", "a number", "a text"]):
+        took_ms[f"sort by {name} ({n})"] = page.evaluate(
+            f"""(() => {{ const b = document.querySelectorAll('#result thead button')[{n}];
+            const t = performance.now(); b.click(); b.offsetHeight;
+            return performance.now() - t; }})()"""
+        )
+    assert column(page, 3)[:2] == ["name 0", "name 1"]
+    for typed in ("n", "name 99", "no such cell", ""):
+        took_ms[f"filter by {typed!r}"] = page.evaluate(
+            """(typed) => { const f = document.querySelector('#narrow');
+            const t = performance.now(); f.value = typed; f.dispatchEvent(new Event('input'));
+            f.offsetHeight; return performance.now() - t; }""",
+            typed,
+        )
+    print({what: round(ms) for what, ms in took_ms.items()})
+    assert max(took_ms.values()) < 1000, took_ms
+    assert page.locator("#result tbody tr").count() < 1000, "rows are drawn as they are looked at"
+    page.evaluate("document.querySelector('#result').scrollTop = 1e9")
+    expect(page.locator("#result tbody tr").nth(200)).to_be_attached()
+
+
+def test_a_column_is_sorted_by_value_with_what_is_unknown_last(look: Look) -> None:
+    page = look(
+        asking(
+            "select column1 as a from (values (10), (null), ('b'), (9007199254740993), (9.5),"
+            " (9007199254740992), ('a10'), (-1), ('a9'))"
+        )
+    )
+    heading = page.get_by_role("button", name="a", exact=True)
+    heading.click()
+    upwards = ["-1", "9.5", "10", "9007199254740992", "9007199254740993", "a9", "a10", "b"]
+    assert column(page, 1) == [*upwards, "NULL"]
+    expect(page.locator("th[aria-sort=ascending]")).to_have_count(1)
+    heading.press("Enter")
+    assert column(page, 1) == [*reversed(upwards), "NULL"]
+    expect(page.locator("th[aria-sort=descending]")).to_have_count(1)
+    heading.press("Space")
+    assert column(page, 1)[1] == "NULL"
+    expect(page.locator("th[aria-sort]")).to_have_count(0)
+
+
+def test_back_and_forward_go_from_query_to_query(look: Look) -> None:
+    page = look("/query")
+    expect(page.get_by_role("heading", name="Where to begin")).to_be_visible()
+    ask(page, "select 'one' as a")
+    expect(page.locator("#result tbody td")).to_have_text(["one"])
+    ask(page, "select 'two' as a")
+    expect(page.locator("#result tbody td")).to_have_text(["two"])
+    assert page.title().startswith("select 'two' as a - Query")
+    page.go_back()
+    expect(page.locator("#result tbody td")).to_have_text(["one"])
+    expect(page.locator("#sql")).to_have_value("select 'one' as a")
+    expect(page.locator(".changed, .new")).to_have_count(0)
+    page.go_back()
+    expect(page.locator("#sql")).to_have_value("")
+    expect(page.locator("#result table")).to_have_count(0)
+    expect(page.locator("#status")).to_be_empty()
+    page.go_forward()
+    expect(page.locator("#result tbody td")).to_have_text(["one"])
+    page.reload()
+    expect(page.locator("#result tbody td")).to_have_text(["one"])
+
+
+def test_live_leaves_a_reader_where_they_are(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, *range(300))
+    server.rotate()
+    page = look(asking("select one, host from load") + "&live")
+    expect(page.get_by_label("Live")).to_be_checked()
+    page.get_by_role("button", name="host").click()
+    page.evaluate("document.querySelector('#result').scrollTop = 3000")
+    values: list[float] = [*range(120), 7.5, *range(121, 299)]
+    load(wire, *values)
+    number = server.rotate()
+    status = page.locator("#status")
+    expect(status).to_contain_text(f"generation {number}: 1 cell changed, 1 gone")
+    expect(page.locator("#result td.changed")).to_have_attribute("title", "was 120.0")
+    assert page.evaluate("document.querySelector('#result').scrollTop") == 3000
+    expect(page.get_by_role("button", name="host")).to_be_focused()
+    sign = page.evaluate(
+        "getComputedStyle(document.querySelector('.changed'), '::before').content.charCodeAt(1)"
+    )
+    assert sign == 0x2022, "a change is not told by its colour alone"
+    load(wire, *values)
+    number = server.rotate()
+    expect(status).to_contain_text(f"generation {number}: nothing changed")
+    page.get_by_label("Live").uncheck()
+    assert not page.url.endswith("&live")
+
+
+def test_a_single_row_is_compared_with_itself(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 1, 2)
+    server.rotate()
+    page = look(asking("select count(*) as n, sum(one) as s from load") + "&live")
+    load(wire, 1, 2, 4)
+    server.rotate()
+    expect(page.locator("#result td.changed")).to_have_text(["3", "7.0"])
+    expect(page.locator("#result tr.new")).to_have_count(0)
+
+
+def test_a_mistake_while_live_does_not_pass_for_a_result(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    load(wire, 1)
+    server.rotate()
+    page = look(asking("select host from load") + "&live")
+    expect(page.locator("#result tbody tr")).to_have_count(1)
+    server.rotate()
+    expect(page.get_by_role("alert")).to_contain_text("no such table: load")
+    expect(page.locator("#status")).to_have_text("The result below is the one before")
+    load(wire, 1)
+    server.rotate()
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_completion_stays_out_of_the_way(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 1)
+    wire.publish("web", "order", ["on1", "key"], ["int", "int"], [[1, 2]])
+    server.rotate()
+    page = look("/query")
+    box, menu = page.locator("#sql"), page.get_by_role("listbox")
+    for typed in ("select 'lo", "select 1 -- lo", "select /* lo", "select 10"):
+        box.fill("")
+        page.keyboard.type(typed)
+        expect(menu).to_be_hidden()
+    box.fill("")
+    page.keyboard.type("select * from ord")
+    options = page.get_by_role("option")
+    expect(options.first).to_contain_text("order")
+    page.keyboard.press("ArrowDown")
+    expect(options.last).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowUp")
+    chosen = page.locator("[role=option][aria-selected=true]")
+    assert box.get_attribute("aria-activedescendant") == chosen.get_attribute("id")
+    assert box.get_attribute("aria-controls") == menu.get_attribute("id")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value('select * from "order"')
+    expect(menu).to_be_hidden()
+    assert box.get_attribute("aria-activedescendant") is None
+    page.keyboard.press("Control+z")
+    expect(box).to_have_value("select * from ord")
+    box.fill('select * from "order" where on')
+    page.keyboard.press("Enter")
+    expect(box).to_have_value('select * from "order" where on\n')
+    page.keyboard.press("Control+Space")
+    expect(options.first).to_contain_text("on1")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(box).not_to_be_focused()
+
+
+def test_a_cell_of_a_megabyte_does_not_freeze_the_page(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    texts = [[n, ("word " if n % 2 else "w") * 200_000] for n in range(5)]
+    wire.publish("web", "large", ["a", "b"], ["int", "text"], texts)
+    server.rotate()
+    page = look(asking("select * from large"))
+    expect(page.locator("#result tbody tr")).to_have_count(5)
+    took_ms = page.evaluate(
+        """(() => { const t = performance.now();
+        for (const d of document.querySelectorAll('#result details')) d.open = true;
+        document.body.offsetHeight;
+        document.querySelectorAll('#result thead button')[1].click(); document.body.offsetHeight;
+        return performance.now() - t; })()"""
+    )
+    print(f"five megabytes unfolded and sorted: {took_ms:.0f} ms")
+    assert took_ms < 3000
+
+
+def test_what_cannot_be_seen_is_told_apart_when_live(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    def publish() -> int:
+        wire.publish("web", "odd", ["a", "b"], ["text", "real"], [["x\ny\x07", 1e20]])
+        return server.rotate()
+
+    publish()
+    page = look(asking("select * from odd") + "&live")
+    expect(page.locator("#result tbody td").first).to_have_text("x\\ny\\x07")
+    number = publish()
+    expect(page.locator("#status")).to_contain_text(f"generation {number}: nothing changed")
