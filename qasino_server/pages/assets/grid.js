@@ -2,7 +2,7 @@
 
 import { comparison } from "./cells.js";
 
-const PORTION = 200;
+const PORTION = 100;
 const HEAD_CHARS = 160;
 
 export class Grid {
