@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from qasino_server.server import Server
 
@@ -30,6 +30,9 @@ EXPECTED = (
 )
 """What the browser itself notes of answers that a test asks for."""
 
+WAIT_MS = 30_000
+"""A browser on a machine that others use, too; nothing waits that long where it is well."""
+
 Look = Callable[..., Page]
 
 
@@ -37,6 +40,7 @@ Look = Callable[..., Page]
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None and "CI" not in os.environ:
         pytest.skip("chromium is not installed")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield made
@@ -59,7 +63,7 @@ def look(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Look]:
         context = browser.new_context(base_url=base, accept_downloads=True, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(WAIT_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
         page.on("console", lambda said: complaints.append(said.text))

@@ -71,6 +71,13 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path
         assert page.evaluate(CONTRAST) == [], path
+    page.goto("/query")
+    page.locator("#sql").fill("select column_n from wide")
+    for _ in range(len(" from wide")):
+        page.keyboard.press("ArrowLeft")
+    page.keyboard.type("u")
+    expect(page.get_by_role("option").first).to_contain_text("column_number_0")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 CONTRAST = """(() => {

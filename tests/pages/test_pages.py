@@ -20,6 +20,7 @@ from wire import Wire, until
 from qasino_server.http_port import HttpPort
 from qasino_server.pages import paint
 from qasino_server.server import Server
+from qasino_server.store.trend import Point, Trend
 
 HOSTILE = "</td><script>alert(1)</script>\"'\u202eRTL & <b>"
 
@@ -229,6 +230,27 @@ def test_an_answer_opened_in_a_browser_is_no_page(wire: Wire, form: str) -> None
     assert headers["content-security-policy"] == (
         "default-src 'none'; frame-ancestors 'none'; sandbox"
     )
+
+
+def test_the_last_120_generations_are_kept() -> None:
+    trend = Trend()
+    for number in range(130):
+        trend.note(
+            Point(
+                generation_number=number,
+                epoch=number * 30.0,
+                duration_s=30.0,
+                nr_rows=300,
+                nr_identities=1,
+                nr_identities_missing=0,
+                nr_rejects=0,
+                nr_queries=60,
+                rotation_s=0.01,
+            )
+        )
+    points = trend.points()
+    assert [point.generation_number for point in points] == list(range(10, 130))
+    assert (points[-1].rows_per_s, points[-1].queries_per_s) == (10, 2)
 
 
 def test_sparklines_stay_within_their_box() -> None:

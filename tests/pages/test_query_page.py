@@ -129,10 +129,11 @@ def test_what_is_hostile_shows_as_text(server: Server, wire: Wire, look: Look) -
     wire.publish("web", "nasty", ["a", "b"], ["text", "text"], [[HOSTILE, "y" * 1_000_000]])
     server.rotate()
     for script in (True, False):
-        sql = 'select a, b, 1 as "<script>c</script>" from nasty'
+        sql = 'select a, b, 1 as "<script>c</script>\u202e" from nasty'
         page = look(f"/query?sql={quote(sql)}", java_script_enabled=script)
         expect(page.locator("#result tbody td").first).to_contain_text("</td><script>document")
         expect(page.locator("#result thead")).to_contain_text("<script>c</script>")
+        assert "\u202e" not in "".join(page.locator("#tools, #result").all_text_contents())
         assert "\\u202eRTL" in column(page, 1)[0]
         page.locator("#result summary").first.click()
         size = page.locator("#result tbody tr").bounding_box()
@@ -273,6 +274,15 @@ def test_back_and_forward_go_from_query_to_query(look: Look) -> None:
     page.go_forward()
     expect(page.locator("#result tbody td")).to_have_text(["one"])
     page.reload()
+    expect(page.locator("#result tbody td")).to_have_text(["one"])
+
+
+def test_a_jump_within_the_page_keeps_what_is_being_typed(look: Look) -> None:
+    page = look(asking("select 'one' as a"))
+    page.locator("#sql").fill("select 'half")
+    page.evaluate("document.querySelector('.skip').click()")
+    page.wait_for_url("**#main")
+    expect(page.locator("#sql")).to_have_value("select 'half")
     expect(page.locator("#result tbody td")).to_have_text(["one"])
 
 

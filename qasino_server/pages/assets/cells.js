@@ -33,6 +33,23 @@ export function fromTable(table) {
   };
 }
 
+// --- Showing ----------------------------------------------------------------------------------------
+
+// What cannot be seen, or turns the reading direction, is shown by its number.
+const hidden = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+
+export function visible(text, lines = false) {
+  return text.replace(hidden, (c) => {
+    if (c === "\n") return lines ? c : "\\n";
+    if (c === "\t") return "\\t";
+    if (c === "\r") return "\\r";
+    const code = c.charCodeAt(0).toString(16);
+    return c.charCodeAt(0) < 256 ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
+  });
+}
+
+// --- Sorting ----------------------------------------------------------------------------------------
+
 // Numbers by value, then texts by their letters; what is not known comes last, whichever way.
 const rank = { number: 0, text: 1, null: 2 };
 const byLetters = new Intl.Collator(undefined, { numeric: true });

@@ -1,5 +1,7 @@
 // One numeric column as bars, or as a line where the first column runs upwards.
 
+import { visible } from "./cells.js";
+
 const NS = "http://www.w3.org/2000/svg";
 const [HEIGHT, LEFT, TOP, BOTTOM, MOST] = [160, 60, 10, 40, 60];
 const LETTER = 7;
@@ -34,7 +36,7 @@ export function draw(names, rows, column, width) {
   const svg = make("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img" });
   const cut = drawn.length < all.length ? `, the first ${drawn.length} of ${all.length} rows` : "";
   const title = `${names[column]}: ${values.length} values from ${least(values)} to ${most(values)}${cut}`;
-  svg.setAttribute("aria-label", title);
+  svg.setAttribute("aria-label", visible(title));
   for (const value of new Set([low, 0, high])) {
     svg.append(make("line", { x1: LEFT, x2: width, y1: y(value), y2: y(value) }));
     svg.append(words(short.format(value), { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }));
@@ -66,7 +68,7 @@ function bars(rows, values, label, column, y, step) {
     });
     const title = make("title", {});
     const name = label >= 0 ? `${rows[n][label].text.slice(0, 80)}: ` : "";
-    title.textContent = name + rows[n][column].text;
+    title.textContent = visible(name + rows[n][column].text);
     bar.append(title);
     return bar;
   });
@@ -91,6 +93,6 @@ function make(name, attributes) {
 
 function words(text, attributes) {
   const element = make("text", attributes);
-  element.textContent = text;
+  element.textContent = visible(text);
   return element;
 }

@@ -1,6 +1,6 @@
 // A result as a table: sorted and filtered in the page, drawn as far as it is looked at.
 
-import { comparison } from "./cells.js";
+import { comparison, visible } from "./cells.js";
 
 const PORTION = 100;
 const HEAD_CHARS = 160;
@@ -137,17 +137,4 @@ function fill(td, text) {
     }
   });
   td.append(details);
-}
-
-// What cannot be seen, or turns the reading direction, is shown by its number.
-const hidden = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
-
-function visible(text, lines = false) {
-  return text.replace(hidden, (c) => {
-    if (c === "\n") return lines ? c : "\\n";
-    if (c === "\t") return "\\t";
-    if (c === "\r") return "\\r";
-    const code = c.charCodeAt(0).toString(16);
-    return c.charCodeAt(0) < 256 ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
-  });
 }

@@ -1,6 +1,6 @@
 // The query page: run, stop, run again at each generation, show.
 
-import { fromAnswer, fromTable, mark, parseExact } from "./cells.js";
+import { fromAnswer, fromTable, mark, parseExact, visible } from "./cells.js";
 import { draw, numericColumns, worthDrawing } from "./chart.js";
 import { Completion } from "./complete.js";
 import { onGeneration } from "./generation.js";
@@ -19,6 +19,7 @@ let shown = null; // the result
 let visibleRows = [];
 let about = ""; // what else the status says of it
 let running = null;
+let address = location.search; // what is shown
 let picked; // the column to draw, once somebody has said; "" for none
 
 for (const part of document.querySelectorAll(".script")) part.hidden = false;
@@ -142,8 +143,9 @@ function addressOf(sql) {
 }
 
 function remember(sql) {
-  const address = addressOf(sql);
-  if (location.pathname + location.search !== address) history.pushState(null, "", address);
+  const wanted = addressOf(sql);
+  if (location.pathname + location.search !== wanted) history.pushState(null, "", wanted);
+  address = location.search;
   title(sql);
 }
 
@@ -165,7 +167,7 @@ function offerCharts(result) {
   const columns = numericColumns(result);
   const still = columns.find(({ name }) => name === picked);
   const drawn = still ?? (picked === "" ? undefined : worthDrawing(result));
-  chosen.replaceChildren(new Option("none", ""), ...columns.map(({ name, n }) => new Option(name, n)));
+  chosen.replaceChildren(new Option("none", ""), ...columns.map(({ name, n }) => new Option(visible(name), n)));
   chosen.value = drawn ? String(drawn.n) : "";
   chosen.disabled = !columns.length;
 }
@@ -197,10 +199,15 @@ new ResizeObserver(() => { if (shown) drawChart(); }).observe(tools);
 $("narrow").addEventListener("input", (event) => grid.narrow(event.target.value));
 live.addEventListener("change", () => {
   if (box.value.trim()) history.replaceState(null, "", addressOf(box.value));
+  address = location.search;
   if (live.checked) ask({ again: Boolean(shown) });
 });
 onGeneration(() => { if (live.checked && !running) ask({ again: true }); });
-addEventListener("popstate", () => goTo(new URLSearchParams(location.search)));
+addEventListener("popstate", () => {
+  if (location.search === address) return; // a jump within the page
+  address = location.search;
+  goTo(new URLSearchParams(address));
+});
 box.addEventListener("keydown", (event) => {
   if (completion.key(event)) event.preventDefault();
   else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
