@@ -14,6 +14,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+PORTION_BYTES = 1 << 18
+"""A body is sent in portions of that, each when the client has read most of the last."""
 WATCH_AFTER_S = 0.1
 """A query that takes longer has its client watched; most never need the extra task."""
 
@@ -49,6 +51,14 @@ class Mailbox:
         calls = self._calls
         for _ in range(len(calls)):
             calls.popleft()()
+
+
+async def send_in_portions(send: Send, body: bytes) -> None:
+    """The body of a response, whole, as fast as the client reads."""
+    for begins in range(0, max(1, len(body)), PORTION_BYTES):
+        portion = body[begins : begins + PORTION_BYTES]
+        more = begins + PORTION_BYTES < len(body)
+        await send({"type": "http.response.body", "body": portion, "more_body": more})
 
 
 class watched:

@@ -13,12 +13,12 @@ import asyncio
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 
-from qasino_server.bridge import Mailbox
+from qasino_server.bridge import PORTION_BYTES, Mailbox
 from qasino_server.browser import TELLING, check_host
 from qasino_server.connections import DirectRequest
 from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import QasinoError
-from qasino_server.http_answer import PORTION_BYTES, Answers
+from qasino_server.http_answer import Answers
 from qasino_server.message import Reply, decode_request, means_to_publish
 
 DIRECT_BYTES = 65_536

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from qasino_server.auth import CHALLENGE
-from qasino_server.bridge import Send
+from qasino_server.bridge import PORTION_BYTES, Send, send_in_portions
 from qasino_server.connections import HEAD_S, PACE_BYTES_S
 from qasino_server.errors import Busy, QasinoError
 from qasino_server.message import Reply, encode_reply
@@ -17,8 +17,6 @@ from qasino_server.table import Result
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
-PORTION_BYTES = 1 << 18
-"""A result is sent in portions of that, each when the client has read most of the last."""
 
 _AS_IT_IS = [
     (b"x-content-type-options", b"nosniff"),
@@ -74,10 +72,7 @@ class Answers:
         try:
             async with asyncio.timeout(HEAD_S + len(body) / PACE_BYTES_S):
                 await send(start(status, media_type, len(body)))
-                for begins in range(0, len(body), PORTION_BYTES):
-                    portion = body[begins : begins + PORTION_BYTES]
-                    more = begins + PORTION_BYTES < len(body)
-                    await send({"type": "http.response.body", "body": portion, "more_body": more})
+                await send_in_portions(send, body)
         except TimeoutError:
             return  # without an end: the connection is closed
         finally:

@@ -32,6 +32,7 @@ _WRAPPED_COLUMNS_MAX = 300
 _FEW_ROWS = 100
 _AT_ONCE_S = 0.002
 _REMEMBERED = 200
+_CELL_BYTES = 32
 _REMEMBERED_CHARS = 2000
 _INFINITY = b"9.0e+999"  # how SQLite writes an infinity in JSON, which no parser reads back
 
@@ -344,8 +345,8 @@ def _rows_with_bad_text(
 
 
 def size_of(row: Sequence[Any]) -> int:
-    """Bytes a row takes up in an answer, near enough to bound one."""
-    return sum(len(cell) if isinstance(cell, str | bytes) else 8 for cell in row) + len(row)
+    """Bytes a row takes up in memory, near enough to bound an answer; an empty cell does too."""
+    return sum(len(cell) for cell in row if isinstance(cell, str | bytes)) + _CELL_BYTES * len(row)
 
 
 def collect(on: SnapshotConnection, query: Examined, limits: Limits) -> Result:

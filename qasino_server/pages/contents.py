@@ -18,10 +18,15 @@ from qasino_server.errors import NotFound, QasinoError
 from qasino_server.message import Query, query_from_params
 from qasino_server.pages import links, paint
 from qasino_server.pages.press import Sheet
+from qasino_server.render import Row
 from qasino_server.table import Result, shown
 
 PAGE_ROWS = 500
 """Rows of a result that a page made by the server has; the scripts and downloads have all."""
+PAGE_CELLS = 20_000
+"""And cells: 500 rows of 2,000 columns took 18 s to write down."""
+PAGE_CHARS = 1 << 21
+"""And characters of cells, unless a single row has more."""
 FIRST_ROWS = 20
 LISTED = 200
 """Lines of what is missing, rejected, or reported a table."""
@@ -108,7 +113,8 @@ class Contents:
             raise NotFound(f"there is no table named {shown(name)} in the snapshot")
         columns = await self._ask(_COLUMNS.format(name=found.name), caller)
         sources = await self._ask(_SOURCES.format(name=found.name), caller)
-        first = await self._ask(f"select * from {quoted(found.name)} limit {FIRST_ROWS}", caller)
+        nr_rows = min(FIRST_ROWS, 1 + PAGE_CELLS // max(1, found.nr_columns))
+        first = await self._ask(f"select * from {quoted(found.name)} limit {nr_rows}", caller)
         values = {
             "page": "tables",
             "state": overview.state,
@@ -137,7 +143,7 @@ class Contents:
                 error = reply
             else:
                 result = reply
-        rows = [] if result is None else result.rows[:PAGE_ROWS]
+        rows = [] if result is None else _on_page(result.rows)
         values = {
             "page": "query",
             "state": overview.state,
@@ -197,3 +203,16 @@ def _sparks(overview: Overview) -> dict[str, paint.Spark]:
         "rejects": paint.spark([p.nr_rejects for p in points], "rejected publications"),
         "rotation": paint.spark([p.rotation_s * 1000 for p in points], "rotation, ms"),
     }
+
+
+def _on_page(rows: Sequence[Row]) -> list[Row]:
+    """The first rows, as many as a page holds; one at least."""
+    kept: list[Row] = []
+    cells = chars = 0
+    for row in rows[:PAGE_ROWS]:
+        cells += len(row)
+        chars += sum(min(len(c), paint.WHOLE_CHARS) for c in row if isinstance(c, str | bytes))
+        if kept and (cells > PAGE_CELLS or chars > PAGE_CHARS):
+            break
+        kept.append(row)
+    return kept

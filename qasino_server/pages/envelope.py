@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qasino_server.auth import CHALLENGE
-from qasino_server.bridge import Send
+from qasino_server.bridge import Send, send_in_portions
 
 HTML = "text/html; charset=utf-8"
 NOT_KEPT = b"no-store"
@@ -23,7 +23,7 @@ SECURITY = [
 
 
 async def send_whole(send: Send, status: int, media_type: str, body: bytes, cache: bytes) -> None:
-    """Send a response at once."""
+    """Send a response, as fast as the client reads."""
     headers = [
         (b"content-type", media_type.encode()),
         (b"content-length", b"%d" % len(body)),
@@ -35,7 +35,7 @@ async def send_whole(send: Send, status: int, media_type: str, body: bytes, cach
     if status == 401:
         headers.append((b"www-authenticate", CHALLENGE))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_in_portions(send, body)
 
 
 async def begin_events(send: Send) -> None:

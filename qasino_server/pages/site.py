@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from urllib.parse import unquote
 
 import msgspec
 
 from qasino_server.bridge import Mailbox, Receive, Scope, Send
+from qasino_server.connections import HEAD_S, PACE_BYTES_S
 from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import NotFound, QasinoError, WrongMethod
 from qasino_server.pages import envelope
@@ -16,11 +18,14 @@ from qasino_server.pages.events import Events
 from qasino_server.pages.files import read_assets
 from qasino_server.pages.press import Press, Sheet
 from qasino_server.pages.recent import Recent
+from qasino_server.share import Share
 from qasino_server.store.store import State
 from qasino_server.table import shown
 
 _PATHS = frozenset({"/", "/tables", "/query", "/events", "/favicon.ico"})
 _PREFIXES = ("/tables/", "/assets/")
+UNREAD_BYTES = 256 << 20
+"""Pages that clients have asked for and do not read; half of that for one of them."""
 
 
 class Pages:
@@ -33,6 +38,7 @@ class Pages:
         self._press = Press(self._assets, identity, duration_s)
         self._contents = Contents(dispatch)
         self._recent = Recent()
+        self._leaving = Share(UNREAD_BYTES, "pages that have not been read yet")
         self.events = Events()
         self._mailbox: Mailbox | None = None
 
@@ -85,11 +91,23 @@ class Pages:
             if path == "/events":
                 await self._follow(scope["method"], caller, receive, send)
                 return
+            self._leaving.check(caller.asker)
             html = await self._page(scope, params, receive, caller)
         except QasinoError as error:
             await self.refuse(error, send)
             return
-        await envelope.send_whole(send, 200, envelope.HTML, html, envelope.NOT_KEPT)
+        await self._send_page(html, send, caller.asker)
+
+    async def _send_page(self, html: bytes, send: Send, asker: str) -> None:
+        """Send it as fast as the client reads; what it does not read is held, and counted."""
+        self._leaving.take(asker, len(html))
+        try:
+            async with asyncio.timeout(HEAD_S + len(html) / PACE_BYTES_S):
+                await envelope.send_whole(send, 200, envelope.HTML, html, envelope.NOT_KEPT)
+        except TimeoutError:
+            return  # without an end: uvicorn closes the connection
+        finally:
+            self._leaving.give_back(asker, len(html))
 
     async def refuse(self, error: QasinoError, send: Send) -> None:
         """Send a page that says why not."""
@@ -104,20 +122,24 @@ class Pages:
             return await self._recent.page(path, partial(self._overview, caller))
         if path == "/tables":
             if params.get("filter"):
-                return self._press.html(await contents.tables(params["filter"], caller))
+                return await self._print(await contents.tables(params["filter"], caller))
             return await self._recent.page(path, partial(self._tables, caller))
         if path == "/query":
             sql, live = params.get("sql", ""), "live" in params
-            return self._press.html(await contents.query(sql, live, receive, caller))
+            return await self._print(await contents.query(sql, live, receive, caller))
         if path.startswith("/tables/"):
-            return self._press.html(await contents.describe(_last_part(scope), caller))
+            return await self._print(await contents.describe(_last_part(scope), caller))
         raise NotFound(f"nothing is served at {shown(path)}")
 
+    async def _print(self, sheet: Sheet) -> bytes:
+        """The page, made beside the thread that serves everybody."""
+        return await asyncio.to_thread(self._press.html, sheet)
+
     async def _overview(self, caller: Caller) -> bytes:
-        return self._press.html(await self._contents.overview(caller))
+        return await self._print(await self._contents.overview(caller))
 
     async def _tables(self, caller: Caller) -> bytes:
-        return self._press.html(await self._contents.tables("", caller))
+        return await self._print(await self._contents.tables("", caller))
 
     async def _follow(self, method: str, caller: Caller, receive: Receive, send: Send) -> None:
         facts = self._facts(self._dispatch.look_around(caller).state)

@@ -141,8 +141,9 @@ class Readers:
     # --- Jobs -------------------------------------------------------------------------------
 
     def new_query_id(self) -> str:
-        """An id nobody else has."""
-        return str(next(self._numbers))
+        """An id nobody else has; one that somebody has chosen is passed over."""
+        with self.lock:
+            return next(name for name in map(str, self._numbers) if name not in self._jobs)
 
     def submit(self, job: Job) -> None:
         """Queue the job. Raises Busy, or Refused where its id is running already."""
@@ -322,7 +323,10 @@ class Readers:
         self._express_bell.notify_all()
 
     def job_done(self, reader: Reader, job: Job, outcome: Result | QasinoError) -> None:
-        """The reader is free again; the job is answered, or goes back to wait."""
+        """The job is answered, or goes back to wait; then the reader is free again.
+
+        Answering is part of the query: making a text table of it can take as long as SQLite did.
+        """
         with self.lock:
             reader.forget_interrupt()
             again = (
@@ -336,11 +340,13 @@ class Readers:
                 job.demoted, job.slow, job.running_since = False, True, None
                 self._slow.put(job)
                 self.lock.notify_all()
+        if not again:
+            self.conclude(job, outcome)
+        with self.lock:
+            reader.forget_interrupt()
             reader.job = None
             if reader.retiring:
                 self._retire(reader)
-        if not again:
-            self.conclude(job, outcome)
 
     # --- For the warden ---------------------------------------------------------------------
 

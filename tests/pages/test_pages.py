@@ -129,6 +129,18 @@ def test_a_query_is_answered_without_scripts(filled: Wire) -> None:
         assert b"w0" in body
 
 
+@pytest.mark.parametrize(
+    ("cell", "columns", "rows"), [("1", 600, 33), ("hex(zeroblob(9000))", 40, 2)]
+)
+def test_a_page_has_as_many_cells_and_characters_as_it_can_bear(
+    filled: Wire, cell: str, columns: int, rows: int
+) -> None:
+    counting = "with recursive r(i) as (select 1 union all select i + 1 from r limit 100)"
+    sql = f"{counting} select {', '.join([cell] * columns)} from r"
+    told = page(filled, f"/query?sql={quote(sql)}")
+    assert f"These are the first {rows} rows; the downloads have all." in told
+
+
 def test_a_mistake_is_shown_at_its_place_and_the_text_is_kept(filled: Wire) -> None:
     told = page(filled, "/query?sql=" + quote("select one,\n  hots\nfrom load"))
     assert "no such column: hots" in told

@@ -185,6 +185,40 @@ def test_one_asker_leaves_half_of_the_readers_to_others(make_bench: Any) -> None
     until(lambda: all(hogs))
 
 
+def test_a_reader_that_still_writes_its_answer_is_not_counted_as_free(make_bench: Any) -> None:
+    """A text table of a large result takes as long as the query did."""
+    bench = make_bench()
+    may_end, writing = threading.Event(), threading.Semaphore(0)
+
+    def write_slowly(outcome: Any) -> None:
+        writing.release()
+        may_end.wait(20)
+
+    for asker in ("a", "b", "c"):
+        request = QueryRequest(sql="select 1", port="test", peer=asker, asker=asker)
+        bench.store.query(request, write_slowly)
+    for _ in range(3):
+        assert writing.acquire(timeout=10)
+    began = time.monotonic()
+    try:
+        assert bench.rows("select 1", asker="d") == [[1]]
+        assert time.monotonic() - began < 10
+    finally:
+        may_end.set()
+
+
+def test_no_number_of_the_servers_can_be_taken_beforehand(make_bench: Any) -> None:
+    bench = make_bench()
+    number = int(bench.store._readers.new_query_id())
+    taken = [str(n) for n in range(number + 1, number + 4)]
+    hogs = [begin(bench, ENDLESS, "junior:1", query_id=name) for name in taken]
+    assert bench.rows("select 1", asker="operator") == [[1]]
+    assert [bench.rows(f"kill {name}", asker="operator") for name in taken] == [
+        [[n]] for n in taken
+    ]
+    until(lambda: all(hogs))
+
+
 @given(st.lists(st.sampled_from("aaaaab"), max_size=30), st.sampled_from(["", "a", "b"]))
 def test_askers_are_taken_in_turns(askers: list[str], busy: str) -> None:
     turns = Turns()

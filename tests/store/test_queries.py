@@ -138,6 +138,18 @@ def test_bytes_over_the_limit_are_cut_and_said_to_be(make_bench: Any) -> None:
         assert 8 <= cut.nr_rows <= 11
 
 
+def test_empty_cells_take_room_too(make_bench: Any) -> None:
+    """As Python's values they do: 67 million of them would be 1.5 GB of memory."""
+    bench = make_bench(max_result_bytes=1 << 20)
+    sql = (
+        "with recursive r(i) as (select 1 union all select i + 1 from r where i < 10000)"
+        f" select {', '.join([repr('')] * 100)} from r"
+    )
+    cut = bench.ask(sql, form="rows")
+    assert cut.truncated
+    assert cut.nr_rows < 1000
+
+
 def test_a_single_value_over_the_limit_is_an_error(make_bench: Any) -> None:
     bench = make_bench(max_result_bytes=1 << 20)
     assert "larger than this server builds" in bench.refusal("select randomblob(2000000000)")
