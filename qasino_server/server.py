@@ -9,6 +9,7 @@ import select
 import socket
 import ssl
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -438,9 +439,12 @@ def _store_settings(settings: Settings) -> StoreSettings:
 
 def _write_ports(path: Path, ports: dict[str, int]) -> None:
     """Appear whole or not at all."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        partial.write_text(json.dumps(ports) + "\n")
-        partial.rename(path)
+        # A name nobody knows beforehand: in /tmp others could put a symbolic link there.
+        descriptor, partial = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+        with open(descriptor, "w", encoding="utf-8") as out:
+            out.write(json.dumps(ports) + "\n")
+            os.fchmod(out.fileno(), 0o644)
+        os.rename(partial, path)
     except OSError as error:
         raise StartError(f"cannot write the ports file {path}: {error.strerror}") from None

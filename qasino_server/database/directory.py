@@ -5,8 +5,12 @@
         1764000000.db        a generation
 
 A killed server leaves its directory behind; the next start removes every sibling whose lock
-nobody holds. With a --db-dir of the user's own, BASE/lock is held all along: two servers that
-are given the same directory are a mistake, and the second one says so.
+nobody holds, and nothing that is not one of ours: a db-dir may hold what else a user keeps
+there. BASE is /dev/shm/qasino-UID unless told otherwise, where anybody can put a directory or
+a symbolic link of that name before us, or once ours is gone: it is looked at each time.
+
+With a --db-dir of the user's own, BASE/lock is held all along: two servers that are given the
+same directory are a mistake, and the second one says so.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -22,6 +28,7 @@ from qasino_server.errors import StartError
 
 log = logging.getLogger("qasino.store")
 
+_MADE_BY_US = re.compile(r"lock|\d+\.db(-journal)?")
 _SHM = Path("/dev/shm")
 _SHM_ROOM_BYTES = 1 << 30  # Docker's /dev/shm has 64 MB: a generation would not fit
 
@@ -75,7 +82,7 @@ class RunDirectory:
             else:
                 os.close(self._base_lock)
                 self._base_lock = taken
-        self.path.mkdir(mode=0o700, exist_ok=True)
+        _make_private(self.path, shared_ok=False)
         taken = _lock(self.path / "lock", wait=False)
         os.close(self._run_lock)
         self._run_lock = taken
@@ -104,8 +111,12 @@ def _make_private(path: Path, shared_ok: bool) -> None:
     found = path.lstat()
     if not path.is_dir() or (path.is_symlink() and not shared_ok):
         raise StartError(f"the db-dir {path} is not a directory")
-    if found.st_uid != os.getuid() and not shared_ok:
+    if shared_ok:
+        return
+    if found.st_uid != os.getuid():
         raise StartError(f"the db-dir {path} belongs to another user; give another --db-dir")
+    if found.st_mode & 0o022:
+        raise StartError(f"the db-dir {path} can be written by others; give another --db-dir")
 
 
 def _lock(path: Path, wait: bool) -> int:
@@ -129,12 +140,24 @@ def _holds(descriptor: int, path: Path) -> bool:
 
 def _clear_leftovers(base: Path) -> None:
     for sibling in base.glob("run-*"):
+        if not _is_ours(sibling):
+            continue
         try:
             lock = _lock(sibling / "lock", wait=False)
-        except (BlockingIOError, NotADirectoryError):
+        except OSError:
             continue
-        except FileNotFoundError:
-            pass
-        else:
-            os.close(lock)
         shutil.rmtree(sibling, ignore_errors=True)
+        os.close(lock)
+
+
+def _is_ours(sibling: Path) -> bool:
+    """Whether it is a directory as a server makes it, with nothing in it but what one does."""
+    try:
+        found = sibling.lstat()
+        names = {entry.name for entry in sibling.iterdir()}
+    except OSError:
+        return False
+    private = stat.S_ISDIR(found.st_mode) and found.st_mode & 0o777 == 0o700
+    if not private or found.st_uid != os.getuid():
+        return False
+    return ("lock" in names or not names) and all(_MADE_BY_US.fullmatch(name) for name in names)

@@ -76,11 +76,13 @@ class Archive(Service):
 
     def _thin_out(self) -> None:
         assert self._directory is not None
-        kept = sorted(self._directory.glob("qasino_*.db"), key=_number_of, reverse=True)
+        ours = [path for path in self._directory.glob("qasino_*.db") if _number_of(path) >= 0]
+        kept = sorted(ours, key=_number_of, reverse=True)
         for old in kept[self._keep :]:
             old.unlink(missing_ok=True)
 
 
 def _number_of(path: Path) -> int:
+    """The generation in it; -1 for a file that is not ours."""
     digits = path.stem.removeprefix("qasino_")
-    return int(digits) if digits.isdigit() else -1
+    return int(digits) if digits.isascii() and digits.isdigit() else -1

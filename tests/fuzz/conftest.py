@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from fuzz_target import Target, tried
+from fuzz_target import LONG, Target, tried
 
 
 @pytest.fixture(scope="module")
@@ -13,6 +14,13 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """A server that everybody may use."""
     with Target(tmp_path_factory.mktemp("fuzzed")) as made:
         yield made
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A long run takes as long as it takes; one input has its bound."""
+    for item in items:
+        if LONG and item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(0))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -16,6 +16,9 @@ from typing import Any
 from qasino_server.server import Server, Settings
 
 BROKEN_OFF_ON_PURPOSE = "ASGI callable returned without completing response."
+GONE = "the handler is closed"
+"""uvloop's word for a client that went away while its answer was on the way to uvicorn, which has
+not heard of it yet: nobody's fault."""
 
 
 def settings(place: Path, words: list[str]) -> Settings:
@@ -44,6 +47,12 @@ def settings(place: Path, words: list[str]) -> Settings:
     )
 
 
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a record of uvicorn's tells of a fault of ours."""
+    error = record.exc_info[1] if record.exc_info else None
+    return record.msg != BROKEN_OFF_ON_PURPOSE and GONE not in str(error)
+
+
 def main() -> None:
     """Serve until stdin ends."""
     place = Path(sys.argv[1])
@@ -52,7 +61,7 @@ def main() -> None:
         server.start()
         uvicorn = logging.getLogger("uvicorn.error")
         uvicorn.setLevel("ERROR")
-        uvicorn.addFilter(lambda record: record.msg != BROKEN_OFF_ON_PURPOSE)
+        uvicorn.addFilter(is_news)
         sys.stdin.read()
         sys.exit(1 if server.failed else 0)
 

@@ -18,10 +18,11 @@ from hypothesis import HealthCheck, settings
 from wire import until
 
 _EXAMPLES = os.environ.get("QASINO_FUZZ_EXAMPLES")
+LONG = _EXAMPLES is not None
 FUZZ = settings(
     max_examples=int(_EXAMPLES or 80),
     deadline=None,
-    derandomize=_EXAMPLES is None,
+    derandomize=not LONG,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

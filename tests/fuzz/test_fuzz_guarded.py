@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+import bcrypt
 import pytest
 import trustme
 import zmq
@@ -45,7 +46,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, ann: tuple[KeyPair, str]) 
     (place / "server.crt").write_bytes(chain)
     (place / "server.key").write_bytes(certificate.private_key_pem.bytes())
     users = place / "users.yaml"
-    users.write_text(f"users:\n  ann:\n    roles: [read]\n    tokens: [{TOKEN}]\n")
+    quick = bcrypt.hashpw(b"a password", bcrypt.gensalt(4)).decode()
+    users.write_text(
+        f"users:\n  ann:\n    roles: [read]\n    tokens: [{TOKEN}]\n    password: {quick}\n"
+    )
     with Target(place, keys_dir=place, users_file=users, curve_keys=Path(ann[1])) as made:
         yield made
 

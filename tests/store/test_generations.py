@@ -13,6 +13,7 @@ import apsw
 import pytest
 from wire import until
 
+from qasino_server.database import directory
 from qasino_server.errors import StartError
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.store import readers as readers_room
@@ -262,11 +263,96 @@ def test_a_second_server_on_the_same_directory_or_static_file_is_told_so(make_be
 
 def test_leftovers_of_a_killed_server_are_cleared_at_the_next_start(make_bench, tmp_path):
     left = tmp_path / "db" / "run-killed"
-    left.mkdir(parents=True)
+    left.mkdir(parents=True, mode=0o700)
     (left / "lock").touch()
     (left / "1.db").write_bytes(b"x" * 1000)
     make_bench()
     assert not left.exists()
+
+
+def test_what_a_user_keeps_in_the_db_dir_stays(make_bench, tmp_path):
+    base = tmp_path / "db"
+    kept = [base / "run-2024" / "results.csv", base / "run-old" / "1.db", tmp_path / "home" / "x"]
+    for path in kept:
+        path.parent.mkdir(parents=True, mode=0o700)
+        path.write_text("mine")
+    (base / "run-link").symlink_to(tmp_path / "home")
+    make_bench()
+    assert [path.read_text() for path in kept] == ["mine"] * 3
+    assert not (tmp_path / "home" / "lock").exists()
+
+
+@pytest.fixture
+def shm(monkeypatch, tmp_path):
+    """A place for everybody's directories, and where ours would be in it."""
+    monkeypatch.setattr(directory, "_SHM", tmp_path / "shm")
+    monkeypatch.setattr(directory, "_SHM_ROOM_BYTES", 0)
+    (tmp_path / "shm").mkdir()
+    return tmp_path / "shm" / f"qasino-{os.getuid()}"
+
+
+def put_in_the_way(place, kind, elsewhere):
+    """What another user could put where our directory is to be."""
+    elsewhere.mkdir()
+    if kind == "link":
+        place.symlink_to(elsewhere)
+    elif kind == "dangling link":
+        place.symlink_to(elsewhere / "nowhere")
+    elif kind == "file":
+        place.touch()
+    else:
+        place.mkdir()
+        place.chmod(0o777)
+
+
+HOSTILE = ["link", "dangling link", "file", "directory for all"]
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_directory_that_is_not_ours_is_not_used(make_bench, tmp_path, shm, kind):
+    put_in_the_way(shm, kind, tmp_path / "elsewhere")
+    with pytest.raises(StartError, match="db-dir"):
+        make_bench(db_dir=None)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_nor_is_one_that_takes_the_place_of_ours(make_bench, tmp_path, shm, kind):
+    bench = make_bench(db_dir=None)
+    bench.publish("a", "t", "x int", [[1]])
+    bench.rotate()
+    shutil.rmtree(shm)
+    put_in_the_way(shm, kind, tmp_path / "elsewhere")
+    with pytest.raises(StartError, match="db-dir"):
+        bench.rotate()
+    assert bench.rows("select x from t") == [[1]], "queries go on"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("broken", ["not its owner's", "no register"])
+def test_a_static_database_that_was_tampered_with_is_a_sentence(make_bench, tmp_path, broken):
+    path = tmp_path / "static.db"
+    if broken == "no register":
+        made = apsw.Connection(str(path))
+        made.execute("create table qasino_server_static (tablename, register)")
+        made.execute("insert into qasino_server_static values ('t', '{')")
+        made.close()
+    else:
+        path.mkdir()
+    with pytest.raises(StartError, match="the static tables in"):
+        make_bench()
+
+
+def test_an_archive_leaves_what_it_has_not_made(make_bench, tmp_path):
+    keep = tmp_path / "archive" / "qasino_backup.db"
+    keep.parent.mkdir()
+    keep.write_text("mine")
+    bench = make_bench(archive_dir=tmp_path / "archive", archive_keep=1)
+    for _ in range(3):
+        bench.rotate()
+    bench.store.stop(5)
+    assert keep.read_text() == "mine"
+    assert len(_files(tmp_path / "archive")) == 2
 
 
 def test_a_static_database_that_is_no_database_is_a_sentence(make_bench, tmp_path):
