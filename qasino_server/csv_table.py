@@ -18,7 +18,7 @@ import csv
 import io
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -38,43 +38,47 @@ def read_csv_table(body: bytes, identity: str | None = None) -> Publication:
     Raises BadRequest with the line, the column and the reason.
     """
     try:
-        text = body.decode("utf-8-sig")
+        body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         raise BadRequest(
             f"line {line}: byte 0x{body[error.start]:02x} at byte {error.start} is not UTF-8"
         ) from None
-    lines = _numbered_rows(text)
+    lines = _numbered_rows(body)
     options = _read_options(_header(lines, 1, "the version number"))
     tablename = _read_tablename(_header(lines, 2, "the table name"))
     names = _header(lines, 3, "the column names")
     types = _header(lines, 4, "the column types")
     columns = check_columns(tuple(n.strip() for n in names), tuple(t.strip() for t in types))
     descriptions = _read_descriptions(_header(lines, 5, "the column descriptions"), columns)
-    rows = list(_read_rows(lines, columns))
+    rows_json = encode_rows(_read_rows(lines, columns))
     sender = options.pop("identity", None) or identity
     return make_publication(
         identity=sender,
         tablename=tablename,
         columns=columns,
-        rows_json=encode_rows(rows),
+        rows_json=rows_json,
         descriptions=descriptions,
         options=options,
     )
 
 
-def encode_rows(rows: list[list[Any]]) -> str:
+def encode_rows(rows: Iterable[list[Any]]) -> str:
     """Rows as the JSON text of a publication; an infinity becomes 9e999, which SQLite reads so.
 
-    msgspec writes an infinity as null, so a row with one is written cell by cell.
+    msgspec writes an infinity as null, so a row with one is written cell by cell. One row is
+    held at a time: as Python's values 64 MiB of CSV can be gigabytes.
     """
-    parts = []
+    encoded = bytearray(b"[")
     for row in rows:
+        if len(encoded) > 1:
+            encoded += b","
         if any(isinstance(cell, float) and math.isinf(cell) for cell in row):
-            parts.append(b"[" + b",".join(map(_encode_cell, row)) + b"]")
+            encoded += b"[" + b",".join(map(_encode_cell, row)) + b"]"
         else:
-            parts.append(msgspec.json.encode(row))
-    return (b"[" + b",".join(parts) + b"]").decode()
+            encoded += msgspec.json.encode(row)
+    encoded += b"]"
+    return encoded.decode()
 
 
 def _encode_cell(cell: Any) -> bytes:
@@ -86,9 +90,10 @@ def _encode_cell(cell: Any) -> bytes:
 Rows = Iterator[tuple[int, list[str]]]
 
 
-def _numbered_rows(text: str) -> Rows:
+def _numbered_rows(body: bytes) -> Rows:
     """Each record with the line it begins on."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
+    reader = csv.reader(text, strict=True)
     begins = 1
     while True:
         try:

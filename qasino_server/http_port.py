@@ -78,6 +78,8 @@ log = logging.getLogger("qasino.http")
 
 _STREAMS = ("csv", "tsv", "ndjson")
 _GET_OPS = ("query", "name_value_update")
+_DESKS = 4
+"""Bodies that are unpacked, or read as CSV, at once: each may grow a thousandfold."""
 _STREAM_BYTES = 1 << 20
 """What a stream may be ahead of its client."""
 
@@ -161,6 +163,7 @@ class RequestApp:
         self._metrics = metrics
         self.pages = pages
         self._arriving = Share(8 * max_body_bytes, "requests that are still arriving")
+        self._desks = asyncio.Semaphore(_DESKS)
         self._answers = Answers(identity, max_result_bytes)
         self.lane = (
             None
@@ -257,7 +260,16 @@ class RequestApp:
         if op not in ("query", "cancel", "get_table_list"):
             await self._room()
         gzipped = check_coding(header(scope["headers"], b"content-encoding"))
-        body = await self._body(scope, receive, caller.asker)
+        with self._arriving.holding(caller.asker) as hold:
+            body = await self._body(scope, receive, hold)
+            if not gzipped and (op != "add_csv_table_data" or len(body) < 65536):
+                return await self._understood(op, params, body, False, caller)
+            async with self._desks:
+                return await self._understood(op, params, body, gzipped, caller)
+
+    async def _understood(
+        self, op: str | None, params: dict[str, str], body: bytes, gzipped: bool, caller: Caller
+    ) -> Request:
         try:
             if gzipped:
                 body = await asyncio.to_thread(unpacked, body, self._max_body_bytes)
@@ -287,7 +299,7 @@ class RequestApp:
             self._when_room(partial(self.mailbox.post, free.set))
             await free.wait()
 
-    async def _body(self, scope: Scope, receive: Receive, asker: str) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive, hold: Callable[[int], None]) -> bytes:
         """The whole body. Raises TooLarge as soon as it is known to be, and Busy."""
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > self._max_body_bytes:
@@ -300,9 +312,11 @@ class RequestApp:
             if len(first) > self._max_body_bytes:
                 raise self._too_large()
             return first
-        return await self._rest_of_body(first, receive, asker)
+        return await self._rest_of_body(first, receive, hold)
 
-    async def _rest_of_body(self, first: bytes, receive: Receive, asker: str) -> bytes:
+    async def _rest_of_body(
+        self, first: bytes, receive: Receive, hold: Callable[[int], None]
+    ) -> bytes:
         parts: list[bytes] = []
         size_bytes = 0
         message: MutableMapping[str, Any] = {
@@ -310,22 +324,18 @@ class RequestApp:
             "body": first,
             "more_body": True,
         }
-        try:
-            while True:
-                part = message.get("body", b"")
-                if size_bytes + len(part) > self._max_body_bytes:
-                    raise self._too_large()
-                self._arriving.check(asker, len(part))
-                self._arriving.take(asker, len(part))
-                parts.append(part)
-                size_bytes += len(part)
-                if not message.get("more_body"):
-                    return b"".join(parts)
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _Disconnected
-        finally:
-            self._arriving.give_back(asker, size_bytes)
+        while True:
+            part = message.get("body", b"")
+            if size_bytes + len(part) > self._max_body_bytes:
+                raise self._too_large()
+            hold(len(part))
+            parts.append(part)
+            size_bytes += len(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Disconnected
 
     def _too_large(self) -> TooLarge:
         return TooLarge(

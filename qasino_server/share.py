@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from qasino_server.errors import Busy
 
@@ -33,6 +35,22 @@ class Share:
     def busy(self) -> Busy:
         """What they are told then."""
         return Busy(f"busy: the server holds as much as it may of {self._of}; try again")
+
+    @contextmanager
+    def holding(self, who: str) -> Iterator[Callable[[int], None]]:
+        """What is held within it, by calling what it gives with more bytes, is given back."""
+        held_bytes = 0
+
+        def hold(more_bytes: int) -> None:
+            nonlocal held_bytes
+            self.check(who, more_bytes)
+            self.take(who, more_bytes)
+            held_bytes += more_bytes
+
+        try:
+            yield hold
+        finally:
+            self.give_back(who, held_bytes)
 
     def take(self, who: str, size_bytes: int) -> None:
         """Hold so much more."""

@@ -86,7 +86,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def size_bytes(self) -> int:
         """How much memory it holds while it waits, near enough."""
-        return len(self.rows_json) + 500
+        header_bytes = 500 + 100 * len(self.columns) + sum(map(len, self.descriptions))
+        return len(self.rows_json) + header_bytes
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -65,9 +65,13 @@ class RunDirectory:
         """The file of the generation of that number; the directory is there, and ours, even if
         somebody has removed it underneath (logind empties /dev/shm at a logout).
 
-        Raises OSError or StartError where it cannot be made again."""
-        if not _holds(self._run_lock, self.path / "lock"):
-            self._make_again()
+        Raises StartError where it cannot be made again.
+        """
+        try:
+            if not _holds(self._run_lock, self.path / "lock"):
+                self._make_again()
+        except OSError as error:
+            raise StartError(f"cannot use the db-dir {self.path}: {error.strerror}") from None
         return self.path / f"{number}.db"
 
     def _make_again(self) -> None:

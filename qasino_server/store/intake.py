@@ -29,6 +29,9 @@ from qasino_server.table import Columns, Publication, Receipt
 CARRY_ROWS = 20_000
 """Rows carried in one go; 6.5 ms at most, so that publications get in between."""
 
+Descriptions = tuple[tuple[str, str], ...]
+_PLANNED_COLUMNS_MAX = 500_000
+_SHAPES_MAX = 1_000
 REPEAT = (
     "this identity has published this table in this generation already; nothing changed"
     " (send replace to have the newest rows count)"
@@ -51,12 +54,16 @@ class Intake:
         self.can_carry = False
         """Whether the generation before is sealed and attached."""
         self._plans: dict[tuple[str, Columns], tuple[Columns, Plan]] = {}
+        self._planned_columns = 0
+        """In the headers of the plans that are remembered."""
+        self._described_bytes = 0
+        """Of descriptions in the books: they are in the file at its end, and in memory now."""
 
     # --- Publications -----------------------------------------------------------------------
 
     def begin(self) -> None:
         """A transaction has begun: see how much room the file has left."""
-        self._size_bytes = self.generation.size_bytes()
+        self._size_bytes = self.generation.size_bytes() + self._described_bytes
 
     def store(self, publication: Publication) -> Receipt:
         """Store it by the rules; the receipt holds once the transaction is committed.
@@ -148,16 +155,17 @@ class Intake:
             raise refusal(ledger.nr_identities, "identities", most, "--max-identities")
         if new_rows > 0 and ledger.nr_rows + new_rows > quota.rows:
             raise refusal(ledger.nr_rows, "rows", quota.rows, "--max-generation-rows")
-        self._size_bytes += len(publication.rows_json)
+        more_bytes = _json_bytes(publication)
+        self._size_bytes += more_bytes
         if self._size_bytes > quota.size_bytes:
-            self._size_bytes -= len(publication.rows_json)
+            self._size_bytes -= more_bytes
             most = quota.size_bytes
             raise refusal(self._size_bytes, "bytes", most, "--max-generation-bytes")
 
     def _has_room_for(self, publications: Sequence[Publication], new_rows: int) -> bool:
         """Whether all of them fit; where not, `_check_room` says what is too much of which."""
         ledger, quota, count = self.ledger, self._quota, len(publications)
-        size_bytes = sum(len(publication.rows_json) for publication in publications)
+        size_bytes = sum(map(_json_bytes, publications))
         fits = (
             ledger.nr_tables < quota.tables
             and ledger.nr_sources + count <= quota.sources
@@ -186,6 +194,10 @@ class Intake:
         plan = plan_merge(existing, self.ledger.inherited(key), publication.columns)
         rowid_name(plan.columns)
         if existing is not None and not plan.add:
+            self._planned_columns += len(publication.columns)
+            if self._planned_columns > _PLANNED_COLUMNS_MAX:
+                self._plans.clear()
+                self._planned_columns = len(publication.columns)
             self._plans[key, publication.columns] = (existing, plan)
         return plan
 
@@ -217,7 +229,9 @@ class Intake:
         sent = _own_columns(plan)
         if before is not None:
             sent = _union(table.shapes[before.shape], sent)
-        shapes, shape = _with_shape(table.shapes, sent)
+        shapes, shape = _with_shape(table, sent)
+        descriptions = _described(table.descriptions, publication)
+        self._count_descriptions(table.descriptions, descriptions)
         source = _source(publication, ranges, shape, epoch)
         if before is not None:
             source = _living_on(source, before)
@@ -230,7 +244,7 @@ class Intake:
                 nr_updates=table.nr_updates + 1,
                 last_update_epoch=epoch,
                 upserted=table.upserted or publication.update,
-                descriptions=_described(table.descriptions, publication),
+                descriptions=descriptions,
             ),
         )
 
@@ -243,7 +257,7 @@ class Intake:
     ) -> None:
         """Enter them all, and what they have in common once."""
         epoch = time.time()
-        shapes, shape = _with_shape(table.shapes, _own_columns(plan))
+        shapes, shape = _with_shape(table, _own_columns(plan))
         descriptions = table.descriptions
         key = publications[0].table_key
         for publication, rows in zip(publications, ranges, strict=True):
@@ -251,6 +265,7 @@ class Intake:
                 (key, publication.identity), _source(publication, rows, shape, epoch)
             )
             descriptions = _described(descriptions, publication)
+        self._count_descriptions(table.descriptions, descriptions)
         self.ledger.put_table(
             key,
             msgspec.structs.replace(
@@ -261,6 +276,10 @@ class Intake:
                 descriptions=descriptions,
             ),
         )
+
+    def _count_descriptions(self, before: Descriptions, now: Descriptions) -> None:
+        if now is not before:
+            self._described_bytes += sum(len(text) for _, text in now[len(before) :])
 
     # --- Carrying ---------------------------------------------------------------------------
 
@@ -289,7 +308,9 @@ class Intake:
         for rows in portion:
             source = (owed.table.name, owed.table.columns)
             carried = _joined(carried, self.generation.carry(source, table.name, names, rows))
-        shapes, shape = _with_shape(table.shapes, _own_columns(plan))
+        shapes, shape = _with_shape(table, _own_columns(plan))
+        descriptions = table.descriptions or owed.table.descriptions
+        self._count_descriptions(table.descriptions, descriptions)
         self.ledger.put_source(
             pair,
             msgspec.structs.replace(owed.source, ranges=carried, shape=shape, fresh=False),
@@ -303,7 +324,7 @@ class Intake:
                 nr_updates=table.nr_updates + done,
                 last_update_epoch=max(table.last_update_epoch, owed.source.update_epoch),
                 upserted=table.upserted or owed.table.upserted,
-                descriptions=table.descriptions or owed.table.descriptions,
+                descriptions=descriptions,
             ),
         )
         self.ledger.put_arrears(
@@ -365,6 +386,11 @@ def _living_on(source: Source, before: Source) -> Source:
     return msgspec.structs.replace(source, persist=persist, expires_s=None if persist else expires)
 
 
+def _json_bytes(publication: Publication) -> int:
+    """What a publication adds to the file, near enough."""
+    return len(publication.rows_json) + sum(map(len, publication.descriptions))
+
+
 def _is_repeat(publication: Publication, present: Source | None) -> bool:
     """Whether rule 4 passes it over: it counts once, and neither side says otherwise."""
     if present is None or not present.fresh or present.lives_on:
@@ -381,9 +407,9 @@ def _refuse_name_value(publication: Publication, present: Source | None) -> None
 
 
 def _own_columns(plan: Plan) -> Columns:
-    """The publication's columns as the table has them."""
-    known = {column.name: column for column in plan.columns}
-    return tuple(known[name] for name in plan.targets)
+    """The publication's columns as the table has them, in its order."""
+    sent = set(plan.targets)
+    return tuple(column for column in plan.columns if column.name in sent)
 
 
 def _own_names(publication: Publication, plan: Plan) -> list[str]:
@@ -394,8 +420,14 @@ def _own_names(publication: Publication, plan: Plan) -> list[str]:
     return [own[name] for name in publication.keycols]
 
 
-def _with_shape(shapes: tuple[Columns, ...], sent: Columns) -> tuple[tuple[Columns, ...], int]:
-    """The shapes with this one among them, and its place."""
+def _with_shape(table: TableState, sent: Columns) -> tuple[tuple[Columns, ...], int]:
+    """The table's shapes with this one among them, and its place.
+
+    Of so many that nobody means them, the rest count as having sent every column.
+    """
+    shapes = table.shapes
+    if len(shapes) >= _SHAPES_MAX and sent not in shapes:
+        sent = table.columns
     for place, shape in enumerate(shapes):
         if shape == sent:
             return shapes, place
@@ -407,9 +439,7 @@ def _union(first: Columns, second: Columns) -> Columns:
     return first + tuple(column for column in second if column.key not in known)
 
 
-def _described(
-    known: tuple[tuple[str, str], ...], publication: Publication
-) -> tuple[tuple[str, str], ...]:
+def _described(known: Descriptions, publication: Publication) -> Descriptions:
     if not publication.descriptions:
         return known
     taken = {key for key, _ in known}

@@ -59,6 +59,8 @@ from qasino_server.views import Views
 log = logging.getLogger("qasino.store")
 
 REJECTS_MAX = 1000
+REASON_CHARS = 500
+"""A refusal can name 2,000 columns; the list of them is read by people."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,6 +276,8 @@ class Store:
 
     def _reject(self, identity: str | None, peer: str, tablename: str | None, reason: str) -> None:
         self._nr_rejects += 1
+        if len(reason) > REASON_CHARS:
+            reason = f"{reason[:REASON_CHARS]} .."
         self._rejects.append((round(time.time(), 2), identity, peer, tablename, reason))
         log.info("rejected identity=%s peer=%s table=%s: %s", identity, peer, tablename, reason)
 

@@ -142,7 +142,8 @@ def test_static_tables_survive_a_kill_in_the_middle_of_the_first_of_all(site: Si
 def test_what_a_dead_server_left_is_cleared_and_nothing_else(site: Site, tmp_path: Path) -> None:
     mine, dead, archive = site.db_dir / "mine", site.db_dir / "run-dead", tmp_path / "archive"
     for directory in (mine, dead, archive):
-        directory.mkdir(parents=True)
+        directory.mkdir(mode=0o700, parents=True)
+    (dead / "lock").touch()
     for path in (mine / "1.db", dead / "1.db", archive / "qasino_1.partial", archive / "x.partial"):
         path.touch()
     site.start("--archive-dir", archive)

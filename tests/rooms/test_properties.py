@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -134,6 +135,16 @@ def test_any_bytes_are_a_csv_table_or_refused_with_the_line(body: bytes) -> None
     table = b"1,identity=me\nt\na,b\nint,string\nA,B\n" + body
     sentence = _refusal(lambda: read_csv_table(table))
     assert sentence is None or "line " in sentence
+
+
+def test_a_csv_table_takes_little_more_memory_than_its_text() -> None:
+    table = b"1,identity=me\nt\na\nstring\nA\n" + b"a\n" * 200_000
+    tracemalloc.start()
+    try:
+        assert len(read_csv_table(table).rows_json) == 1_200_001
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_unusual_line_ends_inside_a_cell_end_no_line() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qasino_server.errors import Full, QasinoError, Refused
+from qasino_server.message import decode_request
 from qasino_server.quota import Quota
 from qasino_server.statement import Select
 from qasino_server.store.job import Job
@@ -107,6 +109,51 @@ def test_bytes_too_many_are_refused_and_queries_go_on(make_bench: Any) -> None:
     assert bench.rows("select count(*) from t") == [[4000]]
     assert stored(bench.publish("h9", "t", "x text", WIDE)) == 1000
     assert bench.store.state().generation_bytes < 6_000_000
+
+
+def test_descriptions_take_room_too(make_bench: Any) -> None:
+    """In the books as long as the generation lasts, and in those of the next."""
+    bench = make_bench(max_generation_bytes=4 << 20)
+    for _ in range(2):
+        outcomes = [described(bench, f"t{n}", "x" * 1_000_000) for n in range(5)]
+        assert [stored(outcome) for outcome in outcomes[:3]] == [1, 1, 1]
+        is_full(outcomes[4], "--max-generation-bytes")
+        bench.rotate()
+    assert bench.publish("b", "small", "a int", [[1]]).nr_rows == 1
+
+
+def described(bench: Any, table: str, sentence: str) -> Any:
+    body = {
+        "op": "add_table_data",
+        "identity": "a",
+        "table": {
+            "tablename": table,
+            "column_names": ["a"],
+            "column_types": ["int"],
+            "rows": [[1]],
+            "column_descriptions": [sentence],
+        },
+    }
+    return bench.hand_in(decode_request(json.dumps(body).encode()).publication)
+
+
+def test_headers_in_every_order_leave_no_more_behind_than_one(make_bench: Any) -> None:
+    bench = make_bench()
+    names = [f"c{n}" for n in range(8)]
+    for turn in range(50):
+        turned = names[turn % 8 :] + names[: turn % 8] if turn % 2 else names[::-1]
+        header = ", ".join(f"{name} int" for name in turned)
+        assert stored(bench.publish("a", "t", header, [[1] * 8], replace=1)) == 1
+    intake = bench.store._writer._intake
+    assert len(intake.ledger.tables["t"].shapes) == 1
+
+
+def test_a_refusal_is_listed_no_longer_than_people_read(make_bench: Any) -> None:
+    bench = make_bench()
+    bench.publish("a", "t", "a int", [["x"] * 3])
+    bench.store.reject("peer", "x" * 100_000)
+    bench.rotate()
+    assert bench.rows("select max(length(reason)) < 600 from qasino_server_rejects") == [[1]]
 
 
 def test_rows_that_become_larger_than_their_message_meet_the_same_wall(make_bench: Any) -> None:
