@@ -24,7 +24,7 @@ from qasino_server.render import TRUNCATED_LINE, text_table, visible
 from qasino_server.seats import Seat, Seats
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import Share
-from qasino_server.statement import split
+from qasino_server.statement import Splitter
 from qasino_server.table import Result
 from qasino_server.wakeup import Outbox
 
@@ -51,10 +51,10 @@ class _Connection:
         self.caller = Caller("line", peer)
         utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self.decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
-        self.unfinished = ""
-        """What has come of a statement whose ; has not."""
+        self.splitter = Splitter()
         self.waiting: deque[str] = deque()
         """Whole statements that wait for the one that runs."""
+        self.waiting_chars = 0
         self.unsent = bytearray()
         self.running: str | None = None
         """The id of the query that runs; '' while it is being handed in."""
@@ -134,11 +134,11 @@ class LinePort(Service):
         if any(mark in data for mark in _LEAVE):
             self._leave(connection)
             return
-        statements, rest = split(connection.unfinished + connection.decoder.decode(data))
+        statements = connection.splitter.feed(connection.decoder.decode(data))
         connection.waiting += statements
-        connection.unfinished = rest
-        waiting = sum(map(len, connection.waiting))
-        if len(rest) > MAX_SQL_CHARS or waiting > MAX_WAITING_CHARS:
+        connection.waiting_chars += sum(map(len, statements))
+        unfinished_chars = len(connection.splitter.rest)
+        if unfinished_chars > MAX_SQL_CHARS or connection.waiting_chars > MAX_WAITING_CHARS:
             connection.leaving = True
             self._send(connection, _TOO_MUCH)
             return
@@ -172,6 +172,7 @@ class LinePort(Service):
         """Hand in the next statement, unless one runs."""
         while connection.waiting and connection.running is None and not connection.leaving:
             statement = connection.waiting.popleft()
+            connection.waiting_chars -= len(statement)
             if statement.lower() in ("quit", "exit", "\\q"):
                 self._leave(connection)
             else:

@@ -41,21 +41,12 @@ Statement = Select | ShowQueries | Kill
 
 SHORTCUT_CHARS = 1000
 
-_STATEMENT = re.compile(
-    r"""(?:
-      [^'"`\[;/-]++
-    | '[^']*+'            # a string; a doubled quote reads as two strings, side by side
-    | "[^"]*+"            # a name
-    | `[^`]*+`            # a name, as MySQL writes it
-    | \[[^\]]*+\]         # a name, as SQL Server writes it
-    | --[^\n]*+\n | -(?!-)
-    | /\*.*?\*/ | /(?!\*)
-    )*+;""",
-    re.VERBOSE | re.DOTALL,
-)
+_PLAIN_TEXT = re.compile(r"(?:[^'\"`\[;/-]++|-(?=[^-])|/(?=[^*]))*+")
+_CLOSERS = {"'": "'", '"': '"', "`": "`", "[": "]", "--": "\n", "/*": "*/"}
+"""What opens a string, a name or a comment, and what ends it. A doubled quote reads as two
+strings, side by side."""
 _BLANKS = r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*.*?\*/)"
 _BEFORE = re.compile(rf"{_BLANKS}*+", re.DOTALL)
-_NOTHING = re.compile(rf"{_BLANKS}*+(?:/\*.*)?", re.DOTALL)
 _SHORTCUT = re.compile(
     rf"(?P<words>(?:show|desc|describe|kill)\b.*?)(?:{_BLANKS}|;)*+",
     re.IGNORECASE | re.DOTALL,
@@ -100,21 +91,97 @@ def _shortcut_words(sql: str) -> str:
     return found["words"] if found is not None else ""
 
 
+class Splitter:
+    """Text as it comes, in pieces of any size -> whole statements.
+
+    The text is split as SQLite reads it: a `;` in quotes, in brackets or in a comment ends
+    nothing. Each character is looked at once, however the text is cut: one that comes byte by
+    byte costs no more than one that comes whole.
+    """
+
+    def __init__(self) -> None:
+        self.rest = ""
+        """What has come of a statement whose `;` has not; '' where that is blanks and comments."""
+        self._text = ""
+        self._seen = 0
+        """How much of the text has been read."""
+        self._closer = ""
+        """What ends the string, name or comment we are in."""
+        self._says_something = False
+        """Whether the text has more than blanks and comments."""
+
+    def feed(self, text: str) -> list[str]:
+        """The statements that are complete with this text, without their `;`."""
+        self._text += text
+        statements: list[str] = []
+        begins = 0
+        while self._read_on():
+            if self._says_something:
+                statements.append(self._text[begins : self._seen].strip())
+            self._says_something = False
+            self._seen += 1
+            begins = self._seen
+        self._keep(begins)
+        return statements
+
+    def _read_on(self) -> bool:
+        """Read up to the next `;` that ends a statement; False where there is none yet."""
+        while True:
+            if self._closer and not self._read_to_closer():
+                return False
+            begins = self._seen
+            found = _PLAIN_TEXT.match(self._text, begins)
+            self._seen = found.end() if found is not None else begins
+            if not self._says_something and self._seen > begins:
+                self._says_something = not self._text[begins : self._seen].isspace()
+            mark = self._text[self._seen : self._seen + 2]
+            if mark[:1] == ";":
+                return True
+            if not self._open(mark):
+                return False
+
+    def _open(self, mark: str) -> bool:
+        """Enter a string, a name or a comment; False where more has to come to tell."""
+        comment = mark in ("--", "/*")
+        opener = mark if comment else mark[:1]
+        if opener not in _CLOSERS:
+            return False
+        self._closer = _CLOSERS[opener]
+        self._seen += len(opener)
+        self._says_something = self._says_something or not comment
+        return True
+
+    def _read_to_closer(self) -> bool:
+        place = self._text.find(self._closer, self._seen)
+        if place < 0:
+            # A part of `*/` may have come.
+            self._seen = max(self._seen, len(self._text) - len(self._closer) + 1)
+            return False
+        self._seen = place + len(self._closer)
+        self._closer = ""
+        return True
+
+    def _keep(self, begins: int) -> None:
+        """Keep what follows the last statement; of a mere comment that it has begun."""
+        self._text = self._text[begins:]
+        self._seen -= begins
+        tail = self._text[self._seen :]
+        if self._says_something or (tail and not self._closer):
+            self.rest = self._text
+            return
+        self.rest = ""
+        opener = {"\n": "--", "*/": "/*"}.get(self._closer, "")
+        self._text, self._seen = opener + tail, len(opener)
+
+
 def split(text: str) -> tuple[list[str], str]:
     """The complete statements, without their `;`, and what follows the last `;`.
 
-    The text is split as SQLite reads it: a `;` in quotes, in brackets or in a comment ends
-    nothing. Statements of blanks and comments alone are left out; a rest of them is ''.
+    Statements of blanks and comments alone are left out; a rest of them is ''.
     """
-    statements: list[str] = []
-    begins = 0
-    while (found := _STATEMENT.match(text, begins)) is not None:
-        statement = text[begins : found.end() - 1]
-        if not _NOTHING.fullmatch(statement):
-            statements.append(statement.strip())
-        begins = found.end()
-    rest = text[begins:]
-    return statements, "" if _NOTHING.fullmatch(rest) else rest
+    splitter = Splitter()
+    statements = splitter.feed(text)
+    return statements, splitter.rest
 
 
 def _show(match: re.Match[str]) -> Statement:

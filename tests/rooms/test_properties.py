@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import time
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +28,7 @@ from qasino_server.render import (
     visible,
     width,
 )
-from qasino_server.statement import Kill, Select, ShowQueries, read_statement, split
+from qasino_server.statement import Kill, Select, ShowQueries, Splitter, read_statement, split
 from qasino_server.zmq_port import split_envelope
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -185,6 +187,36 @@ def test_statements_are_split_at_the_semicolons_that_end_them(statements: list[s
         if bare:
             wanted.append(text.strip())
     assert (found, rest) == (wanted, "")
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text("';\"`[]-/*\n ab", max_size=40), size=st.integers(1, 5))
+def test_a_text_in_pieces_is_split_as_the_whole_text_is(text: str, size: int) -> None:
+    """Blanks and comments before a statement may be lost on the way."""
+    text = text.replace(";", ";1")
+    splitter = Splitter()
+    pieces = [text[n : n + size] for n in range(0, len(text), size)]
+    found = [statement for piece in pieces for statement in splitter.feed(piece)]
+    statements, rest = split(text)
+    assert len(found) == len(statements)
+    assert [*map(_without_head, [*found, splitter.rest])] == [
+        *map(_without_head, [*statements, rest])
+    ]
+
+
+def _without_head(text: str) -> str:
+    """Without blanks and comments before it."""
+    return re.sub(r"\A(?:\s|--[^\n]*\n|/\*.*?\*/)*", "", text, flags=re.DOTALL)
+
+
+def test_a_text_that_comes_byte_by_byte_costs_no_more_than_one_that_comes_whole() -> None:
+    for begun in ("a-" * 500_000, "'" + ";" * 1_000_000, "/* " + "x" * 1_000_000, "\n" * 1_000_000):
+        splitter = Splitter()
+        splitter.feed(begun)
+        began = time.process_time()
+        for _ in range(1_000):
+            splitter.feed("x")
+        assert time.process_time() - began < 5, "it was 800 s"
 
 
 @settings(max_examples=300, deadline=None)
