@@ -40,12 +40,14 @@ class Kill(msgspec.Struct, frozen=True):
 Statement = Select | ShowQueries | Kill
 
 SHORTCUT_CHARS = 1000
+_TYPED_CHARS = 50_000
+"""A text longer than that, blanks and comments included, is no shortcut."""
 
 _PLAIN_TEXT = re.compile(r"(?:[^'\"`\[;/-]++|-(?=[^-])|/(?=[^*]))*+")
 _CLOSERS = {"'": "'", '"': '"', "`": "`", "[": "]", "--": "\n", "/*": "*/"}
 """What opens a string, a name or a comment, and what ends it. A doubled quote reads as two
 strings, side by side."""
-_BLANKS = r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*.*?\*/)"
+_BLANKS = r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _BEFORE = re.compile(rf"{_BLANKS}*+", re.DOTALL)
 _SHORTCUT = re.compile(
     rf"(?P<words>(?:show|desc|describe|kill)\b.*?)(?:{_BLANKS}|;)*+",
@@ -83,6 +85,8 @@ def read_statement(sql: str) -> Statement:
 
 def _shortcut_words(sql: str) -> str:
     """What may be a shortcut, without the blanks and comments around it; '' for no chance."""
+    if len(sql) > _TYPED_CHARS:
+        return ""
     before = _BEFORE.match(sql)
     begins = before.end() if before is not None else 0
     if len(sql) - begins > SHORTCUT_CHARS:

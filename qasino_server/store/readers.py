@@ -308,13 +308,14 @@ class Readers:
         return self._slow.take(self._may_have_one) or self._fresh.take(self._may_have_one)
 
     def _may_have_one(self, asker: str) -> bool:
-        """Whether the asker has less than half of the readers; the express is not counted."""
+        """Whether the asker has less than half of the readers, those that were given up with
+        their queries included; the express is not counted."""
         return self._held_by(asker) < READERS // 2
 
     def _held_by(self, asker: str) -> int:
         return sum(
             reader.job is not None and reader.job.asker == asker
-            for reader in self._readers
+            for reader in (*self._readers, *self._given_up)
             if not reader.express
         )
 

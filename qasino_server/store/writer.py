@@ -45,6 +45,8 @@ Done = Callable[[Any], None]
 BATCH_PUBLICATIONS = 256
 BATCH_BYTES = 1 << 20
 """About 10 ms of work, which is what a rotation waits for at most."""
+LOOKS_LEAVE = 4
+"""Whoever may only read must not keep publishers waiting by looks without end."""
 _DISK_FULL_BYTES = 1 << 20
 """With less than this left it is the disk that is full."""
 
@@ -97,6 +99,7 @@ class Writer(Service):
         self._on_room: list[Callable[[], None]] = []
         self._exchange: _Exchange | None = None
         self._looks: deque[Callable[[Path], None]] = deque()
+        self._next_look = 0.0
         self._source: Path | None = None
         self._attached = False
         self._postponed: list[_Waiting] = []
@@ -182,8 +185,8 @@ class Writer(Service):
         while self._wait_for_work():
             if self._exchange is not None:
                 self._do_exchange(self._exchange)
-            elif self._looks:
-                self._looks.popleft()(self._intake.generation.path)
+            elif self._look_is_due():
+                self._do_look(self._looks.popleft())
             if self._queue:
                 self._do_queue()
             self._tell_of_room()
@@ -201,12 +204,27 @@ class Writer(Service):
                 if self.stopping.is_set():
                     return False
                 self._asleep = True
-                self._condition.wait()
+                self._condition.wait(self._until_look_s())
                 self._asleep = False
         return True
 
+    def _do_look(self, look: Callable[[Path], None]) -> None:
+        """One look; after it those who publish come first, four times as long as it took."""
+        began = time.monotonic()
+        look(self._intake.generation.path)
+        ended = time.monotonic()
+        self._next_look = ended + LOOKS_LEAVE * (ended - began)
+
+    def _look_is_due(self) -> bool:
+        return bool(self._looks) and time.monotonic() >= self._next_look
+
+    def _until_look_s(self) -> float | None:
+        """How long to sleep at most; None where nobody waits to look."""
+        return max(0.0, self._next_look - time.monotonic()) if self._looks else None
+
     def _has_work(self) -> bool:
-        ready = self._exchange is not None or self._looks or self._queue or self._on_room
+        due = self._look_is_due()
+        ready = self._exchange is not None or due or self._queue or self._on_room
         return bool(ready) or self._source is not None
 
     def _end(self) -> None:

@@ -256,6 +256,31 @@ def test_a_look_into_the_open_generation_delays_publications_a_second_at_most(be
     assert not isinstance(outcome[0], Result)
 
 
+def test_looks_without_end_leave_publishers_most_of_the_time(bench: Any) -> None:
+    forever = (
+        "with recursive r(i) as (select 1 union all select i + 1 from r) select count(*) from r"
+    )
+    looks = [
+        threading.Thread(target=lambda: bench.ask(forever, use_write_db=True)) for _ in range(12)
+    ]
+    for look in looks:
+        look.start()
+    until_running(bench)
+    began = time.monotonic()
+    for n in range(30):
+        assert isinstance(bench.publish("a", f"t{n}", "x int", [[1]]), Receipt)
+    assert time.monotonic() - began < 8, "it was a second for each"
+    for job in bench.store._readers.running():
+        bench.store.cancel(job.query_id)
+    for look in looks:
+        look.join(30)
+
+
+def until_running(bench: Any) -> None:
+    while len(bench.store._readers.running()) < 12:
+        pass
+
+
 # --- Views -------------------------------------------------------------------------------------
 
 VIEWS = """---

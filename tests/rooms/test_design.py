@@ -1,0 +1,31 @@
+"""What the design says is shown by a test is shown by one that exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DESIGN = (ROOT / "qasino_server" / "DESIGN.md").read_text(encoding="utf-8")
+_NAMED = re.compile(r"`((?:\w+/)+test_\w+\.py)?::(test_\w+)`")
+
+
+def named_tests() -> list[tuple[str, str]]:
+    """(file, test) of each test that is named; one without a file is in the last file's."""
+    file, found = "", []
+    for named in _NAMED.finditer(DESIGN):
+        file = named[1] or file
+        found.append((file, named[2]))
+    return found
+
+
+def test_every_test_the_design_names_exists() -> None:
+    named = named_tests()
+    assert len(named) > 50
+    missing = [
+        f"{file}::{name}"
+        for file, name in named
+        if not (path := ROOT / "tests" / file).is_file()
+        or not re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert missing == []

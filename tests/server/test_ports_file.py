@@ -1,0 +1,24 @@
+"""The ports file, in a directory where others can write too."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from qasino_server.server import Server
+
+
+def test_the_ports_file_follows_no_link(make_server: Callable[..., Server], tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    path = tmp_path / "ports.json"
+    for guess in (path, tmp_path / f"ports.json.{os.getpid()}"):
+        guess.symlink_to(precious)
+    server = make_server(ports_file=path)
+    assert precious.read_text() == "mine"
+    assert json.loads(path.read_text()) == server.ports
+    assert path.stat().st_mode & 0o777 == 0o644
+    server.stop()
+    assert not path.exists()
