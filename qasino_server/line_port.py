@@ -37,6 +37,10 @@ MAX_WAITING_CHARS = MAX_SQL_CHARS
 """What a client may send ahead of its answers."""
 _SMALL_BYTES = 1 << 18
 """An answer up to that is sent whatever else is not read yet."""
+_MAX_UNRUN_CHARS = 256 << 20
+"""What all connections may have sent that cannot be run yet; half of it for one client."""
+_SHORT_CHARS = 4096
+"""What any connection may: somebody types."""
 _BYE = b"Bye!\r\n"
 _TOO_MUCH = b"SQL error: that is more than this server takes at once: over 1 MiB\r\n"
 _LEAVE = (b"\x04", b"\x03", b"\xff\xf4", b"\xff\xec")  # Ctrl-D, Ctrl-C, telnet's IP and EOF
@@ -55,6 +59,8 @@ class _Connection:
         self.waiting: deque[str] = deque()
         """Whole statements that wait for the one that runs."""
         self.waiting_chars = 0
+        self.held_chars = 0
+        """What of the unfinished and the waiting is counted."""
         self.unsent = bytearray()
         self.running: str | None = None
         """The id of the query that runs; '' while it is being handed in."""
@@ -78,6 +84,7 @@ class LinePort(Service):
         self._outbox: Outbox[tuple[_Connection, bytes]] = Outbox()
         self._connections: set[_Connection] = set()
         self._unsent = Share(8 * _MAX_UNSENT_BYTES, "results that have not been read yet")
+        self._unrun = Share(_MAX_UNRUN_CHARS, "statements that are not whole")
         self._fading: dict[_Connection, float] = {}
         """Connections that send no more while their query runs, and when to stop it."""
 
@@ -138,11 +145,23 @@ class LinePort(Service):
         connection.waiting += statements
         connection.waiting_chars += sum(map(len, statements))
         unfinished_chars = len(connection.splitter.rest)
-        if unfinished_chars > MAX_SQL_CHARS or connection.waiting_chars > MAX_WAITING_CHARS:
+        too_much = unfinished_chars > MAX_SQL_CHARS or connection.waiting_chars > MAX_WAITING_CHARS
+        if not self._hold(connection, unfinished_chars + connection.waiting_chars) or too_much:
             connection.leaving = True
+            connection.splitter = Splitter()
+            connection.waiting.clear()
             self._send(connection, _TOO_MUCH)
             return
         self._next_statement(connection)
+
+    def _hold(self, connection: _Connection, size_chars: int) -> bool:
+        """Count what a connection has us keep until it can be run; whether that may be so much."""
+        asker = connection.caller.asker
+        self._unrun.give_back(asker, connection.held_chars)
+        fits = size_chars <= _SHORT_CHARS or self._unrun.has_room(asker, size_chars)
+        connection.held_chars = size_chars if fits else 0
+        self._unrun.take(asker, connection.held_chars)
+        return fits
 
     def _end_of_input(self, connection: _Connection) -> None:
         """The client sends no more: it has gone, or it is `printf .. | nc -N` and waits.
@@ -173,6 +192,7 @@ class LinePort(Service):
         while connection.waiting and connection.running is None and not connection.leaving:
             statement = connection.waiting.popleft()
             connection.waiting_chars -= len(statement)
+            self._hold(connection, max(0, connection.held_chars - len(statement)))
             if statement.lower() in ("quit", "exit", "\\q"):
                 self._leave(connection)
             else:
@@ -247,6 +267,7 @@ class LinePort(Service):
         self._connections.discard(connection)
         self._fading.pop(connection, None)
         self._unsent.give_back(connection.caller.asker, len(connection.unsent))
+        self._hold(connection, 0)
         self._cancel(connection)
         if self._selector.get_map().get(connection.socket) is not None:
             self._selector.unregister(connection.socket)

@@ -212,6 +212,27 @@ def test_on_the_line_port_too(
     until(lambda: port._unsent.held_bytes == 0)
 
 
+def test_statements_that_are_not_whole_have_a_bound_too(
+    server: Server, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = service(server, LinePort)
+    monkeypatch.setattr(port._unrun, "_total_bytes", 2_000_000)
+    typing = [connect(server, "line") for _ in range(3)]
+    for n, made in enumerate(typing):
+        until(lambda n=n: port._unrun.held_bytes >= n * 490_000)
+        made.sendall(b"select '" + b"x" * 490_000)
+    assert b"more than this server takes" in all_of(typing[2])
+    assert port._unrun.held_bytes < 1_000_000
+    short = connect(server, "line")
+    short.sendall(b"select 1;")
+    assert b"1 row" in short.recv(1000)
+    typing[0].sendall(b"' as x;")
+    assert typing[0].recv(100)
+    for made in typing:
+        made.close()
+    until(lambda: port._unrun.held_bytes == 0)
+
+
 def test_bodies_that_arrive_have_a_bound_for_each_address(
     make_server: Callable[..., Server], connect: Callable[..., socket.socket]
 ) -> None:
