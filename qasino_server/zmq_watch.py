@@ -314,7 +314,8 @@ def _borrowed(fd: int, port: int, use: Callable[[socket.socket], T]) -> T:
     """
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
     try:
-        if made.getsockname()[1] != port:
+        name = made.getsockname()
+        if not isinstance(name, tuple) or name[1] != port:
             raise OSError("another's by now")
         return use(made)
     finally:

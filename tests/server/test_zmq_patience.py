@@ -267,6 +267,21 @@ def test_who_never_reads_the_signal_keeps_it_from_nobody(
 # --- Many ---------------------------------------------------------------------------------------
 
 
+def test_a_descriptor_that_is_something_else_by_now_is_left_alone(tmp_path: Path) -> None:
+    """libzmq closes connections when it likes, and files and sockets of ours get their numbers."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, (tmp_path / "file").open("w") as file, socket.create_server(("", 0)) as tcp:
+        port = tcp.getsockname()[1]
+        for fd in (ours.fileno(), file.fileno(), 10**6):
+            assert tcp_counts(fd, port) is None
+            zmq_watch._shut(fd, port)
+        assert tcp_counts(tcp.fileno(), port + 1) is None
+        assert tcp_counts(tcp.fileno(), port) is not None
+        ours.sendall(b"still open")
+        assert theirs.recv(20) == b"still open"
+        assert not file.closed
+
+
 def test_idle_connections_cost_nobody_anything(server: Server) -> None:
     """Ten thousand on each port were tried by hand."""
     with Wire(server.ports) as wire, ExitStack() as stack:
