@@ -32,7 +32,7 @@ FADE_S = 1.0
 _NO_DESCRIPTORS_S = 0.05
 """A pause where nobody can be let in: the listener stays readable."""
 _MAX_UNSENT_BYTES = 64 << 20
-"""For one connection beside the answer it just got; for all of them, eight times as much."""
+"""For one connection beside the answer it just got."""
 MAX_WAITING_CHARS = MAX_SQL_CHARS
 """What a client may send ahead of its answers."""
 _SMALL_BYTES = 1 << 18
@@ -74,7 +74,12 @@ class LinePort(Service):
     """Text queries over a plain socket."""
 
     def __init__(
-        self, listener: socket.socket, dispatch: Dispatch, seats: Seats, on_death: OnDeath
+        self,
+        listener: socket.socket,
+        dispatch: Dispatch,
+        seats: Seats,
+        max_result_bytes: int,
+        on_death: OnDeath,
     ) -> None:
         super().__init__("line-port", on_death)
         self._seats = seats
@@ -83,7 +88,7 @@ class LinePort(Service):
         self._selector = selectors.DefaultSelector()
         self._outbox: Outbox[tuple[_Connection, bytes]] = Outbox()
         self._connections: set[_Connection] = set()
-        self._unsent = Share(8 * _MAX_UNSENT_BYTES, "results that have not been read yet")
+        self._unsent = Share(8 * max_result_bytes, "results that have not been read yet")
         self._unrun = Share(_MAX_UNRUN_CHARS, "statements that are not whole")
         self._fading: dict[_Connection, float] = {}
         """Connections that send no more while their query runs, and when to stop it."""

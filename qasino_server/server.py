@@ -306,7 +306,10 @@ class Server:
             if service is not None:
                 self._services.append(service)
         if self._line_socket is not None:
-            self._services.append(LinePort(self._line_socket, dispatch, self._seats, self._died))
+            most_bytes = settings.max_result_bytes
+            self._services.append(
+                LinePort(self._line_socket, dispatch, self._seats, most_bytes, self._died)
+            )
 
     def _announce(self, number: int) -> None:
         """Tell those who follow the generations that the one of this number has begun."""

@@ -89,10 +89,10 @@ class Wire:
 
     # --- ZeroMQ -----------------------------------------------------------------------------
 
-    def zmq_socket(self, kind: int = zmq.REQ) -> zmq.Socket[bytes]:
+    def zmq_socket(self, kind: int = zmq.REQ, connect: bool = True) -> zmq.Socket[bytes]:
         """A connected socket (to the signal port for SUB) that drops nothing.
 
-        The caller closes it.
+        The caller closes it, and connects it unless that is done here.
         """
         with self._lock:
             if self._context is None:
@@ -104,7 +104,8 @@ class Wire:
         if kind == zmq.SUB:
             made.subscribe(b"")
         port = self.ports["pubsub" if kind == zmq.SUB else "zmq"]
-        made.connect(f"tcp://{self.host}:{port}")
+        if connect:
+            made.connect(f"tcp://{self.host}:{port}")
         return made
 
     def zmq_request(self, message: Any, kind: int = zmq.REQ) -> list[bytes]:
