@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import Running, Site
+from running import LONG, Running, Site
 from wire import until
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -63,16 +63,16 @@ def test_generations_keep_their_order_and_cadence_when_the_clock_is_set(
     for offset in (seconds, 0):
         step(offset)
         until(lambda offset=offset: is_stepped(running, offset))
-        numbers, took_s = numbers_of_turns(running, 4)
+        numbers, took_s = numbers_of_turns(running, 3)
         assert numbers == sorted({*numbers})
         assert numbers[0] > before
-        assert 3 < took_s < 10
+        assert 2 < took_s < 9
         status, _, _ = running.wire.http("GET", path="/healthz/ready")
         assert status == 200
         before = numbers[-1]
 
 
-@pytest.mark.parametrize("seconds", [3600, -3600])
+@pytest.mark.parametrize("seconds", [3600, -3600] if LONG else [3600])
 def test_a_step_makes_no_rows_live_shorter_or_longer(
     clocked: tuple[Running, Step], seconds: float
 ) -> None:

@@ -16,7 +16,7 @@ from running import LONG, Running, Site
 from server_process import GONE, Load
 from wire import Wire, publication
 
-ROUNDS = 300 if LONG else 3
+ROUNDS = 300 if LONG else 2
 SEED = random.SystemRandom().randrange(1 << 30)
 Send = Callable[[dict[str, Any]], bool]
 

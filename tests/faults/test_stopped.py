@@ -20,7 +20,7 @@ from wire import until
 
 from qasino_server.heartbeat import beats_to_skip
 
-ROUNDS = 40 if LONG else 2
+ROUNDS = 40 if LONG else 1
 CROWDED = 0.45
 """Of a generation's time: two rotations that are nearer than this follow one another at once."""
 
