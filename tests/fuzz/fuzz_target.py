@@ -20,7 +20,7 @@ from wire import until
 _EXAMPLES = os.environ.get("QASINO_FUZZ_EXAMPLES")
 LONG = _EXAMPLES is not None
 FUZZ = settings(
-    max_examples=int(_EXAMPLES or 80),
+    max_examples=int(_EXAMPLES or 160),
     deadline=None,
     derandomize=not LONG,
     database=None,
