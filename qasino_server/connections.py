@@ -25,6 +25,8 @@ HEAD_BYTES = 65536
 """The most a request's line and headers may take."""
 HEAD_S = 60.0
 """How long a connection may take to send a head; the same before its first one."""
+IDLE_S = 60.0
+"""How long a connection may keep its seat between an answer and the next request."""
 PACE_BYTES_S = 16384
 """What a body has to come at, on the whole, once HEAD_S is over."""
 LEAVE_S = 30.0
@@ -146,6 +148,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.seat = self.seat or self._seats.take("http", address)
         self._since: float | None = self.loop.time()
         """When what we wait for began; None while the client waits for us."""
+        self._idle_since: float | None = None
+        """When a direct request was answered, if nothing has come since."""
         self._received_bytes = 0
         self._in_head = True
         self._closing_since: float | None = None
@@ -157,6 +161,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._received_bytes += len(data)
+        self._idle_since = None
         super().data_received(data)
         if len(self.pipeline) > SENT_AHEAD_MAX:
             self.transport.abort()
@@ -164,7 +169,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(431, "the request's head is larger than this server takes: 64 KiB")
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._since = self.loop.time()
         self._in_head = True
 
@@ -172,8 +179,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = False
         if self._lane is not None and self._is_direct(self._lane):
             self.cycle = DirectRequest(self, self.url, self._peer)
-        else:
-            super().on_headers_complete()
+            return
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()  # makes a scope, which a direct request does without
+        self.url, self.expect_100_continue = url, expect
+        self.headers.extend(headers)
+        super().on_headers_complete()
 
     def _is_direct(self, lane: Lane) -> bool:
         """Whether the request is for the lane; one that was sent ahead of an answer is not."""
@@ -209,8 +220,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
         if self.flow.write_paused:
             request.keep_task(asyncio.ensure_future(self._go_on()))
-        else:
+        elif self.pipeline or self.transport.is_closing():
             self.on_response_complete()
+        else:
+            self._idle_since = self.loop.time()  # in place of uvicorn's timer for each answer
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -246,6 +259,8 @@ class GuardedProtocol(HttpToolsProtocol):
                 allowed_s += self._received_bytes / PACE_BYTES_S
             if now > self._since + allowed_s:
                 self._refuse(408, "the request did not come in time")
+        elif self._idle_since is not None and now > self._idle_since + IDLE_S:
+            self.transport.close()
 
     def _refuse(self, status: int, sentence: str) -> None:
         """Say why and close; with an answer under way, just close."""

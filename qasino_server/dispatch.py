@@ -141,7 +141,7 @@ class Dispatch:
 
         self._store.publish(publication, caller.peer, done)
 
-    def _query(self, query: Query, caller: Caller, answer: Answer, sink: Sink | None) -> str:
+    def _query(self, query: Query, caller: Caller, answer: Answer, sink: Sink | None) -> str | None:
         caller.rights.require("read", "query")
         began = time.perf_counter()
 

@@ -32,6 +32,7 @@ from qasino_server.auth import Gate
 from qasino_server.bridge import Mailbox, Receive, Scope, Send, settle, watched
 from qasino_server.browser import check_host, foreign_page, header
 from qasino_server.connections import (
+    IDLE_S,
     GuardedProtocol,
     accept_tls,
     patient,
@@ -584,7 +585,7 @@ def _uvicorn(app: RequestApp, seats: Seats) -> uvicorn.Server:
         # X-Forwarded-Proto: http would open HTTPS to whoever comes over a loopback address,
         # and X-Forwarded-For give one host as many shares as it likes.
         proxy_headers=False,
-        timeout_keep_alive=60,
+        timeout_keep_alive=int(IDLE_S),
         timeout_graceful_shutdown=1,
     )
     config.load()

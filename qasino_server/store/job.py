@@ -53,7 +53,8 @@ class Job:
     ) -> None:
         """`form` is strings, typed or rows; with a `stream` and a `sink` the rows go there.
 
-        `asker` is whom it counts for, where readers are shared out.
+        `asker` is whom it counts for, where readers are shared out. Without a `query_id` it gets
+        one when it is handed in.
         """
         self.query_id = query_id
         self.select = select

@@ -140,20 +140,12 @@ class Readers:
 
     # --- Jobs -------------------------------------------------------------------------------
 
-    def new_query_id(self) -> str:
-        """An id nobody else has; one that somebody has chosen is passed over."""
-        with self.lock:
-            return next(name for name in map(str, self._numbers) if name not in self._jobs)
-
     def submit(self, job: Job) -> None:
         """Queue the job. Raises Busy, or Refused where its id is running already."""
         with self.lock:
             self.counts.received += 1
-            if job.query_id in self._jobs:
-                self.counts.errors += 1
-                raise Refused(f"a query with the id {job.query_id} is running already")
             self._check_waiting(job)
-            self._jobs[job.query_id] = job
+            self._enlist(job)
             if job.slow:
                 self._slow.put(job)
             else:
@@ -206,6 +198,8 @@ class Readers:
     def _check_waiting(self, job: Job) -> None:
         """Raise Busy where too many wait: of all, or of this asker, who is left half of that."""
         queues = (self._own,) if job.select.own else (self._fresh, self._slow)
+        if sum(map(len, queues)) < WAITING_MAX // 2:
+            return
         theirs = sum(queue.waiting_for(job.asker) for queue in queues)
         if sum(map(len, queues)) >= WAITING_MAX or theirs >= WAITING_MAX // 2:
             self.counts.errors += 1
@@ -215,10 +209,16 @@ class Readers:
         """Make a job known that runs elsewhere, so that it can be listed and cancelled."""
         with self.lock:
             self.counts.received += 1
-            if job.query_id in self._jobs:
-                self.counts.errors += 1
-                raise Refused(f"a query with the id {job.query_id} is running already")
-            self._jobs[job.query_id] = job
+            self._enlist(job)
+
+    def _enlist(self, job: Job) -> None:
+        """Under its id, or under one that nobody else has, chosen or not."""
+        if not job.query_id:
+            job.query_id = next(name for name in map(str, self._numbers) if name not in self._jobs)
+        elif job.query_id in self._jobs:
+            self.counts.errors += 1
+            raise Refused(f"a query with the id {job.query_id} is running already")
+        self._jobs[job.query_id] = job
 
     def cancel(self, query_id: str, rights: Rights = ANYBODY) -> bool:
         """Stop the query of that id, running or waiting; False where there is none.

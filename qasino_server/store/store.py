@@ -303,34 +303,35 @@ class Store:
 
     # --- Querying ---------------------------------------------------------------------------
 
-    def query(self, request: QueryRequest, done: Callable[[Result | QasinoError], None]) -> str:
+    def query(
+        self, request: QueryRequest, done: Callable[[Result | QasinoError], None]
+    ) -> str | None:
         """Answer a statement; `done` gets the outcome, in another thread or in this one.
 
-        Returns the query's id. Raises Busy or Refused.
+        Returns the query's id, None where it is answered already. Raises Busy or Refused.
         """
         statement = read_statement(request.sql)
-        query_id = request.query_id or self._readers.new_query_id()
         if isinstance(statement, ShowQueries):
             done(self._show_queries(request))
-        elif isinstance(statement, Kill):
+            return None
+        if isinstance(statement, Kill):
             done(self._kill(statement.query_id, request))
+            return None
+        job = self._job(statement, request, done)
+        if request.use_write_db:
+            self._look(job)
         else:
-            job = self._job(statement, request, query_id, done)
-            if request.use_write_db:
-                self._look(job)
-            else:
-                self._readers.submit(job)
-        return query_id
+            self._readers.submit(job)
+        return job.query_id
 
     def _job(
         self,
         select: Select,
         request: QueryRequest,
-        query_id: str,
         done: Callable[[Result | QasinoError], None],
     ) -> Job:
         return Job(
-            query_id=query_id,
+            query_id=request.query_id or "",
             select=select,
             sql=request.sql,
             port=request.port,

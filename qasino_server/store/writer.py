@@ -47,16 +47,19 @@ BATCH_BYTES = 1 << 20
 """About 10 ms of work, which is what a rotation waits for at most."""
 LOOKS_LEAVE = 4
 """Whoever may only read must not keep publishers waiting by looks without end."""
+_DROP_BYTES = 500
 _DISK_FULL_BYTES = 1 << 20
 """With less than this left it is the disk that is full."""
 
 
 class _Waiting(msgspec.Struct, frozen=True):
     publication: Publication
+    size_bytes: int
     done: Done
 
 
 class _Drop(msgspec.Struct, frozen=True):
+    size_bytes: int
     tablename: str
     identity: str | None
     done: Done
@@ -114,20 +117,20 @@ class Writer(Service):
 
         Raises Busy where as much waits as the server holds.
         """
-        self._put(_Waiting(publication, done), publication.size_bytes)
+        self._put(_Waiting(publication, publication.size_bytes, done))
 
     def drop(self, tablename: str, identity: str | None, done: Done) -> None:
         """Queue the end of a static or persistent table; `done` gets a sentence."""
-        self._put(_Drop(tablename, identity, done), 500)
+        self._put(_Drop(_DROP_BYTES, tablename, identity, done))
 
-    def _put(self, item: _Waiting | _Drop, size_bytes: int) -> None:
+    def _put(self, item: _Waiting | _Drop) -> None:
         with self._condition:
             if self.stopping.is_set():
                 raise Busy("the server is shutting down")
             if self._waiting_bytes > self._max_waiting_bytes:
                 raise Busy("busy: as many publications wait to be stored as the server holds")
             self._queue.append(item)
-            self._waiting_bytes += size_bytes
+            self._waiting_bytes += item.size_bytes
         if self._asleep:
             ring(self.wake)
 
@@ -265,11 +268,10 @@ class Writer(Service):
                 if alone and batch:
                     break
                 self._queue.popleft()
+                self._waiting_bytes -= item.size_bytes
                 if isinstance(item, _Drop):
-                    self._waiting_bytes -= 500
                     return item
-                self._waiting_bytes -= item.publication.size_bytes
-                size_bytes += item.publication.size_bytes
+                size_bytes += item.size_bytes
                 batch.append(item)
                 if alone:
                     break

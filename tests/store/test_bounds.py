@@ -256,7 +256,7 @@ def test_a_reader_that_still_writes_its_answer_is_not_counted_as_free(make_bench
 
 def test_no_number_of_the_servers_can_be_taken_beforehand(make_bench: Any) -> None:
     bench = make_bench()
-    number = int(bench.store._readers.new_query_id())
+    number = 1 + next(bench.store._readers._numbers)
     taken = [str(n) for n in range(number + 1, number + 4)]
     hogs = [begin(bench, ENDLESS, "junior:1", query_id=name) for name in taken]
     assert bench.rows("select 1", asker="operator") == [[1]]
