@@ -1,8 +1,8 @@
 """The writable generation being collected: one SQLite file, one connection, one writer.
 
 Nothing here decides anything: what to create, add, insert or delete was planned above. A
-publication's rows go from JSON text to table cells inside SQLite, in statements that hold no
-GIL; only their number and shape are looked at (`check_rows`).
+publication's rows become values that are bound (`cells`), or go from JSON text to table cells
+inside SQLite, in statements that hold no GIL.
 
 Not every method may run while a transaction is open; those that may not say so.
 """
@@ -18,10 +18,17 @@ from urllib.parse import quote as url_quote
 import apsw
 import msgspec
 
+from qasino_server.database.cells import Cells, read_cells
 from qasino_server.errors import BadRequest, Refused
 from qasino_server.table import Columns
 
 _PORTION_ROWS = 2000
+_PORTIONS = (64, 8, 1)
+"""Rows bound to one statement. More of them are no faster, and each is prepared and kept."""
+_BOUND_MAX = 4096
+"""Values bound to one statement, unless one row has more."""
+_STATEMENTS = 300
+"""Kept prepared: a few for each header that is sent."""
 _PAGE_BYTES = 4096
 _MAX_PAGES = 4294967294  # SQLite's own
 _NO_BOUND_BYTES = 1 << 40
@@ -45,19 +52,12 @@ Ranges = tuple[RowRange, ...]
 
 
 class CheckedRows(msgspec.Struct, frozen=True):
-    """Rows that SQLite has parsed, each an array of the right length."""
+    """Rows that have been read, each of the right length, in one of two forms."""
 
-    jsonb: bytes
     nr_rows: int
-
-
-class CheckedAlike(msgspec.Struct, frozen=True):
-    """The rows of many publications of one shape, parsed together."""
-
-    jsonb: bytes
-    """An array of their arrays of rows."""
-    counts: list[int]
-    """How many rows each has."""
+    jsonb: bytes = b""
+    """As SQLite has parsed them."""
+    cells: Cells | None = None
 
 
 def quoted(name: str) -> str:
@@ -104,7 +104,9 @@ class Generation:
         cut loses is the present, and that is published again in the next generation.
         """
         self.path = path
-        self._connection = apsw.Connection(file_uri(path, "mode=rwc"), flags=_READ_WRITE)
+        self._connection = apsw.Connection(
+            file_uri(path, "mode=rwc"), flags=_READ_WRITE, statementcachesize=_STATEMENTS
+        )
         for pragma in (
             f"page_size={_PAGE_BYTES}",
             "journal_mode=memory",
@@ -181,37 +183,45 @@ class Generation:
     # --- Rows -------------------------------------------------------------------------------
 
     def check_rows(self, rows_json: str, nr_columns: int) -> CheckedRows:
-        """Parse the rows; each must be an array of `nr_columns` cells.
+        """Read the rows, to be inserted; each must be an array of `nr_columns` cells.
 
         Raises BadRequest with the number of the first row that is not, counted from 1.
         """
+        cells = read_cells((rows_json,), nr_columns)
+        if cells is not None:
+            return CheckedRows(nr_rows=cells.counts[0], cells=cells)
+        return self.parse_rows(rows_json, nr_columns)
+
+    def parse_rows(self, rows_json: str, nr_columns: int) -> CheckedRows:
+        """As `check_rows`, by SQLite: to be joined with."""
         return check_rows(self._connection, rows_json, nr_columns)
 
     def insert(self, name: str, targets: Sequence[str], rows: CheckedRows) -> Ranges:
         """Append the rows; cell n goes into column `targets[n]`."""
         if not rows.nr_rows:
             return ()
+        if rows.cells is not None:
+            return self.insert_alike(name, targets, rows.cells)[0]
         self._execute(_insert_sql(name, targets), (rows.jsonb,))
         return self._appended(rows.nr_rows)
 
-    def check_alike(self, rows_jsons: Sequence[str], nr_columns: int) -> CheckedAlike | None:
-        """Parse the rows of many publications at once, each row an array of `nr_columns` cells.
+    def insert_alike(self, name: str, targets: Sequence[str], cells: Cells) -> list[Ranges]:
+        """Append the rows of many publications; where those of each are."""
+        values, width, begins = cells.values, len(targets), 0
+        for portion in _PORTIONS:
+            size = portion * width
+            if size > _BOUND_MAX and portion > 1:
+                continue
+            sql = _values_sql(name, targets, portion)
+            while begins + size <= len(values):
+                self._execute(sql, values[begins : begins + size])
+                begins += size
+        return self._ranges_of(cells.counts)
 
-        None where one is not, or where SQLite does not take them together.
-        """
-        try:
-            jsonb = self._execute("SELECT jsonb(?)", (f"[{','.join(rows_jsons)}]",)).get
-        except apsw.SQLError:
-            return None  # one level deeper than each alone
-        bad, counts = self._execute(_COUNT_ALIKE, (nr_columns, jsonb)).get
-        return None if bad else CheckedAlike(jsonb, msgspec.json.decode(counts))
-
-    def insert_alike(self, name: str, targets: Sequence[str], rows: CheckedAlike) -> list[Ranges]:
-        """Append the rows of many publications by one statement; where those of each are."""
-        self._execute(_insert_alike_sql(name, targets), (rows.jsonb,))
-        first = self._connection.last_insert_rowid() - sum(rows.counts) + 1
+    def _ranges_of(self, counts: Sequence[int]) -> list[Ranges]:
+        first = self._connection.last_insert_rowid() - sum(counts) + 1
         ranges: list[Ranges] = []
-        for count in rows.counts:
+        for count in counts:
             ranges.append((RowRange(first, first + count - 1),) if count else ())
             first += count
         return ranges
@@ -364,12 +374,6 @@ class Generation:
         self._connection.close()
 
 
-_COUNT_ALIKE = (
-    "SELECT sum((SELECT count(*) FROM jsonb_each(p.value) AS r"
-    " WHERE r.type <> 'array' OR json_array_length(r.value) <> ?)),"
-    " json_group_array(json_array_length(p.value)) FROM jsonb_each(?) AS p"
-)
-
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 
 
@@ -401,7 +405,7 @@ def check_rows(connection: apsw.Connection, rows_json: str, nr_columns: int) -> 
             f"row {row + 1} {found}; every row is an array of {nr_columns} cells, one a column"
         )
     nr_rows = connection.execute("SELECT json_array_length(?)", (jsonb,)).get
-    return CheckedRows(jsonb, nr_rows)
+    return CheckedRows(nr_rows=nr_rows, jsonb=jsonb)
 
 
 def _all_of(conditions: Sequence[str]) -> str:
@@ -412,8 +416,8 @@ def _all_of(conditions: Sequence[str]) -> str:
     return f"({_all_of(conditions[:middle])}) AND ({_all_of(conditions[middle:])})"
 
 
-def _cells(count: int, of: str = "") -> str:
-    return ", ".join(f"{of}value->>'$[{n}]'" for n in range(count))
+def _cells(count: int) -> str:
+    return ", ".join(f"value->>'$[{n}]'" for n in range(count))
 
 
 def _names(names: Sequence[str]) -> str:
@@ -432,10 +436,9 @@ def _insert_sql(name: str, targets: Sequence[str], each: str = "jsonb_each") -> 
     )
 
 
-@lru_cache(maxsize=64)
-def _insert_alike_sql(name: str, targets: Sequence[str]) -> str:
+@lru_cache(maxsize=256)
+def _values_sql(name: str, targets: Sequence[str], nr_rows: int) -> str:
+    row = f"({', '.join('?' * len(targets))})"
     return (
-        f"INSERT INTO main.{quoted(name)} ({_names(targets)})"
-        f" SELECT {_cells(len(targets), 'r.')}"
-        " FROM jsonb_each(?) AS p CROSS JOIN jsonb_each(p.value) AS r"
+        f"INSERT INTO main.{quoted(name)} ({_names(targets)}) VALUES {', '.join([row] * nr_rows)}"
     )

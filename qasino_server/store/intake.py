@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from qasino_server.database.cells import read_cells
 from qasino_server.database.generation import (
     Generation,
     Ranges,
@@ -92,7 +93,7 @@ class Intake:
         except Refused:
             return None
         rows_jsons = [publication.rows_json for publication in publications]
-        rows = self.generation.check_alike(rows_jsons, len(first.columns))
+        rows = read_cells(rows_jsons, len(first.columns))
         if rows is None or not self._has_room_for(publications, sum(rows.counts)):
             return None
         table = self._ensure_table(first, plan)
@@ -125,7 +126,7 @@ class Intake:
         """Upsert among the rows of this pair."""
         if publication.name_value:
             _refuse_name_value(publication, present)
-        rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
+        rows = self.generation.parse_rows(publication.rows_json, len(publication.columns))
         plan = self._plan(publication)
         rowid_name(plan.columns)
         if owed is not None:

@@ -1,0 +1,54 @@
+"""Rows as Python values, bound to a statement: the quick way for the rows most publications have.
+
+SQLite can take rows from their JSON without a Python object for any cell (`generation`), but it
+walks each row from its start for every cell. Read here and bound, 64 rows a statement, 1000 rows
+of 5, 10 and 30 columns take 0.7, 0.8 and 0.4 of the processor time of that.
+
+What cannot be told from what SQLite itself reads is read here; the rest is not: arrays and
+objects in cells, numbers beyond 64 bits or a double. Of numbers with more digits than a double
+holds, 3 in 10,000 come out one bit nearer to what was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Annotated, Any
+
+import msgspec
+
+CELLS_MAX_BYTES = 262_144
+"""Of JSON: reading it holds the GIL, that much for half a millisecond."""
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Cell = str | _Whole | float | bool | None
+_WIDEST = 500
+"""Decoders of wider rows are not worth remembering."""
+
+
+class Cells(msgspec.Struct, frozen=True):
+    """The cells of many rows, one after the other, and how many rows each publication has."""
+
+    values: list[Any]
+    counts: list[int]
+
+
+def read_cells(rows_jsons: Sequence[str], nr_columns: int) -> Cells | None:
+    """The rows of these publications, each an array of `nr_columns` scalars.
+
+    None where they are anything else, or too many to be read with the GIL held.
+    """
+    if nr_columns > _WIDEST or sum(map(len, rows_jsons)) > CELLS_MAX_BYTES:
+        return None
+    try:
+        publications = _decoder(nr_columns).decode(f"[{','.join(rows_jsons)}]")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    rows = chain.from_iterable(publications)
+    return Cells(list(chain.from_iterable(rows)), list(map(len, publications)))
+
+
+@lru_cache(maxsize=64)
+def _decoder(nr_columns: int) -> msgspec.json.Decoder[Any]:
+    row: Any = tuple.__class_getitem__((_Cell,) * nr_columns)
+    return msgspec.json.Decoder(list[list[row]])

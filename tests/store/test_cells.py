@@ -1,0 +1,99 @@
+"""Rows that are read here and rows that SQLite reads become the same cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qasino_server.database.cells import CELLS_MAX_BYTES, read_cells
+from qasino_server.database.generation import Generation
+from qasino_server.errors import BadRequest
+from qasino_server.table import check_columns
+
+COLUMNS = check_columns(("t", "i", "r"), ("text", "int", "real"))
+TARGETS = ("t", "i", "r")
+
+
+@pytest.fixture
+def generation(tmp_path: Path) -> Iterator[Generation]:
+    made = Generation(tmp_path / "g.db")
+    for name in ("here", "there"):
+        made.create_table(name, COLUMNS)
+    yield made
+    made.seal()
+
+
+def stored(generation: Generation, rows_json: str) -> tuple[list[Any], list[Any]]:
+    """The cells both ways, typed as SQLite has them."""
+    found = []
+    for name, check in (("here", generation.check_rows), ("there", generation.parse_rows)):
+        with generation.transaction():
+            generation.insert(name, TARGETS, check(rows_json, 3))
+        cells = ", ".join(f"typeof({t}), cast({t} as blob)" for t in TARGETS)
+        found.append(generation._execute(f"select {cells} from {name}").fetchall())
+        generation._execute(f"delete from {name}")
+    return found[0], found[1]
+
+
+WHOLE = st.integers(-(2**70), 2**70).map(str)
+REAL = st.floats(allow_nan=False, allow_infinity=False).map(repr)
+SHORT = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?([eE][+-]?[0-9]{1,3})?", fullmatch=True
+)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6).map(json.dumps)
+ESCAPED = st.sampled_from([r'"\u0000x"', r'"\/\b\f"', r'"\ud83d\ude00"', '"é"', '"\U0001f600"'])
+NESTED = st.sampled_from(["[1, 2]", '{"a": [null]}', "[]"])
+CELL = st.one_of(
+    WHOLE, REAL, SHORT, TEXT, ESCAPED, NESTED, st.sampled_from(["null", "true", "false", "-0"])
+)
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(CELL, CELL, CELL), max_size=5))
+def test_any_cells_are_the_same_both_ways(
+    generation: Generation, rows: list[tuple[str, str, str]]
+) -> None:
+    here, there = stored(generation, "[" + ",".join(f"[{','.join(row)}]" for row in rows) + "]")
+    assert here == there
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 63, 64, 65, 129, 1000])
+@pytest.mark.parametrize("width", [1, 3, 70, 600])
+def test_any_number_of_rows_of_any_width_is_stored_in_order(
+    tmp_path: Path, count: int, width: int
+) -> None:
+    names = tuple(f"c{n}" for n in range(width))
+    generation = Generation(tmp_path / "g.db")
+    generation.create_table("t", check_columns(names, ("int",) * width))
+    rows = json.dumps([[n * 1000 + m for m in range(width)] for n in range(count)])
+    ranges = generation.insert("t", names, generation.check_rows(rows, width))
+    assert sum(r.count for r in ranges) == count
+    told = generation._execute(f"select rowid, c0, {names[-1]} from t order by rowid").fetchall()
+    assert told == [(n + 1, n * 1000, n * 1000 + width - 1) for n in range(count)]
+    generation.seal()
+
+
+@pytest.mark.parametrize("cell", ["[1]", "{}", "9223372036854775808", "1e400", '"\\ud800"'])
+def test_what_is_not_plain_is_left_to_sqlite(cell: str) -> None:
+    assert read_cells((f"[[1, {cell}]]",), 2) is None
+    assert read_cells(("[[1, 2]]",), 2) is not None
+
+
+def test_what_is_long_is_left_to_sqlite() -> None:
+    row = '["' + "x" * 1000 + '"]'
+    rows = f"[{','.join([row] * (CELLS_MAX_BYTES // 1000 + 1))}]"
+    assert read_cells((rows,), 1) is None
+
+
+@pytest.mark.parametrize("rows", ["[[1, 2], [1]]", "[[1, 2], 3]", '["[1, 2]"]', "[[1, 2, 3]]"])
+def test_a_row_that_is_none_is_named_by_its_number(generation: Generation, rows: str) -> None:
+    with pytest.raises(BadRequest, match=r"^row [12] "):
+        generation.check_rows(rows, 2)
