@@ -103,7 +103,10 @@ TRUNCATED_LINE = "(cut: the result has more rows or bytes than the server return
 class Stream(Protocol):
     """A format whose rows can be written as they come."""
 
+    form: str
     media_type: str
+    keys: Sequence[str]
+    """What the columns are called in each row, once `head` was called; where they are."""
 
     def head(self, column_names: Sequence[str]) -> str:
         """What stands before the rows; to be called first."""
@@ -115,7 +118,9 @@ class Stream(Protocol):
 class CsvStream:
     """RFC 4180 with a header and \\n; NULL is empty, an empty string is quoted."""
 
+    form = "csv"
     media_type = "text/csv; charset=utf-8"
+    keys: Sequence[str] = ()
     _special = re.compile(r'[",\r\n]')
 
     def head(self, column_names: Sequence[str]) -> str:
@@ -140,7 +145,9 @@ _TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\r": "\\r", "\n": "\\n"}
 class TsvStream:
     """One line a row; tab, line ends and backslash escaped, NULL as \\N, nothing quoted."""
 
+    form = "tsv"
     media_type = "text/tab-separated-values; charset=utf-8"
+    keys: Sequence[str] = ()
     _special = re.compile(r"[\\\t\r\n]")
 
     def head(self, column_names: Sequence[str]) -> str:
@@ -162,17 +169,18 @@ class TsvStream:
 class NdjsonStream:
     """A JSON object a line, typed; NULL and infinities are null."""
 
+    form = "ndjson"
     media_type = "application/x-ndjson"
 
     def __init__(self) -> None:
-        self._names: list[str] = []
+        self.keys: Sequence[str] = ()
 
     def head(self, column_names: Sequence[str]) -> str:
-        self._names = distinct(column_names)
+        self.keys = distinct(column_names)
         return ""
 
     def rows(self, rows: Iterable[Row]) -> str:
-        names = self._names
+        names = self.keys
         objects = [dict(zip(names, map(json_cell, row), strict=True)) for row in rows]
         return msgspec.json.Encoder().encode_lines(objects).decode()
 

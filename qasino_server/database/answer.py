@@ -23,6 +23,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
 from qasino_server.render import json_cell, text_cell
@@ -53,8 +54,8 @@ class Examined(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     types: tuple[str, ...]
     computed: tuple[int, ...]
-    """Columns that are expressions: only those can hold a BLOB, since tables are made of
-    JSON, which has none."""
+    """Columns that are expressions, or of a table function: only those can hold a BLOB, since
+    tables are made of JSON, which has none."""
     alone: str
     """Without a `;` at its end, to stand in another statement."""
     wrappable: bool
@@ -146,10 +147,14 @@ def _examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Exa
         bindings=bindings,
         names=tuple(str(column[0]) for column in columns),
         types=tuple(column[1] or "" for column in columns),
-        computed=tuple(n for n, column in enumerate(columns) if not column[3]),
+        computed=tuple(n for n, column in enumerate(columns) if not _of_table(column[3])),
         alone=details.sql.rstrip().removesuffix(";"),
         wrappable=not details.is_explain and len(columns) <= _WRAPPED_COLUMNS_MAX,
     )
+
+
+def _of_table(origin: str | None) -> bool:
+    return origin is not None and not is_table_function(origin)
 
 
 def _refuse_more(on: SnapshotConnection, remaining: str) -> None:

@@ -7,19 +7,30 @@ first: the reader that has the result, or the warden that gives the reader up.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
 from typing import Any, Protocol
 
 import apsw
 
-from qasino_server.database.answer import Limits, answer, collect, examine, in_words, rows_of
+from qasino_server.database.answer import (
+    Examined,
+    Limits,
+    answer,
+    collect,
+    examine,
+    in_words,
+    rows_of,
+)
+from qasino_server.database.lines import lines_of
 from qasino_server.database.snapshot import Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError
 from qasino_server.render import Stream
 from qasino_server.statement import Select
 from qasino_server.table import Result
 
-_STREAM_ROWS = 500
+_JET_BYTES = 65_536
 
 
 class Sink(Protocol):
@@ -115,30 +126,55 @@ class Job:
         if self.stop_reason is not None:
             raise self.stop_reason
         if self.stream is not None and self.sink is not None:
-            return self._pour(self.stream, self.sink, rows_of(on, examined), examined.names)
+            return self._pour(on, examined, self.stream, self.sink)
         if self.form == "rows":
             return collect(on, examined, limits)
         return answer(on, examined, self.form == "typed", limits)
 
-    def _pour(
-        self, stream: Stream, sink: Sink, rows: Iterator[tuple[Any, ...]], names: tuple[str, ...]
-    ) -> Result:
+    def _pour(self, on: SnapshotConnection, query: Examined, stream: Stream, sink: Sink) -> Result:
         """Write the rows into the sink as they come."""
-        batch: list[tuple[Any, ...]] = []
-        nr_rows = 0
-        head = stream.head(names)
-        begun = False
-        for row in rows:
-            batch.append(row)
-            if len(batch) >= _STREAM_ROWS:
-                if not begun:
-                    sink.begin(stream.media_type)
-                    begun = True
-                sink.write((head + stream.rows(batch)).encode(), self.deadline)
-                head = ""
-                nr_rows += len(batch)
-                batch.clear()
-        if not begun:
-            sink.begin(stream.media_type)
-        sink.write((head + stream.rows(batch)).encode(), self.deadline)
-        return Result(column_names=names, column_types=(), nr_rows=nr_rows + len(batch))
+        jet = _Jet(sink, stream.media_type, stream.head(query.names), self.deadline)
+        lines = lines_of(on, query, stream.form, stream.keys)
+        try:
+            for line in lines or ():
+                jet.add(line, b"\n")
+        except apsw.TooBigError:
+            lines = None  # a line is longer than a value may be: go on cell by cell
+        if lines is None:
+            with closing(rows_of(on, query)) as rows:
+                for row in islice(rows, jet.nr_rows, None):
+                    jet.add(stream.rows((row,)).encode())
+        jet.write()
+        return Result(column_names=query.names, column_types=(), nr_rows=jet.nr_rows)
+
+
+class _Jet:
+    """Rows on their way into a sink, as many at a time as go into some kilobytes."""
+
+    def __init__(self, sink: Sink, media_type: str, head: str, deadline: float) -> None:
+        self._sink = sink
+        self._media_type = media_type
+        self._deadline = deadline
+        self._parts = [head.encode()]
+        self._size_bytes = 0
+        self._begun = False
+        self.nr_rows = 0
+
+    def add(self, *row: bytes) -> None:
+        """One more row, in parts."""
+        self._parts += row
+        self.nr_rows += 1
+        self._size_bytes += len(row[0])
+        if self._size_bytes > _JET_BYTES:
+            self.write()
+
+    def write(self) -> None:
+        """Pass on what there is."""
+        if not self._begun:
+            self._sink.begin(self._media_type)
+            self._begun = True
+        chunk = b"".join(self._parts)
+        self._parts, self._size_bytes = [], 0
+        if not chunk.isascii():
+            chunk = chunk.decode(errors="replace").encode()  # what is stored may be no UTF-8
+        self._sink.write(chunk, self._deadline)

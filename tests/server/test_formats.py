@@ -30,3 +30,23 @@ def test_the_open_generation_can_be_streamed_too(server: Any, wire: Any) -> None
     wire.publish("a", "t", ["x"], ["int"], [[1], [2]])
     query = {"op": "query", "sql": "select x from t", "format": "csv", "use_write_db": "1"}
     assert wire.http_get(query)[2] == b"x\n1\n2\n"
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_line_longer_than_a_value_may_be_is_streamed_all_the_same(
+    make_server: Any, wire_to: Any, name: str
+) -> None:
+    wire = wire_to(make_server(max_result_bytes=2_000_000, max_body_bytes=2_000_000))
+    wide, row = "y" * 1_500_000, ["short", "x"]
+    wire.publish("a", "t", ["w", "x"], ["text", "text"], [row, [wide, "x"], row])
+    query = {"op": "query", "format": name, "use_write_db": "1"}
+    status, _, body = wire.http_get(query | {"sql": "select w, x, w as again from t"})
+    assert status == 200
+    assert body.count(b"\n") == 3 + (name != "ndjson")
+    assert body.count(wide.encode()) == 2
+    assert body.count(b"short") == 4
+
+
+def test_a_stream_of_text_that_is_no_utf8_has_marks_in_its_place(wire: Any) -> None:
+    query = {"op": "query", "format": "csv", "sql": "select cast(x'ff41' as text) as x"}
+    assert wire.http_get(query)[2] == "x\n\ufffdA\n".encode()

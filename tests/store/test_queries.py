@@ -72,6 +72,7 @@ SHAPES = [
     "select value from json_each('[1, \"a\", null, [1], 2.5]')",
     "select a.id, b.val, a.txt from t a, t b order by a.id, b.id",
     "select a.id, x'ff' as b from t a, t b limit 300",
+    "select value, key from jsonb_each('[[1, 2], 3, \"x\"]')",
 ]
 
 
