@@ -73,7 +73,7 @@ from qasino_server.seats import Seats
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import Share
 from qasino_server.table import Result, shown
-from qasino_server.wakeup import Bells
+from qasino_server.wakeup import Bells, ring_now
 
 log = logging.getLogger("qasino.http")
 
@@ -102,7 +102,7 @@ class _StreamSink:
     def begin(self, media_type: str) -> None:
         """The query has begun to answer."""
         self.media_type = media_type
-        self._mailbox.post(self._news.set)
+        self._tell()
 
     def write(self, chunk: bytes, deadline: float) -> None:
         """Pass a chunk on; wait while the client is too far behind."""
@@ -114,7 +114,11 @@ class _StreamSink:
                 raise Cancelled("the client has gone away")
             self._chunks.append(chunk)
             self._size_bytes += len(chunk)
+        self._tell()
+
+    def _tell(self) -> None:
         self._mailbox.post(self._news.set)
+        ring_now()  # the query goes on, and the next chunk may have to wait
 
     # The loop's thread
 

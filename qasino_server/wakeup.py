@@ -68,6 +68,12 @@ def ring(bell: Bell) -> None:
         bells.hold(bell)
 
 
+def ring_now() -> None:
+    """Ring what this thread holds: it is going to wait, or to be long."""
+    if _of_thread.bells is not None:
+        _of_thread.bells.ring()
+
+
 class Outbox(Generic[T]):
     """A queue with a file descriptor that is readable while something is in it."""
 

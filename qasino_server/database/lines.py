@@ -76,12 +76,13 @@ def _cell(column: str, null: str, special: str, written: str) -> str:
 
 
 def _ndjson(columns: Sequence[str], names: Sequence[str]) -> str:
-    pairs = [
-        f"{_string(name)},"
-        f" CASE WHEN typeof({column}) = 'real' AND abs({column}) = 9e999 THEN NULL ELSE {column} END"
-        for name, column in zip(names, columns, strict=True)
-    ]
+    pairs = [f"{_string(k)}, {_finite(c)}" for k, c in zip(names, columns, strict=True)]
     return f"json_object({', '.join(pairs)})"
+
+
+def _finite(column: str) -> str:
+    infinite = f"typeof({column}) = 'real' AND abs({column}) = 9e999"
+    return f"CASE WHEN {infinite} THEN NULL ELSE {column} END"
 
 
 _LINES: dict[str, Callable[[Sequence[str], Sequence[str]], str]] = {
