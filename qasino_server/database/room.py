@@ -6,10 +6,13 @@ Linux tells; elsewhere the file system alone is asked.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 _LEAST_BYTES = 16 << 20
 _LEAST_RESERVE_BYTES = 1 << 20
+_MUCH_BYTES = 1 << 60
+_ASK_AGAIN_S = 0.02
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -24,24 +27,36 @@ class Reserve:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._size_bytes = _LEAST_RESERVE_BYTES
+        self._asked_at = float("-inf")
+        self._left_bytes = 0
 
     def took(self, size_bytes: int) -> None:
         """What the server's own tables took in a generation; the next may have twice as many."""
         self._size_bytes = _LEAST_RESERVE_BYTES + 2 * size_bytes
 
     def can_store(self, size_bytes: int) -> bool:
-        """Whether publications of that size leave enough."""
-        return self._has(2 * self._size_bytes + size_bytes)
+        """Whether publications of that size leave enough.
+
+        The file system is asked again when what was stored since, or the time, makes it matter.
+        """
+        now = time.monotonic()
+        if now > self._asked_at + _ASK_AGAIN_S:
+            self._asked_at, self._left_bytes = now, self._free_bytes()
+        left_bytes = self._left_bytes - 2 * size_bytes
+        if left_bytes < 2 * self._size_bytes:
+            return False
+        self._left_bytes = left_bytes
+        return True
 
     def can_finish(self) -> bool:
         """Whether a generation can be finished."""
-        return self._has(self._size_bytes)
+        return self._free_bytes() >= self._size_bytes
 
-    def _has(self, size_bytes: int) -> bool:
+    def _free_bytes(self) -> int:
         try:
-            return free_bytes(self._directory) >= size_bytes
+            return free_bytes(self._directory)
         except OSError:  # somebody has removed it; whoever writes there finds out
-            return True
+            return _MUCH_BYTES
 
 
 def free_bytes(directory: Path) -> int:

@@ -31,6 +31,7 @@ CARRY_ROWS = 20_000
 """Rows carried in one go; 6.5 ms at most, so that publications get in between."""
 
 Descriptions = tuple[tuple[str, str], ...]
+_MEASURE_EVERY = 16
 _PLANNED_COLUMNS_MAX = 500_000
 _SHAPES_MAX = 1_000
 REPEAT = (
@@ -51,7 +52,8 @@ class Intake:
         self.ledger = ledger
         self._quota = quota
         self._size_bytes = 0
-        """Of the file, measured at the last `begin`, and what came since, near enough."""
+        """Of the file, measured a few transactions ago, and what came since, near enough."""
+        self._begun = 0
         self.can_carry = False
         """Whether the generation before is sealed and attached."""
         self._plans: dict[tuple[str, Columns], tuple[Columns, Plan]] = {}
@@ -63,8 +65,10 @@ class Intake:
     # --- Publications -----------------------------------------------------------------------
 
     def begin(self) -> None:
-        """A transaction has begun: see how much room the file has left."""
-        self._size_bytes = self.generation.size_bytes() + self._described_bytes
+        """A transaction has begun: see now and then how much room the file has left."""
+        if self._begun % _MEASURE_EVERY == 0:
+            self._size_bytes = self.generation.size_bytes() + self._described_bytes
+        self._begun += 1
 
     def store(self, publication: Publication) -> Receipt:
         """Store it by the rules; the receipt holds once the transaction is committed.

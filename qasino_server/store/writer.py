@@ -94,6 +94,8 @@ class Writer(Service):
         self._intake = first
         self._statics = statics
         self._view_names = view_names
+        self._taken_by_views: frozenset[str] = frozenset()
+        """As they were when the batch was begun."""
         self._max_waiting_bytes = max_waiting_bytes
         self._condition = threading.Condition()
         self._asleep = False
@@ -249,6 +251,7 @@ class Writer(Service):
     def _do_queue(self) -> None:
         started = time.perf_counter()
         batch = self._next_batch()
+        self._taken_by_views = self._view_names()
         if isinstance(batch, _Drop):
             batch.done(self._guarded(lambda: self._drop(batch)))
         elif batch[0].publication.static:
@@ -356,7 +359,7 @@ class Writer(Service):
                 f"{publication.tablename} is the name of a table function of SQLite, which a"
                 " table of that name would hide"
             )
-        if publication.table_key in self._view_names():
+        if publication.table_key in self._taken_by_views:
             raise Refused(f"{publication.tablename} is the name of a view of this server")
 
     def _report(self, waiting: _Waiting, outcome: Outcome, started: float) -> None:
