@@ -59,6 +59,8 @@ class Examined(msgspec.Struct, frozen=True):
     alone: str
     """Without a `;` at its end, to stand in another statement."""
     wrappable: bool
+    repeatable: bool = False
+    """Whether the same snapshot, views and static tables give the same answer again."""
     seen: bool = False
     """Whether it was examined on this connection before."""
 
@@ -122,6 +124,7 @@ def _look(on: SnapshotConnection, sql: str, bindings: tuple[str, ...] = ()) -> _
 
 def _examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined:
     on.sandbox.running = False
+    on.sandbox.changing = False
     try:
         details = _look(on, sql, bindings)
     except apsw.BindingsError:
@@ -150,6 +153,7 @@ def _examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Exa
         computed=tuple(n for n, column in enumerate(columns) if not _of_table(column[3])),
         alone=details.sql.rstrip().removesuffix(";"),
         wrappable=not details.is_explain and len(columns) <= _WRAPPED_COLUMNS_MAX,
+        repeatable=not on.sandbox.changing,
     )
 
 

@@ -71,6 +71,14 @@ Not here are load_extension, sqlite_log (writes into our log), fts3_tokenizer (t
 and what belongs to tables nobody can make: FTS, R-Trees, geopoly, MATCH.
 """
 
+CHANGING_FUNCTIONS = frozenset(
+    """
+    changes current_date current_time current_timestamp date datetime julianday last_insert_rowid
+    random randomblob strftime time timediff total_changes unixepoch
+    """.split()
+)
+"""Those of them that may say something else the next time they are asked."""
+
 FORBIDDEN_TABLES = frozenset({"carray", "dbstat", "fts3tokenize", "fts4aux", "sqlite_dbpage"})
 """Tables SQLite has without anybody making them, and which show memory or the file itself."""
 
@@ -84,6 +92,9 @@ class Sandbox:
         """What the last refused statement tried, in words."""
         self.running = False
         """Pragmas may run inside a statement that was examined, never as a statement."""
+        self.changing = False
+        """Whether a statement prepared since this was set to False may say something else the
+        next time: it calls such a function, or reads a table function."""
 
     def close_in(self) -> None:
         """From now on the connection reads and does nothing else."""
@@ -97,9 +108,13 @@ class Sandbox:
         self, action: int, first: str | None, second: str | None, db: str | None, via: str | None
     ) -> int:
         if action in _READING:
-            if action != apsw.SQLITE_READ or (first or "").lower() not in FORBIDDEN_TABLES:
+            if action != apsw.SQLITE_READ:
+                return apsw.SQLITE_OK
+            if (first or "").lower() not in FORBIDDEN_TABLES:
+                self.changing = self.changing or is_table_function(first or "")
                 return apsw.SQLITE_OK
         elif action == apsw.SQLITE_FUNCTION and (second or "").lower() in HARMLESS_FUNCTIONS:
+            self.changing = self.changing or (second or "").lower() in CHANGING_FUNCTIONS
             return apsw.SQLITE_OK
         if action == apsw.SQLITE_PRAGMA and self.running and first in READABLE_PRAGMAS:
             return apsw.SQLITE_OK

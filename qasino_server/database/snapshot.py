@@ -61,7 +61,7 @@ class SnapshotConnection:
             file_uri(place.snapshot, "mode=ro&immutable=1"), flags=_READ_ONLY
         )
         self.sandbox = Sandbox(self.connection)
-        self._dress_version = -1
+        self.dress_version = -1
         self.examined: dict[str, Any] = {}
         """Statements that were examined on this connection, and the outcome; `answer`'s."""
         harden(self.connection)
@@ -100,7 +100,7 @@ class SnapshotConnection:
 
     def wear(self, dress: Dress) -> None:
         """Put on these views, if they are not the ones it wears already."""
-        if dress.version == self._dress_version:
+        if dress.version == self.dress_version:
             return
         self.examined.clear()
         self.sandbox.let_out()
@@ -111,7 +111,7 @@ class SnapshotConnection:
             self._cover(tables)
         finally:
             self.sandbox.close_in()
-        self._dress_version = dress.version
+        self.dress_version = dress.version
 
     def warm(self) -> None:
         """Read the schema now, so that no query has to."""

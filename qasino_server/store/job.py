@@ -90,6 +90,8 @@ class Job:
         self.finished = False
         self.pinned: tuple[SnapshotConnection, Snapshot] | None = None
         """What it began on, if it has to begin anew: it ends on the snapshot it began on."""
+        self.repeatable = False
+        """Whether who asks the same of the same snapshot gets the same answer."""
         self.generation_number: int | None = None
         """The snapshot it runs on, once it does."""
         self._done = done
@@ -129,6 +131,7 @@ class Job:
             return self._pour(on, examined, self.stream, self.sink)
         if self.form == "rows":
             return collect(on, examined, limits)
+        self.repeatable = examined.repeatable
         return answer(on, examined, self.form == "typed", limits)
 
     def _pour(self, on: SnapshotConnection, query: Examined, stream: Stream, sink: Sink) -> Result:

@@ -40,6 +40,7 @@ from qasino_server.errors import Busy, Cancelled, QasinoError, Refused, ServerFa
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath, Service
 from qasino_server.store.job import Job
+from qasino_server.store.memo import Memo
 from qasino_server.store.spill import written_bytes
 from qasino_server.store.turns import Turns
 from qasino_server.table import Result
@@ -100,6 +101,7 @@ class Readers:
         self._given_up: list[Reader] = []
         self._numbers = itertools.count(1)
         self.counts = Counts()
+        self.memo = Memo()
         self._warden = Warden(self, on_death)
 
     # --- Life -------------------------------------------------------------------------------
@@ -204,6 +206,12 @@ class Readers:
         if sum(map(len, queues)) >= WAITING_MAX or theirs >= WAITING_MAX // 2:
             self.counts.errors += 1
             raise Busy("busy: too many queries wait already; try again")
+
+    def remembered(self) -> None:
+        """Count a query that needed no reader."""
+        with self.lock:
+            self.counts.received += 1
+            self.counts.completed += 1
 
     def register(self, job: Job) -> None:
         """Make a job known that runs elsewhere, so that it can be listed and cancelled."""
@@ -546,6 +554,9 @@ class Reader(Service):
                     generation_age_s=snapshot.age_s,
                     elapsed_s=time.perf_counter() - started,
                 )
+                if job.repeatable:
+                    question = (job.sql, job.form)
+                    self._owner.memo.keep(question, outcome, snapshot, on.dress_version)
         except Exception:
             # A reader must not die of one query: the others would wait for it for ever.
             log.exception("query failed: %s", job.sql[:1000])

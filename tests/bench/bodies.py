@@ -9,7 +9,9 @@ from typing import Any
 
 Bodies = Iterator[bytes]
 
-_MARK = b"00000000"
+MARK = "00000000"
+"""Where a number of eight digits goes."""
+_MARK = MARK.encode()
 _KINDS = (("id", "int"), ("name", "text"), ("value", "real"), ("state", "text"), ("n", "int"))
 _CELLS: tuple[Callable[[int], Any], ...] = (
     lambda r: r,

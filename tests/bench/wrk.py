@@ -62,10 +62,10 @@ def always(request: bytes) -> str:
     return f"local r = {_lua(request)}\nrequest = function() return r end\n{_DONE}"
 
 
-def numbered(request: Template) -> str:
-    """A script whose requests count from zero."""
+def numbered(request: Template, begins: int = 0) -> str:
+    """A script whose requests count from there."""
     return f"""
-local before, after, n = {_lua(request.before)}, {_lua(request.after)}, -1
+local before, after, n = {_lua(request.before)}, {_lua(request.after)}, {begins - 1}
 request = function()
   n = n + 1
   return before .. string.format("%08d", n) .. after

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 
-from tests.bench.bodies import publications, queries, query, table, table_name
+from tests.bench.bodies import MARK, Template, publications, queries, query, table, table_name
 from tests.bench.cases.small_tables import AGAINST
 from tests.bench.figures import Figure, at_least, of_medians
 from tests.bench.load import Done, after, rate
@@ -16,20 +16,32 @@ from tests.bench.references import typed_answers_per_s
 from tests.bench.registry import Case
 from tests.bench.resources import Meter
 from tests.bench.rounds import interleaved
-from tests.bench.wrk import WrkDone, always, need_wrk, wrk
+from tests.bench.wrk import WrkDone, always, need_wrk, numbered, wrk
 
 SMALL = "select * from qasino_server_info"
+DISTINCT = f"{SMALL} where generation_number <> 1{MARK}"
+"""Another statement each time: nothing of its answer, nor of its preparation, is there yet."""
 ROWS, COLUMNS = 1000, 10
 LARGE = f"select * from {table_name(ROWS, COLUMNS)}"
 CLIENTS = (1, 4)
 
 
+_NUMBERS = {"http": count(), "zmq": count()}
+
+
 def _over_http(port: int, sql: str, connections: int, seconds: float) -> WrkDone:
-    return wrk(port, always(query(sql, "http")), connections, seconds)
+    request = query(sql, "http")
+    if MARK not in sql:
+        return wrk(port, always(request), connections, seconds)
+    begins = next(_NUMBERS["http"]) * 10**6  # wrk counts from zero in each run
+    return wrk(port, numbered(Template(request), begins), connections, seconds)
 
 
 def _over_zmq(port: int, sql: str, connections: int, seconds: float) -> Done:
-    return rate("zmq", port, queries(sql, "zmq"), connections, after(seconds))
+    bodies = queries(sql, "zmq")
+    if MARK in sql:
+        bodies = map(Template(query(sql, "zmq")), _NUMBERS["zmq"])
+    return rate("zmq", port, bodies, connections, after(seconds))
 
 
 def _rate(ask: Callable[[], WrkDone | Done]) -> float:
@@ -39,15 +51,15 @@ def _rate(ask: Callable[[], WrkDone | Done]) -> float:
 _OVER = {"http": _over_http, "zmq": _over_zmq}
 
 
-def _small(plan: Plan) -> Iterator[Figure]:
+def _small(plan: Plan, sql: str = SMALL) -> Iterator[Figure]:
     need_wrk()
     with Host() as host, Bare("http") as http, Bare("zmq") as zmq:
         meter, bare = Meter(host.pid), {"http": http.port, "zmq": zmq.port}
         ways = {}
         for kind, over in _OVER.items():
             for n in plan.connections:
-                theirs = partial(over, bare[kind], SMALL, n, plan.seconds)
-                ours = partial(over, host.ports[kind], SMALL, n, plan.seconds)
+                theirs = partial(over, bare[kind], sql, n, plan.seconds)
+                ours = partial(over, host.ports[kind], sql, n, plan.seconds)
                 ways[f"bare {kind} {n}"] = partial(_rate, theirs)
                 ways[f"{kind} {n}"] = partial(meter.rate, f"{kind} {n}", ours)
         found = interleaved(ways, plan.rounds)
@@ -98,5 +110,6 @@ def _large(plan: Plan) -> Iterator[Figure]:
 
 CASES = (
     Case("query-small", SMALL, _small),
+    Case("query-distinct", "the same, but no statement comes twice", partial(_small, sql=DISTINCT)),
     Case("query-1000-rows", f"{ROWS} x {COLUMNS} as JSON, strings", _large),
 )

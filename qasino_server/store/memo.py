@@ -1,0 +1,67 @@
+"""Answers that were given already, to whoever asks the same of the same snapshot again.
+
+At each generation the pages, the prompts and the alerts of a whole team ask what they asked
+before, all at once. A snapshot does not change, so one of them has to be worked out. Kept are
+answers that depend on nothing else (`Examined.repeatable`), small ones, for as long as the
+snapshot, the views and the static tables stay what they are.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from qasino_server.database.snapshot import Snapshot
+from qasino_server.table import Result
+
+Question = tuple[str, str]
+"""A statement as it came, and the form of its answer."""
+
+ANSWER_BYTES = 65_536
+TOTAL_BYTES = 16 << 20
+_ENTRY_BYTES = 500
+
+
+class _Page:
+    """The answers of one snapshot in one dress."""
+
+    def __init__(self, snapshot: Snapshot | None, dress_version: int) -> None:
+        self.snapshot = snapshot
+        self.dress_version = dress_version
+        self.answers: dict[Question, Result] = {}
+        self.size_bytes = 0
+
+
+class Memo:
+    """What has been answered of the current snapshot; any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._page = _Page(None, 0)
+
+    def knows(self, question: Question) -> bool:
+        """Whether `recall` may have something to say; quicker than asking what it takes."""
+        return question in self._page.answers
+
+    def recall(self, question: Question, snapshot: Snapshot, dress_version: int) -> Result | None:
+        """The answer, if it still holds for these."""
+        page = self._page
+        if page.snapshot is not snapshot or page.dress_version != dress_version:
+            return None
+        return page.answers.get(question)
+
+    def keep(
+        self, question: Question, answer: Result, snapshot: Snapshot, dress_version: int
+    ) -> None:
+        """Remember an answer that was made from these, if it is small and there is room."""
+        size_bytes = len(answer.rows_json or "") + len(question[0]) + _ENTRY_BYTES
+        if size_bytes > ANSWER_BYTES:
+            return
+        with self._lock:
+            page = self._page
+            if page.snapshot is not snapshot or page.dress_version != dress_version:
+                if page.snapshot is not None and page.snapshot.number > snapshot.number:
+                    return
+                page = self._page = _Page(snapshot, dress_version)
+            if page.size_bytes + size_bytes <= TOTAL_BYTES and question not in page.answers:
+                page.answers[question] = answer
+                page.size_bytes += size_bytes

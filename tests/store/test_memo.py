@@ -1,0 +1,125 @@
+"""Answers that are given again: only while they are what would be found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from qasino_server.database.sandbox import CHANGING_FUNCTIONS, HARMLESS_FUNCTIONS
+from qasino_server.store import memo as memo_room
+from qasino_server.store.job import Job
+
+COUNT = "select count(*) as n, sum(x) as s from t"
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that readers have run."""
+    ran: list[str] = []
+    run = Job.run
+
+    def noted(self: Job, *given: Any) -> Any:
+        ran.append(self.sql)
+        return run(self, *given)
+
+    monkeypatch.setattr(Job, "run", noted)
+    return ran
+
+
+def test_what_was_asked_before_is_worked_out_once(bench: Any, runs: list[str]) -> None:
+    bench.publish("a", "t", "x int", [[1], [2]])
+    bench.rotate()
+    answers = [bench.ask(COUNT) for _ in range(5)]
+    assert runs == [COUNT]
+    assert {a.rows_json for a in answers} == {"[[2,3]]"}
+    assert len({a.generation_number for a in answers}) == 1
+    assert [a.generation_age_s for a in answers] == sorted(a.generation_age_s for a in answers)
+    bench.ask(COUNT, form="strings")
+    assert len(runs) == 2, "another form is another answer"
+    bench.rotate()
+    ((received, completed),) = bench.rows(
+        "select sql_received, sql_completed from qasino_server_sql_stats"
+    )
+    assert received == completed == 6
+
+
+def test_a_new_snapshot_is_asked_anew(bench: Any) -> None:
+    for n in range(3):
+        bench.publish("a", "t", "x int", [[n]])
+        bench.rotate()
+        assert bench.rows(COUNT) == bench.rows(COUNT) == [[1, n]]
+
+
+def test_a_static_table_that_was_replaced_is_asked_anew(bench: Any) -> None:
+    for n in range(3):
+        bench.publish("a", "t", "x int", [[n]], static=1)
+        assert bench.rows(COUNT) == bench.rows(COUNT) == [[1, n]]
+    bench.drop("t")
+    assert "no such table" in bench.refusal(COUNT)
+
+
+def test_a_view_that_was_changed_is_asked_anew(bench: Any, store_settings: dict[str, Any]) -> None:
+    views: Path = store_settings["views_file"]
+    for n in range(3):
+        views.write_text(f"- viewname: v\n  view: create view v as select {n} as x{'  ' * n}\n")
+        assert bench.rows("select x from v") == bench.rows("select x from v") == [[n]]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select random() as x",
+        "select hex(randomblob(8)) as x",
+        "select julianday('now') as x",
+        "select current_timestamp as x",
+        "select count(*) as x from pragma_function_list",
+        "select value as x from json_each('[1]')",
+        "select x from changing",
+        "show tables",
+    ],
+)
+def test_what_may_change_is_worked_out_each_time(
+    bench: Any, store_settings: dict[str, Any], runs: list[str], sql: str
+) -> None:
+    store_settings["views_file"].write_text(
+        "- viewname: changing\n  view: create view changing as select random() as x\n"
+    )
+    for _ in range(6):  # each of the readers has seen it then
+        bench.ask(sql)
+    assert runs == [sql] * 6
+
+
+def test_an_error_and_the_open_generation_are_not_remembered(bench: Any, runs: list[str]) -> None:
+    for _ in range(3):
+        assert bench.refusal("select hots from qasino_server_info")
+    bench.publish("a", "t", "x int", [[1]])
+    for _ in range(3):
+        assert bench.rows(COUNT, use_write_db=True) == [[1, 1]]
+    assert "no such table" in bench.refusal(COUNT)
+
+
+def test_what_is_large_is_not_kept_and_all_of_it_has_a_bound(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, runs: list[str]
+) -> None:
+    large = f"select printf('%.*c', {memo_room.ANSWER_BYTES}, 'x') as x"
+    for _ in range(2):
+        bench.ask(large)
+    assert runs == [large, large]
+    monkeypatch.setattr(memo_room, "TOTAL_BYTES", 20_000)
+    for n in range(100):
+        bench.ask(f"select {n} as x")
+    page = bench.store._readers.memo._page
+    assert 10 < len(page.answers) < 50
+    assert page.size_bytes <= 20_000
+
+
+def test_every_harmless_function_that_is_not_deterministic_is_known_to_change() -> None:
+    """SQLite says which: 0x800 is SQLITE_DETERMINISTIC; dates are, but for 'now'."""
+    scalar = apsw.Connection(":memory:").execute(
+        "select name from pragma_function_list where type = 's' and not flags & 0x800"
+    )
+    may_change = {name for (name,) in scalar if not name.startswith("sqlite_")}
+    assert may_change & HARMLESS_FUNCTIONS <= CHANGING_FUNCTIONS <= HARMLESS_FUNCTIONS
