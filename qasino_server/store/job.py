@@ -83,6 +83,8 @@ class Job:
         self.running_since: float | None = None
         self.slow = stream is not None
         """It needs a reader for long: a stream, or one that was too slow for the express."""
+        self.known_slow = False
+        """It has kept a reader for some time when it was asked before."""
         self.stop_reason: QasinoError | None = None
         """Why it was interrupted, once it was."""
         self.demoted = False

@@ -56,8 +56,11 @@ _CROWD = 5
 """Five who wait behind the express leave a query half of that time, ten a third, and so on."""
 GIVE_UP_S = 1.0
 GIVEN_UP_MAX = 4
-SOON_S = 0.0005
+SOON_S = 0.005
 _WATCH_S = 0.001
+_KNOWN_SLOW = 1000
+"""Statements remembered for having taken longer than that."""
+_KNOWN_SLOW_CHARS = 2000
 _CALM_WATCHES = 20
 """So many looks that found nothing end the watch."""
 _TICK_S = 0.05
@@ -102,6 +105,7 @@ class Readers:
         self._numbers = itertools.count(1)
         self.counts = Counts()
         self.memo = Memo()
+        self._known_slow: dict[str, None] = {}
         self._warden = Warden(self, on_death)
 
     # --- Life -------------------------------------------------------------------------------
@@ -301,10 +305,12 @@ class Readers:
     def _assign(self, reader: Reader) -> Job | None:
         job = self._take(reader)
         if job is not None:
-            job.running_since = time.monotonic()
+            now = job.running_since = time.monotonic()
+            job.known_slow = job.sql in self._known_slow
             reader.job = job
-            if self._own or self._fresh or reader.bells:
+            if reader.bells:
                 self._warden.watch()
+            self._call_if_nobody_comes(now)
         return job
 
     def _take(self, reader: Reader) -> Job | None:
@@ -353,9 +359,20 @@ class Readers:
             self.conclude(job, outcome)
         with self.lock:
             reader.forget_interrupt()
+            self._note_pace(job)
             reader.job = None
             if reader.retiring:
                 self._retire(reader)
+
+    def _note_pace(self, job: Job) -> None:
+        """Remember whether somebody else should come at once when this is asked again."""
+        since = job.running_since
+        if since is None or time.monotonic() < since + SOON_S:
+            self._known_slow.pop(job.sql, None)
+        elif len(job.sql) <= _KNOWN_SLOW_CHARS:
+            if len(self._known_slow) >= _KNOWN_SLOW:
+                self._known_slow.clear()
+            self._known_slow[job.sql] = None
 
     # --- For the warden ---------------------------------------------------------------------
 
@@ -477,7 +494,9 @@ class Reader(Service):
         if not self.awake or self.express or self.retiring:
             return False
         job = self.job
-        return job is None or now < (job.running_since or 0.0) + SOON_S
+        if job is None:
+            return True
+        return not job.known_slow and now < (job.running_since or 0.0) + SOON_S
 
     def is_held_up(self, now: float) -> bool:
         """Whether others wait for answers it has while it goes on with a job."""
