@@ -209,6 +209,15 @@ OPTIONS = (
         "How many files to keep there. [default: 120]",
     ),
     Option(
+        "no-prev",
+        "no_prev",
+        "yes|no",
+        _yes_or_no,
+        "Let go of the snapshot before the last at once, which queries else see as schema prev:"
+        " memory for two generations instead of three. [default: no]",
+        flag=True,
+    ),
+    Option(
         "views-file",
         "views_file",
         "FILE",

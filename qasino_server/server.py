@@ -70,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The file of the static tables; None takes the user's state directory."""
     archive_dir: Path | None = None
     archive_keep: int = 120
+    no_prev: bool = False
+    """Whether queries go without `prev`, the snapshot before the last."""
     views_file: Path = Path("views.conf")
     query_timeout_s: float = 30.0
     slow_query_s: float = 1.0
@@ -423,6 +425,7 @@ def _store_settings(settings: Settings) -> StoreSettings:
         static_db=settings.static_db or default_static_db(),
         archive_dir=settings.archive_dir,
         archive_keep=settings.archive_keep,
+        keep_prev=not settings.no_prev,
         views_file=settings.views_file,
         query_timeout_s=settings.query_timeout_s,
         max_rows=settings.max_rows,

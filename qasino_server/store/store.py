@@ -72,6 +72,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     static_db: Path
     archive_dir: Path | None
     archive_keep: int
+    keep_prev: bool = True
+    """Whether the snapshot before the last stays there, as schema `prev`."""
     views_file: Path
     query_timeout_s: float
     max_rows: int
@@ -490,7 +492,8 @@ class Store:
         retired = self._writer.exchange(successor, number)
         previous = self._snapshot
         try:
-            self._snapshot = self._finish(retired, previous.place.snapshot)
+            kept = previous.place.snapshot if self.settings.keep_prev else None
+            self._snapshot = self._finish(retired, kept)
         except BaseException:
             # That generation is lost, but not what lives on in it, as far as it can be read.
             self._orphans.append(retired.generation.path)
@@ -501,8 +504,9 @@ class Store:
         self._note_trend(previous, time.monotonic() - began)
         previous.close_untaken()
         self._archive.keep(previous.place.snapshot, previous.number)
-        if previous.place.previous is not None:
-            self._archive.remove(previous.place.previous)
+        gone = previous.place.previous if self.settings.keep_prev else previous.place.snapshot
+        if gone is not None:
+            self._archive.remove(gone)
         return self.nr_rows
 
     def _remove_orphans(self) -> None:

@@ -1651,7 +1651,7 @@ def test_a_stream_that_runs_out_of_time_breaks_off(site: Site) -> None:
         told = read_all(made)
     assert told.startswith(b"HTTP/1.1 200 ")
     assert b"Transfer-Encoding: chunked" in told or b"transfer-encoding: chunked" in told
-    assert len(told) > 1_000_000
+    assert len(told) > 100_000
     assert not told.endswith(b"0\r\n\r\n"), "a chunked body that ends is a whole one"
     site.unhurt()
 

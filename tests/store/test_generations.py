@@ -391,3 +391,14 @@ def test_an_update_of_rows_whose_file_is_gone_is_answered_all_the_same(bench, tm
     assert outcome.applied
     bench.rotate()
     assert bench.rows("select * from kept") == [[2, "new"]]
+
+
+def test_without_prev_the_snapshot_before_is_let_go_at_once(make_bench, tmp_path):
+    bench = make_bench(keep_prev=False, archive_dir=tmp_path / "archive")
+    for n in range(3):
+        bench.publish("a", "t", "x int", [[n]])
+        bench.rotate()
+        assert bench.rows("select x from t") == [[n]]
+    assert bench.refusal("select * from prev.t") == "no such table: prev.t"
+    until(lambda: len(list((tmp_path / "db").rglob("*.db"))) == 2)
+    until(lambda: len(list((tmp_path / "archive").glob("qasino_*.db"))) == 3)

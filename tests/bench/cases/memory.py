@@ -22,9 +22,14 @@ WARM = 3
 
 
 def _run(plan: Plan) -> Iterator[Figure]:
+    yield from _held(plan, "", ROTATIONS)
+    yield from _held(plan, " with --no-prev", ROTATIONS // 2, no_prev=True)
+
+
+def _held(plan: Plan, how: str, rotations: int, **settings: bool) -> Iterator[Figure]:
     rows, peaks = plan.few(ROWS), []
-    with Host() as host:
-        for _ in range(max(2 * WARM, ROTATIONS // min(plan.shrink, ROTATIONS))):
+    with Host(**settings) as host:
+        for _ in range(max(2 * WARM, rotations // min(plan.shrink, rotations))):
             with Sampled(lambda: held_bytes(host.pid, host.db_dir), 0.5) as sampled:
                 fill(host, rows, plan.few(1000))
                 file = host.rotate()["file"]
@@ -34,7 +39,7 @@ def _run(plan: Plan) -> Iterator[Figure]:
     steady = peaks[WARM:]
     goal_mb = (FILES * size + ROOM_BYTES) / 1e6
     yield Figure(
-        f"{len(peaks)} rotations of {rows:,} rows: the most held",
+        f"{len(peaks)} rotations of {rows:,} rows{how}: the most held",
         max(peaks) / 1e6,
         "MB",
         goal=no_more_than(round(goal_mb)),
@@ -42,7 +47,7 @@ def _run(plan: Plan) -> Iterator[Figure]:
         note=f"a file is {size / 1e6:.0f} MB",
     )
     yield Figure(
-        "the last rotations against the first",
+        f"the last rotations{how} against the first",
         median(steady[-WARM:]) / 1e6,
         "MB",
         median(steady[:WARM]) / 1e6,
