@@ -58,6 +58,8 @@ GIVE_UP_S = 1.0
 GIVEN_UP_MAX = 4
 SOON_S = 0.005
 _WATCH_S = 0.001
+_HELD_S = 0.001
+"""How long answers may wait for the query after them."""
 _KNOWN_SLOW = 1000
 """Statements remembered for having taken longer than that."""
 _KNOWN_SLOW_CHARS = 2000
@@ -501,7 +503,7 @@ class Reader(Service):
     def is_held_up(self, now: float) -> bool:
         """Whether others wait for answers it has while it goes on with a job."""
         job = self.job
-        return bool(self.bells) and job is not None and now > (job.running_since or now) + SOON_S
+        return bool(self.bells) and job is not None and now > (job.running_since or now) + _HELD_S
 
     def interrupt(self, reason: QasinoError | None) -> None:
         """Stop the statement that runs, if one does."""
@@ -554,6 +556,8 @@ class Reader(Service):
                 if job is None:
                     self._let_go_of_old()
                 else:
+                    if job.known_slow:
+                        self.bells.ring()
                     self._serve(job)
         finally:
             self.bells.ring()
