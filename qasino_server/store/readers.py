@@ -213,10 +213,11 @@ class Readers:
             self.counts.errors += 1
             raise Busy("busy: too many queries wait already; try again")
 
-    def remembered(self) -> None:
-        """Count a query that needed no reader."""
+    def remembered(self, query_id: str | None) -> None:
+        """Count a query that needed no reader. Raises Refused where its id is running."""
         with self.lock:
             self.counts.received += 1
+            self._refuse_running(query_id)
             self.counts.completed += 1
 
     def register(self, job: Job) -> None:
@@ -227,12 +228,15 @@ class Readers:
 
     def _enlist(self, job: Job) -> None:
         """Under its id, or under one that nobody else has, chosen or not."""
+        self._refuse_running(job.query_id)
         if not job.query_id:
             job.query_id = next(name for name in map(str, self._numbers) if name not in self._jobs)
-        elif job.query_id in self._jobs:
-            self.counts.errors += 1
-            raise Refused(f"a query with the id {job.query_id} is running already")
         self._jobs[job.query_id] = job
+
+    def _refuse_running(self, query_id: str | None) -> None:
+        if query_id in self._jobs:
+            self.counts.errors += 1
+            raise Refused(f"a query with the id {query_id} is running already")
 
     def cancel(self, query_id: str, rights: Rights = ANYBODY) -> bool:
         """Stop the query of that id, running or waiting; False where there is none.

@@ -331,7 +331,7 @@ class Store:
         return job.query_id
 
     def _recall(self, request: QueryRequest) -> Result | None:
-        """The answer, where the same was asked of this snapshot before."""
+        """The answer, where the same was asked of this snapshot before. Raises Refused."""
         began = time.perf_counter()
         memo, question = self._readers.memo, (request.sql, request.form)
         if request.use_write_db or request.sink is not None or not memo.knows(question):
@@ -340,7 +340,7 @@ class Store:
         known = memo.recall(question, snapshot, self.dress().version)
         if known is None:
             return None
-        self._readers.remembered()
+        self._readers.remembered(request.query_id)
         elapsed_s = time.perf_counter() - began
         return msgspec.structs.replace(known, generation_age_s=snapshot.age_s, elapsed_s=elapsed_s)
 

@@ -9,8 +9,10 @@ import apsw
 import pytest
 
 from qasino_server.database.sandbox import CHANGING_FUNCTIONS, HARMLESS_FUNCTIONS
+from qasino_server.errors import Refused
 from qasino_server.store import memo as memo_room
 from qasino_server.store.job import Job
+from qasino_server.store.store import QueryRequest
 
 COUNT = "select count(*) as n, sum(x) as s from t"
 
@@ -123,3 +125,14 @@ def test_every_harmless_function_that_is_not_deterministic_is_known_to_change() 
     )
     may_change = {name for (name,) in scalar if not name.startswith("sqlite_")}
     assert may_change & HARMLESS_FUNCTIONS <= CHANGING_FUNCTIONS <= HARMLESS_FUNCTIONS
+
+
+def test_an_id_that_is_running_is_refused_for_what_was_asked_before_too(bench: Any) -> None:
+    bench.rows("select 1 as x")
+    endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
+    request = QueryRequest(sql=endless, port="test", peer="test:1", query_id="mine", form="typed")
+    bench.store.query(request, lambda outcome: None)
+    with pytest.raises(Refused, match="mine is running already"):
+        bench.ask("select 1 as x", query_id="mine")
+    assert bench.rows("select 1 as x", query_id="other") == [[1]]
+    assert bench.store.cancel("mine")
