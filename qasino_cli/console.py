@@ -70,6 +70,17 @@ def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
         return code_for(error)
     except KeyboardInterrupt as error:
         return code_for(error)
+    finally:
+        _let_go_of_stderr()
+
+
+def _let_go_of_stderr() -> None:
+    """What nobody reads any more is not written at the very end, which would be exit code 120."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _die_of_sigpipe() -> ExitCode:

@@ -118,6 +118,19 @@ class Terminal:
         """Press keys."""
         self.child.send(text)
 
+    def press(self, key: str, met: Callable[[], bool], what: str) -> None:
+        """Press a key until the screen is as wanted, as a person does.
+
+        One that comes while a prompt is being made may be lost.
+        """
+        gives_up_at = time.monotonic() + TIMEOUT_S
+        while not met() and time.monotonic() < gives_up_at:
+            self.type(key)
+            seen_by = time.monotonic() + 1.0
+            while not met() and time.monotonic() < seen_by:
+                self._read(0.1)
+        self.until(met, what)
+
     def interrupt(self) -> None:
         """Ctrl-C, as the terminal sends it to what runs in the foreground."""
         self.child.sendintr()

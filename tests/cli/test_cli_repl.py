@@ -39,8 +39,7 @@ class Sql(Terminal):
 
     def run(self, text: str, *answers: str) -> None:
         """Clear the screen, type a line and Enter, wait for the answer and a prompt under it."""
-        self.type("\x0c")
-        self.until(lambda: self.lines[0] == PROMPT.strip(), "a clean screen")
+        self.press("\x0c", lambda: self.lines[0] == PROMPT.strip(), "a clean screen")
         self.type(text + "\r")
         self.see(*answers)
         self.until(lambda: self.lines[0] != PROMPT.strip(), "what was typed")
