@@ -14,10 +14,11 @@ import select
 import sys
 import threading
 import time
+from itertools import count
 from statistics import quantiles
 from typing import Any
 
-from tests.bench.bodies import query
+from tests.bench.bodies import MARK, Template, query
 from tests.bench.load import Lane, is_ok
 
 CONNECTIONS = 64
@@ -30,7 +31,8 @@ class _Asker:
 
     def __init__(self, port: int, told: dict[str, Any]) -> None:
         self.name = told["name"]
-        self.request = query(told["sql"], "http")
+        self._template = Template(query(f"{told['sql']} -- {MARK}", "http"))
+        self._asked = count()
         self.share, self.source = told["share"], told["source"]
         self.port = port
         self.free: list[Lane] = []
@@ -39,6 +41,11 @@ class _Asker:
         """Queries no connection was free for, and since when."""
         self.waits_ms: list[float] = []
         self.refused = 0
+
+    @property
+    def request(self) -> bytes:
+        """The next query: another each time, or the server would remember its answer."""
+        return self._template(next(self._asked))
 
     def lane(self) -> Lane | None:
         """A free connection, opened where there is none yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 from tests.bench.figures import Figure, at_most, of_medians
 from tests.bench.fill import MANY, fill
@@ -39,8 +40,10 @@ def _run(plan: Plan) -> Iterator[Figure]:
         fill(host, rows, plan.few(1000))
         file = host.rotate()["file"]
 
+        asked = count()
+
         def served() -> None:
-            answer = ask(host, SQL)
+            answer = ask(host, f"{SQL} -- {next(asked)}")  # or the server would remember it
             if answer["response_op"] != "result_table":
                 raise RuntimeError(answer)
 
