@@ -1,4 +1,4 @@
-"""Which publications of a batch are alike, so that one statement can store them all.
+"""Which publications of a batch are alike, so that their rows can be stored together.
 
 A fleet sends one table from many identities, ten rows at a time: what a statement costs beside
 its rows is most of the work then. Alike are publications of one table with the same columns,

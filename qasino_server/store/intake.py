@@ -86,7 +86,7 @@ class Intake:
         return self._replace(publication, pair, present, owed)
 
     def store_alike(self, publications: Sequence[Publication]) -> list[Receipt] | None:
-        """Store publications that are `alike` by one statement; the receipt of each.
+        """Store publications that are `alike` together; the receipt of each.
 
         None, having changed nothing, where some of them may have to be refused: then each is
         to be stored alone, and told what is wrong with it.
