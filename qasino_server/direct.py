@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from qasino_server.bridge import PORTION_BYTES, Mailbox
 from qasino_server.browser import TELLING, check_host
 from qasino_server.connections import DirectRequest
-from qasino_server.dispatch import Caller, Dispatch
+from qasino_server.dispatch import Dispatch, caller_of
 from qasino_server.errors import QasinoError
 from qasino_server.http_answer import Answers
 from qasino_server.message import Reply, decode_request, means_to_publish
@@ -80,7 +80,7 @@ class DirectLane:
         """The request is whole."""
         assert self.mailbox is not None
         mailbox = self.mailbox
-        caller = Caller("http", request.peer)
+        caller = caller_of("http", request.peer)
         op = _op_of(request.url) or None
         try:
             decoded = decode_request(body, op)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 
@@ -59,12 +60,19 @@ class Caller(msgspec.Struct, frozen=True):
 
     port: str
     peer: str
-    rights: Rights = ANYBODY
+    rights: Rights
+    asker: str
+    """Whom it counts for where things are shared out: the user, or else the address."""
 
-    @property
-    def asker(self) -> str:
-        """Who it counts for where things are shared out: the user, or else the address."""
-        return self.rights.name or network_of(self.peer.rpartition(":")[0])
+
+def caller_of(port: str, peer: str, rights: Rights = ANYBODY) -> Caller:
+    """The caller at that address and port number."""
+    return Caller(port, peer, rights, rights.name or _network_of(peer))
+
+
+@lru_cache(maxsize=1024)
+def _network_of(peer: str) -> str:
+    return network_of(peer.rpartition(":")[0])
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -85,15 +93,22 @@ class Dispatch:
         self._slow_query_s = slow_query_s
 
     def handle(
-        self, request: Request, caller: Caller, answer: Answer, sink: Sink | None = None
+        self,
+        request: Request,
+        caller: Caller,
+        answer: Answer,
+        sink: Sink | None = None,
+        asked_at: float | None = None,
     ) -> str | None:
         """Carry out a request; `answer` gets the reply. A query's id, so it can be cancelled.
 
         With a `sink`, a query in a streamed format writes its rows there, and `answer` gets
-        the Result without them at the end.
+        the Result without them at the end. `asked_at`: see `QueryRequest`.
         """
         try:
-            return self._handle(request, caller, answer, sink)
+            if isinstance(request, Query):
+                return self._query(request, caller, answer, sink, asked_at)
+            self._handle(request, caller, answer)
         except QasinoError as error:
             answer(error)
         except Exception:
@@ -102,12 +117,8 @@ class Dispatch:
             answer(ServerFault("the server failed at this request; its log says how"))
         return None
 
-    def _handle(
-        self, request: Request, caller: Caller, answer: Answer, sink: Sink | None
-    ) -> str | None:
+    def _handle(self, request: Request, caller: Caller, answer: Answer) -> None:
         match request:
-            case Query():
-                return self._query(request, caller, answer, sink)
             case Publish(publication):
                 self._publish(publication, caller, answer)
             case ListTables():
@@ -120,7 +131,6 @@ class Dispatch:
             case DropTable(tablename, identity):
                 caller.rights.check_drop(identity)
                 self._store.drop_table(tablename, identity, lambda o: answer(_said(o)))
-        return None
 
     def _publish(self, publication: Publication, caller: Caller, answer: Answer) -> None:
         try:
@@ -141,7 +151,14 @@ class Dispatch:
 
         self._store.publish(publication, caller.peer, done)
 
-    def _query(self, query: Query, caller: Caller, answer: Answer, sink: Sink | None) -> str | None:
+    def _query(
+        self,
+        query: Query,
+        caller: Caller,
+        answer: Answer,
+        sink: Sink | None,
+        asked_at: float | None,
+    ) -> str | None:
         caller.rights.require("read", "query")
         began = time.perf_counter()
 
@@ -164,6 +181,7 @@ class Dispatch:
                 query_id=query.query_id,
                 form=form if query.format == "json" else "rows",
                 use_write_db=query.use_write_db,
+                asked_at=asked_at,
                 stream=stream,
                 sink=sink if stream is not None else None,
             ),

@@ -40,7 +40,7 @@ from qasino_server.connections import (
 )
 from qasino_server.csv_table import read_csv_table
 from qasino_server.direct import DirectLane
-from qasino_server.dispatch import Caller, Dispatch
+from qasino_server.dispatch import Caller, Dispatch, caller_of
 from qasino_server.errors import (
     BadRequest,
     Cancelled,
@@ -197,7 +197,7 @@ class RequestApp:
         try:
             check_host(scope["headers"], _own_address(scope), self._allowed_hosts)
             rights = await self._rights(scope)
-            caller = Caller(scope["scheme"], _peer(scope), rights)
+            caller = caller_of(scope["scheme"], _peer(scope), rights)
             if self._metrics is not None and scope["path"] == "/metrics":
                 await self._scrape(self._metrics, scope, rights, send)
                 return

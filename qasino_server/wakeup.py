@@ -82,6 +82,8 @@ class Outbox(Generic[T]):
         self._lock = threading.Lock()
         self._pending = False
         self._closed = False
+        self._looks_by_itself = 0
+        """The thread that needs no bell for what it puts."""
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
 
@@ -89,10 +91,14 @@ class Outbox(Generic[T]):
         """The descriptor to poll for reading."""
         return self._reader
 
+    def adopt(self) -> None:
+        """This thread, which receives, takes what there is each time before it waits."""
+        self._looks_by_itself = threading.get_ident()
+
     def put(self, item: T) -> None:
         """Hand something over; any thread."""
         self._items.append(item)
-        if not self._pending:
+        if not self._pending and threading.get_ident() != self._looks_by_itself:
             ring(self.wake)
 
     def wake(self) -> None:

@@ -7,11 +7,12 @@ malformed envelope hurts nobody: what cannot be answered is passed over, what ca
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 import zmq
 
-from qasino_server.dispatch import Caller, Dispatch
+from qasino_server.dispatch import Dispatch, caller_of
 from qasino_server.errors import BadRequest, Busy, QasinoError, StartError, TooLarge, Unauthorized
 from qasino_server.message import (
     Reply,
@@ -30,11 +31,16 @@ log = logging.getLogger("qasino.zmq")
 _DRAIN = 256
 """Requests taken in one go before the replies get their turn."""
 
+_TOGETHER_S = 0.001
+"""What is taken within that counts as asked at once: one look at the views file does for it."""
+
 _SUBSCRIPTION_BYTES = 1024
 """The largest frame a subscriber may send: a key exchange takes half of it."""
 _SMALL_BYTES = 1 << 18
 """A reply up to that is sent whatever else is not read yet."""
 _PEER_GONE_MS = 60_000
+_NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
+"""As plain numbers: pyzmq's are flags of enum, whose `|` takes as long as sending a frame."""
 
 _Socket = zmq.Socket[bytes]
 
@@ -98,6 +104,7 @@ class ZmqPort(Service):
         """Receive, hand in, send what is ready."""
         bells = Bells()
         bells.carry()
+        self._outbox.adopt()
         poller = zmq.Poller()
         poller.register(self._router, zmq.POLLIN)
         poller.register(self._outbox.fileno(), zmq.POLLIN)
@@ -113,51 +120,55 @@ class ZmqPort(Service):
             self._router.close()
 
     def _receive(self) -> None:
+        taken_at = 0.0
         for _ in range(_DRAIN):
-            try:
-                # Only a frame that is not copied into bytes knows its connection.
-                first = self._router.recv(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
+            frames = receive(self._router)
+            if not frames:
                 return
-            self._hand_in(first, [first.bytes, *self._router.recv_multipart()])
+            if (now := time.monotonic()) > taken_at + _TOGETHER_S:
+                taken_at = now
+            self._hand_in(frames, taken_at)
 
-    def _hand_in(self, first: zmq.Frame, frames: list[bytes]) -> None:
+    def _hand_in(self, frames: Sequence[zmq.Frame], taken_at: float) -> None:
         envelope, payload = split_envelope(frames)
-        fd = _descriptor(first)
+        fd = _descriptor(frames[0])
         peer = self._watch.peer(fd)
         if peer is not None:
             peer.passed_bytes += wire_bytes(frames[1:], self._rights_of is not None)
         name = peer.name if peer is not None else self._watch.name_of(fd)
-        asker = name
+        caller = caller_of("zmq", name, ANYBODY)
 
         def answer(reply: Reply) -> None:
-            self._outbox.put((peer, asker, envelope, encode_reply(reply, self._identity)))
+            self._outbox.put((peer, caller.asker, envelope, encode_reply(reply, self._identity)))
 
         try:
-            key = str(first.get("User-Id")) if self._rights_of is not None else ""
-            rights = ANYBODY if self._rights_of is None else self._rights_of(key)
+            if self._rights_of is not None:
+                rights = self._rights_of(str(frames[0].get("User-Id")))
+                caller = caller_of("zmq", name, rights)
         except Unauthorized as error:
             answer(error)
             return
-        caller = Caller("zmq", name, rights)
-        asker = caller.asker
         try:
-            if len(payload) != 1:
-                raise BadRequest(
-                    f"a request is one frame of JSON; this message has {len(payload)} frames"
-                )
-            if len(payload[0]) > self._max_body_bytes:
-                raise TooLarge(
-                    f"the message is larger than {self._max_body_bytes} bytes, the most this"
-                    " server takes (--max-body)"
-                )
-            request = decode_request(payload[0])
+            body = self._body_of(payload)
+            request = decode_request(body)
         except QasinoError as error:
-            if payload and means_to_publish(payload[0]):
+            if payload and means_to_publish(payload[0].bytes):
                 self._dispatch.unreadable(caller, error)
             answer(error)
             return
-        self._dispatch.handle(request, caller, answer)
+        self._dispatch.handle(request, caller, answer, asked_at=taken_at)
+
+    def _body_of(self, payload: Sequence[zmq.Frame]) -> bytes:
+        if len(payload) != 1:
+            raise BadRequest(
+                f"a request is one frame of JSON; this message has {len(payload)} frames"
+            )
+        if len(payload[0]) > self._max_body_bytes:
+            raise TooLarge(
+                f"the message is larger than {self._max_body_bytes} bytes, the most this"
+                " server takes (--max-body)"
+            )
+        return payload[0].bytes
 
     def _send(self) -> None:
         for peer, asker, envelope, body in self._outbox.take():
@@ -168,12 +179,34 @@ class ZmqPort(Service):
                     body = encode_reply(error, self._identity)
             message = [*envelope, *body]
             try:
-                self._router.send_multipart(message, zmq.NOBLOCK)
+                send(self._router, message)
             except zmq.ZMQError as error:
                 log.debug("reply not sent: %s", error)
                 continue
             if peer is not None and not peer.gone:
                 self._unread.add(peer, asker, wire_bytes(message[1:], self._rights_of is not None))
+
+
+def receive(socket: _Socket) -> list[zmq.Frame]:
+    """The frames of the next message; none where none is there.
+
+    Not copied into bytes: only such a frame knows its connection, and whether more follow,
+    which pyzmq's `recv_multipart` asks libzmq for each time, at twice the price of all this.
+    """
+    try:
+        frames = [socket.recv(_NOW, copy=False)]
+    except zmq.Again:
+        return []
+    while frames[-1].more:
+        frames.append(socket.recv(copy=False))
+    return frames
+
+
+def send(socket: _Socket, message: Sequence[bytes]) -> None:
+    """Send a message of frames without waiting. Raises zmq.ZMQError where that cannot be."""
+    for frame in message[:-1]:
+        socket.send(frame, _MORE)
+    socket.send(message[-1], _NOW)
 
 
 def _descriptor(first: zmq.Frame) -> int:
@@ -184,15 +217,18 @@ def _descriptor(first: zmq.Frame) -> int:
         return -1
 
 
-def split_envelope(frames: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+def split_envelope(frames: Sequence[zmq.Frame]) -> tuple[list[bytes], Sequence[zmq.Frame]]:
     """The envelope to answer with, up to the empty frame if there is one, and the rest.
 
     REQ sends an empty frame before the request, a bare DEALER may not.
     """
+    envelope = [frames[0].bytes]
     for place in range(1, len(frames)):
-        if not frames[place]:
-            return frames[: place + 1], frames[place + 1 :]
-    return frames[:1], frames[1:]
+        part = frames[place].bytes
+        envelope.append(part)
+        if not part:
+            return envelope, frames[place + 1 :]
+    return envelope[:1], frames[1:]
 
 
 class SignalPort:

@@ -17,7 +17,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sized
 from contextlib import suppress
 from typing import TypeVar
 
@@ -275,11 +275,13 @@ class Unread:
                 self._owing.discard(peer)
 
 
-def wire_bytes(frames: list[bytes], encrypted: bool) -> int:
+def wire_bytes(frames: Iterable[Sized], encrypted: bool) -> int:
     """What frames take on the wire: a header each, and what CURVE adds."""
-    extra = 33 if encrypted else 0
-    sizes = [len(frame) + extra for frame in frames]
-    return sum(size + (2 if size <= 255 else 9) for size in sizes)
+    extra, total = 33 if encrypted else 0, 0
+    for frame in frames:
+        size = len(frame) + extra
+        total += size + (2 if size <= 255 else 9)
+    return total
 
 
 def tcp_counts(fd: int, port: int) -> tuple[int, int] | None:

@@ -119,6 +119,9 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     form: str = "strings"
     """strings or typed (JSON built for the wire), or rows (Python tuples)."""
     use_write_db: bool = False
+    asked_at: float | None = None
+    """When it was taken from the wire, on the monotonic clock: views as they were then, or later,
+    will do. None asks for those of this moment."""
     stream: Stream | None = None
     sink: Sink | None = None
 
@@ -337,7 +340,7 @@ class Store:
         if request.use_write_db or request.sink is not None or not memo.knows(question):
             return None
         snapshot = self._snapshot
-        known = memo.recall(question, snapshot, self.dress().version)
+        known = memo.recall(question, snapshot, self.dress(request.asked_at).version)
         if known is None:
             return None
         self._readers.remembered(request.query_id)
