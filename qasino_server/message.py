@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -76,12 +78,15 @@ class DropTable(msgspec.Struct, frozen=True):
 Request = Query | Publish | ListTables | Cancel | DropTable
 
 
+_NOTHING = msgspec.Raw(b"")
+
+
 class _TableBody(msgspec.Struct):
     tablename: Any = None
-    column_names: Any = None
-    column_types: Any = None
+    column_names: msgspec.Raw = _NOTHING
+    column_types: msgspec.Raw = _NOTHING
     column_descriptions: Any = None
-    rows: msgspec.Raw = msgspec.Raw(b"")
+    rows: msgspec.Raw = _NOTHING
 
 
 class _Body(msgspec.Struct):
@@ -120,8 +125,12 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
     reader = _READERS.get(name)
     if reader is None:
         raise BadRequest(f"Unrecognized op {shown(name)}; the ops are {', '.join(OPS)}")
-    request = reader(fields)
-    _decode_utf8(body, "the request")  # the keys it does not know were not looked at
+    try:
+        request = reader(fields)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _not_json(body, error) from None
+    if not body.isascii():
+        _decode_utf8(body, "the request")  # the keys it does not know were not looked at
     return request
 
 
@@ -139,22 +148,28 @@ def _decode_body(body: bytes) -> _Body:
         return _decoder.decode(body)
     except msgspec.ValidationError as error:
         raise BadRequest(_validation_sentence(str(error))) from None
-    except msgspec.DecodeError as error:
-        raise BadRequest(_decode_sentence(str(error))) from None
-    except UnicodeDecodeError:
-        _decode_utf8(body, "the request")
-        raise BadRequest("the request is not UTF-8") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _not_json(body, error) from None
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
 
 
-def _decode_utf8(part: bytes, what: str) -> str:
+def _not_json(body: bytes, error: Exception) -> BadRequest:
+    """What is wrong with a body that could not be decoded."""
+    if isinstance(error, UnicodeDecodeError):
+        _decode_utf8(body, "the request")
+        return BadRequest("the request is not UTF-8")
+    return BadRequest(_decode_sentence(str(error)))
+
+
+def _decode_utf8(part: bytes | msgspec.Raw, what: str) -> str:
     """The text of a part of a message. Raises BadRequest with the byte at fault."""
     try:
-        return part.decode()
+        return str(part, "utf-8")
     except UnicodeDecodeError as error:
+        found = bytes(part)[error.start]
         raise BadRequest(
-            f"{what} is not UTF-8: byte 0x{part[error.start]:02x} at byte {error.start} of it"
+            f"{what} is not UTF-8: byte 0x{found:02x} at byte {error.start} of it"
         ) from None
 
 
@@ -206,10 +221,9 @@ def _read_publish(fields: _Body) -> Publish:
     table = fields.table
     if table is None:
         raise BadRequest("table is missing; it holds tablename, column_names, column_types, rows")
-    columns = check_columns(
-        _strings(table.column_names, "table.column_names"),
-        _strings(table.column_types, "table.column_types"),
-    )
+    names, types = bytes(table.column_names), bytes(table.column_types)
+    read = _remembered_columns if len(names) + len(types) <= _REMEMBERED_BYTES else _read_columns
+    columns = read(names, types)
     return Publish(
         make_publication(
             identity=fields.identity,
@@ -217,12 +231,45 @@ def _read_publish(fields: _Body) -> Publish:
             columns=columns,
             rows_json=_rows_text(table.rows),
             descriptions=_read_descriptions(table.column_descriptions, columns),
-            options={name: getattr(fields, name) for name in _OPTIONS},
+            options=_options_of(fields),
         )
     )
 
 
-_OPTIONS = ("persist", "static", "update", "keycols", "replace", "ttl_s")
+def _read_columns(names: bytes, types: bytes) -> Columns:
+    """The columns of a header, given as the JSON of its two arrays."""
+    return check_columns(
+        _strings(_value(names), "table.column_names"),
+        _strings(_value(types), "table.column_types"),
+    )
+
+
+_REMEMBERED_BYTES = 4096
+_remembered_columns = lru_cache(maxsize=1024)(_read_columns)
+"""A fleet sends the same narrow headers over and over, and a check of ten names costs as much as
+storing their row. Wide ones are not remembered, so that nobody can fill the memory with them."""
+
+
+def _value(json: bytes) -> Any:
+    return msgspec.json.decode(json) if json else None
+
+
+_NO_OPTIONS: dict[str, Any] = {
+    "persist": False,
+    "static": False,
+    "update": False,
+    "keycols": None,
+    "replace": False,
+    "ttl_s": None,
+}
+_options_in = attrgetter(*_NO_OPTIONS)
+_NONE_GIVEN = tuple(_NO_OPTIONS.values())
+
+
+def _options_of(fields: _Body) -> dict[str, Any]:
+    """The options that `make_publication` takes; none of them in most messages."""
+    given = _options_in(fields)
+    return {} if given == _NONE_GIVEN else dict(zip(_NO_OPTIONS, given, strict=True))
 
 
 def make_publication(
@@ -239,6 +286,14 @@ def make_publication(
     `options` are the top-level keys persist, static, update, keycols, replace and ttl_s as
     the sender wrote them, in JSON or on line 1 of a CSV table. Raises BadRequest.
     """
+    if not options:
+        return Publication(
+            identity=check_identity(identity),
+            tablename=check_tablename(tablename),
+            columns=columns,
+            rows_json=rows_json,
+            descriptions=descriptions,
+        )
     persist, static, update, replace = (
         flag(options.get(name), name) for name in ("persist", "static", "update", "replace")
     )
@@ -328,10 +383,10 @@ def _read_descriptions(value: object, columns: Columns) -> tuple[str, ...]:
 def _rows_text(rows: msgspec.Raw) -> str:
     if not rows:
         raise BadRequest("table.rows is missing")
-    raw = bytes(rows)
-    if not raw.startswith(b"["):
+    text = _decode_utf8(rows, "table.rows")
+    if not text.startswith("["):
         raise BadRequest("table.rows must be a JSON array of rows, each an array of cells")
-    return _decode_utf8(raw, "table.rows")
+    return text
 
 
 def _read_cancel(fields: _Body) -> Cancel:
@@ -445,18 +500,22 @@ def encode_reply(reply: Reply, identity: str) -> list[bytes]:
     return [_encode_done(reply, identity)]
 
 
+class _Ok(msgspec.Struct, frozen=True, omit_defaults=True):
+    response_op: str
+    identity: str
+    applied: bool | None = None
+    generation_number: int | None = None
+    nr_rows: int | None = None
+    message: str | None = None
+
+
 def _encode_done(reply: Done, identity: str) -> bytes:
-    answer: dict[str, Any] = {"response_op": "ok", "identity": identity}
-    if reply.receipt is not None:
-        answer |= {
-            "applied": reply.receipt.applied,
-            "generation_number": reply.receipt.generation_number,
-            "nr_rows": reply.receipt.nr_rows,
-        }
-    message = reply.message or (reply.receipt and reply.receipt.message)
-    if message:
-        answer["message"] = message
-    return msgspec.json.encode(answer)
+    done, message = reply.receipt, reply.message or None
+    if done is None:
+        return msgspec.json.encode(_Ok("ok", identity, message=message))
+    message = message or done.message or None
+    ok = _Ok("ok", identity, done.applied, done.generation_number, done.nr_rows, message)
+    return msgspec.json.encode(ok)
 
 
 def encode_result(result: Result, identity: str) -> bytes:

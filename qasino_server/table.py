@@ -20,7 +20,6 @@ from qasino_server.errors import BadRequest
 MAX_COLUMNS = 2000  # SQLite's own limit for a table (SQLITE_MAX_COLUMN)
 MAX_NAME_CHARS = 128
 MAX_IDENTITY_CHARS = 256
-_REMEMBERED_COLUMNS = 64
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _RESERVED = ("sqlite_", "qasino_server_")
@@ -139,6 +138,11 @@ def check_name(name: object, what: str) -> str:
 
 def check_tablename(name: object, what: str = "table.tablename") -> str:
     """Return `name` if a publisher may give it to a table."""
+    return _check_tablename(name, what) if isinstance(name, str) else check_name(name, what)
+
+
+@lru_cache(maxsize=1024)
+def _check_tablename(name: str, what: str) -> str:
     checked = check_name(name, what)
     for prefix in _RESERVED:
         if checked.lower().startswith(prefix):
@@ -167,18 +171,7 @@ def check_identity(identity: object) -> str:
 
 
 def check_columns(names: tuple[object, ...], types: tuple[object, ...]) -> Columns:
-    """Return the columns, or say which one is wrong and why.
-
-    Narrow headers are remembered, since a fleet sends the same ones over and over and a check
-    of ten names costs as much as storing their row; wide ones are not, so that nobody can
-    fill the memory with them.
-    """
-    if len(names) <= _REMEMBERED_COLUMNS:
-        return _check_remembered(names, types)
-    return _check_columns(names, types)
-
-
-def _check_columns(names: tuple[object, ...], types: tuple[object, ...]) -> Columns:
+    """Return the columns, or say which one is wrong and why."""
     if not names:
         raise BadRequest("table.column_names is empty; a table has at least one column")
     if len(names) > MAX_COLUMNS:
@@ -203,9 +196,6 @@ def _check_columns(names: tuple[object, ...], types: tuple[object, ...]) -> Colu
         seen[column.key] = position
         columns.append(column)
     return tuple(columns)
-
-
-_check_remembered = lru_cache(maxsize=1024)(_check_columns)
 
 
 def _check_type(type_name: object, position: int, name: object) -> str:
