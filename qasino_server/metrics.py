@@ -7,13 +7,14 @@ https://prometheus.io/docs/practices/naming/ : seconds and bytes, totals end in 
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import generate_latest as prometheus_text
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
 
@@ -59,6 +60,29 @@ class _Gauges:
         yield by_port
 
 
+class _Stored:
+    """What was stored, counted by one thread: without the locks of three counters, 2 us a time."""
+
+    def __init__(self) -> None:
+        self._by_port: Counts[str] = Counts()
+        self._nr_rows = 0
+        self._size_bytes = 0
+
+    def count(self, port: str, nr_rows: int, size_bytes: int) -> None:
+        self._by_port[port] += 1
+        self._nr_rows += nr_rows
+        self._size_bytes += size_bytes
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        by_port = CounterMetricFamily("qasino_publications", "Publications stored", labels=["port"])
+        for port, number in sorted(dict(self._by_port).items()):
+            by_port.add_metric([port], number)
+        yield by_port
+        yield CounterMetricFamily("qasino_published_rows", "Rows stored", value=self._nr_rows)
+        about = "Size of the rows stored, as JSON"
+        yield CounterMetricFamily("qasino_published_bytes", about, value=self._size_bytes)
+
+
 class Metrics:
     """The counters of one server."""
 
@@ -68,21 +92,15 @@ class Metrics:
         """`connections` tells how many are open, by the name of their port."""
         self._registry = registry = CollectorRegistry()
         registry.register(_Gauges(state, connections))
-        self._publications = Counter(
-            "qasino_publications", "Publications stored", ["port"], registry=registry
-        )
-        self._rows = Counter("qasino_published_rows", "Rows stored", registry=registry)
-        self._bytes = Counter(
-            "qasino_published_bytes", "Size of the rows stored, as JSON", registry=registry
-        )
-        # prometheus_client looks a child up under a lock, at each call.
-        self._stored_by = lru_cache(self._publications.labels)
+        self._stored = _Stored()
+        registry.register(self._stored)
         self._rejects = Counter(
             "qasino_rejects", "Publications refused", ["reason"], registry=registry
         )
         self._queries = Counter(
             "qasino_queries", "Queries answered", ["port", "outcome"], registry=registry
         )
+        # prometheus_client looks a child up under a lock, at each call.
         self._answered_by = lru_cache(self._queries.labels)
         self._query_seconds = Histogram(
             "qasino_query_seconds",
@@ -98,10 +116,8 @@ class Metrics:
         )
 
     def stored(self, port: str, nr_rows: int, size_bytes: int) -> None:
-        """A publication was stored."""
-        self._stored_by(port).inc()
-        self._rows.inc(nr_rows)
-        self._bytes.inc(size_bytes)
+        """A publication was stored; only ever called by the thread that stores."""
+        self._stored.count(port, nr_rows, size_bytes)
 
     def rejected(self, error: QasinoError) -> None:
         """A publication was refused."""

@@ -265,11 +265,11 @@ class Intake:
         shapes, shape = _with_shape(table, _own_columns(plan))
         descriptions = table.descriptions
         key = publications[0].table_key
+        sources = []
         for publication, rows in zip(publications, ranges, strict=True):
-            self.ledger.put_source(
-                (key, publication.identity), _source(publication, rows, shape, epoch)
-            )
+            sources.append((publication.identity, _source(publication, rows, shape, epoch)))
             descriptions = _described(descriptions, publication)
+        self.ledger.put_new_sources(key, sources)
         self._count_descriptions(table.descriptions, descriptions)
         self.ledger.put_table(
             key,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -56,7 +56,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def nr_rows(self) -> int:
         """How many rows."""
-        return sum(r.count for r in self.ranges)
+        rows = 0
+        for r in self.ranges:
+            rows += r.last - r.first + 1
+        return rows
 
     @property
     def lives_on(self) -> bool:
@@ -171,6 +174,15 @@ class Ledger:
             self._staged_pairs.append((pair[1], change))
             self._count_pair(pair[1], change)
         self._staged_sources[pair] = source
+
+    def put_new_sources(self, table_key: str, sources: Iterable[tuple[str, Source]]) -> None:
+        """Stage pairs that are not there yet, given by their identities."""
+        for identity, source in sources:
+            self._staged_sources[table_key, identity] = source
+            self._staged_pairs.append((identity, 1))
+            self._pairs_of[identity] += 1
+            self.nr_sources += 1
+            self.nr_rows += source.nr_rows
 
     def _count_pair(self, identity: str, change: int) -> None:
         self.nr_sources += change

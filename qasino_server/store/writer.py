@@ -96,6 +96,8 @@ class Writer(Service):
         self._view_names = view_names
         self._taken_by_views: frozenset[str] = frozenset()
         """As they were when the batch was begun."""
+        self._logs_each = False
+        """Whether each publication gets a line in the log."""
         self._max_waiting_bytes = max_waiting_bytes
         self._condition = threading.Condition()
         self._asleep = False
@@ -250,6 +252,7 @@ class Writer(Service):
 
     def _do_queue(self) -> None:
         started = time.perf_counter()
+        self._logs_each = log.isEnabledFor(logging.DEBUG)
         batch = self._next_batch()
         self._taken_by_views = self._view_names()
         if isinstance(batch, _Drop):
@@ -363,7 +366,7 @@ class Writer(Service):
             raise Refused(f"{publication.tablename} is the name of a view of this server")
 
     def _report(self, waiting: _Waiting, outcome: Outcome, started: float) -> None:
-        if log.isEnabledFor(logging.DEBUG):
+        if self._logs_each:
             publication = waiting.publication
             log.debug(
                 "publication identity=%s table=%s rows=%s seconds=%.6f%s",
