@@ -30,6 +30,7 @@ from qasino_cli.server_options import (
     read_file,
 )
 from qasino_cli.supervisor import tell_ready, tell_reloading, tell_stopping
+from qasino_server.interpreter import keep_what_is_here
 from qasino_server.server import Server, Settings
 
 DEMO_DURATION_S = 5
@@ -103,6 +104,7 @@ def serve(settings: Settings, demo: bool) -> ExitCode:
     with Server(settings) as running:
         _heed_signals(running)
         running.start()
+        keep_what_is_here()
         for line in greeting(settings, running.ports):
             say(line)
         with _demonstrated(settings, running, demo):

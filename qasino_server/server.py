@@ -8,7 +8,6 @@ import os
 import select
 import socket
 import ssl
-import sys
 import tempfile
 import threading
 import time
@@ -27,6 +26,7 @@ from qasino_server.errors import StartError
 from qasino_server.health import Health
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.http_port import HttpPort, RequestApp, listen, load_certificate, tls_context
+from qasino_server.interpreter import take_turns
 from qasino_server.line_port import LinePort
 from qasino_server.metrics import Metrics
 from qasino_server.pages import Pages
@@ -40,10 +40,6 @@ from qasino_server.zmq_watch import Unread, ZmqWatch
 
 log = logging.getLogger("qasino.server")
 
-SWITCH_INTERVAL_S = 0.0002
-"""How long a thread may keep the GIL from one that waits; Python's own is 5 ms. With 45,000
-identities a generation and 100,000 missing, others waited 80 to 125 ms at a rotation with
-that, 40 with 0.5 ms, 14 to 22 with this. Small queries pay up to a tenth of their rate."""
 STOP_S = 4.0
 """A stop is over within 5 seconds, under load too."""
 
@@ -186,7 +182,7 @@ class Server:
             raise
 
     def _start(self, heartbeat: bool) -> None:
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        take_turns()
         settings = self.settings
         bound_memory(settings.max_memory_bytes or memory_bytes() // 2)
         self._users = _users(settings)

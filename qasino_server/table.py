@@ -33,7 +33,7 @@ TYPE_NAMES = {word: kind for kind, words in _TYPES.items() for word in words}
 """Every type a publisher may name, in lower case, and what SQLite calls it."""
 
 
-class Column(msgspec.Struct, frozen=True):
+class Column(msgspec.Struct, frozen=True, gc=False):
     """A column of a table: its name as published, and TEXT, INTEGER or REAL."""
 
     name: str
@@ -48,7 +48,7 @@ class Column(msgspec.Struct, frozen=True):
 Columns = tuple[Column, ...]
 
 
-class Publication(msgspec.Struct, frozen=True, kw_only=True):
+class Publication(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One table from one identity, checked except for its rows, which SQLite checks."""
 
     identity: str
@@ -89,7 +89,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.rows_json) + header_bytes
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """The answer to a publication that is now part of a generation."""
 
     generation_number: int

@@ -37,7 +37,7 @@ _KEYWORDS = frozenset(word.upper() for word in apsw.keywords)
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 
 
-class RowRange(msgspec.Struct, frozen=True):
+class RowRange(msgspec.Struct, frozen=True, gc=False):
     """Consecutive rows of a table: rowids `first` to `last`, both included."""
 
     first: int

@@ -40,7 +40,7 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(column for column in self.columns if column.key in sent)
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The rows of one pair."""
 
     ranges: Ranges
@@ -67,7 +67,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return self.persist or self.expires_s is not None
 
 
-class Arrears(msgspec.Struct, frozen=True, kw_only=True):
+class Arrears(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Rows of the generation before that are still to be carried into this one."""
 
     table: TableState

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from qasino_server.interpreter import keep_what_is_here
 from qasino_server.server import Server, Settings
 
 
@@ -52,6 +53,7 @@ def main() -> None:
         place = Path(name)
         with Server(settings_in(place, overrides)) as server:
             server.start(heartbeat=heartbeat)
+            keep_what_is_here()
             print(json.dumps({"ports": server.ports, "db_dir": str(place / "db")}), flush=True)
             for _ in sys.stdin:
                 print(json.dumps(rotated(server, place / "db")), flush=True)
