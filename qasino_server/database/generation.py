@@ -9,10 +9,11 @@ Not every method may run while a transaction is open; those that may not say so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote as url_quote
 
 import apsw
@@ -358,16 +359,41 @@ class Generation:
     # --- The end ----------------------------------------------------------------------------
 
     def write_table(self, name: str, columns: Columns, rows: Sequence[Sequence[object]]) -> None:
-        """Create and fill one of the server's own tables, by JSON statements.
+        """Create and fill one of the server's own tables."""
+        self.create_table(name, columns)
+        self._fill(_insert_sql(name, tuple(c.name for c in columns), "json_each"), rows)
+
+    def write_select(self, name: str, columns: Columns, select: str) -> None:
+        """Create one of the server's own tables and fill it with what a SELECT gives."""
+        self.create_table(name, columns)
+        self._execute(f"INSERT INTO main.{quoted(name)} {select}")
+
+    def stage_table(self, name: str, paths: Mapping[str, str], items: Sequence[object]) -> None:
+        """Create and fill a TEMP table for `write_select` and `ask`.
+
+        `paths` tells for each column where its value is in the JSON of an item.
+        """
+        cells = ", ".join(f"value->>'{path}'" for path in paths.values())
+        self._execute(f"CREATE TEMP TABLE {quoted(name)} ({_names(tuple(paths))})")
+        self._fill(f"INSERT INTO temp.{quoted(name)} SELECT {cells} FROM jsonb_each(?)", items)
+
+    def stage_select(self, name: str, select: str) -> None:
+        """Create a TEMP table of what a SELECT gives."""
+        self._execute(f"CREATE TEMP TABLE {quoted(name)} AS {select}")
+
+    def ask(self, select: str) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT; few, since all are fetched."""
+        return self._execute(select).fetchall()
+
+    def _fill(self, insert: str, items: Sequence[object]) -> None:
+        """Run a statement for the JSON of portions of these items.
 
         `executemany` of 100,000 rows took 9 s beside one busy Python thread, one statement
         0.14 s. They are cut into portions, since encoding holds the GIL: 150,000 rows in one
         go kept everybody waiting for 50 ms.
         """
-        self.create_table(name, columns)
-        insert = _insert_sql(name, tuple(c.name for c in columns), "json_each")
-        for begins in range(0, len(rows), _PORTION_ROWS):
-            portion = msgspec.json.encode(rows[begins : begins + _PORTION_ROWS]).decode()
+        for begins in range(0, len(items), _PORTION_ROWS):
+            portion = msgspec.json.encode(items[begins : begins + _PORTION_ROWS]).decode()
             self._execute(insert, (portion,))
 
     def seal(self) -> None:

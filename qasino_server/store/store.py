@@ -42,10 +42,9 @@ from qasino_server.store.internal import (
     QUERIES_COLUMNS,
     Facts,
     TableSummary,
-    compose,
     query_rows,
     static_summaries,
-    summarize,
+    write_internal,
 )
 from qasino_server.store.job import Job, Sink
 from qasino_server.store.ledger import Ledger
@@ -538,14 +537,11 @@ class Store:
         """Write the internal tables, seal, open and warm the readers' connections."""
         now = time.time()
         ledger = retired.ledger
-        live = summarize(ledger)
         facts = self._facts(ledger, now)
-        internal, summaries = compose(ledger, live, facts)
         try:
             before_bytes = retired.generation.size_bytes()
             with retired.generation.unbounded(), retired.generation.transaction():
-                for table in internal:
-                    retired.generation.write_table(table.name, table.columns, table.rows)
+                summaries, nr_rows = write_internal(retired.generation, ledger, facts)
             self._reserve.took(retired.generation.size_bytes() - before_bytes)
         finally:
             retired.generation.seal()
@@ -560,8 +556,8 @@ class Store:
             connection.warm()
         if connections[0].static_fault:
             log.error("static tables cannot be read: %s", connections[0].static_fault)
-        self._summaries, self.nr_rows = summaries, sum(t.nr_rows for t in live)
-        self._nr_identities = len({identity for _, identity in ledger.sources})
+        self._summaries, self.nr_rows = summaries, nr_rows
+        self._nr_identities = ledger.nr_identities
         self._nr_missing = len(facts.missing)
         self._nr_identities_missing = len({identity for identity, *_ in facts.missing})
         return Snapshot(ledger.number, now, connections, place, self.max_value_bytes)
