@@ -10,8 +10,6 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from wcwidth import wcswidth
-
 from qasino_server.render import text_cell, visible, width
 from qasino_server.table import Result
 
@@ -93,6 +91,8 @@ def _longest(text: str, columns: int) -> int:
 
     Halving is allowed since no character makes the text before it narrower.
     """
+    from wcwidth import wcswidth  # 15 ms, for what is not ASCII
+
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2

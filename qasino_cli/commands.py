@@ -6,6 +6,7 @@ A command's room is imported only to run it or to show its help, since what one 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from typing import Any, NamedTuple
@@ -63,7 +64,9 @@ class _Rooms(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Parse and run the command, and exit with what `finish` makes of its end."""
-        sys.exit(finish(lambda: _code(super(_Rooms, self).invoke(ctx))))
+        code = finish(lambda: _code(super(_Rooms, self).invoke(ctx)))
+        gc.freeze()  # nor is there anything to gain from what was imported since
+        sys.exit(code)
 
 
 def _code(returned: Any) -> ExitCode | None:
@@ -71,7 +74,11 @@ def _code(returned: Any) -> ExitCode | None:
 
 
 def _load(name: str, room: _Room) -> Any:
-    function = getattr(importlib.import_module(room.module), room.function)
+    try:
+        function = getattr(importlib.import_module(room.module), room.function)
+    finally:
+        gc.freeze()  # see `main`
+        gc.enable()
     single = typer.Typer(**SETTINGS)
     single.command(name)(function)
     return typer.main.get_command(single)

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from qasino_cli.errors import InputRejected, UsageFault
-from qasino_cli.readers import read_file, shown_path
 from qasino_cli.sql.statements import split_all
 from qasino_server.statement import split
 
@@ -22,6 +21,8 @@ def given_statements(queries: Sequence[str], files: Sequence[str]) -> list[str]:
 
 def read_text(path: str) -> str:
     """A file of statements. Raises InputRejected."""
+    from qasino_cli.readers import read_file, shown_path  # 10 ms, for -f alone
+
     return _decoded(shown_path(path), read_file(path))
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
 import msgspec
 
 from qasino_server.pages import links, paint
 from qasino_server.pages.files import Asset
 from qasino_server.render import visible
+
+if TYPE_CHECKING:
+    import jinja2
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -26,23 +29,37 @@ class Press:
     """Prints the pages of one server."""
 
     def __init__(self, assets: dict[str, Asset], identity: str, duration_s: int) -> None:
-        self._templates = jinja2.Environment(
+        self._assets = assets
+        self._identity = identity
+        self._duration_s = duration_s
+
+    def html(self, sheet: Sheet) -> bytes:
+        """The page; what is no UTF-8 becomes a question mark."""
+        text = self._templates.get_template(sheet.template).render(**sheet.values)
+        return text.encode("utf-8", "replace")
+
+    @cached_property
+    def _templates(self) -> jinja2.Environment:
+        """Made for the first page; of two that come at once either may win."""
+        import jinja2  # 25 ms, which a server nobody looks at never pays
+
+        made = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_TEMPLATES),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(
-            identity=identity,
-            duration_s=duration_s,
-            late_after_s=paint.LATE * duration_s,
-            asset=lambda name: f"/assets/{name}?v={assets[name].version}",
+        made.globals.update(
+            identity=self._identity,
+            duration_s=self._duration_s,
+            late_after_s=paint.LATE * self._duration_s,
+            asset=lambda name: f"/assets/{name}?v={self._assets[name].version}",
             table_url=links.table_url,
             query_url=links.query_url,
             ready_query=links.ready_query,
         )
-        self._templates.filters.update(
+        made.filters.update(
             count=paint.count,
             size=paint.size,
             age=paint.age,
@@ -52,8 +69,4 @@ class Press:
             cell=paint.cell,
             visible=visible,
         )
-
-    def html(self, sheet: Sheet) -> bytes:
-        """The page; what is no UTF-8 becomes a question mark."""
-        text = self._templates.get_template(sheet.template).render(**sheet.values)
-        return text.encode("utf-8", "replace")
+        return made

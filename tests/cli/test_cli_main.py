@@ -46,7 +46,14 @@ def test_the_version_is_the_projects() -> None:
     ("arguments", "absent"),
     [
         (("publish", "-s", "localhost:1", "-"), {"httpx", "rich", "psutil", "asyncio", "apsw"}),
-        (("sql", "-s", "localhost:1", "-q", "x"), {"httpx", "rich", "psutil", "asyncio"}),
+        (
+            ("publish", "-s", "http://localhost:1", "-"),
+            {"zmq", "click", "rich", "pygments", "asyncio", "apsw"},
+        ),
+        (
+            ("sql", "-s", "localhost:1", "-q", "x"),
+            {"httpx", "rich", "psutil", "asyncio", "apsw", "wcwidth", "html", "qasino_cli.readers"},
+        ),
         (("--help",), {"httpx", "rich", "zmq", "apsw"}),
     ],
 )
@@ -59,6 +66,20 @@ def test_a_command_imports_only_what_it_needs(arguments: tuple[str, ...], absent
         env=clean_environment(),
     )
     assert absent.isdisjoint(re.findall(r"\| +(\S+)$", ran.stderr, re.MULTILINE))
+
+
+def test_the_collector_passes_over_what_was_imported_and_works_again() -> None:
+    script = (
+        "import atexit, gc, sys\n"
+        "from qasino_cli.main import main\n"
+        "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 10_000))\n"
+        "sys.argv[1:] = ['sql', '-s', 'localhost:1', '-q', 'x']\n"
+        "main()"
+    )
+    ran = subprocess.run(
+        [COMMAND[0], "-c", script], capture_output=True, text=True, env=clean_environment()
+    )
+    assert (ran.stdout, ran.returncode) == ("True True\n", ExitCode.UNREACHABLE)
 
 
 @pytest.mark.parametrize("command", ROOMS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -80,6 +81,21 @@ def test_after_a_kill_static_tables_are_as_promised_and_leftovers_are_cleared(
     _, again = start()
     assert again.rows("select v, count(*) from kept group by v") == [[promised, 100]]
     assert len(list((tmp_path / "db").glob("run-*"))) == 1
+
+
+def test_a_server_does_not_import_what_nobody_has_asked_for_yet(tmp_path: Path) -> None:
+    ports_file = tmp_path / "ports.json"
+    process = launch(tmp_path, "--ports-file", ports_file, PYTHONPROFILEIMPORTTIME="1")
+    try:
+        assert ports_of(process, ports_file)
+    finally:
+        process.terminate()
+        narration = process.communicate(timeout=20)[1].decode()
+    imported = set(re.findall(r"\| +(\S+)$", narration, re.MULTILINE))
+    assert "uvicorn" in imported
+    assert imported.isdisjoint(
+        {"yaml", "jinja2", "apsw.ext", "wcwidth", "httpx", "rich", "psutil", "passlib", "bcrypt"}
+    )
 
 
 def test_a_second_server_on_the_same_directory_says_so(start: Start, tmp_path: Path) -> None:
