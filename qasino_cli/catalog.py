@@ -86,6 +86,19 @@ class Catalog(msgspec.Struct, frozen=True, dict=True):
         """All column names, made ready to be searched."""
         return Names(self.columns_by_name)
 
+    @cached_property
+    def table_indexes(self) -> dict[str, Names]:
+        """Kind -> all names of tables of that kind, made ready to be searched."""
+        by_kind: dict[str, list[str]] = {}
+        for name, table in self.tables.items():
+            by_kind.setdefault(table.kind, []).append(name)
+        return {kind: Names(names) for kind, names in by_kind.items()}
+
+    def make_ready(self) -> Catalog:
+        """Itself, with everything made that a keystroke would have to wait for."""
+        _ = self.column_index, self.table_indexes
+        return self
+
 
 EMPTY = Catalog()
 

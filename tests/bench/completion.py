@@ -54,14 +54,15 @@ def milliseconds(work: Callable[[], object], repeats: int = 200) -> tuple[float,
 def cases(shrink: int = 1) -> Iterator[tuple[str, Callable[[], object]]]:
     """What is completed, and a keystroke of it; of so many times fewer tables."""
     long_query = "select t.a, " + "coalesce(t.host, 'x') as y, " * 105 + "{} from table_7 t where 1"
-    names = catalog(700 // shrink, 30, distinct=True)
-    wide = catalog(2000 // shrink, 30, distinct=True)
+    names = catalog(700 // shrink, 30, distinct=True).make_ready()
+    wide = catalog(2000 // shrink, 30, distinct=True).make_ready()
     texts = {
         "no FROM, 21,000 names, 1 letter": ("select h", names),
         "no FROM, 21,000 names, 3 letters": ("select hfu", names),
-        "no FROM, 21,000 names, no hit": ("select zzzq", names),
+        "no FROM, 21,000 names, no hit": ("select tesarn", names),
         "tables, 2,000 x 30": ("select * from tab", wide),
         "no FROM, 2,000 x 30": ("select useq", wide),
+        "no FROM, 2,000 x 30, no hit": ("select tesarn", wide),
         "alias in a query of 3,000 characters": (long_query.format("t.h"), wide),
     }
     for label, (text, known) in texts.items():

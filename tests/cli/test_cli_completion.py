@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qasino_cli.catalog import Catalog, ColumnFact, TableFact
+from qasino_cli.names import Names, fit
 from qasino_cli.sql.completion import Candidate, complete
 
 HOSTS = TableFact(
@@ -182,6 +183,48 @@ def test_what_is_beside_a_name_tells_its_type_its_table_and_who_reports_it() -> 
 def test_a_candidate_replaces_what_was_typed() -> None:
     candidate = offered("select * from hosts where dc = 'NY|'")[0]
     assert (candidate.text, candidate.start) == ("'NYC'", -3)
+
+
+def _many_tables() -> Catalog:
+    kinds = ("table", "view", "internal", "static")
+    names = [f"{'ab'[n % 2] * (n % 7)}_{'xyz'[n % 3]}{n}" for n in range(400)]
+    facts = [TableFact(name, kinds[n % 4], HOSTS.columns, n) for n, name in enumerate(names)]
+    return Catalog(tables={fact.name: fact for fact in facts})
+
+
+@pytest.mark.parametrize("typed", ["", "a", "aa_", "x3", "ay1", "bbz", "q"])
+@pytest.mark.parametrize("before", ["select * from ", "select * from prev.", "\\dv ", "desc "])
+def test_of_many_tables_those_are_offered_that_rank_first_of_all(before: str, typed: str) -> None:
+    known = _many_tables()
+    ranks = [
+        (rank, table.kind == "internal", 0 if typed else place, len(table.name), table.name)
+        for place, table in enumerate(known.tables.values())
+        if (rank := fit(typed, table.name)) is not None
+        and (table.kind != "view" or before != "select * from prev.")
+        and (table.kind == "view" or before != "\\dv ")
+    ]
+    best = sorted(ranks)[:50]
+    text = before + typed
+    found = complete(text, len(text), known, lambda t, c: None, COMMANDS)
+    tables = [candidate.text for candidate in found if candidate.kind in ("table", "view")]
+    assert tables == [entry[-1] for entry in best][: len(tables)]
+    assert len(tables) >= len(best) - 2  # `prev`, `select` and `view` may stand among them
+
+
+LETTERS = st.text(alphabet="ab_", max_size=5)
+
+
+@given(st.lists(st.text(alphabet="ab_\n.*", max_size=7)), LETTERS | st.just("a\nb"))
+def test_names_searched_as_one_text_are_those_that_each_alone_would_fit(
+    names: list[str], typed: str
+) -> None:
+    fitting = [
+        (rank, len(name), name)
+        for name in {name for name in names if "\n" not in name}
+        if (rank := fit(typed, name)) is not None
+    ]
+    best = [(rank, name) for rank, _, name in sorted(fitting)][:4]
+    assert Names(names).search(typed, 4) == best
 
 
 def test_a_column_of_several_tables_says_so_before_there_is_a_from() -> None:

@@ -125,23 +125,23 @@ class _Place:
     def _offers(self, typed: str) -> list[Offer]:
         qualifier = self._qualifier()
         if qualifier is not None:
-            return list(suggest.qualified(self._sight, qualifier, self._clause))
+            return list(suggest.qualified(self._sight, qualifier, self._clause, typed))
         words = [token.upper for token in self._before]
         if not words:
             return _words(_STATEMENTS, self._upper())
-        special = self._of_shortcuts(words)
+        special = self._of_shortcuts(words, typed)
         if special is not None:
             return special
         return self._of_clause(words[-1], typed)
 
-    def _of_shortcuts(self, words: list[str]) -> list[Offer] | None:
+    def _of_shortcuts(self, words: list[str], typed: str) -> list[Offer] | None:
         """SHOW, DESC, SET and KILL are ours, not SQLite's."""
         if words[0] == "SHOW":
             return _words(_SHOWS, False) if len(words) == 1 else []
         if words[0] in ("DESC", "DESCRIBE") and len(words) <= 2:
             if words[-1] == "VIEW":
-                return [o for o in suggest.tables(self._sight) if o.kind == "view"]
-            return [*suggest.tables(self._sight), *_words(("view",), self._upper())]
+                return [o for o in suggest.tables(self._sight, typed) if o.kind == "view"]
+            return [*suggest.tables(self._sight, typed), *_words(("view",), self._upper())]
         if words[0] == "SET":
             return _words(("use_write_db = true", "use_write_db = false"), False)
         return [] if words[0] == "KILL" else None
@@ -150,7 +150,7 @@ class _Place:
         if self._in_using():
             return list(suggest.common_columns(self._sight))
         if self._in_from(last):
-            return [*suggest.tables(self._sight), *_words(("select",), self._upper(), 3)]
+            return [*suggest.tables(self._sight, typed), *_words(("select",), self._upper(), 3)]
         if self._clause == "from":
             after = _words(_AFTER_SOURCE, self._upper(), -1)
             return [*after, *suggest.keywords(self._upper())] if typed else []

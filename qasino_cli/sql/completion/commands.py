@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from qasino_cli.catalog import Catalog
 from qasino_cli.sql.completion.candidates import Candidate, Offer, ranked, table_meta
+from qasino_cli.sql.completion.suggest import likely_tables
 
 
 def offered_commands(
@@ -24,16 +25,18 @@ def offered_commands(
         fitting = [offer for offer in offers if offer.name.startswith(command)]
         return ranked(fitting, "", len(command))
     typed = argument.rpartition(" ")[2]
-    return ranked(_arguments(command, catalog, saved, formats), typed, len(typed))
+    return ranked(_arguments(command, typed, catalog, saved, formats), typed, len(typed))
 
 
 def _arguments(
-    command: str, catalog: Catalog, saved: Sequence[str], formats: Sequence[str]
+    command: str, typed: str, catalog: Catalog, saved: Sequence[str], formats: Sequence[str]
 ) -> list[Offer]:
     if command in ("\\d", "\\dt", "\\dv"):
-        tables = list(catalog.tables.values())
-        if command == "\\dv":
-            tables = [table for table in tables if table.kind == "view"]
+        tables = [
+            table
+            for table in likely_tables(catalog, typed)
+            if table.kind == "view" or command != "\\dv"
+        ]
         return [Offer(t.name, t.name, "table", 0, table_meta(t), p) for p, t in enumerate(tables)]
     if command in ("\\run", "\\forget", "\\save"):
         return [Offer(name, name, "command", 0, "saved query", p) for p, name in enumerate(saved)]

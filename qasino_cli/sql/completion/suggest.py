@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from qasino_cli.catalog import Catalog, ColumnFact
+from qasino_cli.catalog import Catalog, ColumnFact, TableFact
 from qasino_cli.sql.completion.candidates import (
     KEYWORDS,
     LIMIT,
@@ -112,10 +113,10 @@ def sight(catalog: Catalog, group: Group, cursor: int) -> Sight:
 # --- Offers ------------------------------------------------------------------------------------
 
 
-def qualified(seen: Sight, qualifier: str, clause: str) -> Iterator[Offer]:
+def qualified(seen: Sight, qualifier: str, clause: str, typed: str) -> Iterator[Offer]:
     """After `alias.` its columns; after `prev.` the tables of the snapshot before."""
     if qualifier == PREVIOUS and clause == "from":
-        yield from _tables(seen, own=False)
+        yield from _tables(seen.catalog, typed, own=False)
         return
     for source in seen.sources:
         if source.alias.lower() == qualifier:
@@ -132,21 +133,35 @@ def _columns(facts: Sequence[ColumnFact], label: str, group: int = NEAR) -> Iter
         yield Offer(fact.name, as_name(fact.name), "column", group, column_meta(fact, label), place)
 
 
-def tables(seen: Sight) -> Iterator[Offer]:
+def tables(seen: Sight, typed: str) -> Iterator[Offer]:
     """After FROM and JOIN: tables and views, common table expressions, the schema `prev`."""
     for cte in seen.ctes:
         yield Offer(cte.alias, as_name(cte.alias), "table", 0, "with", -1)
-    yield from _tables(seen, own=True)
+    yield from _tables(seen.catalog, typed, own=True)
     yield Offer(PREVIOUS, PREVIOUS, "schema", 2, "the snapshot before", 1 << 30)
 
 
-def _tables(seen: Sight, own: bool) -> Iterator[Offer]:
-    for place, table in enumerate(seen.catalog.tables.values()):
-        internal = table.kind == "internal"
+def _tables(catalog: Catalog, typed: str, own: bool) -> Iterator[Offer]:
+    """The likeliest tables of each kind, and views where they are `own`."""
+    for place, table in enumerate(likely_tables(catalog, typed)):
         kind = "view" if table.kind == "view" else "table"
         if own or kind == "table":
-            group = 1 if internal else 0
+            group = 1 if table.kind == "internal" else 0
             yield Offer(table.name, as_name(table.name), kind, group, table_meta(table), place)
+
+
+def likely_tables(catalog: Catalog, typed: str) -> Iterator[TableFact]:
+    """As many of each kind as are shown: those that fit best, else the first in their order."""
+    if typed:
+        for names in catalog.table_indexes.values():
+            for _, name in names.search(typed.lower(), LIMIT):
+                yield catalog.tables[name]
+        return
+    taken: Counter[str] = Counter()
+    for table in catalog.tables.values():
+        taken[table.kind] += 1
+        if taken[table.kind] <= LIMIT:
+            yield table
 
 
 def expression(seen: Sight, clause: str, typed: str, upper: bool) -> Iterator[Offer]:

@@ -131,12 +131,11 @@ class Live(Service):
 
         self._stale = False
         try:
-            catalog = fetch_catalog(ask)
+            catalog = fetch_catalog(ask).make_ready()  # here, not at a keystroke
         except ServerRefused as error:  # a server of another kind: its generation at least
             catalog = EMPTY
             if not asked:
                 raise error
-        _ = catalog.column_index  # made here, not at a keystroke
         fresh = asked[0].generation_number != self.status.generation_number
         self.catalog = catalog
         with self._lock:
