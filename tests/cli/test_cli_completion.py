@@ -211,6 +211,25 @@ def test_of_many_tables_those_are_offered_that_rank_first_of_all(before: str, ty
     assert len(tables) >= len(best) - 2  # `prev`, `select` and `view` may stand among them
 
 
+@pytest.mark.parametrize("typed", ["", "a", "aa_", "x3", "ay1", "bbz"])
+@pytest.mark.parametrize("marked", ["select w.| from wide w", "select | from wide"])
+def test_of_many_columns_those_are_offered_that_rank_first_of_all(marked: str, typed: str) -> None:
+    names = [table.name for table in _many_tables().tables.values()]
+    wide = TableFact("wide", "table", tuple(ColumnFact(name) for name in names))
+    ranks = [
+        (rank, 0 if typed else place, len(name), name)
+        for place, name in enumerate(names)
+        if (rank := fit(typed, name)) is not None
+    ]
+    best = [name for *_, name in sorted(ranks)[:50]]
+    before, _, after = marked.partition("|")
+    text = before + typed
+    found = complete(text + after, len(text), Catalog({"wide": wide}), lambda t, c: None)
+    columns = [candidate.text for candidate in found if candidate.kind == "column"]
+    assert columns == best[: len(columns)]
+    assert len(columns) >= min(len(best), 40)  # keywords may stand among them
+
+
 LETTERS = st.text(alphabet="ab_", max_size=5)
 
 

@@ -148,7 +148,7 @@ class _Place:
 
     def _of_clause(self, last: str, typed: str) -> list[Offer]:
         if self._in_using():
-            return list(suggest.common_columns(self._sight))
+            return list(suggest.common_columns(self._sight, typed))
         if self._in_from(last):
             return [*suggest.tables(self._sight, typed), *_words(("select",), self._upper(), 3)]
         if self._clause == "from":

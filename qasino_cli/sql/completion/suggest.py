@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from qasino_cli.catalog import Catalog, ColumnFact, TableFact
+from qasino_cli.names import fit
 from qasino_cli.sql.completion.candidates import (
     KEYWORDS,
     LIMIT,
@@ -121,16 +122,23 @@ def qualified(seen: Sight, qualifier: str, clause: str, typed: str) -> Iterator[
     for source in seen.sources:
         if source.alias.lower() == qualifier:
             label = source.table or source.alias
-            yield from _columns(seen.columns(source), label)
+            yield from _columns(seen.columns(source), label, typed)
             return
     table = seen.catalog.table(qualifier)
     if table is not None:
-        yield from _columns(table.columns, table.name)
+        yield from _columns(table.columns, table.name, typed)
 
 
-def _columns(facts: Sequence[ColumnFact], label: str, group: int = NEAR) -> Iterator[Offer]:
+def _columns(facts: Sequence[ColumnFact], label: str, typed: str) -> Iterator[Offer]:
     for place, fact in enumerate(facts):
-        yield Offer(fact.name, as_name(fact.name), "column", group, column_meta(fact, label), place)
+        if _may_be_shown(fact.name.lower(), typed, place):
+            meta = column_meta(fact, label)
+            yield Offer(fact.name, as_name(fact.name), "column", NEAR, meta, place)
+
+
+def _may_be_shown(name: str, typed: str, place: int) -> bool:
+    """Whether it is worth an offer: of a table's 2,000 columns few are."""
+    return fit(typed.lower(), name) is not None if typed else place < LIMIT
 
 
 def tables(seen: Sight, typed: str) -> Iterator[Offer]:
@@ -166,7 +174,7 @@ def likely_tables(catalog: Catalog, typed: str) -> Iterator[TableFact]:
 
 def expression(seen: Sight, clause: str, typed: str, upper: bool) -> Iterator[Offer]:
     """Where a value may stand: columns, aliases, functions, keywords."""
-    yield from _columns_in_sight(seen)
+    yield from _columns_in_sight(seen, typed)
     if not seen.sources and clause == "select":
         yield from _columns_anywhere(seen.catalog, typed)
     for source in seen.sources:
@@ -182,14 +190,14 @@ def expression(seen: Sight, clause: str, typed: str, upper: bool) -> Iterator[Of
         yield from keywords(upper)  # a menu of them after every blank would be in the way
 
 
-def _columns_in_sight(seen: Sight) -> Iterator[Offer]:
+def _columns_in_sight(seen: Sight, typed: str) -> Iterator[Offer]:
     """Every column once; where several sources have it, with each of their names before it."""
     by_name: dict[str, list[tuple[Source, ColumnFact]]] = {}
     for source in seen.sources:
         for fact in seen.columns(source):
             by_name.setdefault(fact.name.lower(), []).append((source, fact))
-    for place, entries in enumerate(by_name.values()):
-        for source, fact in entries:
+    for place, (name, entries) in enumerate(by_name.items()):
+        for source, fact in entries if _may_be_shown(name, typed, place) else ():
             label = source.table or source.alias
             text = as_name(fact.name)
             if len(entries) > 1 and source.alias:
@@ -218,14 +226,14 @@ def keywords(upper: bool) -> Iterator[Offer]:
         yield Offer(word.lower(), word if upper else word.lower(), "keyword", group)
 
 
-def common_columns(seen: Sight) -> Iterator[Offer]:
+def common_columns(seen: Sight, typed: str) -> Iterator[Offer]:
     """In USING (..): what the source just joined has in common with one before it."""
     own = seen.sources[: seen.nr_own]
     if len(own) < 2:
         return
     before = {fact.name.lower() for source in own[:-1] for fact in seen.columns(source)}
     shared = [fact for fact in seen.columns(own[-1]) if fact.name.lower() in before]
-    yield from _columns(shared, own[-1].table or own[-1].alias)
+    yield from _columns(shared, own[-1].table or own[-1].alias, typed)
 
 
 def conditions(seen: Sight) -> Iterator[Offer]:
