@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import stat
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -282,11 +281,10 @@ def test_watch_repeats_the_statement_at_each_generation_until_ctrl_c(
     terminal.see("generation")
     terminal.run("select count(*) as many from qasino_server_info;", "1 row in")
     terminal.type("\\watch\r")
-    terminal.see("1 row in")
-    rotating = threading.Thread(target=server.rotate)
-    rotating.start()
-    terminal.see("1 row in")
-    rotating.join()
+    # A Ctrl-C that comes while the prompt still reads would be a key of the next prompt.
+    terminal.until(lambda: terminal.text.count("1 row in") == 2, "the first of \\watch")
+    server.rotate()
+    terminal.until(lambda: terminal.text.count("1 row in") == 3, "another generation")
     terminal.interrupt()
     terminal.prompt()
     terminal.run("select 1 one;", "1 row in")

@@ -167,10 +167,14 @@ def _watch(shell: Shell, argument: str) -> None:
         seen = shell.live.nr_generations
         say(time.strftime("%H:%M:%S"))
         shell.run_statement(statement)
-        if interval_s is None:
-            shell.live.wait_for_generation(seen)
-        else:
-            _sleep(interval_s)
+        try:
+            if interval_s is None:
+                shell.live.wait_for_generation(seen)
+            else:
+                _sleep(interval_s)
+        except KeyboardInterrupt:
+            say("")  # the terminal has written ^C; a prompt begins a line
+            return
 
 
 def _sleep(seconds: float) -> None:
