@@ -58,15 +58,15 @@ def width(text: str) -> int:
 
 def text_cell(cell: Cell) -> str:
     """A cell as the ancestor's clients read it: a string, NULL as ''."""
-    if cell is None:
-        return ""
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, int):
+        return str(cell)
+    if cell is None:
+        return ""
     if isinstance(cell, bytes):
         return blob_text(cell)
-    if isinstance(cell, float):
-        return real_text(cell)
-    return str(cell)
+    return real_text(cell)
 
 
 def blob_text(blob: bytes) -> str:

@@ -1,21 +1,20 @@
 """One statement on one connection -> a Result, or rows as a stream.
 
-A statement is examined first: SQLite must call it read-only, with columns, alone, and at
-most an EXPLAIN QUERY PLAN. Then, where the rows are wanted as JSON, SQLite builds the JSON
-itself, in one step without the GIL (two threads that fetch rows slow each other down):
-
-    WITH q(c0, c1, ..) AS (<the statement>) SELECT json_group_array(json_array(c0, ..)) ..
+A statement is examined before it runs: SQLite must call it read-only, with columns, alone, and
+at most an EXPLAIN QUERY PLAN. One that is new to its connection goes on from there, prepared
+once; its rows are fetched and encoded here, since most statements give few. Where they are
+many, or the statement was seen before, SQLite builds the JSON itself (`built`), in one step
+without the GIL: two threads that fetch rows slow each other down.
 
 Where that cannot work (EXPLAIN, hundreds of columns, BLOBs, of which json_array would turn
 some into JSON silently, infinities, more than the server returns) the rows are fetched and
-encoded here: slower, the same answer. That is also how a statement begins that a connection
-has not seen before: most have few rows, and preparing the wrapping costs more than they do.
+encoded here: slower, the same answer.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from qasino_server.database.built import Built, forms_of, read_built, wrapped
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
@@ -35,7 +35,6 @@ _AT_ONCE_S = 0.002
 _REMEMBERED = 200
 _CELL_BYTES = 32
 _REMEMBERED_CHARS = 2000
-_INFINITY = b"9.0e+999"  # how SQLite writes an infinity in JSON, which no parser reads back
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -59,10 +58,10 @@ class Examined(msgspec.Struct, frozen=True):
     alone: str
     """Without a `;` at its end, to stand in another statement."""
     wrappable: bool
+    unfit: tuple[str, ...] = ()
+    """Forms in which SQLite has built something else than this gives."""
     repeatable: bool = False
     """Whether the same snapshot, views and static tables give the same answer again."""
-    seen: bool = False
-    """Whether it was examined on this connection before."""
 
 
 def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined:
@@ -71,62 +70,66 @@ def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Exam
     A connection remembers what it was told of short statements, as long as its schema and
     its views stay what they are. Raises SqlError with SQLite's message and the place.
     """
+    return _remembered(on, sql, bindings) or _examine(on, sql, bindings)[0]
+
+
+def begin(
+    on: SnapshotConnection, sql: str, bindings: tuple[str, ...], may_run: Callable[[], None]
+) -> tuple[Examined, apsw.Cursor | None]:
+    """As `examine`; a statement that is new to the connection is begun with it.
+
+    So it is prepared once. None for one that is not new: there are better ways to run it.
+    `may_run` is called when it has been looked at, and may raise. Raises as `examine` does,
+    and what is wrong with its first row.
+    """
+    remembered = _remembered(on, sql, bindings)
+    if remembered is not None:
+        may_run()
+        return remembered, None
+    return _examine(on, sql, bindings, may_run)
+
+
+def _remembered(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined | None:
     remembered: Examined | None = on.examined.get(sql)
-    if remembered is not None and remembered.bindings == bindings:
-        on.sandbox.running = True
-        return remembered
-    examined = _examine(on, sql, bindings)
-    if len(sql) <= _REMEMBERED_CHARS:
+    if remembered is None or remembered.bindings != bindings:
+        return None
+    on.sandbox.running = True
+    return remembered
+
+
+def _remember(on: SnapshotConnection, examined: Examined) -> None:
+    if len(examined.sql) <= _REMEMBERED_CHARS:
         if len(on.examined) >= _REMEMBERED:
             on.examined.clear()
-        on.examined[sql] = msgspec.structs.replace(examined, seen=True)
-    return examined
+        on.examined[examined.sql] = examined
 
 
-class _Details(msgspec.Struct, frozen=True):
-    """What SQLite says of the first statement of a text."""
+def _examine(
+    on: SnapshotConnection,
+    sql: str,
+    bindings: tuple[str, ...],
+    may_run: Callable[[], None] | None = None,
+) -> tuple[Examined, apsw.Cursor]:
+    """Prepare the statement, look at it, and let it go on where it may run."""
+    on.sandbox.running = False
+    on.sandbox.watch()
+    found: list[Examined] = []
 
-    sql: str
-    has_vdbe: bool
-    is_explain: int
-    is_readonly: bool
-    columns: tuple[tuple[str | None, ...], ...]
-
-
-def _look(on: SnapshotConnection, sql: str, bindings: tuple[str, ...] = ()) -> _Details:
-    """Prepare the first statement of the text, without running it. Raises apsw.Error.
-
-    `apsw.ext.query_info` tells the same and more, and takes half as long again.
-    """
-    found: list[_Details] = []
-
-    def tell(cursor: apsw.Cursor, first: str, bound: Any) -> bool:
-        found.append(
-            _Details(
-                sql=first,
-                has_vdbe=cursor.has_vdbe,
-                is_explain=cursor.is_explain,
-                is_readonly=cursor.is_readonly,
-                columns=cursor.description_full or (),
-            )
-        )
-        return False
+    def look(cursor: apsw.Cursor, first: str, bound: Any) -> bool:
+        if not found:  # what may follow are blanks and comments
+            found.append(_told(on, sql, bindings, cursor, first))
+            on.sandbox.running = True
+            if may_run is not None:
+                may_run()
+        return may_run is not None
 
     cursor = on.connection.cursor()
-    cursor.exec_trace = tell
+    cursor.exec_trace = look
     try:
         # Not one that was kept: of a static table that was replaced it would tell what was.
         cursor.execute(sql, bindings, can_cache=False)
     except apsw.ExecTraceAbort:
         pass
-    return found[0] if found else _Details(sql, False, 0, True, ())
-
-
-def _examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined:
-    on.sandbox.running = False
-    on.sandbox.changing = False
-    try:
-        details = _look(on, sql, bindings)
     except apsw.BindingsError:
         raise SqlError(
             "the statement has parameters (?, :name), and no values come with it"
@@ -135,25 +138,58 @@ def _examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Exa
         raise in_words(error, on, sql) from None
     except (ValueError, UnicodeError):
         raise SqlError("the statement has a NUL character or half a surrogate pair") from None
-    if not details.has_vdbe:
-        raise SqlError("there is no statement to run")
-    if details.is_explain == 1 or not details.is_readonly or not details.columns:
+    if not found:
+        raise _nothing_to_run()
+    _remember(on, found[0])
+    return found[0], cursor
+
+
+def _told(
+    on: SnapshotConnection, sql: str, bindings: tuple[str, ...], cursor: apsw.Cursor, first: str
+) -> Examined:
+    """What SQLite says of a statement it has prepared and not begun. Raises QasinoError."""
+    if not cursor.has_vdbe:
+        raise _nothing_to_run()
+    columns = cursor.description_full
+    is_explain = cursor.is_explain
+    if is_explain == 1 or not cursor.is_readonly or not columns:
         raise NotReading(
             "Unrecognized statement: only reading is possible here, by SELECT, WITH, VALUES,"
             " EXPLAIN QUERY PLAN, SHOW and DESC"
         )
-    _refuse_more(on, sql[len(details.sql) :])
-    on.sandbox.running = True
-    columns = details.columns
+    sandbox = on.sandbox
+    repeatable, nested = not sandbox.changing, sandbox.nr_selects > 1
+    if len(first) < len(sql):
+        _refuse_more(on, sql[len(first) :])
+    names, types, computed = _columns(columns, nested)
     return Examined(
         sql=sql,
         bindings=bindings,
-        names=tuple(str(column[0]) for column in columns),
-        types=tuple(column[1] or "" for column in columns),
-        computed=tuple(n for n, column in enumerate(columns) if not _of_table(column[3])),
-        alone=details.sql.rstrip().removesuffix(";"),
-        wrappable=not details.is_explain and len(columns) <= _WRAPPED_COLUMNS_MAX,
-        repeatable=not on.sandbox.changing,
+        names=names,
+        types=types,
+        computed=computed,
+        alone=first.rstrip().removesuffix(";"),
+        wrappable=not is_explain and len(columns) <= _WRAPPED_COLUMNS_MAX,
+        repeatable=repeatable,
+    )
+
+
+def _nothing_to_run() -> SqlError:
+    return SqlError("there is no statement to run")
+
+
+@lru_cache(maxsize=256)
+def _columns(
+    columns: tuple[tuple[str | None, ...], ...], nested: bool
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+    """Their names, declared types, and which of them may hold BLOBs.
+
+    Of selects within selects, UNION and views SQLite tells the origin of one part alone.
+    """
+    return (
+        tuple(str(column[0]) for column in columns),
+        tuple(column[1] or "" for column in columns),
+        tuple(n for n, column in enumerate(columns) if nested or not _of_table(column[3])),
     )
 
 
@@ -163,14 +199,22 @@ def _of_table(origin: str | None) -> bool:
 
 def _refuse_more(on: SnapshotConnection, remaining: str) -> None:
     """Nothing but blanks, comments and ; may follow the statement."""
-    while remaining:
-        try:
-            details = _look(on, remaining)
-            more, remaining = details.has_vdbe, remaining[len(details.sql) :]
-        except (apsw.Error, ValueError):
-            more = True
-        if more:
-            raise SqlError("there are two statements; send one at a time")
+    more: list[bool] = []
+
+    def look(cursor: apsw.Cursor, first: str, bound: Any) -> bool:
+        more.append(cursor.has_vdbe)
+        return not cursor.has_vdbe
+
+    if not remaining.strip(" \t\n\f\r;"):
+        return
+    cursor = on.connection.cursor()
+    cursor.exec_trace = look
+    try:
+        cursor.execute(remaining, can_cache=False)
+    except (apsw.Error, ValueError):
+        more.append(True)
+    if any(more):
+        raise SqlError("there are two statements; send one at a time")
 
 
 def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError:
@@ -204,92 +248,95 @@ def _offset_chars(sql: str, offset_bytes: int) -> int | None:
 # --- Whole answers --------------------------------------------------------------------------
 
 
-def answer(on: SnapshotConnection, query: Examined, typed: bool, limits: Limits) -> Result:
-    """The whole result as JSON: typed, or all strings with the widths of the columns."""
-    if query.wrappable and query.seen:
+def answer(
+    on: SnapshotConnection,
+    query: Examined,
+    typed: bool,
+    limits: Limits,
+    begun: apsw.Cursor | None = None,
+) -> Result:
+    """The whole result as JSON: typed, or all strings with the widths of the columns.
+
+    `begun` is the cursor of a statement that was begun already.
+    """
+    if query.wrappable and begun is None:
         built = _build_in_sqlite(on, query, typed, limits)
         if built is not None:
             return built
-    return _build_here(on, query, typed, limits)
+    return _build_here(on, query, typed, limits, begun)
 
 
 def _build_in_sqlite(
     on: SnapshotConnection, query: Examined, typed: bool, limits: Limits
 ) -> Result | None:
-    """None where SQLite cannot, or where what it built is not what we promise."""
-    found: tuple[Any, ...]
-    wrapped = _wrapped(query.alone, len(query.names), query.computed, typed, limits.max_rows + 1)
+    """None where SQLite cannot, or where what it built is not what we promise.
+
+    A form that did not do is not tried again for that statement.
+    """
+    for form in forms_of(typed):
+        if form in query.unfit:
+            continue
+        built = _built(on, query, form, limits)
+        if built is not None:
+            return Result(
+                column_names=query.names,
+                column_types=query.types,
+                nr_rows=built.nr_rows,
+                rows_json=built.rows_json,
+                max_widths=_with_headings(query.names, built.widths),
+                truncated=built.truncated,
+            )
+        query = msgspec.structs.replace(query, unfit=(*query.unfit, form))
+        if query.sql in on.examined:
+            on.examined[query.sql] = query
+    return None
+
+
+def _built(on: SnapshotConnection, query: Examined, form: str, limits: Limits) -> Built | None:
+    nr_columns = len(query.names)
+    sql = wrapped(query.alone, nr_columns, query.computed, form, limits.max_rows + 1)
     try:
-        found = on.connection.execute(wrapped, query.bindings).fetchall()[0]
+        found = on.connection.execute(sql, query.bindings).fetchall()[0]
     except (apsw.InterruptError, apsw.AuthError):
         raise
     except apsw.Error:
         return None
-    rows_json, nr_rows, blobs, *widths = found
-    if blobs or len(rows_json) > limits.max_bytes or (typed and _INFINITY in rows_json):
-        return None
-    truncated = nr_rows > limits.max_rows
-    if truncated:
-        kept = msgspec.json.decode(rows_json, type=list[msgspec.Raw])[: limits.max_rows]
-        rows_json, nr_rows = msgspec.json.encode(kept), limits.max_rows
-    return Result(
-        column_names=query.names,
-        column_types=query.types,
-        nr_rows=nr_rows,
-        rows_json=_utf8(rows_json),
-        max_widths=() if typed else _widths(query.names, widths),
-        truncated=truncated,
-    )
+    return read_built(form, found, nr_columns, limits.max_rows, limits.max_bytes)
 
 
-@lru_cache(maxsize=256)
-def _wrapped(sql: str, width: int, computed: tuple[int, ...], typed: bool, most_rows: int) -> str:
-    columns = [f"c{n}" for n in range(width)]
-    cells = columns if typed else [f"coalesce(CAST({c} AS TEXT), '')" for c in columns]
-    widths = "" if typed else "".join(f", max(length({c}))" for c in columns)
-    blobs = " OR ".join(f"typeof(c{n}) = 'blob'" for n in computed)
-    # AS BLOB, since a text that is not UTF-8 could not be fetched at all. A line end before
-    # the parenthesis, since the statement may end in a comment. The limit is no parameter:
-    # SQLite prepares a statement anew when one in a LIMIT changes (5 us became 56).
-    return (
-        f'WITH "=q"({", ".join(columns)}) AS ({sql}\n)'
-        f" SELECT CAST(json_group_array(json_array({', '.join(cells)})) AS BLOB), count(*),"
-        f" {f'max({blobs})' if blobs else '0'}{widths}"
-        f' FROM (SELECT * FROM "=q" LIMIT {most_rows})'
-    )
+def _with_headings(names: Sequence[str], widths: Sequence[int]) -> tuple[int, ...]:
+    return tuple(max(len(name), w) for name, w in zip(names, widths, strict=True)) if widths else ()
 
 
-def _utf8(encoded: bytes) -> str:
-    return encoded.decode(errors="replace")
-
-
-def _widths(names: Sequence[str], widths: Sequence[int | None]) -> tuple[int, ...]:
-    return tuple(max(len(name), w or 0) for name, w in zip(names, widths, strict=True))
-
-
-def _build_here(on: SnapshotConnection, query: Examined, typed: bool, limits: Limits) -> Result:
+def _build_here(
+    on: SnapshotConnection,
+    query: Examined,
+    typed: bool,
+    limits: Limits,
+    begun: apsw.Cursor | None = None,
+) -> Result:
     """Fetch row by row, up to the limits on rows and bytes.
 
-    A statement that was not seen before and turns out to have many rows, and gave the first
-    of them at once, is begun anew in SQLite.
+    A statement that was begun and turns out to have many rows, and gave the first of them at
+    once, is begun anew in SQLite.
     """
-    encode = _typed_row if typed else _string_row
     widths = [len(name) for name in query.names]
     encoded: list[bytes] = []
     size_bytes = 0
     truncated = False
     began = time.perf_counter()
-    with closing(rows_of(on, query)) as rows:
+    with closing(rows_of(on, query, begun)) as rows:
         for row in rows:
-            line = msgspec.json.encode(encode(row))
+            cells = _typed_row(row) if typed else _string_row(row)
+            line = _encode(cells)
             size_bytes += len(line) + 1
             if len(encoded) == limits.max_rows or size_bytes > limits.max_bytes:
                 truncated = True
                 break
             encoded.append(line)
             if not typed:
-                widths = [max(w, len(text_cell(c))) for w, c in zip(widths, row, strict=True)]
-            if len(encoded) == _FEW_ROWS and query.wrappable and not query.seen:
+                widths = list(map(max, widths, map(len, cells)))
+            if len(encoded) == _FEW_ROWS and query.wrappable and begun is not None:
                 built = None
                 if time.perf_counter() < began + _AT_ONCE_S:
                     built = _build_in_sqlite(on, query, typed, limits)
@@ -299,29 +346,34 @@ def _build_here(on: SnapshotConnection, query: Examined, typed: bool, limits: Li
         column_names=query.names,
         column_types=query.types,
         nr_rows=len(encoded),
-        rows_json=(b"[" + b",".join(encoded) + b"]").decode(),
+        rows_json=b"[%b]" % b",".join(encoded),
         max_widths=() if typed else tuple(widths),
         truncated=truncated,
     )
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 def _typed_row(row: Sequence[Any]) -> list[Any]:
-    return [json_cell(cell) for cell in row]
+    return [json_cell(cell) if type(cell) is bytes else cell for cell in row]
 
 
 def _string_row(row: Sequence[Any]) -> list[str]:
-    return [text_cell(cell) for cell in row]
+    return [cell if type(cell) is str else text_cell(cell) for cell in row]
 
 
 # --- Rows -----------------------------------------------------------------------------------
 
 
-def rows_of(on: SnapshotConnection, query: Examined) -> Generator[tuple[Any, ...], None, None]:
+def rows_of(
+    on: SnapshotConnection, query: Examined, begun: apsw.Cursor | None = None
+) -> Generator[tuple[Any, ...], None, None]:
     """The rows as Python values, fetched as they are asked for.
 
     Raises apsw.Error; text that is not UTF-8 comes with U+FFFD in it.
     """
-    cursor = on.connection.execute(query.sql, query.bindings)
+    cursor = begun or on.connection.execute(query.sql, query.bindings)
     fetched = 0
     try:
         for row in cursor:
@@ -358,12 +410,14 @@ def size_of(row: Sequence[Any]) -> int:
     return sum(len(cell) for cell in row if isinstance(cell, str | bytes)) + _CELL_BYTES * len(row)
 
 
-def collect(on: SnapshotConnection, query: Examined, limits: Limits) -> Result:
+def collect(
+    on: SnapshotConnection, query: Examined, limits: Limits, begun: apsw.Cursor | None = None
+) -> Result:
     """The whole result as Python rows, up to the limits: for a text table."""
     rows: list[tuple[Any, ...]] = []
     size_bytes = 0
     truncated = False
-    for row in rows_of(on, query):
+    for row in rows_of(on, query, begun):
         size_bytes += size_of(row)
         if len(rows) == limits.max_rows or size_bytes > limits.max_bytes:
             truncated = True

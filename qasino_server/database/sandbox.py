@@ -45,7 +45,8 @@ def is_table_function(name: str) -> bool:
     return True
 
 
-_READING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE})
+_READ = apsw.SQLITE_READ
+_SELECTING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_RECURSIVE})
 
 HARMLESS_FUNCTIONS = frozenset(
     """
@@ -92,13 +93,21 @@ class Sandbox:
         """What the last refused statement tried, in words."""
         self.running = False
         """Pragmas may run inside a statement that was examined, never as a statement."""
-        self.changing = False
-        """Whether a statement prepared since this was set to False may say something else the
-        next time: it calls such a function, or reads a table function."""
+        self.watch()
+        self._plain_table = ""
+        """The last table that was read, neither forbidden nor a table function."""
 
     def close_in(self) -> None:
         """From now on the connection reads and does nothing else."""
         self._connection.authorizer = self._authorize
+
+    def watch(self) -> None:
+        """Begin to look at what is prepared."""
+        self.changing = False
+        """Whether it may say something else the next time: it calls such a function, or reads
+        a table function."""
+        self.nr_selects = 0
+        """How many SELECTs it has, those within others and those of views counted."""
 
     def let_out(self) -> None:
         """For our own statements only: views and what they stand on."""
@@ -107,12 +116,15 @@ class Sandbox:
     def _authorize(
         self, action: int, first: str | None, second: str | None, db: str | None, via: str | None
     ) -> int:
-        if action in _READING:
-            if action != apsw.SQLITE_READ:
+        if action == _READ:
+            if first == self._plain_table:  # it is asked for each column
                 return apsw.SQLITE_OK
             if (first or "").lower() not in FORBIDDEN_TABLES:
-                self.changing = self.changing or is_table_function(first or "")
+                self._note_table(first or "")
                 return apsw.SQLITE_OK
+        elif action in _SELECTING:
+            self.nr_selects += action == apsw.SQLITE_SELECT
+            return apsw.SQLITE_OK
         elif action == apsw.SQLITE_FUNCTION and (second or "").lower() in HARMLESS_FUNCTIONS:
             self.changing = self.changing or (second or "").lower() in CHANGING_FUNCTIONS
             return apsw.SQLITE_OK
@@ -120,6 +132,12 @@ class Sandbox:
             return apsw.SQLITE_OK
         self.refused = _in_words(action, first, second)
         return apsw.SQLITE_DENY
+
+    def _note_table(self, name: str) -> None:
+        if is_table_function(name):
+            self.changing = True
+        else:
+            self._plain_table = name
 
 
 def _in_words(action: int, first: str | None, second: str | None) -> str:

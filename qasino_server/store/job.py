@@ -18,6 +18,7 @@ from qasino_server.database.answer import (
     Examined,
     Limits,
     answer,
+    begin,
     collect,
     examine,
     in_words,
@@ -124,17 +125,20 @@ class Job:
             return ServerFault("the result needs more memory than the server has")
 
     def _run(self, on: SnapshotConnection, limits: Limits) -> Result:
-        if self.stop_reason is not None:
-            raise self.stop_reason
-        examined = examine(on, self.select.sql, self.select.bindings)
-        if self.stop_reason is not None:
-            raise self.stop_reason
+        self._go_on()
+        sql, bindings = self.select.sql, self.select.bindings
         if self.stream is not None and self.sink is not None:
-            return self._pour(on, examined, self.stream, self.sink)
+            return self._pour(on, examine(on, sql, bindings), self.stream, self.sink)
+        examined, begun = begin(on, sql, bindings, self._go_on)
         if self.form == "rows":
-            return collect(on, examined, limits)
+            return collect(on, examined, limits, begun)
         self.repeatable = examined.repeatable
-        return answer(on, examined, self.form == "typed", limits)
+        return answer(on, examined, self.form == "typed", limits, begun)
+
+    def _go_on(self) -> None:
+        """An interrupt that comes before the statement runs is heard by nobody else."""
+        if self.stop_reason is not None:
+            raise self.stop_reason
 
     def _pour(self, on: SnapshotConnection, query: Examined, stream: Stream, sink: Sink) -> Result:
         """Write the rows into the sink as they come."""

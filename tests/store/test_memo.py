@@ -36,7 +36,7 @@ def test_what_was_asked_before_is_worked_out_once(bench: Any, runs: list[str]) -
     bench.rotate()
     answers = [bench.ask(COUNT) for _ in range(5)]
     assert runs == [COUNT]
-    assert {a.rows_json for a in answers} == {"[[2,3]]"}
+    assert {a.rows_json for a in answers} == {b"[[2,3]]"}
     assert len({a.generation_number for a in answers}) == 1
     assert [a.generation_age_s for a in answers] == sorted(a.generation_age_s for a in answers)
     bench.ask(COUNT, form="strings")

@@ -8,11 +8,12 @@ import threading
 import time
 from typing import Any
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qasino_server.database.answer import Limits, _build_here, answer, examine
+from qasino_server.database.answer import Limits, _build_here, answer, begin, examine
 from qasino_server.database.generation import Generation
 from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout
@@ -30,8 +31,6 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Any:
         generation.write_table("t", columns, rows)
         generation.write_table("u", check_columns(("id", "w"), ("int", "text")), [[1, "x"]])
     generation.seal()
-    import apsw
-
     static = directory / "static.db"
     made = apsw.Connection(str(static))
     made.execute("create table s(a)")
@@ -73,6 +72,13 @@ SHAPES = [
     "select a.id, b.val, a.txt from t a, t b order by a.id, b.id",
     "select a.id, x'ff' as b from t a, t b limit 300",
     "select value, key from jsonb_each('[[1, 2], 3, \"x\"]')",
+    "select txt from t union all select x'ff'",
+    "select id from t union all select jsonb('[1]')",
+    "select * from (select x'ff' as v union all select txt from t)",
+    "select * from (select jsonb('[1]') as v union all select txt from t)",
+    "select id, 'a\"b' as q, '\\' as b from t",
+    "select a.txt || '],[' as v, ',' as w, '],[' as x, '[' as y from t a, t b",
+    "select a.id || ' ' || b.txt || char(0) as v from t a, t b",
 ]
 
 
@@ -82,9 +88,10 @@ def test_sqlite_and_python_build_the_same_answer(on: Any, sql: str, typed: bool)
     """Of a statement that is new to the connection, and of one it has seen."""
     on.examined.clear()
     limits = Limits(100_000, 1 << 26)
-    first = answer(on, examine(on, sql, ()), typed, limits)
-    examined = examine(on, sql, ())
-    assert examined.seen
+    examined, begun = begin(on, sql, (), lambda: None)
+    first = answer(on, examined, typed, limits, begun)
+    examined, begun = begin(on, sql, (), lambda: None)
+    assert begun is None
     fast = answer(on, examined, typed, limits)
     slow = _build_here(on, examined, typed, limits)
     for built in (first, fast):
@@ -108,12 +115,92 @@ def test_every_value_looks_the_same_on_both_ways(on: Any, value: Any) -> None:
 
     examined = Examined(
         sql="select ? as v", alone="select ? as v", bindings=(value,), names=("v",), types=("",),
-        computed=(0,), wrappable=True, seen=True,
+        computed=(0,), wrappable=True,
     )  # fmt: skip
     for typed in (True, False):
         limits = Limits(10, 1 << 20)
         fast, slow = (make(on, examined, typed, limits) for make in (answer, _build_here))
         assert json.loads(fast.rows_json or "") == json.loads(slow.rows_json or "")
+
+
+CELLS = st.one_of(
+    st.tuples(st.just("?"), st.text(st.characters(exclude_categories=["Cs"]), max_size=8)),
+    st.tuples(st.just("?"), st.sampled_from(["", "],[", ",", '","', '"],["', "\\", "\0", "é😀"])),
+    st.tuples(st.just("?"), st.none() | st.integers(-(2**63), 2**63 - 1)),
+    st.tuples(st.just("?"), st.floats(allow_nan=False) | st.sampled_from([1e999, -1e999])),
+    st.tuples(st.sampled_from(["?", "cast(? as text)"]), st.binary(max_size=4)),
+)
+"""An expression, and what is bound in it."""
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.integers(1, 3).flatmap(
+        lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1)
+    )
+)
+def test_any_rows_look_the_same_on_all_ways(on: Any, rows: list[list[tuple[str, Any]]]) -> None:
+    values = ", ".join(f"({', '.join(expression for expression, _ in row)})" for row in rows)
+    bindings: Any = tuple(value for row in rows for _, value in row)
+    limits = Limits(100_000, 1 << 26)
+    for typed in (True, False):
+        on.examined.clear()
+        examined, begun = begin(on, f"values {values}", bindings, lambda: None)
+        made = [answer(on, examined, typed, limits, begun), answer(on, examined, typed, limits)]
+        made.append(_build_here(on, examined, typed, limits))
+        assert len({(m.max_widths, m.nr_rows) for m in made}) == 1
+        first, second, third = (json.loads(m.rows_json or "") for m in made)
+        assert first == second == third
+
+
+@pytest.mark.parametrize(
+    ("sql", "unfit"),
+    [
+        ("select txt from t union all select x'ff'", ("plain", "escaped")),
+        ("select 'a' from t union all select '\"'", ("plain",)),
+        ("select txt from t where txt not like '%' || char(10)", ()),
+    ],
+    ids=["a BLOB", "a quote", "nothing special"],
+)
+def test_a_form_that_did_not_do_is_not_tried_again(
+    on: Any, sql: str, unfit: tuple[str, ...]
+) -> None:
+    examined = examine(on, sql, ())
+    answer(on, examined, False, Limits(100_000, 1 << 26))
+    assert examine(on, sql, ()).unfit == unfit
+
+
+def test_a_statement_is_prepared_once(on: Any) -> None:
+    prepared = []
+    judge = on.sandbox._authorize
+
+    def watch(action: int, *of: Any) -> int:
+        if action == apsw.SQLITE_SELECT:
+            prepared.append(action)
+        return int(judge(action, *of))
+
+    on.connection.authorizer = watch
+    try:
+        examined, begun = begin(on, "select id from t where id = 7", (), lambda: None)
+        result = answer(on, examined, True, Limits(100, 1 << 20), begun)
+    finally:
+        on.sandbox.close_in()
+    assert (result.rows_json, prepared) == (b"[[7]]", [apsw.SQLITE_SELECT])
+
+
+FOREVER = "with recursive r(i) as (select 1 union all select i + 1 from r) select count(*) from r"
+
+
+def test_what_is_refused_or_stopped_does_not_begin(on: Any, bench: Any) -> None:
+    assert "two statements" in bench.refusal(f"{FOREVER}; select 1")
+
+    def stop() -> None:
+        raise QueryTimeout("too late")
+
+    for _ in range(2):
+        with pytest.raises(QueryTimeout, match="too late"):
+            begin(on, FOREVER, (), stop)
+        examine(on, FOREVER, ())
 
 
 def test_rows_over_the_limit_are_cut_and_said_to_be(make_bench: Any) -> None:
