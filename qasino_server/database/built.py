@@ -21,7 +21,8 @@ from qasino_server.database.widths import Widths, is_plain, widths_of
 
 TYPED, PLAIN, ESCAPED = "typed", "plain", "escaped"
 
-_INFINITY = b"9.0e+999"  # how SQLite writes an infinity in JSON, which no parser reads back
+INFINITY = b"9.0e+999"
+"""How SQLite writes one in JSON, which no parser reads back."""
 _NUL = b"\\u0000"
 
 
@@ -118,7 +119,7 @@ def _is_sound(
     form: str, rows_json: bytes, nr_rows: int, nr_columns: int, more: Sequence[Any]
 ) -> bool:
     if form == TYPED:
-        return not more[0] and _INFINITY not in rows_json
+        return not more[0] and INFINITY not in rows_json
     if form == PLAIN:
         return is_plain(rows_json, nr_rows, nr_columns)
     return _NUL not in rows_json  # SQLite's length() ends there

@@ -24,7 +24,7 @@ from qasino_server.database.answer import (
     in_words,
     rows_of,
 )
-from qasino_server.database.lines import lines_of
+from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError
 from qasino_server.render import Stream
@@ -143,18 +143,25 @@ class Job:
     def _pour(self, on: SnapshotConnection, query: Examined, stream: Stream, sink: Sink) -> Result:
         """Write the rows into the sink as they come."""
         jet = _Jet(sink, stream.media_type, stream.head(query.names), self.deadline)
-        lines = lines_of(on, query, stream.form, stream.keys)
         try:
-            for line in lines or ():
-                jet.add(line, b"\n")
-        except apsw.TooBigError:
-            lines = None  # a line is longer than a value may be: go on cell by cell
-        if lines is None:
+            with closing(lines_of(on, query, stream.form, stream.keys)) as lines:
+                for text, nr_rows in lines:
+                    jet.add(text, nr_rows)
+        except (NotLines, apsw.TooBigError):
+            # The next line is longer than a value may be, or what is in it has to be seen.
+            if jet.nr_rows and not query.repeatable:
+                raise SqlError(_NOT_TWICE) from None
             with closing(rows_of(on, query)) as rows:
                 for row in islice(rows, jet.nr_rows, None):
-                    jet.add(stream.rows((row,)).encode())
+                    jet.add(stream.rows((row,)).encode(), 1)
         jet.write()
         return Result(column_names=query.names, column_types=(), nr_rows=jet.nr_rows)
+
+
+_NOT_TWICE = (
+    "the result has to be begun anew in the middle, for a cell that is no text or too large, and"
+    " this statement may give other rows then; ask for it as JSON"
+)
 
 
 class _Jet:
@@ -169,11 +176,11 @@ class _Jet:
         self._begun = False
         self.nr_rows = 0
 
-    def add(self, *row: bytes) -> None:
-        """One more row, in parts."""
-        self._parts += row
-        self.nr_rows += 1
-        self._size_bytes += len(row[0])
+    def add(self, text: bytes, nr_rows: int) -> None:
+        """Some more rows."""
+        self._parts.append(text)
+        self.nr_rows += nr_rows
+        self._size_bytes += len(text)
         if self._size_bytes > _JET_BYTES:
             self.write()
 
@@ -184,6 +191,4 @@ class _Jet:
             self._begun = True
         chunk = b"".join(self._parts)
         self._parts, self._size_bytes = [], 0
-        if not chunk.isascii():
-            chunk = chunk.decode(errors="replace").encode()  # what is stored may be no UTF-8
         self._sink.write(chunk, self._deadline)

@@ -1,4 +1,4 @@
-"""Lines that SQLite makes of rows are those that are made here."""
+"""Lines that are made of whole rows are those that are made cell by cell."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qasino_server.database.answer import examine, rows_of
+from qasino_server.database.answer import Limits, examine, rows_of
 from qasino_server.database.generation import Generation
-from qasino_server.database.lines import lines_of
+from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
+from qasino_server.errors import QasinoError
 from qasino_server.render import Stream, stream_for
-from qasino_server.table import check_columns
+from qasino_server.statement import Select
+from qasino_server.store.job import Job
+from qasino_server.table import Result, check_columns
 
 NAMES = ("id", "order", "a_b")
 CELL = st.one_of(
@@ -52,6 +55,12 @@ def make_connection(tmp_path: Path) -> Iterator[Callable[..., SnapshotConnection
         connection.close()
 
 
+@pytest.fixture
+def one_connection(make_connection: Callable[..., SnapshotConnection]) -> SnapshotConnection:
+    """To a table without rows."""
+    return make_connection([])
+
+
 def stream_of(form: str, names: tuple[str, ...]) -> Stream:
     stream = stream_for(form)
     assert stream is not None
@@ -59,14 +68,52 @@ def stream_of(form: str, names: tuple[str, ...]) -> Stream:
     return stream
 
 
-def both(on: SnapshotConnection, sql: str, form: str) -> tuple[list[bytes] | None, list[bytes]]:
-    """What SQLite writes, and what is written here."""
+def both(on: SnapshotConnection, sql: str, form: str) -> tuple[bytes | None, bytes]:
+    """What SQLite and `lines` write, None where they do not, and what is written cell by cell."""
     examined = examine(on, sql, ())
     stream = stream_of(form, examined.names)
-    lines = lines_of(on, examined, form, stream.keys)
-    there = None if lines is None else list(lines)
-    here = [stream.rows((row,)).encode().removesuffix(b"\n") for row in rows_of(on, examined)]
-    return there, here
+    here = stream.rows(rows_of(on, examined)).encode()
+    try:
+        made = list(lines_of(on, examined, form, stream.keys))
+    except NotLines:
+        return None, here
+    assert sum(nr_rows for _, nr_rows in made) == len(list(rows_of(on, examined)))
+    return b"".join(text for text, _ in made), here
+
+
+class Basin:
+    """Where a stream goes."""
+
+    def __init__(self) -> None:
+        self.text = b""
+        self.largest = 0
+
+    def begin(self, media_type: str) -> None: ...
+
+    def write(self, chunk: bytes, deadline: float) -> None:
+        self.text += chunk
+        self.largest = max(self.largest, len(chunk))
+
+
+def poured(
+    on: SnapshotConnection, sql: str, form: str, bindings: Any = ()
+) -> tuple[Basin, Result | QasinoError]:
+    """A query whose rows go into a basin, and its outcome."""
+    basin = Basin()
+    stream = stream_for(form)
+    job = Job(
+        query_id="", select=Select(sql, bindings), sql=sql, port="test", peer="test",
+        timeout_s=20, done=print, stream=stream, sink=basin,
+    )  # fmt: skip
+    return basin, job.run(on, Limits(1, 1))
+
+
+def written(on: SnapshotConnection, sql: str, form: str, bindings: Any = ()) -> bytes:
+    """The same, cell by cell."""
+    examined = examine(on, sql, bindings)
+    stream = stream_for(form)
+    assert stream is not None
+    return (stream.head(examined.names) + stream.rows(rows_of(on, examined))).encode()
 
 
 @settings(
@@ -80,9 +127,88 @@ def test_any_rows_are_the_same_lines(
     for form in ("csv", "tsv"):
         there, here = both(on, "select * from t", form)
         assert there == here
+        there, here = both(on, "select a_b from t", form)
+        assert there == here
     there, here = both(on, "select * from t", "ndjson")
     assert there is not None
-    assert list(map(json.loads, there)) == list(map(json.loads, here))
+    assert [*map(json.loads, there.splitlines())] == [*map(json.loads, here.splitlines())]
+
+
+ODD = st.one_of(
+    CELL.map(lambda value: ("?", value)),
+    st.tuples(st.sampled_from(["?", "cast(? as text)"]), st.binary(max_size=3)),
+    st.tuples(
+        st.sampled_from(["?", "cast(? as text)"]),
+        st.sampled_from([b"\xff", b"\xfe", b"\xfd", b"a\xfe", b"\xfea", b"\xc3", b"\xa9,"]),
+    ),
+)
+"""An expression, and what is bound in it: BLOBs, texts that are none, our own bytes among them."""
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.integers(1, 3).flatmap(
+        lambda width: st.lists(st.lists(ODD, min_size=width, max_size=width), min_size=1)
+    )
+)
+def test_any_stream_is_what_is_written_cell_by_cell(
+    one_connection: SnapshotConnection, rows: list[list[tuple[str, Any]]]
+) -> None:
+    on = one_connection
+    values = ", ".join(f"({', '.join(expression for expression, _ in row)})" for row in rows)
+    bindings = tuple(value for row in rows for _, value in row)
+    for form in ("csv", "tsv", "ndjson"):
+        on.examined.clear()
+        basin, outcome = poured(on, f"values {values}", form, bindings)
+        assert isinstance(outcome, Result)
+        assert outcome.nr_rows == len(rows)
+        cells = written(on, f"values {values}", form, bindings)
+        if form == "ndjson":
+            assert [*map(json.loads, basin.text.splitlines())] == [
+                *map(json.loads, cells.splitlines())
+            ]
+        else:
+            assert basin.text == cells
+
+
+MANY = "with recursive r(i) as (select 1 union all select i + 1 from r where i < 9000)"
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "ndjson"])
+@pytest.mark.parametrize(
+    "late",
+    [
+        "x'ff'",
+        "x'41'",
+        "9e999",
+        "cast(x'ff' as text)",
+        "json_array(i)",
+        "'\"' || char(10)",
+        "'9.0e+999'",
+        "null",
+        "''",
+    ],
+)
+def test_what_comes_late_in_a_stream_is_written_right(
+    one_connection: SnapshotConnection, form: str, late: str
+) -> None:
+    sql = f"{MANY} select i, 'name ' || i, iif(i = 8000, {late}, 2.5) as late from r"
+    basin, outcome = poured(one_connection, sql, form)
+    assert isinstance(outcome, Result)
+    assert basin.text.splitlines() == written(one_connection, sql, form).splitlines()
+    assert basin.largest < 200_000
+
+
+def test_rows_that_may_be_others_are_not_begun_anew(one_connection: SnapshotConnection) -> None:
+    sql = f"{MANY} select random(), iif(i = {{}}, x'ff', 'x') from r"
+    basin, outcome = poured(one_connection, sql.format(8000), "csv")
+    assert isinstance(outcome, QasinoError)
+    assert "begun anew in the middle" in outcome.sentence
+    basin, outcome = poured(one_connection, sql.format(1), "csv")
+    assert isinstance(outcome, Result)
+    assert basin.text.splitlines()[1].endswith(b",ff")
 
 
 def test_columns_of_one_name_have_distinct_keys(
@@ -90,19 +216,8 @@ def test_columns_of_one_name_have_distinct_keys(
 ) -> None:
     on = make_connection([["x", 1, 2.5]])
     there, here = both(on, "select a.id, b.id, b.* from t a, t b", "ndjson")
-    assert there == here == [b'{"id":"x","id:1":"x","id:2":"x","order":1,"a_b":2.5}']
+    assert there == here == b'{"id":"x","id:1":"x","id:2":"x","order":1,"a_b":2.5}\n'
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "select id || 'x' from t",
-        "select value from jsonb_each('[[1]]')",
-        "explain query plan values (1)",
-    ],
-    ids=["expression", "table function", "explain"],
-)
-def test_what_may_be_a_blob_is_not_written_by_sqlite(
-    make_connection: Callable[..., SnapshotConnection], sql: str
-) -> None:
-    assert both(make_connection([]), sql, "csv")[0] is None
+def test_a_plan_is_written_cell_by_cell(one_connection: SnapshotConnection) -> None:
+    assert both(one_connection, "explain query plan values (1)", "csv")[0] is None

@@ -72,6 +72,7 @@ SHAPES = [
     "select a.id, b.val, a.txt from t a, t b order by a.id, b.id",
     "select a.id, x'ff' as b from t a, t b limit 300",
     "select value, key from jsonb_each('[[1, 2], 3, \"x\"]')",
+    "select json_array(id) as j, json(id) as k from t",
     "select txt from t union all select x'ff'",
     "select id from t union all select jsonb('[1]')",
     "select * from (select x'ff' as v union all select txt from t)",
