@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import sys
+import threading
+import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qasino_server.database.widths import is_plain, widths_of
+from qasino_server.server import SWITCH_INTERVAL_S
 
 CELL = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
@@ -62,6 +66,30 @@ def test_the_widths_of_many_rows_are_exact_or_not_told(seed: int, width: int, mo
 def test_widths_that_are_alike_are_told_of_any_number_of_rows() -> None:
     rows = [[str(n), f"name-{n}", "é" * (n % 9), ""] for n in range(50_000)]
     assert widths_of(joined(rows), len(rows), 4) == widest(rows)
+
+
+def test_others_get_a_turn_while_widths_are_read() -> None:
+    rows = [[str(n), f"name-{n}", "é" * (n % 9), "x" * 30] for n in range(200_000)]
+    text, expected = joined(rows), widest(rows)
+    turns, done = [0], threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            turns[0] += 1
+            time.sleep(0)
+
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        widths = widths_of(text, len(rows), 4)
+    finally:
+        done.set()
+        thread.join()
+        sys.setswitchinterval(before_s)
+    assert widths == expected
+    assert turns[0] > 15, "it was one call for all rows"
 
 
 def test_widths_that_grow_all_the_time_are_not_told() -> None:
