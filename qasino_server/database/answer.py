@@ -22,7 +22,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from qasino_server.database.built import Built, forms_of, read_built, wrapped
+from qasino_server.database.built import Built, NotBuilt, forms_of, read_built, wrapped
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
@@ -58,7 +58,7 @@ class Examined(msgspec.Struct, frozen=True):
     alone: str
     """Without a `;` at its end, to stand in another statement."""
     wrappable: bool
-    unfit: tuple[str, ...] = ()
+    unfit: frozenset[str] = frozenset()
     """Forms in which SQLite has built something else than this gives."""
     repeatable: bool = False
     """Whether the same snapshot, views and static tables give the same answer again."""
@@ -273,23 +273,30 @@ def _build_in_sqlite(
 
     A form that did not do is not tried again for that statement.
     """
+    built = None
+    unfit = set(query.unfit)
     for form in forms_of(typed):
-        if form in query.unfit:
+        if form in unfit:
             continue
-        built = _built(on, query, form, limits)
+        try:
+            built = _built(on, query, form, limits)
+        except NotBuilt:
+            unfit.update(forms_of(typed))
         if built is not None:
-            return Result(
-                column_names=query.names,
-                column_types=query.types,
-                nr_rows=built.nr_rows,
-                rows_json=built.rows_json,
-                max_widths=_with_headings(query.names, built.widths),
-                truncated=built.truncated,
-            )
-        query = msgspec.structs.replace(query, unfit=(*query.unfit, form))
-        if query.sql in on.examined:
-            on.examined[query.sql] = query
-    return None
+            break
+        unfit.add(form)
+    if len(unfit) > len(query.unfit) and query.sql in on.examined:
+        on.examined[query.sql] = msgspec.structs.replace(query, unfit=frozenset(unfit))
+    if built is None:
+        return None
+    return Result(
+        column_names=query.names,
+        column_types=query.types,
+        nr_rows=built.nr_rows,
+        rows_json=built.rows_json,
+        max_widths=_with_headings(query.names, built.widths),
+        truncated=built.truncated,
+    )
 
 
 def _built(on: SnapshotConnection, query: Examined, form: str, limits: Limits) -> Built | None:
@@ -300,7 +307,7 @@ def _built(on: SnapshotConnection, query: Examined, form: str, limits: Limits) -
     except (apsw.InterruptError, apsw.AuthError):
         raise
     except apsw.Error:
-        return None
+        raise NotBuilt from None
     return read_built(form, found, nr_columns, limits.max_rows, limits.max_bytes)
 
 

@@ -26,6 +26,10 @@ INFINITY = b"9.0e+999"
 _NUL = b"\\u0000"
 
 
+class NotBuilt(Exception):
+    """SQLite cannot build it, in no form: it is too large, or an error."""
+
+
 class Built(msgspec.Struct, frozen=True):
     """Rows as JSON, UTF-8 whatever the cells were."""
 
@@ -89,12 +93,15 @@ _SELECTS: dict[str, Callable[[Sequence[str], Sequence[str]], str]] = {
 def read_built(
     form: str, found: Sequence[Any], nr_columns: int, max_rows: int, max_bytes: int
 ) -> Built | None:
-    """What `wrapped` gave, its one row; None where that is not what we promise."""
+    """What `wrapped` gave, its one row; None where that is not what we promise.
+
+    Raises NotBuilt where another form would not help.
+    """
     joined, nr_rows, *more = found
     if not nr_rows:
         return Built(b"[]", 0, () if form == TYPED else (0,) * nr_columns, False)
     if len(joined) > max_bytes:
-        return None
+        raise NotBuilt
     rows_json = b'[["%b"]]' % joined if form == PLAIN else b"[%b]" % joined
     if not _is_sound(form, rows_json, nr_rows, nr_columns, more):
         return None
