@@ -39,12 +39,20 @@ def is_plain(rows_json: bytes, nr_rows: int, nr_columns: int) -> bool:
     quotes = 2 * nr_rows * nr_columns
     if _count(rows_json, _SPECIAL + b"[") == quotes + nr_rows + 1:
         return True
-    return _count(rows_json, _SPECIAL) == quotes and rows_json.count(b"],[") == nr_rows - 1
+    return _count(rows_json, _SPECIAL) == quotes and _count_ends(rows_json) == nr_rows - 1
 
 
 def _count(text: bytes, characters: bytes) -> int:
-    parts = (text[n : n + _SLICE_CHARS] for n in range(0, len(text), _SLICE_CHARS))
+    parts = (text[n : n + _SLICE_CHARS] for n in _slices(text))
     return sum(len(part) - len(part.translate(None, characters)) for part in parts)
+
+
+def _count_ends(text: bytes) -> int:
+    return sum(text.count(b"],[", n, n + _SLICE_CHARS + 2) for n in _slices(text))
+
+
+def _slices(text: bytes) -> range:
+    return range(0, len(text), _SLICE_CHARS)
 
 
 def widths_of(rows_json: str, nr_rows: int, nr_columns: int) -> Widths | None:

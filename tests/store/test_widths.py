@@ -92,6 +92,14 @@ def test_others_get_a_turn_while_widths_are_read() -> None:
     assert turns[0] > 15, "it was one call for all rows"
 
 
+def test_a_bracket_in_a_cell_is_told_from_a_rows_end_in_every_place() -> None:
+    rows = [[f"[{n}]", "x" * (n % 23)] for n in range(30_000)]
+    for before in range(4):  # so that each character of an end is the first of a slice once
+        rows[0][1] = "x" * before
+        assert is_plain(joined(rows).encode(), len(rows), 2)
+        assert not is_plain(joined([*rows, ["],[", ""]]).encode(), len(rows) + 1, 2)
+
+
 def test_widths_that_grow_all_the_time_are_not_told() -> None:
     rows = [["x" * n] for n in range(4000)]
     random.Random(1).shuffle(rows)
