@@ -529,7 +529,7 @@ def encode_result(result: Result, identity: str) -> bytes:
     return _RESULT_TABLE % (
         _encode(identity),
         _names(result.column_names),
-        rows.encode() if isinstance(rows, str) else rows,
+        rows,
         b'"max_widths":' + _widths(widths)
         if widths
         else b'"column_types":' + _names(result.column_types),

@@ -107,7 +107,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The declared type of each column, '' for an expression."""
     nr_rows: int
     rows: Sequence[tuple[Any, ...]] = ()
-    rows_json: bytes | str | None = None
+    rows_json: bytes | None = None
     """A JSON array of arrays, UTF-8 as it goes out; where it is given, `rows` is empty."""
     max_widths: tuple[int, ...] = ()
     """The widest cell or heading of each column, in characters; strings form only."""

@@ -406,11 +406,11 @@ class Store:
         if request.form == "rows":
             return msgspec.structs.replace(result, rows=rows)
         if request.form == "typed":
-            return msgspec.structs.replace(result, rows_json=msgspec.json.encode(rows).decode())
+            return msgspec.structs.replace(result, rows_json=msgspec.json.encode(rows))
         strings = [[str(cell) for cell in row] for row in rows]
         widths = [max(map(len, column)) for column in zip(names, *strings, strict=True)]
         return msgspec.structs.replace(
-            result, rows_json=msgspec.json.encode(strings).decode(), max_widths=tuple(widths)
+            result, rows_json=msgspec.json.encode(strings), max_widths=tuple(widths)
         )
 
     def _look(self, job: Job) -> None:
