@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import time
+from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -31,7 +32,8 @@ class Fleet:
     def __init__(self, host: Host, template: Template) -> None:
         self._by_http, self._by_zmq = wired(template, "http"), wired(template, "zmq")
         self._lanes = {lane.fileno(): lane for lane in _lanes(host.ports["http"])}
-        self._free = list(self._lanes.values())
+        self._free = deque(self._lanes.values())
+        """In turns: the server lets go of one that is idle for a minute."""
         self._poll = select.epoll()
         for lane in self._lanes.values():
             self._poll.register(lane, select.EPOLLIN)
@@ -68,7 +70,7 @@ class Fleet:
             number = next(numbers, None)
             if number is None:
                 break
-            lane = self._free.pop()
+            lane = self._free.popleft()
             if not lane.send(self._by_http(number)):
                 raise RuntimeError("a small table did not fit into a socket's buffer")
             sent += 1

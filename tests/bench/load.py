@@ -105,6 +105,13 @@ class Lane:
         self._parts.clear()
         return answer
 
+    def was_let_go(self) -> bool:
+        """Whether the server has hung up, as it does where nothing comes for a minute."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+
     def close(self) -> None:
         """Hang up."""
         self._socket.close()

@@ -49,8 +49,12 @@ class _Asker:
 
     def lane(self) -> Lane | None:
         """A free connection, opened where there is none yet."""
-        if self.free:
-            return self.free.pop()
+        while self.free:
+            lane = self.free.pop()
+            if not lane.was_let_go():
+                return lane
+            lane.close()
+            self.opened -= 1
         if self.opened == CONNECTIONS:
             return None
         self.opened += 1
