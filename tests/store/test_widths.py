@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qasino_server.database.widths import is_plain, widths_of
-from qasino_server.server import SWITCH_INTERVAL_S
+from qasino_server.interpreter import SWITCH_INTERVAL_S
 
 CELL = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
