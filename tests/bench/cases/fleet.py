@@ -218,6 +218,9 @@ def _limit(plan: Plan) -> Iterator[Figure]:
                         holds = trial
                     else:
                         breaks, why = trial, _why(trial, one)
+                        # What is still on its way must not count for the next one.
+                        fleet.publish(0, duration_s, time.monotonic() + duration_s)
+                        watcher.wait_for(len(watcher.signals) + 1)
                     trial = (holds + breaks) // 2 if breaks else 2 * holds
                 asked = paced.finish()["small"]
     yield Figure(
