@@ -108,7 +108,19 @@ class _Body(msgspec.Struct):
     tablename: Any = None
 
 
+class _WholeTable(_TableBody):
+    column_names: Any = None
+    column_types: Any = None
+
+
+class _WholeBody(_Body):
+    """The same with its header read at once, to say what is wrong with it, and where."""
+
+    table: _WholeTable | None = None
+
+
 _decoder = msgspec.json.Decoder(_Body)
+_whole_decoder = msgspec.json.Decoder(_WholeBody)
 
 
 def decode_request(body: bytes, op: str | None = None) -> Request:
@@ -127,8 +139,8 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
         raise BadRequest(f"Unrecognized op {shown(name)}; the ops are {', '.join(OPS)}")
     try:
         request = reader(fields)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _not_json(body, error) from None
+    except _UNREADABLE as error:
+        raise _unreadable(body, _fault_in(body) or error) from None
     if not body.isascii():
         _decode_utf8(body, "the request")  # the keys it does not know were not looked at
     return request
@@ -146,16 +158,28 @@ def _decode_body(body: bytes) -> _Body:
         raise BadRequest("the request is empty; it must be a JSON object")
     try:
         return _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise BadRequest(_validation_sentence(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _not_json(body, error) from None
-    except RecursionError:
-        raise BadRequest("the JSON is nested too deeply") from None
+    except _UNREADABLE as error:
+        raise _unreadable(body, error) from None
 
 
-def _not_json(body: bytes, error: Exception) -> BadRequest:
-    """What is wrong with a body that could not be decoded."""
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def _fault_in(body: bytes) -> Exception | None:
+    """What is found where all is read at once: its place is that in the body."""
+    try:
+        _whole_decoder.decode(body)
+    except _UNREADABLE as error:
+        return error
+    return None
+
+
+def _unreadable(body: bytes, error: Exception) -> BadRequest:
+    """What is wrong with a body of which some part could not be read."""
+    if isinstance(error, RecursionError):
+        return BadRequest("the JSON is nested too deeply")
+    if isinstance(error, msgspec.ValidationError):
+        return BadRequest(_validation_sentence(str(error)))
     if isinstance(error, UnicodeDecodeError):
         _decode_utf8(body, "the request")
         return BadRequest("the request is not UTF-8")

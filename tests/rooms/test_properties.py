@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -72,6 +73,26 @@ def test_any_json_is_a_request_or_refused_with_a_sentence(
 ) -> None:
     body = {**fields, "op": op, **({"table": table} if table is not None else {})}
     _is_read_or_refused(json.dumps(body).encode(), None)
+
+
+@pytest.mark.parametrize("op", ["add_table_data", "query"])
+@pytest.mark.parametrize("key", ["persist", "ttl_s", "typed", "column_names", "column_types"])
+def test_json_is_read_or_refused_however_deep_it_is_nested(op: str, key: str) -> None:
+    """What is read in a second step must not fail where the first has just not."""
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit() + 10):
+        nested = b"[" * depth + b"]" * depth
+        parts = {b"column_names": b'["a"]', b"column_types": b'["int"]', b"rows": b"[]"}
+        table = b",".join(b'"%b":%b' % part for part in {**parts, key.encode(): nested}.items())
+        body = b'{"op":"%b","%b":%b,"sql":"","identity":"a","table":{"tablename":"t",%b}}'
+        _is_read_or_refused(body % (op.encode(), key.encode(), nested, table), None)
+
+
+def test_a_header_that_cannot_be_read_is_refused_with_its_place_in_the_body() -> None:
+    table = b'{"tablename":"t","column_names":["a",1e999],"column_types":["int"],"rows":[]}'
+    body = b'{"op":"add_table_data","identity":"a","table":%b}' % table
+    sentence = _refusal(lambda: decode_request(body))
+    assert sentence is not None
+    assert sentence.endswith("Number out of range - at `table.column_names[1]`")
 
 
 def _is_read_or_refused(body: bytes, op: str | None) -> None:
