@@ -64,6 +64,14 @@ class Examined(msgspec.Struct, frozen=True):
     """Whether the same snapshot, views and static tables give the same answer again."""
 
 
+class Begun(msgspec.Struct, frozen=True):
+    """A statement that runs: it has come as far as its first row."""
+
+    cursor: apsw.Cursor
+    since_s: float
+    """When it began, on the clock of `time.perf_counter`."""
+
+
 def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined:
     """Ask SQLite what the statement is; refuse all but one reading statement.
 
@@ -75,7 +83,7 @@ def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Exam
 
 def begin(
     on: SnapshotConnection, sql: str, bindings: tuple[str, ...], may_run: Callable[[], None]
-) -> tuple[Examined, apsw.Cursor | None]:
+) -> tuple[Examined, Begun | None]:
     """As `examine`; a statement that is new to the connection is begun with it.
 
     So it is prepared once. None for one that is not new: there are better ways to run it.
@@ -109,18 +117,21 @@ def _examine(
     sql: str,
     bindings: tuple[str, ...],
     may_run: Callable[[], None] | None = None,
-) -> tuple[Examined, apsw.Cursor]:
+) -> tuple[Examined, Begun]:
     """Prepare the statement, look at it, and let it go on where it may run."""
     on.sandbox.running = False
     on.sandbox.watch()
     found: list[Examined] = []
+    since_s = 0.0
 
     def look(cursor: apsw.Cursor, first: str, bound: Any) -> bool:
+        nonlocal since_s
         if not found:  # what may follow are blanks and comments
             found.append(_told(on, sql, bindings, cursor, first))
             on.sandbox.running = True
             if may_run is not None:
                 may_run()
+                since_s = time.perf_counter()
         return may_run is not None
 
     cursor = on.connection.cursor()
@@ -141,7 +152,7 @@ def _examine(
     if not found:
         raise _nothing_to_run()
     _remember(on, found[0])
-    return found[0], cursor
+    return found[0], Begun(cursor, since_s)
 
 
 def _told(
@@ -253,11 +264,11 @@ def answer(
     query: Examined,
     typed: bool,
     limits: Limits,
-    begun: apsw.Cursor | None = None,
+    begun: Begun | None = None,
 ) -> Result:
     """The whole result as JSON: typed, or all strings with the widths of the columns.
 
-    `begun` is the cursor of a statement that was begun already.
+    `begun` is what `begin` gave.
     """
     if query.wrappable and begun is None:
         built = _build_in_sqlite(on, query, typed, limits)
@@ -320,18 +331,16 @@ def _build_here(
     query: Examined,
     typed: bool,
     limits: Limits,
-    begun: apsw.Cursor | None = None,
+    begun: Begun | None = None,
 ) -> Result:
     """Fetch row by row, up to the limits on rows and bytes.
 
-    A statement that was begun and turns out to have many rows, and gave the first of them at
-    once, is begun anew in SQLite.
+    A statement that was begun, gave its first rows at once and has more is begun anew in SQLite.
     """
     widths = [len(name) for name in query.names]
     encoded: list[bytes] = []
     size_bytes = 0
     truncated = False
-    began = time.perf_counter()
     with closing(rows_of(on, query, begun)) as rows:
         for row in rows:
             cells = _typed_row(row) if typed else _string_row(row)
@@ -345,7 +354,7 @@ def _build_here(
                 widths = list(map(max, widths, map(len, cells)))
             if len(encoded) == _FEW_ROWS and query.wrappable and begun is not None:
                 built = None
-                if time.perf_counter() < began + _AT_ONCE_S:
+                if time.perf_counter() < begun.since_s + _AT_ONCE_S:
                     built = _build_in_sqlite(on, query, typed, limits)
                 if built is not None:
                     return built
@@ -374,13 +383,13 @@ def _string_row(row: Sequence[Any]) -> list[str]:
 
 
 def rows_of(
-    on: SnapshotConnection, query: Examined, begun: apsw.Cursor | None = None
+    on: SnapshotConnection, query: Examined, begun: Begun | None = None
 ) -> Generator[tuple[Any, ...], None, None]:
     """The rows as Python values, fetched as they are asked for.
 
     Raises apsw.Error; text that is not UTF-8 comes with U+FFFD in it.
     """
-    cursor = begun or on.connection.execute(query.sql, query.bindings)
+    cursor = begun.cursor if begun is not None else on.connection.execute(query.sql, query.bindings)
     fetched = 0
     try:
         for row in cursor:
@@ -418,7 +427,7 @@ def size_of(row: Sequence[Any]) -> int:
 
 
 def collect(
-    on: SnapshotConnection, query: Examined, limits: Limits, begun: apsw.Cursor | None = None
+    on: SnapshotConnection, query: Examined, limits: Limits, begun: Begun | None = None
 ) -> Result:
     """The whole result as Python rows, up to the limits: for a text table."""
     rows: list[tuple[Any, ...]] = []

@@ -170,22 +170,35 @@ def test_a_form_that_did_not_do_is_not_tried_again(on: Any, sql: str, unfit: set
     assert examine(on, sql, ()).unfit == unfit
 
 
-def test_a_statement_is_prepared_once(on: Any) -> None:
-    prepared = []
+@pytest.fixture
+def prepared(on: Any) -> Any:
+    """A SELECT in it for each that SQLite has been asked to prepare on `on` since."""
+    noted: list[int] = []
     judge = on.sandbox._authorize
 
     def watch(action: int, *of: Any) -> int:
         if action == apsw.SQLITE_SELECT:
-            prepared.append(action)
+            noted.append(action)
         return int(judge(action, *of))
 
     on.connection.authorizer = watch
-    try:
-        examined, begun = begin(on, "select id from t where id = 7", (), lambda: None)
-        result = answer(on, examined, True, Limits(100, 1 << 20), begun)
-    finally:
-        on.sandbox.close_in()
-    assert (result.rows_json, prepared) == (b"[[7]]", [apsw.SQLITE_SELECT])
+    yield noted
+    on.sandbox.close_in()
+
+
+def test_a_statement_is_prepared_once(on: Any, prepared: list[int]) -> None:
+    examined, begun = begin(on, "select id from t where id = 7", (), lambda: None)
+    result = answer(on, examined, True, Limits(100, 1 << 20), begun)
+    assert (result.rows_json, len(prepared)) == (b"[[7]]", 1)
+
+
+def test_what_was_long_in_giving_its_first_row_is_not_begun_anew(
+    on: Any, prepared: list[int]
+) -> None:
+    sql = "select a.id, b.id, c.val from t a, t b, t c where a.id < 40 order by c.val limit 500"
+    examined, begun = begin(on, sql, (), lambda: None)
+    result = answer(on, examined, True, Limits(1000, 1 << 20), begun)
+    assert (result.nr_rows, len(prepared)) == (500, 1)
 
 
 FOREVER = "with recursive r(i) as (select 1 union all select i + 1 from r) select count(*) from r"
