@@ -100,9 +100,10 @@ def read_built(
     joined, nr_rows, *more = found
     if not nr_rows:
         return Built(b"[]", 0, () if form == TYPED else (0,) * nr_columns, False)
-    if len(joined) > max_bytes:
+    opening, closing = (b'[["', b'"]]') if form == PLAIN else (b"[", b"]")
+    if len(opening) + len(joined) + len(closing) - 1 > max_bytes:  # counted as `answer` counts
         raise NotBuilt
-    rows_json = b'[["%b"]]' % joined if form == PLAIN else b"[%b]" % joined
+    rows_json = b"%b%b%b" % (opening, joined, closing)
     if not _is_sound(form, rows_json, nr_rows, nr_columns, more):
         return None
     truncated = nr_rows > max_rows
@@ -117,9 +118,19 @@ def read_built(
         text = rows_json.decode(errors="replace")
         rows_json = text.encode()
     widths: Widths | None = ()
-    if form != TYPED:
-        widths = tuple(more) if form == ESCAPED else widths_of(text, nr_rows, nr_columns)
+    if form == PLAIN:
+        widths = widths_of(text, nr_rows, nr_columns)
+    elif form == ESCAPED:
+        widths = _widest(rows_json, nr_columns) if truncated else tuple(more)
     return None if widths is None else Built(rows_json, nr_rows, widths, truncated)
+
+
+def _widest(rows_json: bytes, nr_columns: int) -> Widths:
+    """Of what was cut: SQLite has measured the row that is not there any more too."""
+    widths: Widths = (0,) * nr_columns
+    for row in msgspec.json.decode(rows_json, type=list[msgspec.Raw]):
+        widths = tuple(map(max, widths, map(len, msgspec.json.decode(row))))
+    return widths
 
 
 def _is_sound(

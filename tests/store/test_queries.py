@@ -154,6 +154,19 @@ def test_any_rows_look_the_same_on_all_ways(on: Any, rows: list[list[tuple[str, 
         assert first == second == third
 
 
+@pytest.mark.parametrize("typed", [True, False])
+@pytest.mark.parametrize("mark", ["x", '"'], ids=["plain", "escaped"])
+def test_what_is_over_a_limit_is_cut_the_same_on_both_ways(on: Any, mark: str, typed: bool) -> None:
+    sql = f"values ('{mark}', 1), ('{mark}', 22), ('long {mark}', 333)"
+    examined = examine(on, sql, ())
+    limits = [Limits(rows, 1 << 20) for rows in range(1, 5)]
+    limits += [Limits(100, size_bytes) for size_bytes in range(60)]
+    for limit in limits:
+        built = answer(on, examine(on, sql, ()), typed, limit)
+        assert built == _build_here(on, examined, typed, limit), limit
+        on.examined[sql] = examined  # the next one may be built
+
+
 @pytest.mark.parametrize(
     ("sql", "unfit"),
     [
