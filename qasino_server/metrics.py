@@ -7,6 +7,7 @@ https://prometheus.io/docs/practices/naming/ : seconds and bytes, totals end in 
 
 from __future__ import annotations
 
+import time
 from collections import Counter as Counts
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -67,6 +68,7 @@ class _Stored:
         self._by_port: Counts[str] = Counts()
         self._nr_rows = 0
         self._size_bytes = 0
+        self._since_epoch = time.time()
 
     def count(self, port: str, nr_rows: int, size_bytes: int) -> None:
         self._by_port[port] += 1
@@ -74,13 +76,16 @@ class _Stored:
         self._size_bytes += size_bytes
 
     def collect(self) -> Iterator[CounterMetricFamily]:
+        since = self._since_epoch
         by_port = CounterMetricFamily("qasino_publications", "Publications stored", labels=["port"])
         for port, number in sorted(dict(self._by_port).items()):
-            by_port.add_metric([port], number)
+            by_port.add_metric([port], number, created=since)
         yield by_port
-        yield CounterMetricFamily("qasino_published_rows", "Rows stored", value=self._nr_rows)
-        about = "Size of the rows stored, as JSON"
-        yield CounterMetricFamily("qasino_published_bytes", about, value=self._size_bytes)
+        for name, about, total in (
+            ("qasino_published_rows", "Rows stored", self._nr_rows),
+            ("qasino_published_bytes", "Size of the rows stored, as JSON", self._size_bytes),
+        ):
+            yield CounterMetricFamily(name, about, value=total, created=since)
 
 
 class Metrics:

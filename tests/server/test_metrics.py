@@ -64,6 +64,16 @@ def test_what_happened_is_counted(server: Server, wire: Wire) -> None:
     assert samples(wire)["qasino_missing"] == 2
 
 
+def test_every_counter_tells_since_when_it_counts(server: Server, wire: Wire) -> None:
+    publish(wire, "web-1", [[1]])
+    publish(wire, "", [[1]])
+    wire.http_get({"op": "query", "sql": "select 1"})
+    found = samples(wire)
+    counters = {name for name in found if "_total" in name}
+    assert len(counters) >= 5
+    assert {name.replace("_total", "_created") for name in counters} <= set(found)
+
+
 NAMED = {
     "publications", "published_rows", "published_bytes", "rejects", "queries", "query_seconds",
     "rotation_seconds", "generation_number", "generation_age_seconds", "generation_bytes", "rows",
