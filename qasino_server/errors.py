@@ -22,6 +22,8 @@ to one of two seams: `dispatch` turns them into replies, the command line into e
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class QasinoError(Exception):
     """Anything Qasino refuses or fails at, with a sentence a stranger can act on."""
@@ -32,6 +34,16 @@ class QasinoError(Exception):
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+
+    def landed(self) -> Self:
+        """Itself, to be handed on as an outcome: it forgets where it was raised, and what before.
+
+        A traceback holds the frames it came through, those their callers, and they the error and
+        whatever else they have at hand, a publication of some megabytes: a circle, which stays
+        until garbage is sought.
+        """
+        self.__traceback__ = self.__context__ = None
+        return self
 
 
 class BadRequest(QasinoError):

@@ -117,7 +117,7 @@ class Job:
                 return SqlError(self.select.missing)
             return result
         except QasinoError as error:
-            return self.stop_reason or error
+            return (self.stop_reason or error).landed()
         except apsw.Error as error:
             words = in_words(error, on, self.select.sql)
             return self.stop_reason or words

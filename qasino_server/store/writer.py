@@ -345,7 +345,7 @@ class Writer(Service):
         except CarryFirst:
             return None
         except QasinoError as error:
-            return error
+            return error.landed()
 
     def _refuse_taken(self, publication: Publication) -> None:
         key = publication.table_key
@@ -419,7 +419,7 @@ class Writer(Service):
         try:
             return work()
         except QasinoError as error:
-            return error
+            return error.landed()
         except apsw.Error as error:
             return _disk_fault(error, self._intake.generation)
 

@@ -6,6 +6,7 @@ import gc
 import json
 from typing import Any
 
+import apsw
 import pytest
 
 from qasino_server.database.generation import RowRange
@@ -518,3 +519,30 @@ def test_the_books_are_no_work_for_the_garbage_collector(bench: Any) -> None:
     gc.collect()
     looked_at = [o for o in gc.get_objects() if isinstance(o, Source | RowRange | Column)]
     assert not looked_at
+
+
+def test_what_is_refused_is_forgotten_at_once(bench: Any) -> None:
+    """Errors with their tracebacks held megabytes of refused rows until garbage was sought."""
+    refused = {
+        "rows": lambda: bench.publish("a", "t", "x int", [[1, 2]]),
+        "a name": lambda: bench.publish("a", "json_each", "x int", [[1]]),
+        "static rows": lambda: bench.publish("a", "t", "x int", [[1, 2]], static=True),
+        "a drop": lambda: bench.drop("nothing"),
+        "no table": lambda: bench.ask("select 1 from nothing"),
+        "no reading": lambda: bench.ask("pragma user_version"),
+        "two statements": lambda: bench.ask("select 1; select 2"),
+        "a failing cell": lambda: bench.ask("select abs(-9223372036854775808)"),
+    }
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for refuse in refused.values():
+            assert isinstance(refuse(), QasinoError)
+        gc.collect()
+        left = [o for o in gc.garbage if isinstance(o, QasinoError | apsw.Error)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not left
