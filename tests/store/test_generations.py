@@ -214,6 +214,35 @@ def test_tables_and_connections_count_what_was_published(bench):
     assert bench.rows(sql) == [[3, 3]]
 
 
+IDENTITIES = [
+    "0012",
+    "12",
+    "12.0",
+    "1e3",
+    "0x10",
+    '"q"',
+    "o'x",
+    "[1]",
+    '{"a":1}',
+    "null",
+    "\\u0041",
+]
+IDENTITIES += ["x" * 256, "é😀", "9" * 30, "server"]
+
+
+def test_identities_stay_the_texts_they_are_in_the_servers_own_tables(bench):
+    for identity in IDENTITIES:
+        bench.publish(identity, "t", "x int", [[1], [2]])
+    bench.publish("12", "u", "x int", [])
+    bench.rotate()
+    own = len(bench.rows("select * from qasino_server_tables where tablename like 'qasino%'"))
+    tables = {identity: 1 for identity in IDENTITIES} | {"12": 2, "server": own + 1}
+    assert dict(bench.rows("select identity, nr_tables from qasino_server_connections")) == tables
+    sources = "select identity, first_rowid, last_rowid from qasino_server_sources order by 2"
+    rowids = range(1, 2 * len(IDENTITIES), 2)
+    assert bench.rows(sources) == [[i, n, n + 1] for i, n in zip(IDENTITIES, rowids, strict=True)]
+
+
 def test_retired_snapshots_are_archived_whole_private_and_counted(make_bench, tmp_path):
     bench = make_bench(archive_dir=tmp_path / "archive", archive_keep=2)
     numbers = []
