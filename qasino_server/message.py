@@ -310,14 +310,19 @@ def make_publication(
     `options` are the top-level keys persist, static, update, keycols, replace and ttl_s as
     the sender wrote them, in JSON or on line 1 of a CSV table. Raises BadRequest.
     """
-    if not options:
-        return Publication(
-            identity=check_identity(identity),
-            tablename=check_tablename(tablename),
-            columns=columns,
-            rows_json=rows_json,
-            descriptions=descriptions,
-        )
+    read = _read_options(options, columns) if options else {}
+    return Publication(
+        identity=check_identity(identity),
+        tablename=check_tablename(tablename),
+        columns=columns,
+        rows_json=rows_json,
+        descriptions=descriptions,
+        **read,
+    )
+
+
+def _read_options(options: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+    """What a publication says of its options; at least one was given."""
     persist, static, update, replace = (
         flag(options.get(name), name) for name in ("persist", "static", "update", "replace")
     )
@@ -328,20 +333,15 @@ def make_publication(
             " replaced whole and stays until it is dropped"
         )
     keycols = _check_keycols(options.get("keycols"), columns)
-    return Publication(
-        identity=check_identity(identity),
-        tablename=check_tablename(tablename),
-        columns=columns,
-        rows_json=rows_json,
-        descriptions=descriptions,
-        persist=persist,
-        static=static,
-        update=update,
-        keycols=keycols if update else (),
-        replace=replace,
-        ttl_s=ttl_s,
-        note="keycols has no effect without update" if keycols and not update else None,
-    )
+    return {
+        "persist": persist,
+        "static": static,
+        "update": update,
+        "keycols": keycols if update else (),
+        "replace": replace,
+        "ttl_s": ttl_s,
+        "note": "keycols has no effect without update" if keycols and not update else None,
+    }
 
 
 def flag(value: object, name: str) -> bool:
