@@ -128,7 +128,9 @@ class Job:
         self._go_on()
         sql, bindings = self.select.sql, self.select.bindings
         if self.stream is not None and self.sink is not None:
-            return self._pour(on, examine(on, sql, bindings), self.stream, self.sink)
+            examined = examine(on, sql, bindings)
+            self._go_on()
+            return self._pour(on, examined, self.stream, self.sink)
         examined, begun = begin(on, sql, bindings, self._go_on)
         if self.form == "rows":
             return collect(on, examined, limits, begun)

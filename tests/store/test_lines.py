@@ -16,7 +16,7 @@ from qasino_server.database.answer import Limits, examine, rows_of
 from qasino_server.database.generation import Generation
 from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
-from qasino_server.errors import QasinoError
+from qasino_server.errors import Cancelled, QasinoError
 from qasino_server.render import Stream, stream_for
 from qasino_server.statement import Select
 from qasino_server.store.job import Job
@@ -100,12 +100,14 @@ def poured(
 ) -> tuple[Basin, Result | QasinoError]:
     """A query whose rows go into a basin, and its outcome."""
     basin = Basin()
-    stream = stream_for(form)
-    job = Job(
+    return basin, job_into(basin, sql, form, bindings).run(on, Limits(1, 1))
+
+
+def job_into(basin: Basin, sql: str, form: str, bindings: Any = ()) -> Job:
+    return Job(
         query_id="", select=Select(sql, bindings), sql=sql, port="test", peer="test",
-        timeout_s=20, done=print, stream=stream, sink=basin,
+        timeout_s=20, done=print, stream=stream_for(form), sink=basin,
     )  # fmt: skip
-    return basin, job.run(on, Limits(1, 1))
 
 
 def written(on: SnapshotConnection, sql: str, form: str, bindings: Any = ()) -> bytes:
@@ -221,3 +223,18 @@ def test_columns_of_one_name_have_distinct_keys(
 
 def test_a_plan_is_written_cell_by_cell(one_connection: SnapshotConnection) -> None:
     assert both(one_connection, "explain query plan values (1)", "csv")[0] is None
+
+
+def test_a_stream_that_is_stopped_while_it_is_prepared_does_not_begin(
+    one_connection: SnapshotConnection,
+) -> None:
+    basin = Basin()
+    job = job_into(basin, "select 1", "csv")
+
+    def stop(*asked: Any) -> int:
+        job.stop_reason = Cancelled("the query was cancelled")
+        return apsw.SQLITE_OK
+
+    one_connection.connection.authorizer = stop
+    assert job.run(one_connection, Limits(1, 1)) is job.stop_reason
+    assert basin.text == b""
