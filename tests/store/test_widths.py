@@ -101,8 +101,14 @@ def test_a_bracket_in_a_cell_is_told_from_a_rows_end_in_every_place() -> None:
 
 
 def test_widths_that_grow_all_the_time_are_not_told() -> None:
-    rows = [["x" * n] for n in range(4000)]
-    random.Random(1).shuffle(rows)
-    assert widths_of(joined(rows), len(rows), 1) in (widest(rows), None)
+    alike = [["x" * 10]] * 30_000  # which is where the samples come from
+    growing = [["x" * n] for n in range(11, 600)]
+    rows = [*alike, *growing, *alike]
+    assert widths_of(joined(rows), len(rows), 1) is None
+    rows = [*alike, *growing[:100], *alike]
+    assert widths_of(joined(rows), len(rows), 1) == widest(rows)
+
+
+def test_widths_of_very_many_columns_are_not_told() -> None:
     wide = [[str(n)] * 70 for n in range(100)]
     assert widths_of(joined(wide), len(wide), 70) is None
