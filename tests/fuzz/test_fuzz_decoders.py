@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zmq
 from fuzz_inputs import (
     CSV_BODIES,
     GZIP_BODIES,
@@ -110,8 +111,8 @@ def test_statements(text: str) -> None:
 @FUZZ
 @given(frames=st.lists(st.binary(max_size=5), min_size=1, max_size=6))
 def test_envelopes(frames: list[bytes]) -> None:
-    envelope, payload = split_envelope(frames)
-    assert [*envelope, *payload] == frames
+    envelope, payload = split_envelope([zmq.Frame(frame) for frame in frames])
+    assert [*envelope, *(frame.bytes for frame in payload)] == frames
 
 
 @FUZZ
