@@ -268,7 +268,7 @@ def _read_columns(names: bytes, types: bytes) -> Columns:
     )
 
 
-_REMEMBERED_BYTES = 4096
+_REMEMBERED_BYTES = 2048
 _remembered_columns = lru_cache(maxsize=1024)(_read_columns)
 """A fleet sends the same narrow headers over and over, and a check of ten names costs as much as
 storing their row. Wide ones are not remembered, so that nobody can fill the memory with them."""

@@ -13,7 +13,15 @@ from collections.abc import Callable, Sequence
 import zmq
 
 from qasino_server.dispatch import Dispatch, caller_of
-from qasino_server.errors import BadRequest, Busy, QasinoError, StartError, TooLarge, Unauthorized
+from qasino_server.errors import (
+    BadRequest,
+    Busy,
+    QasinoError,
+    ServerFault,
+    StartError,
+    TooLarge,
+    Unauthorized,
+)
 from qasino_server.message import (
     Reply,
     decode_request,
@@ -155,6 +163,11 @@ class ZmqPort(Service):
             if payload and means_to_publish(payload[0].bytes):
                 self._dispatch.unreadable(caller, error)
             answer(error)
+            return
+        except Exception:
+            # One message must not end a port that serves everybody.
+            log.exception("message not read peer=%s", name)
+            answer(ServerFault("the server failed at reading this; its log says how"))
             return
         self._dispatch.handle(request, caller, answer, asked_at=taken_at)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 BROKEN = {
     "op": "add_table_data",
     "identity": "web-1",
@@ -31,3 +33,19 @@ def test_queries_that_cannot_be_read_are_no_rejected_publications(server: Any, w
         wire.zmq_request(body)
     server.rotate()
     assert wire.rows("select * from qasino_server_rejects") == []
+
+
+def test_a_message_that_trips_the_reading_of_it_ends_no_port(
+    wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No message is known to; one was, and took the server with it."""
+
+    def trip(body: bytes) -> Any:
+        raise RecursionError("as deep as never thought of")
+
+    monkeypatch.setattr("qasino_server.zmq_port.decode_request", trip)
+    (answer,) = wire.zmq_request({"op": "query", "sql": "select 1"})
+    assert "the server failed at reading this" in json.loads(answer)["error_message"]
+    monkeypatch.undo()
+    (answer,) = wire.zmq_request({"op": "query", "sql": "select 1"})
+    assert json.loads(answer)["table"]["rows"] == [["1"]]
