@@ -14,8 +14,8 @@ from contextlib import closing
 from itertools import islice
 from random import SystemRandom
 
-from qasino_server.database.answer import Examined
 from qasino_server.database.built import INFINITY
+from qasino_server.database.examine import Examined
 from qasino_server.database.snapshot import SnapshotConnection
 
 _CHUNK_BYTES = 65_536

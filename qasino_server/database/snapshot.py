@@ -63,7 +63,7 @@ class SnapshotConnection:
         self.sandbox = Sandbox(self.connection)
         self.dress_version = -1
         self.examined: dict[str, Any] = {}
-        """Statements that were examined on this connection, and the outcome; `answer`'s."""
+        """Statements that were examined on this connection, and the outcome; `examine`'s."""
         harden(self.connection)
         self.connection.execute("PRAGMA mmap_size=1099511627776")
         self.static_fault = self._attach_static(place.static)

@@ -14,16 +14,8 @@ from typing import Any, Protocol
 
 import apsw
 
-from qasino_server.database.answer import (
-    Examined,
-    Limits,
-    answer,
-    begin,
-    collect,
-    examine,
-    in_words,
-    rows_of,
-)
+from qasino_server.database.answer import Limits, answer, collect, rows_of
+from qasino_server.database.examine import Examined, begin, examine, in_words
 from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qasino_server.database.answer import Limits, examine, rows_of
+from qasino_server.database.answer import Limits, rows_of
+from qasino_server.database.examine import examine
 from qasino_server.database.generation import Generation
 from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Dress, Place, SnapshotConnection

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qasino_server.database.answer import Limits, _build_here, answer, begin, examine
+from qasino_server.database.answer import Limits, _build_here, answer
+from qasino_server.database.examine import begin, examine
 from qasino_server.database.generation import Generation
 from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout
@@ -112,7 +113,7 @@ def test_sqlite_and_python_build_the_same_answer(on: Any, sql: str, typed: bool)
     )
 )
 def test_every_value_looks_the_same_on_both_ways(on: Any, value: Any) -> None:
-    from qasino_server.database.answer import Examined
+    from qasino_server.database.examine import Examined
 
     examined = Examined(
         sql="select ? as v", alone="select ? as v", bindings=(value,), names=("v",), types=("",),

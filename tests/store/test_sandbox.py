@@ -11,8 +11,9 @@ from typing import Any
 import apsw
 import pytest
 
-from qasino_server.database.answer import Limits, collect, examine, in_words
+from qasino_server.database.answer import Limits, collect
 from qasino_server.database.durable import DurableFile
+from qasino_server.database.examine import examine, in_words
 from qasino_server.database.generation import Generation
 from qasino_server.database.sandbox import (
     HARMLESS_FUNCTIONS,
