@@ -74,6 +74,8 @@ class Job:
         self.timeout_s = timeout_s
         self.deadline = self.began + timeout_s
         self.running_since: float | None = None
+        self.used_s = 0.0
+        """Processor time of its reader's thread, once it has run."""
         self.slow = stream is not None
         """It needs a reader for long: a stream, or one that was too slow for the express."""
         self.known_slow = False

@@ -57,6 +57,9 @@ _CROWD = 5
 GIVE_UP_S = 1.0
 GIVEN_UP_MAX = 4
 SOON_S = 0.005
+WORTH_S = 0.001
+"""Of processor time: a statement that takes more is worth a second reader. On the clock it would
+be known for the GIL it waited for."""
 _WATCH_S = 0.001
 _HELD_S = 0.001
 """How long answers may wait for the query after them."""
@@ -372,8 +375,7 @@ class Readers:
 
     def _note_pace(self, job: Job) -> None:
         """Remember whether somebody else should come at once when this is asked again."""
-        since = job.running_since
-        if since is None or time.monotonic() < since + SOON_S:
+        if job.used_s < WORTH_S:
             self._known_slow.pop(job.sql, None)
         elif len(job.sql) <= _KNOWN_SLOW_CHARS:
             if len(self._known_slow) >= _KNOWN_SLOW:
@@ -568,7 +570,7 @@ class Reader(Service):
             self._close()
 
     def _serve(self, job: Job) -> None:
-        started = time.perf_counter()
+        started, used_s = time.perf_counter(), time.thread_time()
         outcome: Result | QasinoError
         try:
             on, snapshot = self._connection(job)
@@ -588,6 +590,7 @@ class Reader(Service):
             # A reader must not die of one query: the others would wait for it for ever.
             log.exception("query failed: %s", job.sql[:1000])
             outcome = ServerFault("the server failed at this query; its log says how")
+        job.used_s = time.thread_time() - used_s
         self._owner.job_done(self, job, outcome)
 
     def _connection(self, job: Job) -> tuple[SnapshotConnection, Snapshot]:
