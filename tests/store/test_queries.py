@@ -18,6 +18,7 @@ from qasino_server.database.examine import begin, examine
 from qasino_server.database.generation import Generation
 from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout
+from qasino_server.store.job import Job
 from qasino_server.table import Receipt, Result, check_columns
 
 
@@ -511,3 +512,22 @@ def test_shortcuts_work_in_any_case_with_and_without_a_semicolon(bench: Any) -> 
     assert bench.rows('describe "A_B"') == bench.rows("DESC a_b;") == [["x", "INTEGER"]]
     for text in ("show foo", "DESC ;", "show tables like 'a%' or 1"):
         assert "syntax error" in bench.refusal(text)
+
+
+def test_a_statement_is_known_for_the_processor_time_it_took(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for it meanwhile gets another reader at once; for what only waited nobody does."""
+    known: list[tuple[str, bool]] = []
+    run = Job.run
+
+    def noted(self: Job, *given: Any) -> Any:
+        known.append((self.sql, self.known_slow))
+        return run(self, *given)
+
+    monkeypatch.setattr(Job, "run", noted)
+    counting = "with recursive n(i) as (select 1 union all select i + 1 from n limit 100000)"
+    long, quick = f"{counting} select count(*), random() from n", "select random()"
+    for sql in (long, long, quick, quick):
+        bench.rows(sql)
+    assert known == [(long, False), (long, True), (quick, False), (quick, False)]
