@@ -85,7 +85,7 @@ def _signature() -> inspect.Signature:
     )
 
 
-server.__signature__ = _signature()  # type: ignore[attr-defined]
+server.__signature__ = _signature()  # type: ignore[attr-defined]  # typer reads it
 server.__annotations__ = {
     name: parameter.annotation for name, parameter in _signature().parameters.items()
 }

@@ -39,7 +39,7 @@ class Courier:
         except Unreachable as error:
             self._note_absence(error)
             raise
-        except Exception:
+        except Exception:  # whatever it says, it is there
             self._note_presence()
             raise
         self._note_presence()

@@ -57,6 +57,7 @@ class Interval:
         late_s = time.monotonic() - self._due
         if late_s > 0:
             self._due += late_s // self.period_s * self.period_s
+        # Nothing to do until then; Ctrl-C ends the sleep.
         time.sleep(max(0.0, self._due - time.monotonic()))
 
     def close(self) -> None:
