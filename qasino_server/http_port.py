@@ -73,7 +73,7 @@ from qasino_server.seats import Seats
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import Share
 from qasino_server.table import Result, shown
-from qasino_server.wakeup import Bells, ring_now
+from qasino_server.wakeup import Turn, ring_now
 
 log = logging.getLogger("qasino.http")
 
@@ -552,9 +552,10 @@ class HttpPort(Service):
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
         self._app.open(Mailbox(loop))
-        # Whoever this thread has to wake is woken when all that has arrived is handed in.
-        bells = Bells(on_first=lambda: loop.call_soon(bells.ring))
-        bells.carry()
+        # Whoever this thread has to wake is woken when all that has arrived is handed in; what
+        # is left of its chores then comes after the next look at the sockets.
+        turn = Turn(on_first=lambda: loop.call_soon(turn.end))
+        turn.carry()
         await asyncio.gather(*map(self._serve, self._servers, *zip(*self._listeners, strict=True)))
 
     async def _serve(

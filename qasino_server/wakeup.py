@@ -3,7 +3,8 @@
 Waking a thread is what costs, not handing things over (DESIGN.md): the woken one wants the
 GIL at once, and two threads that take it from each other get half as much done. So a thread
 that hands over many things in a row carries the bells it would have to ring (`Bells`) and
-rings each of them once, when it has nothing more at hand.
+rings each of them once, when it has nothing more at hand. A thread that receives goes a step
+further (`Turn`): what is done as fast as handed over is a chore, which it does itself.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ T = TypeVar("T")
 
 Bell = Callable[[], None]
 """Wakes one sleeper; harmless where nothing is there for it."""
+
+Chore = Callable[[], bool]
+"""Some milliseconds of work, after which the thread looks at its sockets; True if more waits."""
 
 
 class Bells:
@@ -34,7 +38,7 @@ class Bells:
 
     def hold(self, bell: Bell) -> None:
         """Carry it until `ring`."""
-        first = not self._held
+        first = not self
         self._held.add(bell)
         if first and self._on_first is not None:
             self._on_first()
@@ -52,6 +56,38 @@ class Bells:
         return bool(self._held)
 
 
+class Turn(Bells):
+    """The bells of a thread that receives, and the chores it does before it looks again."""
+
+    def __init__(self, on_first: Callable[[], object] | None = None) -> None:
+        """`on_first` hears that `end` has something to do."""
+        super().__init__(on_first)
+        self._chores: dict[Chore, None] = {}
+
+    def take_on(self, chore: Chore) -> None:
+        """Do it at the end of the turn, once however often it is asked for."""
+        first = not self
+        self._chores[chore] = None
+        if first and self._on_first is not None:
+            self._on_first()
+
+    def end(self) -> bool:
+        """Ring, then do each chore once, then ring for what came of it; whether any is left.
+
+        Others begin with what they got while this thread does its chores.
+        """
+        self.ring()
+        chores, self._chores = self._chores, {}
+        for chore in chores:
+            if chore():
+                self.take_on(chore)
+        self.ring()
+        return bool(self._chores)
+
+    def __bool__(self) -> bool:
+        return super().__bool__() or bool(self._chores)
+
+
 class _OfThread(threading.local):
     bells: Bells | None = None
 
@@ -66,6 +102,15 @@ def ring(bell: Bell) -> None:
         bell()
     else:
         bells.hold(bell)
+
+
+def take_on(chore: Chore) -> bool:
+    """Have this thread do it at the end of its turn; False where it is not one that does."""
+    turn = _of_thread.bells
+    if not isinstance(turn, Turn):
+        return False
+    turn.take_on(chore)
+    return True
 
 
 def ring_now() -> None:

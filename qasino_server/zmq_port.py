@@ -31,7 +31,7 @@ from qasino_server.message import (
 )
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath, Service
-from qasino_server.wakeup import Bells, Outbox
+from qasino_server.wakeup import Outbox, Turn
 from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, wire_bytes
 
 log = logging.getLogger("qasino.zmq")
@@ -110,17 +110,17 @@ class ZmqPort(Service):
 
     def run(self) -> None:
         """Receive, hand in, send what is ready."""
-        bells = Bells()
-        bells.carry()
+        turn = Turn()
+        turn.carry()
         self._outbox.adopt()
         poller = zmq.Poller()
         poller.register(self._router, zmq.POLLIN)
         poller.register(self._outbox.fileno(), zmq.POLLIN)
         try:
             while not self.stopping.is_set():
-                poller.poll()
+                poller.poll(0 if turn else None)
                 self._receive()
-                bells.ring()
+                turn.end()
                 self._send()
             self._send()
         finally:

@@ -4,7 +4,7 @@ The rules are design.md's 3 to 12, in one place. Everything that can be refused 
 before the first write, so that a batch needs no savepoint for each publication: what fails
 after that is the disk, and then the whole batch is rolled back and tried one by one.
 
-Runs in the writer thread only, inside a transaction it opened.
+Runs at the writer's desk only, inside a transaction that was begun there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from qasino_server.database.cells import read_cells
+from qasino_server.database.cells import CELLS_MAX_BYTES, read_cells
 from qasino_server.database.generation import (
     Generation,
     Ranges,
@@ -31,6 +31,9 @@ CARRY_ROWS = 20_000
 """Rows carried in one go; 6.5 ms at most, so that publications get in between."""
 
 Descriptions = tuple[tuple[str, str], ...]
+BRIEF_ROWS = 1_000
+"""To be deleted before others take their place."""
+BRIEF_RANGES = 10
 _MEASURE_EVERY = 16
 _PLANNED_COLUMNS_MAX = 500_000
 _SHAPES_MAX = 1_000
@@ -69,6 +72,20 @@ class Intake:
         if self._begun % _MEASURE_EVERY == 0:
             self._size_bytes = self.generation.size_bytes() + self._described_bytes
         self._begun += 1
+
+    def is_brief(self, publication: Publication) -> bool:
+        """Whether it takes some milliseconds at most to store.
+
+        An update searches the rows of its pair, a larger table is left to SQLite without the
+        GIL, and what replaces many rows has to delete them first.
+        """
+        if publication.update or publication.static or len(publication.rows_json) > CELLS_MAX_BYTES:
+            return False
+        pair = (publication.table_key, publication.identity)
+        present = self.ledger.source(pair)
+        if present is None:
+            return True
+        return len(present.ranges) <= BRIEF_RANGES and present.nr_rows <= BRIEF_ROWS
 
     def store(self, publication: Publication) -> Receipt:
         """Store it by the rules; the receipt holds once the transaction is committed.

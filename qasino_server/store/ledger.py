@@ -1,8 +1,9 @@
 """What is known of the generation being collected, in memory: tables, and who sent which rows.
 
-The ledger belongs to the writer thread. What a publication changes is staged while its
-transaction is open and becomes the ledger at `commit`; `rollback` forgets it, so that the
-ledger never knows more than the file, nor less. All values in it are frozen and are replaced.
+The ledger belongs to whoever is at the writer's desk. What a publication changes is staged
+while its transaction is open and becomes the ledger at `commit`; `rollback` forgets it, so
+that the ledger never knows more than the file, nor less. All values in it are frozen and are
+replaced.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdateCounts(msgspec.Struct):
-    """Publications since the start; counted in the writer thread."""
+    """Publications since the start; counted at the writer's desk."""
 
     updates_received: int = 0
     updates_completed: int = 0

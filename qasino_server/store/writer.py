@@ -1,14 +1,17 @@
-"""The one thread that writes: publications in batches, then the odd jobs between two batches.
+"""What is written: publications in batches, and the odd jobs between two batches.
 
-In this order, whenever it is free:
+One thread writes at a time, the one that is at the desk. Publications that are brief to store
+are stored by the thread that received them, at the end of its turn, since handing them over
+and back takes longer than storing them. All else is for the writer's own thread, which does,
+in this order, whenever it is free:
 1. An exchange of generations. It never stands in the queue behind publications; the longest
    it waits is one batch, and a batch is bounded in bytes.
 2. A look into the open generation (`use_write_db`), 1 s at most.
 3. What waits in the queue: a batch of live publications, or one static table or drop.
 4. A portion of what is to be carried from the generation before.
 
-Whoever hands something in gives a callable that gets the outcome; it runs in this thread,
-after the commit, so it must only pass the outcome on.
+Whoever hands something in gives a callable that gets the outcome; it runs at the desk, after
+the commit, so it must only pass the outcome on.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from qasino_server.store.alike import alike
 from qasino_server.store.intake import CarryFirst, Intake
 from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication, Receipt
-from qasino_server.wakeup import Bells, ring
+from qasino_server.wakeup import Bells, ring, take_on
 
 log = logging.getLogger("qasino.store")
 
@@ -45,6 +48,13 @@ Done = Callable[[Any], None]
 BATCH_PUBLICATIONS = 256
 BATCH_BYTES = 1 << 20
 """About 10 ms of work, which is what a rotation waits for at most."""
+TURN_BYTES = 1 << 16
+"""What another thread stores in one go, and the publication that goes beyond it; then it has
+others to serve."""
+STALL_S = 0.25
+"""A turn that takes longer has met a disk that does not keep up, or a machine that does not: the
+next ones are left to the writer's thread, and the ports go on, for STALLED_S."""
+STALLED_S = 5.0
 LOOKS_LEAVE = 4
 """Whoever may only read must not keep publishers waiting by looks without end."""
 _DROP_BYTES = 500
@@ -100,6 +110,9 @@ class Writer(Service):
         """Whether each publication gets a line in the log."""
         self._max_waiting_bytes = max_waiting_bytes
         self._condition = threading.Condition()
+        self._desk = threading.Lock()
+        """Whoever holds it is the one that writes."""
+        self._stalled_until = 0.0
         self._asleep = False
         self._queue: deque[_Waiting | _Drop] = deque()
         self._waiting_bytes = 0
@@ -135,8 +148,29 @@ class Writer(Service):
                 raise Busy("busy: as many publications wait to be stored as the server holds")
             self._queue.append(item)
             self._waiting_bytes += item.size_bytes
-        if self._asleep:
+        if not take_on(self.lend_a_hand) and self._asleep:
             ring(self.wake)
+
+    def lend_a_hand(self) -> bool:
+        """Store some of what waits, in the thread that received it; whether more is waiting.
+
+        What is not brief is left to the writer's own thread.
+        """
+        if not self._desk.acquire(blocking=False):
+            return False  # whoever is there looks again
+        try:
+            helped = self._is_for_anybody()
+            if helped:
+                self._help()
+        except Exception as error:
+            log.exception("storing failed")
+            self._on_death(self.name, error)
+            return False
+        finally:
+            self._desk.release()
+        if self._queue and not helped and self._asleep:
+            self.wake()
+        return helped and bool(self._queue)
 
     @property
     def waiting_bytes(self) -> int:
@@ -148,7 +182,7 @@ class Writer(Service):
         return self._waiting_bytes <= self._max_waiting_bytes
 
     def when_room(self, call: Callable[[], None]) -> None:
-        """Call it once, from the writer thread, when there is room again."""
+        """Call it once, at the desk, when there is room again."""
         with self._condition:
             self._on_room.append(call)
             self._condition.notify()
@@ -190,19 +224,25 @@ class Writer(Service):
         bells = Bells()
         bells.carry()
         while self._wait_for_work():
-            if self._exchange is not None:
-                self._do_exchange(self._exchange)
-            elif self._look_is_due():
-                self._do_look(self._looks.popleft())
-            if self._queue:
-                self._do_queue()
-            self._tell_of_room()
+            with self._desk:
+                self._work()
             bells.ring()
             if self._source is not None:
-                self._do_carry(self._source)
+                with self._desk:
+                    self._do_carry(self._source)
                 bells.ring()
-        self._end()
+        with self._desk:
+            self._end()
         bells.ring()
+
+    def _work(self) -> None:
+        if self._exchange is not None:
+            self._do_exchange(self._exchange)
+        elif self._look_is_due():
+            self._do_look(self._looks.popleft())
+        if self._queue:
+            self._do_queue(self._next_batch())
+        self._tell_of_room()
 
     def _wait_for_work(self) -> bool:
         """True once there is some, False where none is left and none will come."""
@@ -248,12 +288,35 @@ class Writer(Service):
             for call in calls:
                 call()
 
+    # --- At the desk, the writer's thread or another ------------------------------------------
+
+    def _is_for_anybody(self) -> bool:
+        """Whether the next publication is brief, and the writer's thread wants nothing else."""
+        return bool(
+            self._queue
+            and self._exchange is None
+            and self._source is None
+            and not self._looks
+            and self._is_brief(self._queue[0])
+            and time.monotonic() >= self._stalled_until
+        )
+
+    def _is_brief(self, item: _Waiting | _Drop) -> bool:
+        return isinstance(item, _Waiting) and self._intake.is_brief(item.publication)
+
+    def _help(self) -> None:
+        began = time.monotonic()
+        self._do_queue(self._next_batch(TURN_BYTES, self._is_brief))
+        self._tell_of_room()
+        ended = time.monotonic()
+        if ended - began > STALL_S:
+            self._stalled_until = ended + STALLED_S
+
     # Batches
 
-    def _do_queue(self) -> None:
+    def _do_queue(self, batch: list[_Waiting] | _Drop) -> None:
         started = time.perf_counter()
         self._logs_each = log.isEnabledFor(logging.DEBUG)
-        batch = self._next_batch()
         self._taken_by_views = self._view_names()
         if isinstance(batch, _Drop):
             batch.done(self._guarded(lambda: self._drop(batch)))
@@ -263,15 +326,22 @@ class Writer(Service):
         else:
             self._store_batch(batch, started)
 
-    def _next_batch(self) -> list[_Waiting] | _Drop:
-        """Take what can be stored in one transaction; a static table or a drop goes alone."""
+    def _next_batch(
+        self,
+        most_bytes: int = BATCH_BYTES,
+        wanted: Callable[[_Waiting | _Drop], bool] = lambda item: True,
+    ) -> list[_Waiting] | _Drop:
+        """Take what can be stored in one transaction; a static table or a drop goes alone.
+
+        Nothing after the first is taken that is not `wanted`.
+        """
         batch: list[_Waiting] = []
         size_bytes = 0
         with self._condition:
-            while self._queue and len(batch) < BATCH_PUBLICATIONS and size_bytes < BATCH_BYTES:
+            while self._queue and len(batch) < BATCH_PUBLICATIONS and size_bytes < most_bytes:
                 item = self._queue[0]
                 alone = isinstance(item, _Drop) or item.publication.static
-                if alone and batch:
+                if batch and (alone or not wanted(item)):
                     break
                 self._queue.popleft()
                 self._waiting_bytes -= item.size_bytes

@@ -1,0 +1,85 @@
+"""Bells and chores: what a thread does when it has nothing more at hand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from qasino_server.wakeup import Bells, Turn, ring, take_on
+
+
+def in_a_thread(act: Callable[[], None]) -> None:
+    failures: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            act()
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join(10)
+    assert not failures, failures
+
+
+def test_others_are_woken_before_the_chores_and_for_what_comes_of_them() -> None:
+    done: list[str] = []
+
+    def chore() -> bool:
+        done.append("chore")
+        ring(answer)
+        return False
+
+    def bell() -> None:
+        done.append("bell")
+
+    def answer() -> None:
+        done.append("answer")
+
+    def act() -> None:
+        turn = Turn()
+        turn.carry()
+        assert take_on(chore)
+        assert take_on(chore)
+        ring(bell)
+        ring(bell)
+        assert not done
+        assert turn
+        assert turn.end() is False
+        assert not turn
+
+    in_a_thread(act)
+    assert done == ["bell", "chore", "answer"]
+
+
+def test_a_chore_that_is_not_done_comes_again_in_the_next_turn() -> None:
+    left = [3]
+    scheduled: list[int] = []
+
+    def chore() -> bool:
+        left[0] -= 1
+        return left[0] > 0
+
+    def act() -> None:
+        turn = Turn(on_first=lambda: scheduled.append(left[0]))
+        turn.carry()
+        take_on(chore)
+        assert scheduled == [3]
+        assert turn.end()
+        assert scheduled == [3, 2]
+        assert turn.end()
+        assert scheduled == [3, 2, 1]
+        assert not turn.end()
+        assert scheduled == [3, 2, 1]
+
+    in_a_thread(act)
+
+
+def test_who_only_carries_bells_takes_on_no_chore() -> None:
+    def act() -> None:
+        assert not take_on(lambda: False)
+        Bells().carry()
+        assert not take_on(lambda: False)
+
+    in_a_thread(act)
