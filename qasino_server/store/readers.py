@@ -1,4 +1,4 @@
-"""The threads that answer queries, and the warden that keeps their time.
+"""Which query is answered when, and by which reader.
 
 Rules of this file:
 1. A reader runs one query at a time on a connection of its own to the current snapshot; a
@@ -31,20 +31,20 @@ import threading
 import time
 from collections.abc import Callable
 
-import apsw
 import msgspec
 
 from qasino_server.database.answer import Limits
-from qasino_server.database.snapshot import Dress, Snapshot, SnapshotConnection
-from qasino_server.errors import Busy, Cancelled, QasinoError, Refused, ServerFault
+from qasino_server.database.snapshot import Dress, Snapshot
+from qasino_server.errors import Busy, Cancelled, QasinoError, Refused
 from qasino_server.rights import ANYBODY, Rights
-from qasino_server.service import OnDeath, Service
+from qasino_server.service import OnDeath
 from qasino_server.store.job import Job
 from qasino_server.store.memo import Memo
-from qasino_server.store.spill import written_bytes
+from qasino_server.store.reader import SOON_S, Reader
 from qasino_server.store.turns import Turns
+from qasino_server.store.warden import Warden
 from qasino_server.table import Result
-from qasino_server.wakeup import Bells, ring
+from qasino_server.wakeup import ring
 
 log = logging.getLogger("qasino.store")
 
@@ -56,20 +56,12 @@ _CROWD = 5
 """Five who wait behind the express leave a query half of that time, ten a third, and so on."""
 GIVE_UP_S = 1.0
 GIVEN_UP_MAX = 4
-SOON_S = 0.005
 WORTH_S = 0.001
 """Of processor time: a statement that takes more is worth a second reader. On the clock it would
 be known for the GIL it waited for."""
-_WATCH_S = 0.001
-_HELD_S = 0.001
-"""How long answers may wait for the query after them."""
 _KNOWN_SLOW = 1000
 """Statements remembered for having taken longer than that."""
 _KNOWN_SLOW_CHARS = 2000
-_CALM_WATCHES = 20
-"""So many looks that found nothing end the watch."""
-_TICK_S = 0.05
-_TICK_CROWDED_S = 0.01
 
 
 class Counts(msgspec.Struct):
@@ -462,211 +454,3 @@ class Readers:
             self._readers.append(successor)
             successor.start()
         return job
-
-
-class Reader(Service):
-    """One thread with one connection."""
-
-    def __init__(
-        self,
-        owner: Readers,
-        current: Callable[[], Snapshot],
-        dress: Callable[[float], Dress],
-        limits: Limits,
-        express: bool,
-        on_death: OnDeath,
-    ) -> None:
-        super().__init__("reader-express" if express else "reader", on_death)
-        self._owner = owner
-        self._current = current
-        self._dress = dress
-        self._limits = limits
-        self._snapshot: Snapshot | None = None
-        self._on: SnapshotConnection | None = None
-        self._interrupted_at: float | None = None
-        self._written_before: tuple[Job, int] | None = None
-        """The job that was seen last, and what this thread had written by then."""
-        self.express = express
-        self.job: Job | None = None
-        self.awake = False
-        """It has a job or looks for one."""
-        self.bells = Bells()
-        """Whom it has answers for, until it has nothing more at hand."""
-        self.retiring = False
-        """It ends with its query: another has taken its place already."""
-
-    # --- Under the readers' lock, any thread --------------------------------------------------
-
-    def comes_soon(self, now: float) -> bool:
-        """Whether it is about to look for a job, any it may have."""
-        if not self.awake or self.express or self.retiring:
-            return False
-        job = self.job
-        if job is None:
-            return True
-        return not job.known_slow and now < (job.running_since or 0.0) + SOON_S
-
-    def is_held_up(self, now: float) -> bool:
-        """Whether others wait for answers it has while it goes on with a job."""
-        job = self.job
-        return bool(self.bells) and job is not None and now > (job.running_since or now) + _HELD_S
-
-    def interrupt(self, reason: QasinoError | None) -> None:
-        """Stop the statement that runs, if one does."""
-        if self.job is None or self._on is None:
-            return
-        if reason is not None:
-            self.job.stop_reason = self.job.stop_reason or reason
-        if self._interrupted_at is None:
-            self._interrupted_at = time.monotonic()
-        self._on.connection.interrupt()
-
-    def overdue(self, now: float, grace_s: float) -> bool:
-        """Whether it was interrupted more than `grace_s` ago and still runs."""
-        return self._interrupted_at is not None and now > self._interrupted_at + grace_s
-
-    def temp_bytes(self) -> int:
-        """What the job has written to temporary files since the warden saw it first.
-
-        A reader writes nothing else: answers go out by other threads.
-        """
-        if self.job is None or self.native_id is None:
-            return 0
-        written = written_bytes(self.native_id)
-        if self._written_before is None or self._written_before[0] is not self.job:
-            self._written_before = (self.job, written)
-        return written - self._written_before[1]
-
-    def forget_interrupt(self) -> None:
-        """The query may go on, if it did not hear."""
-        self._interrupted_at = None
-
-    def hand_over(self) -> tuple[SnapshotConnection, Snapshot] | None:
-        """Part with the connection, for the job to go on with elsewhere."""
-        on, snapshot = self._on, self._snapshot
-        self._on, self._snapshot = None, None
-        return (on, snapshot) if on is not None and snapshot is not None else None
-
-    # --- The reader's thread ------------------------------------------------------------------
-
-    def run(self) -> None:
-        """Take a job, answer it; between jobs follow the snapshot."""
-        self.bells.carry()
-        self.awake = True
-        try:
-            while not self.stopping.is_set():
-                job = self._owner.next_job(self)
-                if job is None:
-                    self.bells.ring()
-                    job = self._owner.wait_for_job(self)
-                if job is None:
-                    self._let_go_of_old()
-                else:
-                    if job.known_slow:
-                        self.bells.ring()
-                    self._serve(job)
-        finally:
-            self.bells.ring()
-            self._close()
-
-    def _serve(self, job: Job) -> None:
-        started, used_s = time.perf_counter(), time.thread_time()
-        outcome: Result | QasinoError
-        try:
-            on, snapshot = self._connection(job)
-            job.generation_number = snapshot.number
-            outcome = job.run(on, self._limits)
-            if isinstance(outcome, Result):
-                outcome = msgspec.structs.replace(
-                    outcome,
-                    generation_number=snapshot.number,
-                    generation_age_s=snapshot.age_s,
-                    elapsed_s=time.perf_counter() - started,
-                )
-                if job.repeatable:
-                    question = (job.sql, job.form)
-                    self._owner.memo.keep(question, outcome, snapshot, on.dress_version)
-        except Exception:
-            # A reader must not die of one query: the others would wait for it for ever.
-            log.exception("query failed: %s", job.sql[:1000])
-            outcome = ServerFault("the server failed at this query; its log says how")
-        job.used_s = time.thread_time() - used_s
-        self._owner.job_done(self, job, outcome)
-
-    def _connection(self, job: Job) -> tuple[SnapshotConnection, Snapshot]:
-        """The connection the job began on, or one to the current snapshot, dressed."""
-        if job.pinned is not None:
-            self._close()
-            with self._owner.lock:
-                taken, job.pinned = job.pinned, None
-                self._on, self._snapshot = taken
-            return taken
-        dress = self._dress(job.began)
-        for _ in range(3):
-            snapshot = self._current()
-            try:
-                if self._snapshot is not snapshot or self._on is None:
-                    self._close()
-                    on = snapshot.take_connection() or snapshot.new_connection(dress)
-                    with self._owner.lock:
-                        self._on, self._snapshot = on, snapshot
-                self._on.wear(dress)
-                return self._on, snapshot
-            except apsw.CantOpenError:
-                continue  # two rotations went by since we looked
-        raise ServerFault("the snapshot cannot be opened")
-
-    def _let_go_of_old(self) -> None:
-        if self._snapshot is not None and self._snapshot is not self._current():
-            self._close()
-
-    def _close(self) -> None:
-        with self._owner.lock:
-            on, self._on, self._snapshot = self._on, None, None
-        if on is not None:
-            on.close()
-
-
-class Warden(Service):
-    """Looks at the clock for the readers, while there is anything to look at."""
-
-    def __init__(self, readers: Readers, on_death: OnDeath) -> None:
-        super().__init__("warden", on_death)
-        self._readers = readers
-        self._alarm = threading.Event()
-        self._watching = False
-
-    def watch(self) -> None:
-        """Look closely until nothing waits any more; under the readers' lock."""
-        if not self._watching:
-            self._watching = True
-            self._alarm.set()
-
-    def wake(self) -> None:
-        self._alarm.set()
-
-    def run(self) -> None:
-        """Twenty times a second, so well is a deadline kept; oftener where many wait."""
-        next_tick = time.monotonic() + _TICK_S
-        while not self.stopping.is_set():
-            self._alarm.wait(max(0.0, next_tick - time.monotonic()))
-            self._alarm.clear()
-            if self._watching:
-                self._watch(next_tick)
-            if time.monotonic() >= next_tick:
-                self._readers.keep_time()
-                next_tick = time.monotonic() + (
-                    _TICK_CROWDED_S if self._readers.crowded else _TICK_S
-                )
-
-    def _watch(self, until: float) -> None:
-        """Look every millisecond until all is calm, or until the clock has to be looked at."""
-        calm = 0
-        while calm < _CALM_WATCHES:
-            if time.monotonic() >= until or self.stopping.wait(_WATCH_S):
-                self._alarm.set()  # go on with it afterwards
-                return
-            calm = 0 if self._readers.look_after() else calm + 1
-        with self._readers.lock:
-            self._watching = False
-        self._readers.look_after()  # what came while we looked away
