@@ -203,6 +203,7 @@ def test_a_query_is_stopped(server: Server, wire: Wire, look: Look) -> None:
 def test_ten_thousand_rows_stay_quick(server: Server, look: Look) -> None:
     page = look(asking(MANY))
     expect(page.locator("#status")).to_contain_text("10,000 rows")
+    expect(page.locator("#result thead button")).not_to_have_count(0)
     took_ms = {}
     for n, name in enumerate(["a number", "a number, backwards", "a text"]):
         took_ms[f"sort by {name}"] = page.evaluate(SORT_MS, n)
@@ -381,6 +382,7 @@ def test_a_cell_of_a_megabyte_does_not_freeze_the_page(
     server.rotate()
     page = look(asking("select * from large"))
     expect(page.locator("#result tbody tr")).to_have_count(5)
+    expect(page.locator("#result thead button")).to_have_count(2)
     took_ms = page.evaluate(
         """(() => { const t = performance.now();
         for (const d of document.querySelectorAll('#result details')) d.open = true;
