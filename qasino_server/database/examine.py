@@ -77,6 +77,13 @@ def begin(
     return _examine(on, sql, bindings, may_run)
 
 
+def begin_anew(
+    on: SnapshotConnection, sql: str, bindings: tuple[str, ...], may_run: Callable[[], None]
+) -> tuple[Examined, Begun]:
+    """As `begin`, whether or not the statement is new to the connection."""
+    return _examine(on, sql, bindings, may_run)
+
+
 def _remembered(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined | None:
     remembered: Examined | None = on.examined.get(sql)
     if remembered is None or remembered.bindings != bindings:

@@ -80,6 +80,14 @@ CHANGING_FUNCTIONS = frozenset(
 )
 """Those of them that may say something else the next time they are asked."""
 
+BRIEF_FUNCTIONS = frozenset(
+    """
+    abs avg coalesce count current_date current_time current_timestamp date datetime ifnull iif
+    julianday length lower max min nullif round sign sum time total typeof unixepoch upper
+    """.split()
+)
+"""Those of them that take no longer than it takes to read what they are given."""
+
 FORBIDDEN_TABLES = frozenset({"carray", "dbstat", "fts3tokenize", "fts4aux", "sqlite_dbpage"})
 """Tables SQLite has without anybody making them, and which show memory or the file itself."""
 
@@ -106,6 +114,9 @@ class Sandbox:
         self.changing = False
         """Whether it may say something else the next time: it calls such a function, or reads
         a table function."""
+        self.brief = True
+        """Whether its steps are all brief: it calls such functions only, and reads neither a
+        table function nor the static tables, whose file may be locked or on a slow disk."""
         self.nr_selects = 0
         """How many SELECTs it has, those within others and those of views counted."""
 
@@ -117,6 +128,8 @@ class Sandbox:
         self, action: int, first: str | None, second: str | None, db: str | None, via: str | None
     ) -> int:
         if action == _READ:
+            if db == "static":
+                self.brief = False
             if first == self._plain_table:  # it is asked for each column
                 return apsw.SQLITE_OK
             if (first or "").lower() not in FORBIDDEN_TABLES:
@@ -125,17 +138,26 @@ class Sandbox:
         elif action in _SELECTING:
             self.nr_selects += action == apsw.SQLITE_SELECT
             return apsw.SQLITE_OK
-        elif action == apsw.SQLITE_FUNCTION and (second or "").lower() in HARMLESS_FUNCTIONS:
-            self.changing = self.changing or (second or "").lower() in CHANGING_FUNCTIONS
+        elif (
+            action == apsw.SQLITE_FUNCTION
+            and (name := (second or "").lower()) in HARMLESS_FUNCTIONS
+        ):
+            self.changing = self.changing or name in CHANGING_FUNCTIONS
+            self.brief = self.brief and name in BRIEF_FUNCTIONS
             return apsw.SQLITE_OK
         if action == apsw.SQLITE_PRAGMA and self.running and first in READABLE_PRAGMAS:
             return apsw.SQLITE_OK
         self.refused = _in_words(action, first, second)
         return apsw.SQLITE_DENY
 
+    def _note_function(self, name: str) -> None:
+        self.changing = self.changing or name in CHANGING_FUNCTIONS
+        self.brief = self.brief and name in BRIEF_FUNCTIONS
+
     def _note_table(self, name: str) -> None:
         if is_table_function(name):
             self.changing = True
+            self.brief = False
         else:
             self._plain_table = name
 

@@ -22,9 +22,12 @@ import msgspec
 
 from qasino_server.database.generation import file_uri, quoted
 from qasino_server.database.sandbox import Sandbox, harden, set_limits
+from qasino_server.table import Result
 
 _LOCKED_MS = 100
 VIEWS_TABLE = "qasino_server_views"
+BRIEF_VALUE_BYTES = 100_000
+"""The largest value on a connection for what is brief; larger ones take time at each step."""
 
 
 class View(msgspec.Struct, frozen=True):
@@ -178,6 +181,13 @@ class SnapshotConnection:
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
 
+def brief_connection(place: Place, dress: Dress) -> SnapshotConnection:
+    """A connection that waits for nothing and knows no large values."""
+    connection = SnapshotConnection(place, dress, BRIEF_VALUE_BYTES)
+    connection.connection.set_busy_timeout(0)
+    return connection
+
+
 class Snapshot:
     """A finished generation with a connection for each reader, opened before it is shown."""
 
@@ -186,6 +196,7 @@ class Snapshot:
         number: int,
         since_epoch: float,
         connections: Sequence[SnapshotConnection],
+        brief: SnapshotConnection,
         place: Place,
         max_value_bytes: int,
     ) -> None:
@@ -196,16 +207,33 @@ class Snapshot:
         self.place = place
         self._max_value_bytes = max_value_bytes
         self._connections = list(connections)
+        self._brief: list[SnapshotConnection] = [brief]
 
     @property
     def age_s(self) -> float:
         """How long it has been the snapshot, whatever became of the clock meanwhile."""
         return time.monotonic() - self._since_s
 
+    def signed(self, result: Result, started_s: float) -> Result:
+        """The result of a query that began then (`time.perf_counter`), as one of this snapshot."""
+        return msgspec.structs.replace(
+            result,
+            generation_number=self.number,
+            generation_age_s=self.age_s,
+            elapsed_s=time.perf_counter() - started_s,
+        )
+
     def take_connection(self) -> SnapshotConnection | None:
         """A connection opened beforehand, or None where all are taken."""
         try:
             return self._connections.pop()
+        except IndexError:
+            return None
+
+    def take_brief_connection(self) -> SnapshotConnection | None:
+        """The one for what is brief, or None where it is taken."""
+        try:
+            return self._brief.pop()
         except IndexError:
             return None
 
@@ -215,5 +243,5 @@ class Snapshot:
 
     def close_untaken(self) -> None:
         """Close what no reader came for."""
-        while (connection := self.take_connection()) is not None:
+        while (connection := self.take_connection() or self.take_brief_connection()) is not None:
             connection.close()

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 import apsw
-import msgspec
 
 from qasino_server.database.answer import Limits
 from qasino_server.database.snapshot import Dress, Snapshot, SnapshotConnection
@@ -162,12 +161,7 @@ class Reader(Service):
             job.generation_number = snapshot.number
             outcome = job.run(on, self._limits)
             if isinstance(outcome, Result):
-                outcome = msgspec.structs.replace(
-                    outcome,
-                    generation_number=snapshot.number,
-                    generation_age_s=snapshot.age_s,
-                    elapsed_s=time.perf_counter() - started,
-                )
+                outcome = snapshot.signed(outcome, started)
                 if job.repeatable:
                     question = (job.sql, job.form)
                     self._owner.memo.keep(question, outcome, snapshot, on.dress_version)

@@ -21,6 +21,8 @@ Rules of this file:
    all the same. Its reader is given up, at most GIVEN_UP_MAX at a time, and a new one starts.
    Where it is the express that does not hear, a new express starts and the query may go on
    until its time is up.
+7. What looks brief is first tried by the thread that received it (`at_once`), in the same
+   turns; what is not after all waits for a reader then. No reader takes what waits for that.
 """
 
 from __future__ import annotations
@@ -38,13 +40,14 @@ from qasino_server.database.snapshot import Dress, Snapshot
 from qasino_server.errors import Busy, Cancelled, QasinoError, Refused
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath
+from qasino_server.store.at_once import AtOnce
 from qasino_server.store.job import Job
 from qasino_server.store.memo import Memo
 from qasino_server.store.reader import SOON_S, Reader
 from qasino_server.store.turns import Turns
 from qasino_server.store.warden import Warden
 from qasino_server.table import Result
-from qasino_server.wakeup import ring
+from qasino_server.wakeup import ring, take_on
 
 log = logging.getLogger("qasino.store")
 
@@ -56,6 +59,8 @@ _CROWD = 5
 """Five who wait behind the express leave a query half of that time, ten a third, and so on."""
 GIVE_UP_S = 1.0
 GIVEN_UP_MAX = 4
+TURN_S = 0.002
+"""How long a thread that receives answers queries before it looks at its sockets again."""
 WORTH_S = 0.001
 """Of processor time: a statement that takes more is worth a second reader. On the clock it would
 be known for the GIL it waited for."""
@@ -93,6 +98,7 @@ class Readers:
         self._express_bell = threading.Condition(mutex)
         self._called_at = 0.0
         """When a reader was woken that has not been seen since."""
+        self._brief = Turns()
         self._own = Turns()
         self._fresh = Turns()
         self._slow = Turns()
@@ -102,6 +108,7 @@ class Readers:
         self._numbers = itertools.count(1)
         self.counts = Counts()
         self.memo = Memo()
+        self._at_once = AtOnce(current, dress, limits, self.memo)
         self._known_slow: dict[str, None] = {}
         self._warden = Warden(self, on_death)
 
@@ -134,10 +141,13 @@ class Readers:
         """Wait for the threads; True if all have ended."""
         ends = time.monotonic() + timeout_s
         threads = [self._warden, *self._readers]
-        return all([t.join(max(0.0, ends - time.monotonic())) for t in threads])
+        ended = all([t.join(max(0.0, ends - time.monotonic())) for t in threads])
+        self._at_once.turn_over()
+        return ended
 
     def turn_over(self) -> None:
         """There is a new snapshot: idle readers let go of the old one now."""
+        self._at_once.turn_over()
         with self.lock:
             self._wake_all()
 
@@ -149,11 +159,64 @@ class Readers:
             self.counts.received += 1
             self._check_waiting(job)
             self._enlist(job)
-            if job.slow:
-                self._slow.put(job)
+            brief = self._is_for_who_receives(job)
+            if brief:
+                self._brief.put(job)
             else:
-                (self._own if job.select.own else self._fresh).put(job)
-        ring(self._call)
+                self._put(job)
+        if not brief:
+            ring(self._call)
+
+    def _is_for_who_receives(self, job: Job) -> bool:
+        """Whether the calling thread is going to try it."""
+        return (
+            job.sql not in self._known_slow
+            and self._at_once.may_try(job)
+            and take_on(self.lend_a_hand)
+        )
+
+    def _put(self, job: Job) -> None:
+        if job.slow:
+            self._slow.put(job)
+        else:
+            (self._own if job.select.own else self._fresh).put(job)
+
+    def lend_a_hand(self) -> bool:
+        """Answer some of what is brief, in the thread that received it; whether more is waiting."""
+        if not self._at_once.chair.acquire(blocking=False):
+            return False  # whoever is there looks again
+        try:
+            until = time.monotonic() + TURN_S
+            while (job := self._next_brief()) is not None:
+                outcome = self._at_once.answer(job)
+                if outcome is None:
+                    self._leave_to_a_reader(job)
+                else:
+                    self.conclude(job, outcome)
+                if time.monotonic() > until:
+                    break
+        finally:
+            self._at_once.chair.release()
+        return bool(self._brief)
+
+    def _next_brief(self) -> Job | None:
+        with self.lock:
+            job = self._brief.take(lambda asker: True)
+            if job is not None:
+                job.running_since = time.monotonic()
+            return job
+
+    def _leave_to_a_reader(self, job: Job) -> None:
+        """It is not brief after all."""
+        with self.lock:
+            job.running_since = None
+            gone = job.stop_reason
+            if gone is None:
+                self._put(job)
+        if gone is not None:
+            self.conclude(job, gone)
+        else:
+            ring(self._call)
 
     def _call(self) -> None:
         """See that somebody comes for what waits."""
@@ -200,7 +263,7 @@ class Readers:
 
     def _check_waiting(self, job: Job) -> None:
         """Raise Busy where too many wait: of all, or of this asker, who is left half of that."""
-        queues = (self._own,) if job.select.own else (self._fresh, self._slow)
+        queues = (self._own,) if job.select.own else (self._brief, self._fresh, self._slow)
         if sum(map(len, queues)) < WAITING_MAX // 2:
             return
         theirs = sum(queue.waiting_for(job.asker) for queue in queues)
@@ -257,7 +320,7 @@ class Readers:
         return any(queue.remove(job) for queue in self._queues())
 
     def _queues(self) -> tuple[Turns, ...]:
-        return self._own, self._fresh, self._slow
+        return self._brief, self._own, self._fresh, self._slow
 
     def running(self) -> list[Job]:
         """The jobs that run or wait, the oldest first."""

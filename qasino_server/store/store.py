@@ -27,7 +27,13 @@ from qasino_server.database.answer import Limits
 from qasino_server.database.directory import RunDirectory
 from qasino_server.database.generation import Generation
 from qasino_server.database.room import Reserve, share_of_room
-from qasino_server.database.snapshot import Dress, Place, Snapshot, SnapshotConnection
+from qasino_server.database.snapshot import (
+    Dress,
+    Place,
+    Snapshot,
+    SnapshotConnection,
+    brief_connection,
+)
 from qasino_server.errors import Busy, Forbidden, QasinoError, Refused, ServerFault, StartError
 from qasino_server.quota import Quota
 from qasino_server.render import Stream
@@ -552,7 +558,8 @@ class Store:
         connections = [
             SnapshotConnection(place, dress, self.max_value_bytes) for _ in range(READERS)
         ]
-        for connection in connections:
+        brief = brief_connection(place, dress)
+        for connection in (*connections, brief):
             connection.warm()
         if connections[0].static_fault:
             log.error("static tables cannot be read: %s", connections[0].static_fault)
@@ -560,7 +567,7 @@ class Store:
         self._nr_identities = ledger.nr_identities
         self._nr_missing = len(facts.missing)
         self._nr_identities_missing = len({identity for identity, *_ in facts.missing})
-        return Snapshot(ledger.number, now, connections, place, self.max_value_bytes)
+        return Snapshot(ledger.number, now, connections, brief, place, self.max_value_bytes)
 
     def _facts(self, ledger: Ledger, now: float) -> Facts:
         totals = self._totals()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from wire import until
 
 from qasino_server.errors import QasinoError
 from qasino_server.heartbeat import next_number
@@ -16,6 +17,7 @@ from qasino_server.message import decode_request, name_value_from_params
 from qasino_server.store import Store, StoreSettings
 from qasino_server.store.store import QueryRequest
 from qasino_server.table import Publication, Receipt, Result
+from qasino_server.wakeup import Turn
 
 
 class Bench:
@@ -106,6 +108,64 @@ class Bench:
         self.number = next_number(self.number)
         self.store.rotate(self.number)
         return self.store.generation_number
+
+
+class Port:
+    """What a port does with a store: hand in, end its turn; and who answered, the thread's name."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.turn = Turn()
+        self.turn.carry()
+        self.answers: list[tuple[str, Any]] = []
+        """(who, what) in the order in which it was answered."""
+
+    def hand_in(self, *things: Publication | QueryRequest) -> None:
+        """Publications and queries, without ending the turn."""
+        for thing in things:
+            if isinstance(thing, Publication):
+                self.bench.store.publish(thing, "test", self._answered)
+            else:
+                self.bench.store.query(thing, self._answered)
+
+    def _answered(self, outcome: Any) -> None:
+        self.answers.append((threading.current_thread().name, outcome))
+
+    def end(self) -> None:
+        """End turns until there is nothing left to do."""
+        while self.turn.end():
+            pass
+
+    def outcome_of(self, thing: Publication | QueryRequest) -> tuple[str, Any]:
+        """Who answered it, and what."""
+        self.answers.clear()
+        self.hand_in(thing)
+        self.end()
+        ((who, outcome),) = until(lambda: self.answers)
+        return who, outcome
+
+
+@pytest.fixture
+def at_port() -> Any:
+    """Act in a thread of the name "port" that receives for the store of a bench."""
+
+    def run(bench: Bench, act: Callable[[Port], None]) -> None:
+        failures: list[BaseException] = []
+
+        def body() -> None:
+            try:
+                act(Port(bench))
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=body, name="port")
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()
+        if failures:
+            raise failures[0]
+
+    return run
 
 
 @pytest.fixture

@@ -1,0 +1,153 @@
+"""Queries answered at once, by the thread that received them.
+
+Handing a query to a reader and its answer back takes longer than a brief query does. So a port
+that has handed in what arrived tries what is new and short by itself, on a connection kept for
+that, under bounds of which the smallest counts: steps of SQLite's machine, time, rows, the size
+of a value. Only what those bounds hold is tried: statements whose functions take no longer than
+reading their arguments, of tables in memory. Whatever goes wrong or takes longer has not
+happened: a reader begins it anew, and gives the answer or the error.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable
+
+import apsw
+
+from qasino_server.database.answer import Limits, answer, collect
+from qasino_server.database.examine import begin_anew
+from qasino_server.database.snapshot import Dress, Snapshot, SnapshotConnection
+from qasino_server.errors import QasinoError
+from qasino_server.store.job import Job
+from qasino_server.store.memo import Memo
+from qasino_server.table import Result
+
+log = logging.getLogger("qasino.store")
+
+BRIEF_SQL_CHARS = 2000
+_ROWS_MAX = 99
+"""Of more SQLite builds the JSON, and does so without the GIL (`answer`)."""
+_BYTES_MAX = 65_536
+_STEPS = 1_000
+_TICKS_MAX = 50
+"""So many times a thousand steps of SQLite's machine; 1 to 2 ms."""
+_TIME_S = 0.005
+_SHAPES_MAX = 1_000
+_LITERALS = re.compile(r"'[^']*'|\d+")
+
+
+class _NotBrief(Exception):
+    """A reader has to do it."""
+
+
+class AtOnce:
+    """One connection for whoever receives; one thread at a time, and none waits for another."""
+
+    def __init__(
+        self,
+        current: Callable[[], Snapshot],
+        dress: Callable[[float], Dress],
+        limits: Limits,
+        memo: Memo,
+    ) -> None:
+        self._current = current
+        self._dress = dress
+        self._memo = memo
+        self._limits = Limits(min(limits.max_rows, _ROWS_MAX), min(limits.max_bytes, _BYTES_MAX))
+        self.chair = threading.Lock()
+        """Whoever holds it may `answer`."""
+        self._on: SnapshotConnection | None = None
+        self._snapshot: Snapshot | None = None
+        self._ticks = 0
+        self._until_s = 0.0
+        self._long_shapes: dict[str, None] = {}
+        """Statements without their numbers and texts that a reader had to do."""
+
+    def may_try(self, job: Job) -> bool:
+        """Whether the job looks brief; any thread."""
+        return (
+            job.stream is None
+            and len(job.sql) <= BRIEF_SQL_CHARS
+            and _shape(job.sql) not in self._long_shapes
+        )
+
+    def turn_over(self) -> None:
+        """There is a new snapshot: let go of the old one, and of what is known of it."""
+        with self.chair:
+            self._close()
+            self._long_shapes.clear()
+
+    # --- For who holds the chair --------------------------------------------------------------
+
+    def answer(self, job: Job) -> Result | None:
+        """The answer; None where a reader has to give it."""
+        started_s = time.perf_counter()
+        self._ticks, self._until_s = 0, started_s + _TIME_S
+        try:
+            found = self._connection(job)
+            if found is None:
+                return None
+            on, snapshot = found
+            result = self._run(job, on)
+        except (_NotBrief, QasinoError, apsw.Error, MemoryError):
+            self._remember(_shape(job.sql))
+            return None
+        except Exception:
+            log.exception("query failed at once: %s", job.sql[:1000])
+            return None
+        result = snapshot.signed(result, started_s)
+        if job.repeatable:
+            self._memo.keep((job.sql, job.form), result, snapshot, on.dress_version)
+        return result
+
+    def _run(self, job: Job, on: SnapshotConnection) -> Result:
+        def may_run() -> None:
+            if not on.sandbox.brief or job.stop_reason is not None:
+                raise _NotBrief
+
+        select = job.select
+        examined, begun = begin_anew(on, select.sql, select.bindings, may_run)
+        if job.form == "rows":
+            result = collect(on, examined, self._limits, begun)
+        else:
+            result = answer(on, examined, job.form == "typed", self._limits, begun)
+            job.repeatable = examined.repeatable
+        if result.truncated or (select.missing is not None and not result.nr_rows):
+            raise _NotBrief
+        return result
+
+    def _connection(self, job: Job) -> tuple[SnapshotConnection, Snapshot] | None:
+        """To the current snapshot, in the dress that is in force; None where it is not there."""
+        snapshot = self._current()
+        if self._snapshot is not snapshot:
+            self._close()
+            self._on, self._snapshot = snapshot.take_brief_connection(), snapshot
+            if self._on is not None:
+                self._on.connection.set_progress_handler(self._tick, _STEPS)
+        if self._on is None or self._on.dress_version != self._dress(job.began).version:
+            return None
+        return self._on, snapshot
+
+    def _tick(self) -> bool:
+        """Whether to interrupt; SQLite asks now and then, while it prepares too."""
+        self._ticks += 1
+        return self._ticks > _TICKS_MAX or time.perf_counter() > self._until_s
+
+    def _remember(self, shape: str) -> None:
+        if len(self._long_shapes) >= _SHAPES_MAX:
+            self._long_shapes.clear()
+        self._long_shapes[shape] = None
+
+    def _close(self) -> None:
+        on, self._on, self._snapshot = self._on, None, None
+        if on is not None:
+            on.close()
+
+
+def _shape(sql: str) -> str:
+    """The statement without its numbers and texts."""
+    return _LITERALS.sub("?", sql)

@@ -1,0 +1,264 @@
+"""Queries that the thread that received them answers, and those it leaves to a reader."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from test_queries import SHAPES
+from wire import until
+
+from qasino_server.errors import Cancelled, QasinoError, QueryTimeout
+from qasino_server.rights import ANYBODY
+from qasino_server.store import readers
+from qasino_server.store.store import QueryRequest
+from qasino_server.table import Result
+
+NUMBERS = "with recursive c(n) as (select 1 union all select n + 1 from c)"
+DOUBLING = (
+    "with recursive r(s, n) as (select 'xxxxxxxxxx', 1 union all select s || s, n + 1 from r"
+    " where n < 13) select max(r.s || q.s) from r, r q, t, t v"
+)
+MANY_JOINS = "select count(*) from " + ", ".join(f"t t{n}" for n in range(60))
+
+
+def asking(sql: str, **keys: Any) -> QueryRequest:
+    return QueryRequest(sql=sql, **{"form": "typed", "port": "test", "peer": "test", **keys})
+
+
+@pytest.fixture
+def full(make_bench: Any) -> Any:
+    """A store with a snapshot that has something of everything."""
+
+    def make(**changes: Any) -> Any:
+        bench = make_bench(**changes)
+        rows = [[n, f"g{n % 3}", n / 7, f"é{n}\n"] for n in range(50)] + [[None] * 4]
+        bench.publish("a", "t", "id int, grp text, val real, txt text", rows)
+        bench.publish("a", "u", "id int, w text", [[1, "x"]])
+        bench.publish("a", "large", "n int, s text", [[n, f"s{n}"] for n in range(60_000)])
+        bench.publish("a", "wide", "s text", [["x" * 200_000]])
+        bench.publish("a", "s", "n int", [[1]], static=1)
+        bench.rotate()
+        return bench
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1",
+        "select * from t where id = 7",
+        "select grp, count(*), sum(val) from t group by grp order by 2, 1 desc",
+        "select t.id, u.w from t left join u using (id) order by t.val",
+        "select max(id) from prev.t",
+        "select s from wide where 0",
+        "select count(*) from large",
+        "values (1), (2)",
+    ],
+)
+def test_what_is_brief_is_answered_by_who_receives_it(full: Any, at_port: Any, sql: str) -> None:
+    bench = full()
+    bench.publish("a", "t", "id int", [[1]])
+    bench.rotate()
+    bench.publish("a", "t", "id int, grp text, val real", [[7, "g", 1.5]])
+    bench.publish("a", "u", "id int, w text", [[1, "x"]])
+    bench.publish("a", "large", "n int", [[1]])
+    bench.publish("a", "wide", "s text", [["x"]])
+    bench.rotate()
+
+    def act(port: Any) -> None:
+        who, outcome = port.outcome_of(asking(sql))
+        assert (who, type(outcome)) == ("port", Result)
+        assert outcome.generation_number == bench.store.generation_number
+
+    at_port(bench, act)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from large where n = 59999",
+        "select * from large order by s limit 1",
+        "select * from t where txt like '%x%'",  # LIKE may take long on what it is given
+        "select replace(hex(zeroblob(1000)), '0', 'x') as a",
+        "select id from t a join (select 1 union select 2) order by 1",  # 100 rows
+        "select s from wide",
+        "select length(s) from wide",
+        "select * from s",
+        "select value from json_each('[1]')",
+        "select * from pragma_table_info('t')",
+        "show tables",
+        "select 1 as a -- " + "x" * 2000,
+    ],
+)
+def test_what_may_be_long_is_left_to_a_reader(full: Any, at_port: Any, sql: str) -> None:
+    bench = full()
+    expected = bench.rows(sql)
+    bench.store._readers.memo._page.answers.clear()
+
+    def act(port: Any) -> None:
+        who, outcome = port.outcome_of(asking(sql))
+        assert who.startswith("reader")
+        assert json.loads(outcome.rows_json) == expected
+
+    at_port(bench, act)
+
+
+@pytest.mark.parametrize("form", ["typed", "strings", "rows"])
+@pytest.mark.parametrize("sql", SHAPES)
+def test_the_answer_is_the_readers(full: Any, at_port: Any, sql: str, form: str) -> None:
+    bench = full()
+    expected = bench.ask(sql, form=form)
+    bench.store._readers.memo._page.answers.clear()
+
+    def act(port: Any) -> None:
+        _, found = port.outcome_of(asking(sql, form=form))
+        for outcome in (expected, found):
+            assert isinstance(outcome, Result)
+        if form != "rows":
+            assert json.loads(found.rows_json) == json.loads(expected.rows_json)
+        assert (found.rows, found.max_widths) == (expected.rows, expected.max_widths)
+        assert (found.column_names, found.column_types) == (
+            expected.column_names,
+            expected.column_types,
+        )
+        assert found.generation_number == expected.generation_number
+        assert (found.nr_rows, found.truncated) == (expected.nr_rows, False)
+
+    at_port(bench, act)
+
+
+@pytest.mark.parametrize("sql", ["select nothing", "select", "insert into t values (1)", "desc x"])
+def test_an_error_is_the_readers(full: Any, at_port: Any, sql: str) -> None:
+    bench = full()
+    expected = bench.refusal(sql)
+
+    def act(port: Any) -> None:
+        who, outcome = port.outcome_of(asking(sql))
+        assert who.startswith("reader")
+        assert isinstance(outcome, QasinoError)
+        assert outcome.sentence == expected
+
+    at_port(bench, act)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [f"{NUMBERS} select max(n) from c", DOUBLING, MANY_JOINS],
+    ids=["numbers", "text", "joins"],
+)
+def test_what_never_ends_does_not_keep_who_receives_it(full: Any, at_port: Any, sql: str) -> None:
+    bench = full(query_timeout_s=2.0)
+
+    def act(port: Any) -> None:
+        port.hand_in(asking(sql, query_id="long"))
+        port.end()
+        assert not port.answers
+        assert len(bench.store._readers.running()) == 1
+        assert port.outcome_of(asking("select 2"))[0] == "port"
+        port.answers.clear()
+        assert bench.store.cancel("long")
+        ((_, outcome),) = until(lambda: port.answers)
+        assert isinstance(outcome, Cancelled)
+
+    at_port(bench, act)
+
+
+def test_what_was_long_once_is_not_tried_again_before_the_next_snapshot(
+    full: Any, at_port: Any
+) -> None:
+    bench = full()
+
+    def act(port: Any) -> None:
+        at_once = bench.store._readers._at_once
+        for sql in ("select * from large where n = 1", "select * from large where n = 59999"):
+            assert port.outcome_of(asking(sql))[0].startswith("reader")
+        assert len(at_once._long_shapes) == 1
+
+    def after(port: Any) -> None:
+        assert port.outcome_of(asking("select * from large where n = 2"))[0] == "port"
+
+    at_port(bench, act)
+    bench.publish("a", "large", "n int", [[1]])
+    bench.rotate()
+    at_port(bench, after)
+
+
+def test_limits_of_the_server_hold(full: Any, at_port: Any) -> None:
+    bench = full(max_rows=5)
+
+    def act(port: Any) -> None:
+        _, outcome = port.outcome_of(asking("select id from t"))
+        assert (outcome.nr_rows, outcome.truncated) == (5, True)
+
+    at_port(bench, act)
+
+
+def test_what_waits_can_be_cancelled_and_has_a_deadline(full: Any, at_port: Any) -> None:
+    bench = full(query_timeout_s=0.2)
+
+    def act(port: Any) -> None:
+        port.hand_in(asking("select 1", query_id="one"), asking("select 2", query_id="two"))
+        assert [job.query_id for job in bench.store._readers.running()] == ["one", "two"]
+        assert bench.store.cancel("one", ANYBODY)
+        until(lambda: len(port.answers) == 2)  # the turn is not ended
+        outcomes = [outcome for _, outcome in port.answers]
+        assert [type(outcome) for outcome in outcomes] == [Cancelled, QueryTimeout]
+        port.end()
+        assert len(port.answers) == 2
+
+    at_port(bench, act)
+
+
+def test_a_changed_view_is_seen_at_once(full: Any, at_port: Any, tmp_path: Any) -> None:
+    bench = full()
+
+    def act(port: Any) -> None:
+        views = tmp_path / "views.conf"
+        views.write_text("- viewname: v\n  view: create view v as select 1 as a\n")
+        _, outcome = port.outcome_of(asking("select * from v"))
+        assert json.loads(outcome.rows_json) == [[1]]
+        views.write_text("- viewname: v\n  view: create view v as select 22 as a\n")
+        _, outcome = port.outcome_of(asking("select * from v"))
+        assert json.loads(outcome.rows_json) == [[22]]
+
+    at_port(bench, act)
+
+
+def test_a_turn_answers_so_much_and_askers_are_taken_in_turns(
+    full: Any, at_port: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = full()
+    monkeypatch.setattr(readers, "TURN_S", 0.0)
+
+    def act(port: Any) -> None:
+        port.hand_in(
+            *(asking(f"select 'a', {n} as n", asker="a") for n in range(4)),
+            *(asking(f"select 'b', {n} as n", asker="b") for n in range(2)),
+        )
+        for answered in range(1, 6):
+            assert port.turn.end()
+            assert len(port.answers) == answered
+        assert not port.turn.end()
+        rows = [json.loads(outcome.rows_json)[0] for _, outcome in port.answers]
+        assert rows == [["a", 0], ["b", 0], ["a", 1], ["b", 1], ["a", 2], ["a", 3]]
+
+    at_port(bench, act)
+
+
+def test_nobody_waits_for_who_is_at_it(full: Any, at_port: Any) -> None:
+    bench = full()
+    at_once = bench.store._readers._at_once
+
+    def act(port: Any) -> None:
+        with at_once.chair:
+            port.hand_in(asking("select 3 as n"))
+            assert port.turn.end() is False
+            assert not port.answers
+        port.hand_in(asking("select 4 as n"))
+        assert port.turn.end() is False
+        assert [who for who, _ in port.answers] == ["port", "port"]
+
+    at_port(bench, act)
