@@ -21,10 +21,15 @@ WATCH_AFTER_S = 0.1
 
 
 class Mailbox:
-    """Things to do in the loop's thread, handed over by others with one wake-up for many."""
+    """Things to do in the loop's thread, handed over by others with one wake-up for many.
+
+    What that thread posts itself is done at the end of its turn.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In the loop's thread."""
         self._loop = loop
+        self._thread = threading.get_ident()
         self._calls: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()
         self._pending = False
@@ -36,6 +41,9 @@ class Mailbox:
             ring(self._wake)
 
     def _wake(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._deliver()
+            return
         with self._lock:
             if self._pending:
                 return

@@ -93,9 +93,10 @@ class Readers:
         self._limits = limits
         self._max_temp_bytes = max_temp_bytes
         self._on_death = on_death
-        mutex = threading.RLock()
-        self.lock = threading.Condition(mutex)
-        self._express_bell = threading.Condition(mutex)
+        self._mutex = threading.RLock()
+        """The lock of both conditions; taken as such where nobody is to be woken, at half the price."""
+        self.lock = threading.Condition(self._mutex)
+        self._express_bell = threading.Condition(self._mutex)
         self._called_at = 0.0
         """When a reader was woken that has not been seen since."""
         self._brief = Turns()
@@ -155,7 +156,7 @@ class Readers:
 
     def submit(self, job: Job) -> None:
         """Queue the job. Raises Busy, or Refused where its id is running already."""
-        with self.lock:
+        with self._mutex:
             self.counts.received += 1
             self._check_waiting(job)
             self._enlist(job)
@@ -200,7 +201,7 @@ class Readers:
         return bool(self._brief)
 
     def _next_brief(self) -> Job | None:
-        with self.lock:
+        with self._mutex:
             job = self._brief.take(lambda asker: True)
             if job is not None:
                 job.running_since = time.monotonic()
@@ -273,7 +274,7 @@ class Readers:
 
     def remembered(self, query_id: str | None) -> None:
         """Count a query that needed no reader. Raises Refused where its id is running."""
-        with self.lock:
+        with self._mutex:
             self.counts.received += 1
             self._refuse_running(query_id)
             self.counts.completed += 1
@@ -329,7 +330,7 @@ class Readers:
 
     def conclude(self, job: Job, outcome: Result | QasinoError | None) -> None:
         """Answer a job, unless it has been answered."""
-        with self.lock:
+        with self._mutex:
             if job.finished:
                 return
             job.finished = True
