@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -21,7 +22,11 @@ Bell = Callable[[], None]
 """Wakes one sleeper; harmless where nothing is there for it."""
 
 Chore = Callable[[], bool]
-"""Some milliseconds of work, after which the thread looks at its sockets; True if more waits."""
+"""A few milliseconds of work, after which the thread looks at its sockets; True if more waits."""
+
+
+REST = 0.5
+"""Of the time that chores took, how much is for who is served without one, if anybody is."""
 
 
 class Bells:
@@ -63,6 +68,7 @@ class Turn(Bells):
         """`on_first` hears that `end` has something to do."""
         super().__init__(on_first)
         self._chores: dict[Chore, None] = {}
+        self._rest_until_s = 0.0
 
     def take_on(self, chore: Chore) -> None:
         """Do it at the end of the turn, once however often it is asked for."""
@@ -71,18 +77,33 @@ class Turn(Bells):
         if first and self._on_first is not None:
             self._on_first()
 
-    def end(self) -> bool:
+    def end(self, answers: bool = False) -> bool:
         """Ring, then do each chore once, then ring for what came of it; whether any is left.
 
-        Others begin with what they got while this thread does its chores.
+        Others begin with what they got while this thread does its chores. A turn in which
+        somebody was served, or that has `answers` to give, passes them over for a while (REST)
+        after the last ones: chores without end would leave those who ask little of the thread.
         """
+        busy = answers or bool(self._held)
         self.ring()
+        if not self._chores:
+            return False
+        if busy and time.monotonic() < self._rest_until_s:
+            if self._on_first is not None:
+                self._on_first()
+            return True
+        self._do_chores()
+        self.ring()
+        return bool(self._chores)
+
+    def _do_chores(self) -> None:
         chores, self._chores = self._chores, {}
+        began_s = time.monotonic()
         for chore in chores:
             if chore():
                 self.take_on(chore)
-        self.ring()
-        return bool(self._chores)
+        ended_s = time.monotonic()
+        self._rest_until_s = ended_s + REST * (ended_s - began_s)
 
     def __bool__(self) -> bool:
         return super().__bool__() or bool(self._chores)
@@ -152,6 +173,9 @@ class Outbox(Generic[T]):
             if not self._pending and not self._closed:
                 self._pending = True
                 os.write(self._writer, b"\0")
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
 
     def take(self) -> list[T]:
         """Everything that is there; the receiver's thread."""

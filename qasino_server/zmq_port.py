@@ -120,7 +120,7 @@ class ZmqPort(Service):
             while not self.stopping.is_set():
                 poller.poll(0 if turn else None)
                 self._receive()
-                turn.end()
+                turn.end(bool(self._outbox))
                 self._send()
             self._send()
         finally:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import pytest
+
+from qasino_server import wakeup
 from qasino_server.wakeup import Bells, Turn, ring, take_on
 
 
@@ -81,5 +84,33 @@ def test_who_only_carries_bells_takes_on_no_chore() -> None:
         assert not take_on(lambda: False)
         Bells().carry()
         assert not take_on(lambda: False)
+
+    in_a_thread(act)
+
+
+def test_chores_without_end_leave_time_for_who_is_served_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wakeup, "REST", 1e6)
+    done: list[str] = []
+    scheduled: list[None] = []
+
+    def chore() -> bool:
+        done.append("chore")
+        return True
+
+    def act() -> None:
+        turn = Turn(on_first=lambda: scheduled.append(None))
+        turn.carry()
+        take_on(chore)
+        assert turn.end(answers=True)  # the first of them need not wait
+        ring(lambda: done.append("bell"))
+        scheduled.clear()
+        assert turn.end()
+        assert turn.end(answers=True)
+        assert len(scheduled) == 2  # it comes again
+        assert done == ["chore", "bell"]
+        assert turn.end()  # nobody was served
+        assert done == ["chore", "bell", "chore"]
 
     in_a_thread(act)
