@@ -44,9 +44,18 @@ class Lane(Protocol):
     """Whoever answers requests without a task for each."""
 
     def takes(
-        self, url: bytes, headers: Iterable[tuple[bytes, bytes]], own_address: str | None
+        self,
+        url: bytes,
+        headers: Iterable[tuple[bytes, bytes]],
+        own_address: str | None,
     ) -> bool:
         """Whether it answers a POST of this head, the names of whose headers are lower case."""
+
+    def arrives(self, request: DirectRequest, more_bytes: int) -> None:
+        """Some more of the body of a request is there."""
+
+    def let_go(self, request: DirectRequest) -> None:
+        """The body is no longer held."""
 
     def serve(self, request: DirectRequest, body: bytes) -> None:
         """Answer it: by `request.finish`, soon and once."""
@@ -68,8 +77,10 @@ class DirectRequest:
         self._connection = connection
         self.url = url
         self.peer = peer
-        self.parts: list[bytes] = []
-        """The body so far."""
+        self.counted_bytes = 0
+        """Of the body, what the lane has counted as held for this peer."""
+        self.body: bytes | bytearray = b""
+        """As far as it is there."""
         self.when_gone: Callable[[], None] | None = None
         """Is called if the client goes away before it is answered."""
         self._task: asyncio.Future[None] | None = None
@@ -78,6 +89,15 @@ class DirectRequest:
         self.disconnected = False
         self.response_started = False
         self.response_complete = False
+
+    def add(self, part: bytes) -> None:
+        """Some more of the body."""
+        if not self.body:
+            self.body = part
+        elif isinstance(self.body, bytearray):
+            self.body += part
+        else:
+            self.body = bytearray().join((self.body, part))
 
     def finish(self, status: int, media_type: str, body: bytes) -> None:
         """Write the answer; what the connection sent meanwhile has its turn then."""
@@ -200,7 +220,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         if isinstance(self.cycle, DirectRequest):
-            self.cycle.parts.append(body)
+            if self._lane is not None and not self.cycle.response_complete:
+                self.cycle.add(body)
+                self._lane.arrives(self.cycle, len(body))
         else:
             super().on_body(body)
 
@@ -209,8 +231,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._received_bytes = 0
         if isinstance(self.cycle, DirectRequest):
             assert self._lane is not None
-            parts = self.cycle.parts
-            self._lane.serve(self.cycle, parts[0] if len(parts) == 1 else b"".join(parts))
+            if not self.cycle.response_complete:  # else its body was refused
+                request, body = self.cycle, bytes(self.cycle.body)
+                self._lane.let_go(request)
+                self._lane.serve(request, body)
         else:
             super().on_message_complete()
 
@@ -242,6 +266,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if self.seat is not None:
             self.seat.leave()
+        if isinstance(request, DirectRequest) and self._lane is not None:
+            self._lane.let_go(request)
         if isinstance(request, DirectRequest) and not request.response_complete:
             if request.when_gone is not None:
                 # What is answered in a moment is not worth the word that it was cancelled.

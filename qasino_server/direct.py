@@ -1,10 +1,11 @@
-"""Small requests without a task: what programs send over and over, answered at once.
+"""Requests without a task: what programs send over and over, answered at once.
 
-A task, a scope, two streams and their awaiting cost four times what it takes to read such a
-request and to write its answer (DESIGN.md). So a POST to /request with a small JSON body is
-taken here as soon as it is whole, and its answer is written when it comes. Whatever is not
-plain (formats, CSV, gzip, browsers' headers, users to be asked for) goes the usual way, by
-`http_port`; the answers are the same, but for what only browsers read.
+A task, a scope, two streams and their awaiting cost four times what it takes to read a small
+request and to write its answer (DESIGN.md), and a seventh of storing 10,000 cells. So a POST
+to /request with a JSON body of a megabyte at most is taken here as soon as it is whole, and
+its answer is written when it comes. Whatever is not plain (formats, CSV, gzip,
+browsers' headers, users to be asked for) goes the usual way, by `http_port`; the answers are
+the same, but for what only browsers read.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from qasino_server.dispatch import Dispatch, caller_of
 from qasino_server.errors import QasinoError
 from qasino_server.http_answer import Answers
 from qasino_server.message import Reply, decode_request, means_to_publish
+from qasino_server.share import Share
 
-DIRECT_BYTES = 65_536
+DIRECT_BYTES = 1 << 20
+"""Larger bodies are read by a task, which costs little beside them."""
+_UNCOUNTED_BYTES = 65_536
+"""Of bodies up to that each connection may hold one; larger ones are shared out."""
 _PATH = b"/request"
 _ASKING = ("query", "cancel", "get_table_list")
 _DIRECT_OPS = ("add_table_data", "drop_table", *_ASKING)
@@ -44,20 +49,26 @@ class DirectLane:
         max_body_bytes: int,
         has_room: Callable[[], bool],
         allowed_hosts: frozenset[str],
+        arriving: Share,
     ) -> None:
+        """`arriving` is what bodies that are not whole yet may hold."""
         self._dispatch = dispatch
         self._answers = answers
         self._most_bytes = min(DIRECT_BYTES, max_body_bytes)
         self._has_room = has_room
+        self._arriving = arriving
         self._host_is_ours = lru_cache(maxsize=256)(partial(_host_is_ours, allowed_hosts))
         self.mailbox: Mailbox | None = None
 
     # All in the loop's thread, but `answer`
 
     def takes(
-        self, url: bytes, headers: Iterable[tuple[bytes, bytes]], own_address: str | None
+        self,
+        url: bytes,
+        headers: Iterable[tuple[bytes, bytes]],
+        own_address: str | None,
     ) -> bool:
-        """Whether a POST with this head is plain, small, and may be answered now."""
+        """Whether a POST with this head is plain, not large, and may be answered now."""
         op = _op_of(url)
         if op is None or (op not in _ASKING and not self._has_room()):
             return False
@@ -75,6 +86,27 @@ class DirectLane:
             and int(size) <= self._most_bytes
             and self._host_is_ours(host, own_address)
         )
+
+    def arrives(self, request: DirectRequest, more_bytes: int) -> None:
+        """Some more of the body of a request is there; refuses it where too much is held."""
+        if len(request.body) <= _UNCOUNTED_BYTES:
+            return
+        asker = caller_of("http", request.peer).asker
+        if self._arriving.has_room(asker, more_bytes):
+            self._arriving.take(asker, more_bytes)
+            request.counted_bytes += more_bytes
+        else:
+            self.let_go(request)
+            request.keep_alive = False
+            request.finish(*self._answers.encode(self._arriving.busy))
+
+    def let_go(self, request: DirectRequest) -> None:
+        """The body is no longer held."""
+        request.body = b""
+        if request.counted_bytes:
+            asker = caller_of("http", request.peer).asker
+            self._arriving.give_back(asker, request.counted_bytes)
+            request.counted_bytes = 0
 
     def serve(self, request: DirectRequest, body: bytes) -> None:
         """The request is whole."""

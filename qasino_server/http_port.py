@@ -173,7 +173,9 @@ class RequestApp:
         self.lane = (
             None
             if asks_on_plain_http
-            else DirectLane(dispatch, self._answers, max_body_bytes, has_room, allowed_hosts)
+            else DirectLane(
+                dispatch, self._answers, max_body_bytes, has_room, allowed_hosts, self._arriving
+            )
         )
         """For plain HTTP; where users are asked for, there is none."""
         self.mailbox: Mailbox | None = None

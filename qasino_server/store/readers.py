@@ -94,7 +94,7 @@ class Readers:
         self._max_temp_bytes = max_temp_bytes
         self._on_death = on_death
         self._mutex = threading.RLock()
-        """The lock of both conditions; taken as such where nobody is to be woken, at half the price."""
+        """That of both conditions; taken by itself, at half the price, where nobody is woken."""
         self.lock = threading.Condition(self._mutex)
         self._express_bell = threading.Condition(self._mutex)
         self._called_at = 0.0

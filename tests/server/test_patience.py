@@ -233,25 +233,37 @@ def test_statements_that_are_not_whole_have_a_bound_too(
     until(lambda: port._unrun.held_bytes == 0)
 
 
+@pytest.mark.parametrize("more", [b"", b"Expect: nothing\r\n"], ids=["direct", "usual"])
 def test_bodies_that_arrive_have_a_bound_for_each_address(
-    make_server: Callable[..., Server], connect: Callable[..., socket.socket]
+    make_server: Callable[..., Server], connect: Callable[..., socket.socket], more: bytes
 ) -> None:
     server = make_server(max_body_bytes=1_000_000)
     app = service(server, HttpPort)._app
-    head = b"POST /request?op=query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
-    before = 0
+    head = (
+        b"POST /request?op=query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+        + more
+        + b"\r\n"
+    )
+    before, waiting = 0, []
     for _ in range(4):
         made = connect(server)
         made.sendall(head + b" " * 990_000)
         until(lambda before=before: app._arriving.held_bytes > before + 900_000)
         before = app._arriving.held_bytes
+        waiting.append(made)
     greedy = connect(server)
     greedy.sendall(head + b" " * 900_000)
-    assert b"503" in greedy.recv(1000)
+    refused = greedy.recv(1000)
+    assert b"503" in refused
+    assert b"requests that are still arriving" in refused
     other = connect(server, host="127.0.0.2")
     body = b'{"op": "query", "sql": "select 1"}'
     other.sendall(head + body + b" " * (1_000_000 - len(body)))
     assert b"200 OK" in other.recv(1000)
+    assert app._arriving.held_bytes == before
+    for made in waiting:
+        made.close()
+    until(lambda: app._arriving.held_bytes == 0)
 
 
 # --- TLS ----------------------------------------------------------------------------------------
