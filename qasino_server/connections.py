@@ -14,6 +14,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -133,20 +134,24 @@ class DirectRequest:
             self._connection.transport.close()
 
     def _head(self, status: int, media_type: str, length: int) -> bytes:
-        defaults = self._connection.server_state.default_headers
-        return b"".join(
-            (
-                STATUS_LINE[status],
-                *(b"%b: %b\r\n" % pair for pair in defaults),
-                b"content-type: %b\r\ncontent-length: %d\r\n" % (media_type.encode(), length),
-                b"" if self.keep_alive else b"connection: close\r\n",
-                b"\r\n",
-            )
-        )
+        defaults = tuple(self._connection.server_state.default_headers)
+        begins = _head_of(status, defaults, media_type, self.keep_alive)
+        return b"%bcontent-length: %d\r\n\r\n" % (begins, length)
 
     def _written(self) -> None:
         self.response_started = self.response_complete = True
         self._connection.answered(self)
+
+
+@lru_cache(maxsize=64)
+def _head_of(
+    status: int, defaults: tuple[tuple[bytes, bytes], ...], media_type: str, keep_alive: bool
+) -> bytes:
+    """The head of an answer without its length; the same for a second, which the date tells."""
+    headers = [*defaults, (b"content-type", media_type.encode())]
+    if not keep_alive:
+        headers.append((b"connection", b"close"))
+    return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % pair for pair in headers)
 
 
 class GuardedProtocol(HttpToolsProtocol):

@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from qasino_server.bridge import PORTION_BYTES, Mailbox
 from qasino_server.browser import TELLING, check_host
 from qasino_server.connections import DirectRequest
-from qasino_server.dispatch import Dispatch, caller_of
+from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
 from qasino_server.http_answer import Answers
 from qasino_server.message import Reply, decode_request, means_to_publish
@@ -91,7 +91,7 @@ class DirectLane:
         """Some more of the body of a request is there; refuses it where too much is held."""
         if len(request.body) <= _UNCOUNTED_BYTES:
             return
-        asker = caller_of("http", request.peer).asker
+        asker = anybody_at("http", request.peer).asker
         if self._arriving.has_room(asker, more_bytes):
             self._arriving.take(asker, more_bytes)
             request.counted_bytes += more_bytes
@@ -104,7 +104,7 @@ class DirectLane:
         """The body is no longer held."""
         request.body = b""
         if request.counted_bytes:
-            asker = caller_of("http", request.peer).asker
+            asker = anybody_at("http", request.peer).asker
             self._arriving.give_back(asker, request.counted_bytes)
             request.counted_bytes = 0
 
@@ -112,7 +112,7 @@ class DirectLane:
         """The request is whole."""
         assert self.mailbox is not None
         mailbox = self.mailbox
-        caller = caller_of("http", request.peer)
+        caller = anybody_at("http", request.peer)
         op = _op_of(request.url) or None
         try:
             decoded = decode_request(body, op)

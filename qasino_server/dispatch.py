@@ -65,14 +65,15 @@ class Caller(msgspec.Struct, frozen=True):
     """Whom it counts for where things are shared out: the user, or else the address."""
 
 
-def caller_of(port: str, peer: str, rights: Rights = ANYBODY) -> Caller:
+def caller_of(port: str, peer: str, rights: Rights) -> Caller:
     """The caller at that address and port number."""
-    return Caller(port, peer, rights, rights.name or _network_of(peer))
+    return Caller(port, peer, rights, rights.name or network_of(peer.rpartition(":")[0]))
 
 
-@lru_cache(maxsize=1024)
-def _network_of(peer: str) -> str:
-    return network_of(peer.rpartition(":")[0])
+@lru_cache(maxsize=4096)
+def anybody_at(port: str, peer: str) -> Caller:
+    """The caller there, where nobody is asked who they are."""
+    return caller_of(port, peer, ANYBODY)
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -106,9 +107,12 @@ class Dispatch:
         the Result without them at the end. `asked_at`: see `QueryRequest`.
         """
         try:
-            if isinstance(request, Query):
+            if isinstance(request, Publish):
+                self._publish(request.publication, caller, answer)
+            elif isinstance(request, Query):
                 return self._query(request, caller, answer, sink, asked_at)
-            self._handle(request, caller, answer)
+            else:
+                self._handle(request, caller, answer)
         except QasinoError as error:
             answer(error)
         except Exception:
@@ -119,8 +123,6 @@ class Dispatch:
 
     def _handle(self, request: Request, caller: Caller, answer: Answer) -> None:
         match request:
-            case Publish(publication):
-                self._publish(publication, caller, answer)
             case ListTables():
                 caller.rights.require("read", "list the tables")
                 answer(TablesList(self._store.tables()))

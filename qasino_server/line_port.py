@@ -17,7 +17,7 @@ from collections import deque
 from functools import partial
 from typing import Any
 
-from qasino_server.dispatch import Dispatch, caller_of
+from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
 from qasino_server.message import MAX_SQL_CHARS, Query, Reply
 from qasino_server.render import TRUNCATED_LINE, text_table, visible
@@ -52,7 +52,7 @@ class _Connection:
     def __init__(self, made: socket.socket, peer: str, seat: Seat) -> None:
         self.socket = made
         self.seat = seat
-        self.caller = caller_of("line", peer)
+        self.caller = anybody_at("line", peer)
         utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self.decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
         self.splitter = Splitter()

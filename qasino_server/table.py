@@ -85,8 +85,10 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def size_bytes(self) -> int:
         """How much memory it holds while it waits, near enough."""
-        header_bytes = 500 + 100 * len(self.columns) + sum(map(len, self.descriptions))
-        return len(self.rows_json) + header_bytes
+        size_bytes = len(self.rows_json) + 500 + 100 * len(self.columns)
+        if self.descriptions:
+            size_bytes += sum(map(len, self.descriptions))
+        return size_bytes
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

@@ -70,8 +70,14 @@ class Turn(Bells):
         self._chores: dict[Chore, None] = {}
         self._rest_until_s = 0.0
 
+    def carry(self) -> None:
+        super().carry()
+        _of_thread.turn = self
+
     def take_on(self, chore: Chore) -> None:
         """Do it at the end of the turn, once however often it is asked for."""
+        if chore in self._chores:
+            return
         first = not self
         self._chores[chore] = None
         if first and self._on_first is not None:
@@ -111,6 +117,7 @@ class Turn(Bells):
 
 class _OfThread(threading.local):
     bells: Bells | None = None
+    turn: Turn | None = None
 
 
 _of_thread = _OfThread()
@@ -127,8 +134,8 @@ def ring(bell: Bell) -> None:
 
 def take_on(chore: Chore) -> bool:
     """Have this thread do it at the end of its turn; False where it is not one that does."""
-    turn = _of_thread.bells
-    if not isinstance(turn, Turn):
+    turn = _of_thread.turn
+    if turn is None:
         return False
     turn.take_on(chore)
     return True

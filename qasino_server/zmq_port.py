@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import zmq
 
-from qasino_server.dispatch import Dispatch, caller_of
+from qasino_server.dispatch import Dispatch, anybody_at, caller_of
 from qasino_server.errors import (
     BadRequest,
     Busy,
@@ -29,7 +29,7 @@ from qasino_server.message import (
     encode_signal,
     means_to_publish,
 )
-from qasino_server.rights import ANYBODY, Rights
+from qasino_server.rights import Rights
 from qasino_server.service import OnDeath, Service
 from qasino_server.wakeup import Outbox, Turn
 from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, wire_bytes
@@ -144,7 +144,7 @@ class ZmqPort(Service):
         if peer is not None:
             peer.passed_bytes += wire_bytes(frames[1:], self._rights_of is not None)
         name = peer.name if peer is not None else self._watch.name_of(fd)
-        caller = caller_of("zmq", name, ANYBODY)
+        caller = anybody_at("zmq", name)
 
         def answer(reply: Reply) -> None:
             self._outbox.put((peer, caller.asker, envelope, encode_reply(reply, self._identity)))

@@ -10,7 +10,7 @@ import msgspec
 
 from qasino_server.bridge import Mailbox, Receive, Scope, Send
 from qasino_server.connections import HEAD_S, PACE_BYTES_S
-from qasino_server.dispatch import Caller, Dispatch, caller_of
+from qasino_server.dispatch import Caller, Dispatch, anybody_at
 from qasino_server.errors import NotFound, QasinoError, WrongMethod
 from qasino_server.pages import envelope
 from qasino_server.pages.contents import Contents
@@ -63,7 +63,7 @@ class Pages:
 
     def _tell(self) -> None:
         self._recent.forget()
-        state = self._dispatch.look_around(caller_of("http", "events")).state
+        state = self._dispatch.look_around(anybody_at("http", "events")).state
         self.events.tell(state.generation_number, self._facts(state))
 
     def _facts(self, state: State) -> dict[str, float]:

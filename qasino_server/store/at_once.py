@@ -72,7 +72,7 @@ class AtOnce:
         return (
             job.stream is None
             and len(job.sql) <= BRIEF_SQL_CHARS
-            and _shape(job.sql) not in self._long_shapes
+            and not (self._long_shapes and _shape(job.sql) in self._long_shapes)
         )
 
     def turn_over(self) -> None:

@@ -109,7 +109,9 @@ class Writer(Service):
         self._logs_each = False
         """Whether each publication gets a line in the log."""
         self._max_waiting_bytes = max_waiting_bytes
-        self._condition = threading.Condition()
+        self._mutex = threading.RLock()
+        """The condition's lock; taken by itself, at half the price, where nobody is woken."""
+        self._condition = threading.Condition(self._mutex)
         self._desk = threading.Lock()
         """Whoever holds it is the one that writes."""
         self._stalled_until = 0.0
@@ -141,7 +143,7 @@ class Writer(Service):
         self._put(_Drop(_DROP_BYTES, tablename, identity, done))
 
     def _put(self, item: _Waiting | _Drop) -> None:
-        with self._condition:
+        with self._mutex:
             if self.stopping.is_set():
                 raise Busy("the server is shutting down")
             if self._waiting_bytes > self._max_waiting_bytes:
@@ -306,7 +308,7 @@ class Writer(Service):
 
     def _help(self) -> None:
         began = time.monotonic()
-        self._do_queue(self._next_batch(TURN_BYTES, self._is_brief))
+        self._do_queue(self._next_batch(TURN_BYTES, brief=True))
         self._tell_of_room()
         ended = time.monotonic()
         if ended - began > STALL_S:
@@ -329,19 +331,19 @@ class Writer(Service):
     def _next_batch(
         self,
         most_bytes: int = BATCH_BYTES,
-        wanted: Callable[[_Waiting | _Drop], bool] = lambda item: True,
+        brief: bool = False,
     ) -> list[_Waiting] | _Drop:
         """Take what can be stored in one transaction; a static table or a drop goes alone.
 
-        Nothing after the first is taken that is not `wanted`.
+        With `brief` nothing after the first is taken that is not.
         """
         batch: list[_Waiting] = []
         size_bytes = 0
-        with self._condition:
+        with self._mutex:
             while self._queue and len(batch) < BATCH_PUBLICATIONS and size_bytes < most_bytes:
                 item = self._queue[0]
                 alone = isinstance(item, _Drop) or item.publication.static
-                if batch and (alone or not wanted(item)):
+                if batch and (alone or (brief and not self._is_brief(item))):
                     break
                 self._queue.popleft()
                 self._waiting_bytes -= item.size_bytes
@@ -355,7 +357,7 @@ class Writer(Service):
 
     def _store_batch(self, batch: list[_Waiting], started: float) -> None:
         """All in one transaction; where the disk fails it, each in its own."""
-        if not self._reserve.can_store(sum(w.publication.size_bytes for w in batch)):
+        if not self._reserve.can_store(sum([waiting.size_bytes for waiting in batch])):
             for waiting in batch:
                 self._report(waiting, _no_room("its disk is full"), started)
             return
