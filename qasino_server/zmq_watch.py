@@ -278,9 +278,8 @@ class Unread:
 def wire_bytes(frames: Iterable[Sized], encrypted: bool) -> int:
     """What frames take on the wire: a header each, and what CURVE adds."""
     extra, total = 33 if encrypted else 0, 0
-    for frame in frames:
-        size = len(frame) + extra
-        total += size + (2 if size <= 255 else 9)
+    for size in map(len, frames):
+        total += size + (extra + 2 if size + extra <= 255 else extra + 9)
     return total
 
 
