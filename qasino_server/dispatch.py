@@ -45,6 +45,7 @@ from qasino_server.store.job import Sink
 from qasino_server.store.store import QueryRequest, State
 from qasino_server.store.trend import Point
 from qasino_server.table import Publication, Receipt, Result
+from qasino_server.wakeup import moment
 
 log = logging.getLogger("qasino.dispatch")
 
@@ -99,18 +100,17 @@ class Dispatch:
         caller: Caller,
         answer: Answer,
         sink: Sink | None = None,
-        asked_at: float | None = None,
     ) -> str | None:
         """Carry out a request; `answer` gets the reply. A query's id, so it can be cancelled.
 
         With a `sink`, a query in a streamed format writes its rows there, and `answer` gets
-        the Result without them at the end. `asked_at`: see `QueryRequest`.
+        the Result without them at the end.
         """
         try:
             if isinstance(request, Publish):
                 self._publish(request.publication, caller, answer)
             elif isinstance(request, Query):
-                return self._query(request, caller, answer, sink, asked_at)
+                return self._query(request, caller, answer, sink)
             else:
                 self._handle(request, caller, answer)
         except QasinoError as error:
@@ -159,7 +159,6 @@ class Dispatch:
         caller: Caller,
         answer: Answer,
         sink: Sink | None,
-        asked_at: float | None,
     ) -> str | None:
         caller.rights.require("read", "query")
         began = time.perf_counter()
@@ -183,7 +182,7 @@ class Dispatch:
                 query_id=query.query_id,
                 form=form if query.format == "json" else "rows",
                 use_write_db=query.use_write_db,
-                asked_at=asked_at,
+                asked_at=moment(),
                 stream=stream,
                 sink=sink if stream is not None else None,
             ),

@@ -25,6 +25,8 @@ Chore = Callable[[], bool]
 """A few milliseconds of work, after which the thread looks at its sockets; True if more waits."""
 
 
+TOGETHER_S = 0.001
+"""The end of what counts as arrived at once; a turn may be longer."""
 REST = 0.5
 """Of the time that chores took, how much is for who is served without one, if anybody is."""
 
@@ -69,6 +71,7 @@ class Turn(Bells):
         super().__init__(on_first)
         self._chores: dict[Chore, None] = {}
         self._rest_until_s = 0.0
+        self._moment_s = float("-inf")
 
     def carry(self) -> None:
         super().carry()
@@ -83,6 +86,12 @@ class Turn(Bells):
         if first and self._on_first is not None:
             self._on_first()
 
+    def moment(self, now_s: float) -> float:
+        """When what arrives now counts as arrived: with the first of this turn and millisecond."""
+        if now_s > self._moment_s + TOGETHER_S:
+            self._moment_s = now_s
+        return self._moment_s
+
     def end(self, answers: bool = False) -> bool:
         """Ring, then do each chore once, then ring for what came of it; whether any is left.
 
@@ -90,6 +99,7 @@ class Turn(Bells):
         somebody was served, or that has `answers` to give, passes them over for a while (REST)
         after the last ones: chores without end would leave those who ask little of the thread.
         """
+        self._moment_s = float("-inf")
         busy = answers or bool(self._held)
         self.ring()
         if not self._chores:
@@ -139,6 +149,16 @@ def take_on(chore: Chore) -> bool:
         return False
     turn.take_on(chore)
     return True
+
+
+def moment() -> float:
+    """When what this thread receives now counts as arrived, on the monotonic clock.
+
+    What arrives in one turn was sent before any of it was answered, so what is looked at for
+    the first of it, the views file say, will do for the others.
+    """
+    turn, now_s = _of_thread.turn, time.monotonic()
+    return now_s if turn is None else turn.moment(now_s)
 
 
 def ring_now() -> None:

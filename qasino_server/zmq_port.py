@@ -7,7 +7,6 @@ malformed envelope hurts nobody: what cannot be answered is passed over, what ca
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 
 import zmq
@@ -38,9 +37,6 @@ log = logging.getLogger("qasino.zmq")
 
 _DRAIN = 256
 """Requests taken in one go before the replies get their turn."""
-
-_TOGETHER_S = 0.001
-"""What is taken within that counts as asked at once: one look at the views file does for it."""
 
 _SUBSCRIPTION_BYTES = 1024
 """The largest frame a subscriber may send: a key exchange takes half of it."""
@@ -131,16 +127,13 @@ class ZmqPort(Service):
             self._router.close()
 
     def _receive(self) -> None:
-        taken_at = 0.0
         for _ in range(_DRAIN):
             frames = receive(self._router)
             if not frames:
                 return
-            if (now := time.monotonic()) > taken_at + _TOGETHER_S:
-                taken_at = now
-            self._hand_in(frames, taken_at)
+            self._hand_in(frames)
 
-    def _hand_in(self, frames: Sequence[zmq.Frame], taken_at: float) -> None:
+    def _hand_in(self, frames: Sequence[zmq.Frame]) -> None:
         envelope, payload = split_envelope(frames)
         fd = _descriptor(frames[0])
         peer = self._watch.peer(fd)
@@ -172,7 +165,7 @@ class ZmqPort(Service):
             log.exception("message not read peer=%s", name)
             answer(ServerFault("the server failed at reading this; its log says how"))
             return
-        self._dispatch.handle(request, caller, answer, asked_at=taken_at)
+        self._dispatch.handle(request, caller, answer)
 
     def _body_of(self, payload: Sequence[zmq.Frame]) -> bytes:
         if len(payload) != 1:

@@ -128,7 +128,7 @@ class AtOnce:
             self._on, self._snapshot = snapshot.take_brief_connection(), snapshot
             if self._on is not None:
                 self._on.connection.set_progress_handler(self._tick, _STEPS)
-        if self._on is None or self._on.dress_version != self._dress(job.began).version:
+        if self._on is None or self._on.dress_version != self._dress(job.asked_at).version:
             return None
         return self._on, snapshot
 

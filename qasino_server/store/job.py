@@ -50,6 +50,7 @@ class Job:
         user: str | None = None,
         asker: str = "",
         timeout_s: float,
+        asked_at: float | None = None,
         done: Callable[[Any], None],
         form: str = "strings",
         stream: Stream | None = None,
@@ -71,6 +72,8 @@ class Job:
         self.stream = stream
         self.sink = sink
         self.began = time.monotonic()
+        self.asked_at = self.began if asked_at is None else asked_at
+        """Views as they were then, or later, will do."""
         self.timeout_s = timeout_s
         self.deadline = self.began + timeout_s
         self.running_since: float | None = None

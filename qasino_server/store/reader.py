@@ -180,7 +180,7 @@ class Reader(Service):
                 taken, job.pinned = job.pinned, None
                 self._on, self._snapshot = taken
             return taken
-        dress = self._dress(job.began)
+        dress = self._dress(job.asked_at)
         for _ in range(3):
             snapshot = self._current()
             try:

@@ -367,6 +367,7 @@ class Store:
             user=request.rights.name,
             asker=request.asker,
             timeout_s=self.settings.query_timeout_s,
+            asked_at=request.asked_at,
             done=done,
             form=request.form,
             stream=request.stream,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from qasino_server import wakeup
-from qasino_server.wakeup import Bells, Turn, ring, take_on
+from qasino_server.wakeup import Bells, Turn, moment, ring, take_on
 
 
 def in_a_thread(act: Callable[[], None]) -> None:
@@ -84,6 +84,22 @@ def test_who_only_carries_bells_takes_on_no_chore() -> None:
         assert not take_on(lambda: False)
         Bells().carry()
         assert not take_on(lambda: False)
+
+    in_a_thread(act)
+
+
+def test_what_arrives_in_one_turn_counts_as_arrived_at_once() -> None:
+    """And what comes after its answers does not: a view may have been changed in between."""
+
+    def act() -> None:
+        assert moment() < moment()
+        turn = Turn()
+        turn.carry()
+        first = turn.moment(100.0)
+        assert (first, turn.moment(100.0005)) == (100.0, 100.0)
+        turn.end()
+        assert turn.moment(100.0006) == 100.0006
+        assert turn.moment(100.1) == 100.1  # a long turn
 
     in_a_thread(act)
 
