@@ -180,6 +180,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._closing_since: float | None = None
         lane = getattr(self.app, "lane", None)
         self._lane: Lane | None = None if self.scheme == "https" else lane
+        self._direct: DirectRequest | None = None
+        """The direct request that is not answered yet; others may have been sent after it."""
         self._peer = f"{self.client[0]}:{self.client[1]}" if self.client else "?"
         if self.seat is None:
             transport.abort()
@@ -203,7 +205,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         if self._lane is not None and self._is_direct(self._lane):
-            self.cycle = DirectRequest(self, self.url, self._peer)
+            self.cycle = self._direct = DirectRequest(self, self.url, self._peer)
             return
         url, headers, expect = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()  # makes a scope, which a direct request does without
@@ -245,6 +247,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def answered(self, request: DirectRequest) -> None:
         """A direct request has its answer: go on, once the client reads what it is sent."""
+        self._direct = None
         if not request.keep_alive:
             self.transport.close()
         if self.flow.write_paused:
@@ -267,16 +270,20 @@ class GuardedProtocol(HttpToolsProtocol):
             self.on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        request = self.cycle
         super().connection_lost(exc)
         if self.seat is not None:
             self.seat.leave()
-        if isinstance(request, DirectRequest) and self._lane is not None:
+        if self._direct is not None:
+            self._leave(self._direct)
+
+    def _leave(self, request: DirectRequest) -> None:
+        """Nobody waits for it any more."""
+        request.disconnected = True  # uvicorn tells the last request, which may be another
+        if self._lane is not None:
             self._lane.let_go(request)
-        if isinstance(request, DirectRequest) and not request.response_complete:
-            if request.when_gone is not None:
-                # What is answered in a moment is not worth the word that it was cancelled.
-                self.loop.call_later(WATCH_AFTER_S, request.when_gone)
+        if request.when_gone is not None:
+            # What is answered in a moment is not worth the word that it was cancelled.
+            self.loop.call_later(WATCH_AFTER_S, request.when_gone)
 
     def sweep(self, now: float) -> None:
         """Close the connection if it has used up our patience; `now` is the loop's time."""

@@ -138,6 +138,18 @@ def test_a_query_whose_client_has_gone_is_cancelled(server: Server, wire: Wire) 
     until(lambda: not wire.rows("show queries"))
 
 
+def test_nor_does_one_that_was_sent_before_others_hold_up_the_port(
+    server: Server, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its answer went to the closed connection, and that error ended the port's turns."""
+    with wire.connect("http") as made:
+        made.sendall(request({"sql": ENDLESS}) + request({"sql": "select 1"}) + b"what\0\r\n\r\n")
+        assert b" 400 Bad Request" in made.recv(1000)
+    until(lambda: not wire.rows("show queries"))
+    assert wire.rows("select 2") == [[2]]
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
 def test_a_client_that_reads_nothing_is_not_read_from_either(server: Server, wire: Wire) -> None:
     """Its answers would pile up here."""
     many = request({"sql": "select printf('%.*c', 100000, 'x') as x"}) * 1000
