@@ -57,8 +57,12 @@ class Mailbox:
         # Before the calls are taken: what is posted from now on rings again.
         self._pending = False
         calls = self._calls
-        for _ in range(len(calls)):
-            calls.popleft()()
+        try:
+            for _ in range(len(calls)):
+                calls.popleft()()
+        except BaseException:
+            self._loop.call_soon(self._deliver)  # those behind the one that failed
+            raise
 
 
 async def send_in_portions(send: Send, body: bytes) -> None:

@@ -98,26 +98,42 @@ class Turn(Bells):
         Others begin with what they got while this thread does its chores. A turn in which
         somebody was served, or that has `answers` to give, passes them over for a while (REST)
         after the last ones: chores without end would leave those who ask little of the thread.
+        What a bell or a chore raises goes on to the caller, and what is left can be done next.
         """
         self._moment_s = float("-inf")
+        try:
+            return self._end(answers)
+        except BaseException:
+            self._come_again()
+            raise
+
+    def _end(self, answers: bool) -> bool:
         busy = answers or bool(self._held)
         self.ring()
         if not self._chores:
             return False
         if busy and time.monotonic() < self._rest_until_s:
-            if self._on_first is not None:
-                self._on_first()
+            self._come_again()
             return True
         self._do_chores()
         self.ring()
         return bool(self._chores)
 
+    def _come_again(self) -> None:
+        if self and self._on_first is not None:
+            self._on_first()
+
     def _do_chores(self) -> None:
         chores, self._chores = self._chores, {}
         began_s = time.monotonic()
-        for chore in chores:
-            if chore():
-                self.take_on(chore)
+        try:
+            while chores:
+                chore = next(iter(chores))
+                del chores[chore]
+                if chore():
+                    self.take_on(chore)
+        finally:
+            self._chores |= chores
         ended_s = time.monotonic()
         self._rest_until_s = ended_s + REST * (ended_s - began_s)
 

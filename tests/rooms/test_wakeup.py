@@ -130,3 +130,34 @@ def test_chores_without_end_leave_time_for_who_is_served_without_one(
         assert done == ["chore", "bell", "chore"]
 
     in_a_thread(act)
+
+
+def test_a_turn_that_fails_is_followed_by_another() -> None:
+    """A loop ends none but those it is told of: all that is taken on later would wait for ever."""
+    done: list[str] = []
+    scheduled: list[None] = []
+
+    def fails() -> bool:
+        raise MemoryError
+
+    def bell() -> None:
+        raise MemoryError
+
+    def chore() -> bool:
+        done.append("chore")
+        return False
+
+    def act() -> None:
+        turn = Turn(on_first=lambda: scheduled.append(None))
+        turn.carry()
+        for make_it_fail in (lambda: ring(bell), lambda: take_on(fails)):
+            make_it_fail()
+            take_on(chore)
+            scheduled.clear()
+            with pytest.raises(MemoryError):
+                turn.end()
+            assert scheduled
+            assert not turn.end()
+        assert done == ["chore", "chore"]
+
+    in_a_thread(act)
