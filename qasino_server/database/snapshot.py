@@ -181,11 +181,12 @@ class SnapshotConnection:
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
 
-def brief_connection(place: Place, dress: Dress) -> SnapshotConnection:
-    """A connection that waits for nothing and knows no large values."""
-    connection = SnapshotConnection(place, dress, BRIEF_VALUE_BYTES)
-    connection.connection.set_busy_timeout(0)
-    return connection
+def brief_connection(place: Place, dress: Dress, max_value_bytes: int) -> SnapshotConnection:
+    """A connection that waits for nothing and knows no large values but those it wears."""
+    made = SnapshotConnection(place, dress, max_value_bytes)
+    made.connection.limit(apsw.SQLITE_LIMIT_LENGTH, BRIEF_VALUE_BYTES)
+    made.connection.set_busy_timeout(0)
+    return made
 
 
 class Snapshot:

@@ -559,7 +559,7 @@ class Store:
         connections = [
             SnapshotConnection(place, dress, self.max_value_bytes) for _ in range(READERS)
         ]
-        brief = brief_connection(place, dress)
+        brief = brief_connection(place, dress, self.max_value_bytes)
         for connection in (*connections, brief):
             connection.warm()
         if connections[0].static_fault:

@@ -227,6 +227,21 @@ def test_a_changed_view_is_seen_at_once(full: Any, at_port: Any, tmp_path: Any) 
     at_port(bench, act)
 
 
+def test_a_view_may_be_larger_than_what_is_brief(full: Any, at_port: Any, tmp_path: Any) -> None:
+    body = f"select 1 as a, '{'x' * 200_000}' as b"
+    (tmp_path / "views.conf").write_text(f"- viewname: v\n  view: create view v as {body}\n")
+    bench = full()
+    assert bench.rows("select a, length(b) from v") == [[1, 200_000]]
+
+    def act(port: Any) -> None:
+        _, outcome = port.outcome_of(asking("select a from v"))
+        assert json.loads(outcome.rows_json) == [[1]]
+        _, outcome = port.outcome_of(asking("select loaded from qasino_server_views"))
+        assert json.loads(outcome.rows_json) == [[1]]
+
+    at_port(bench, act)
+
+
 def test_a_turn_answers_so_much_and_askers_are_taken_in_turns(
     full: Any, at_port: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
