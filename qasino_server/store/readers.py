@@ -150,7 +150,10 @@ class Readers:
         """There is a new snapshot: idle readers let go of the old one now."""
         self._at_once.turn_over()
         with self.lock:
+            for job in self._brief.clear():
+                self._put(job)  # who received it may have found the chair taken, by us
             self._wake_all()
+            self._call_if_nobody_comes(time.monotonic())
 
     # --- Jobs -------------------------------------------------------------------------------
 

@@ -263,6 +263,29 @@ def test_a_turn_answers_so_much_and_askers_are_taken_in_turns(
     at_port(bench, act)
 
 
+def test_what_comes_while_a_snapshot_is_let_go_of_is_answered(full: Any, at_port: Any) -> None:
+    """Whoever does that has the chair, and nobody would have come back for it."""
+    bench = full()
+    at_once = bench.store._readers._at_once
+
+    def act(port: Any) -> None:
+        assert port.outcome_of(asking("select 2 as n"))[0] == "port"
+        port.answers.clear()
+        close = at_once._close
+
+        def and_meanwhile() -> None:
+            close()
+            port.hand_in(asking("select 3 as n"))
+            assert port.turn.end() is False
+
+        at_once._close = and_meanwhile
+        bench.store._readers.turn_over()
+        ((_, outcome),) = until(lambda: port.answers)
+        assert json.loads(outcome.rows_json) == [[3]]
+
+    at_port(bench, act)
+
+
 def test_nobody_waits_for_who_is_at_it(full: Any, at_port: Any) -> None:
     bench = full()
     at_once = bench.store._readers._at_once
