@@ -199,6 +199,11 @@ class Readers:
                     self.conclude(job, outcome)
                 if time.monotonic() > until:
                     break
+        except Exception as error:
+            # As where a reader dies of it: the HTTP port's loop would log it and go on.
+            log.exception("answering failed")
+            self._on_death("readers", error)
+            return False
         finally:
             self._at_once.chair.release()
         return bool(self._brief)

@@ -300,3 +300,18 @@ def test_nobody_waits_for_who_is_at_it(full: Any, at_port: Any) -> None:
         assert [who for who, _ in port.answers] == ["port", "port"]
 
     at_port(bench, act)
+
+
+def test_a_failure_while_answering_ends_the_server_as_a_readers_would(
+    full: Any, at_port: Any
+) -> None:
+    bench = full()
+    deaths: list[str] = []
+    bench.store._readers._on_death = lambda name, error: deaths.append(name)
+
+    def act(port: Any) -> None:
+        bench.store.query(asking("select 5 as n"), lambda outcome: 1 / 0)
+        assert port.turn.end() is False
+
+    at_port(bench, act)
+    assert deaths == ["readers"]
