@@ -8,6 +8,7 @@ The limits bound what one statement can make SQLite build.
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 
 import apsw
@@ -97,6 +98,8 @@ class Sandbox:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self.reads_max = sys.maxsize
+        """The columns that a statement may read."""
         self.refused = ""
         """What the last refused statement tried, in words."""
         self.running = False
@@ -119,6 +122,7 @@ class Sandbox:
         table function nor the static tables, whose file may be locked or on a slow disk."""
         self.nr_selects = 0
         """How many SELECTs it has, those within others and those of views counted."""
+        self._nr_reads = 0
 
     def let_out(self) -> None:
         """For our own statements only: views and what they stand on."""
@@ -130,6 +134,9 @@ class Sandbox:
         if action == _READ:
             if db == "static":
                 self.brief = False
+            self._nr_reads += 1
+            if self._nr_reads > self.reads_max:
+                return apsw.SQLITE_DENY
             if first == self._plain_table:  # it is asked for each column
                 return apsw.SQLITE_OK
             if (first or "").lower() not in FORBIDDEN_TABLES:
@@ -149,10 +156,6 @@ class Sandbox:
             return apsw.SQLITE_OK
         self.refused = _in_words(action, first, second)
         return apsw.SQLITE_DENY
-
-    def _note_function(self, name: str) -> None:
-        self.changing = self.changing or name in CHANGING_FUNCTIONS
-        self.brief = self.brief and name in BRIEF_FUNCTIONS
 
     def _note_table(self, name: str) -> None:
         if is_table_function(name):

@@ -26,8 +26,10 @@ from qasino_server.table import Result
 
 _LOCKED_MS = 100
 VIEWS_TABLE = "qasino_server_views"
-BRIEF_VALUE_BYTES = 100_000
+BRIEF_VALUE_BYTES = 10_000
 """The largest value on a connection for what is brief; larger ones take time at each step."""
+_BRIEF_READS = 300
+"""Columns a statement may read there: a name is looked for among all columns of its table."""
 
 
 class View(msgspec.Struct, frozen=True):
@@ -186,6 +188,7 @@ def brief_connection(place: Place, dress: Dress, max_value_bytes: int) -> Snapsh
     made = SnapshotConnection(place, dress, max_value_bytes)
     made.connection.limit(apsw.SQLITE_LIMIT_LENGTH, BRIEF_VALUE_BYTES)
     made.connection.set_busy_timeout(0)
+    made.sandbox.reads_max = _BRIEF_READS
     return made
 
 

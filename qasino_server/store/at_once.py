@@ -5,7 +5,9 @@ that has handed in what arrived tries what is new and short by itself, on a conn
 that, under bounds of which the smallest counts: steps of SQLite's machine, time, rows, the size
 of a value. Only what those bounds hold is tried: statements whose functions take no longer than
 reading their arguments, of tables in memory. Whatever goes wrong or takes longer has not
-happened: a reader begins it anew, and gives the answer or the error.
+happened: a reader begins it anew, and gives the answer or the error. Some work SQLite does
+without asking (it writes out each `*` of wide tables): whoever has it do that waits for a reader
+from then on, until the next snapshot.
 """
 
 from __future__ import annotations
@@ -32,10 +34,14 @@ BRIEF_SQL_CHARS = 2000
 _ROWS_MAX = 99
 """Of more SQLite builds the JSON, and does so without the GIL (`answer`)."""
 _BYTES_MAX = 65_536
-_STEPS = 1_000
-_TICKS_MAX = 50
-"""So many times a thousand steps of SQLite's machine; 1 to 2 ms."""
+_STEPS = 250
+"""Of SQLite's machine, between two looks at the clock; each may take 50 us with large values."""
+_TICKS_MAX = 200
+"""So many times those steps; 1 to 2 ms."""
 _TIME_S = 0.005
+_LONG_S = 0.02
+"""Of processor time: what took that got around the bounds."""
+_STARS_MAX = 8
 _SHAPES_MAX = 1_000
 _LITERALS = re.compile(r"'[^']*'|\d+")
 
@@ -66,12 +72,15 @@ class AtOnce:
         self._until_s = 0.0
         self._long_shapes: dict[str, None] = {}
         """Statements without their numbers and texts that a reader had to do."""
+        self._long_askers: set[str] = set()
 
     def may_try(self, job: Job) -> bool:
         """Whether the job looks brief; any thread."""
         return (
             job.stream is None
             and len(job.sql) <= BRIEF_SQL_CHARS
+            and job.sql.count("*") <= _STARS_MAX
+            and job.asker not in self._long_askers
             and not (self._long_shapes and _shape(job.sql) in self._long_shapes)
         )
 
@@ -80,11 +89,20 @@ class AtOnce:
         with self.chair:
             self._close()
             self._long_shapes.clear()
+            self._long_askers.clear()
 
     # --- For who holds the chair --------------------------------------------------------------
 
     def answer(self, job: Job) -> Result | None:
         """The answer; None where a reader has to give it."""
+        used_s = time.thread_time()
+        try:
+            return self._answer(job)
+        finally:
+            if time.thread_time() > used_s + _LONG_S:
+                self._long_askers.add(job.asker)
+
+    def _answer(self, job: Job) -> Result | None:
         started_s = time.perf_counter()
         self._ticks, self._until_s = 0, started_s + _TIME_S
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -164,6 +165,58 @@ def test_what_never_ends_does_not_keep_who_receives_it(full: Any, at_port: Any, 
         assert isinstance(outcome, Cancelled)
 
     at_port(bench, act)
+
+
+@pytest.fixture
+def costly(make_bench: Any) -> Any:
+    """A store with a table of many columns and one of large cells."""
+    bench = make_bench()
+    columns = [f"c{n}" for n in range(1900)]
+    bench.publish("a", "w", ", ".join(f"{name} int" for name in columns), [[1] * 1900] * 3)
+    bench.publish("a", "cells", "s text, d text", [["\u00e9" * 45_000, "d" * 9_000]] * 100)
+    bench.rotate()
+    return bench
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"select max(length({'upper(lower(' * 20}s{'))' * 20})) from cells",
+        f"select max(length({'upper(lower(' * 20}d{'))' * 20})) from cells",
+        "select count(*) from cells a, cells b where a.s = b.s collate nocase",
+        "select count(*) from cells a, cells b where a.d = b.d collate nocase",
+        "select s, count(*) from cells group by s",
+        "select * from w",
+        f"select {'*,' * 900}* from w",
+        f"select count(*) from {'(select * from ' * 60}w{')' * 60}",
+    ],
+)
+def test_no_statement_keeps_who_receives_it_for_long(costly: Any, at_port: Any, sql: str) -> None:
+    def act(port: Any) -> None:
+        port.hand_in(asking(sql, query_id="long"))
+        used_s = time.thread_time()
+        port.end()
+        assert time.thread_time() - used_s < 0.02
+        until(lambda: port.answers or costly.store.cancel("long"))
+
+    at_port(costly, act)
+
+
+def test_who_gets_around_the_bounds_waits_for_readers(costly: Any, at_port: Any) -> None:
+    around = f"select * from {', '.join(['w'] * 60)}"  # written out before anybody is asked
+
+    def act(port: Any) -> None:
+        for asker, answered in (("a", "reader"), ("b", "port")):
+            port.outcome_of(asking(around, asker="a"))
+            who, _ = port.outcome_of(asking(f"select '{asker}'", asker=asker))
+            assert who.startswith(answered)
+
+    def after(port: Any) -> None:
+        assert port.outcome_of(asking("select 'c'", asker="a"))[0] == "port"
+
+    at_port(costly, act)
+    costly.rotate()
+    at_port(costly, after)
 
 
 def test_what_was_long_once_is_not_tried_again_before_the_next_snapshot(
