@@ -111,7 +111,8 @@ class SnapshotConnection:
         self.sandbox.let_out()
         try:
             self._undress()
-            tables = self._names("main") | self._names("static")
+            statics = self.sandbox.static_tables = frozenset(self._names("static"))
+            tables = self._names("main") | statics
             self._put_on_views(dress.views, tables)
             self._cover(tables)
         finally:

@@ -88,6 +88,8 @@ def test_what_is_brief_is_answered_by_who_receives_it(full: Any, at_port: Any, s
         "select s from wide",
         "select length(s) from wide",
         "select * from s",
+        "select count(*) from s",
+        "select 1 as a from t, s as x limit 1",
         "select value from json_each('[1]')",
         "select * from pragma_table_info('t')",
         "show tables",
