@@ -34,6 +34,8 @@ Descriptions = tuple[tuple[str, str], ...]
 BRIEF_ROWS = 1_000
 """To be deleted before others take their place."""
 BRIEF_RANGES = 10
+BRIEF_NEW_ROWS = 10_000
+BRIEF_NEW_COLUMNS = 200
 _MEASURE_EVERY = 16
 _PLANNED_COLUMNS_MAX = 500_000
 _SHAPES_MAX = 1_000
@@ -77,15 +79,30 @@ class Intake:
         """Whether it takes some milliseconds at most to store.
 
         An update searches the rows of its pair, a larger table is left to SQLite without the
-        GIL, and what replaces many rows has to delete them first.
+        GIL, what replaces many rows has to delete them first, and SQLite reads the whole table's
+        definition for each column that is added, or its rows.
         """
         if publication.update or publication.static or len(publication.rows_json) > CELLS_MAX_BYTES:
+            return False
+        if _rows_at_most(publication) > BRIEF_NEW_ROWS or self._adds_columns(publication):
             return False
         pair = (publication.table_key, publication.identity)
         present = self.ledger.source(pair)
         if present is None:
             return True
         return len(present.ranges) <= BRIEF_RANGES and present.nr_rows <= BRIEF_ROWS
+
+    def _adds_columns(self, publication: Publication) -> bool:
+        """Whether it adds columns to a table, or makes one of many."""
+        key, columns = publication.table_key, publication.columns
+        table = self.ledger.table(key)
+        if table is None:
+            return len(columns) + len(self.ledger.inherited(key)) > BRIEF_NEW_COLUMNS
+        planned = self._plans.get((key, columns))
+        if planned is not None and planned[0] is table.columns:
+            return False
+        known = {column.key for column in table.columns}
+        return any(column.key not in known for column in columns)
 
     def store(self, publication: Publication) -> Receipt:
         """Store it by the rules; the receipt holds once the transaction is committed.
@@ -406,6 +423,11 @@ def _living_on(source: Source, before: Source) -> Source:
     persist = source.persist or before.persist
     expires = source.expires_s if source.expires_s is not None else before.expires_s
     return msgspec.structs.replace(source, persist=persist, expires_s=None if persist else expires)
+
+
+def _rows_at_most(publication: Publication) -> int:
+    """How many rows it may have: each cell takes a byte and a comma, each row two more."""
+    return len(publication.rows_json) // (2 * len(publication.columns) + 2)
 
 
 def _json_bytes(publication: Publication) -> int:

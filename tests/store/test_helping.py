@@ -55,6 +55,26 @@ def test_what_may_take_long_is_left_to_the_writer(bench: Any, at_port: Any) -> N
     at_port(bench, act)
 
 
+def test_so_is_what_changes_a_table_or_has_very_many_rows(bench: Any, at_port: Any) -> None:
+    def of(columns: list[str], nr_rows: int = 1, tablename: str = "t") -> Publication:
+        rows = [[1] * len(columns)] * nr_rows
+        identity = " ".join(columns[:2])
+        body = publication(identity, tablename, columns, ["int"] * len(columns), rows)
+        request = decode_request(json.dumps({"op": "add_table_data", **body}).encode())
+        return request.publication  # type: ignore[union-attr]
+
+    def act(port: Any) -> None:
+        assert who_stores(port, table("a", 10)) == "port"
+        assert who_stores(port, of(["n"])) == "port"
+        assert who_stores(port, of(["n", "m"])) == "writer"
+        assert who_stores(port, of(["n", "m"])) == "port"
+        assert who_stores(port, of(["rowid"])) == "writer"  # all rows are written anew
+        assert who_stores(port, of([f"c{n}" for n in range(1000)], 1, "wide")) == "writer"
+        assert who_stores(port, of(["n"], 40_000, "long")) == "writer"
+
+    at_port(bench, act)
+
+
 def test_without_a_turn_to_end_the_writer_stores(bench: Any) -> None:
     who: list[str] = []
     bench.store.publish(
