@@ -174,7 +174,8 @@ class Readers:
     def _is_for_who_receives(self, job: Job) -> bool:
         """Whether the calling thread is going to try it."""
         return (
-            job.sql not in self._known_slow
+            not job.select.own
+            and job.sql not in self._known_slow
             and self._at_once.may_try(job)
             and take_on(self.lend_a_hand)
         )

@@ -341,6 +341,19 @@ def test_what_comes_while_a_snapshot_is_let_go_of_is_answered(full: Any, at_port
     at_port(bench, act)
 
 
+def test_show_and_desc_wait_for_nobody(full: Any, at_port: Any) -> None:
+    bench = full()
+
+    def act(port: Any) -> None:
+        port.hand_in(*(asking(f"select {n} as n") for n in range(50)), asking("desc t"))
+        ((who, _),) = until(lambda: port.answers)  # the turn is not ended
+        assert who.startswith("reader")
+        port.end()
+        assert len(port.answers) == 51
+
+    at_port(bench, act)
+
+
 def test_nobody_waits_for_who_is_at_it(full: Any, at_port: Any) -> None:
     bench = full()
     at_once = bench.store._readers._at_once
