@@ -1,8 +1,8 @@
 """Request value -> reply value, and errors -> replies: once, for every port.
 
-A port decodes a request, hands it in with a callable, and gets exactly one reply, in some
-other thread or before `handle` returns. Nothing that goes wrong in between reaches a port as
-an exception.
+A port decodes a request, hands it in with a callable, and gets exactly one reply: in some
+other thread, before `handle` returns, or at the end of its turn (`wakeup`). Nothing that goes wrong
+in between reaches a port as an exception.
 """
 
 from __future__ import annotations

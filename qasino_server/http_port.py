@@ -1,8 +1,9 @@
 """The HTTP port: uvicorn's bytes in, bytes out; the one room but the pages that has asyncio.
 
 A plain ASGI callable, since a request object costs more than storing a small table does.
-The loop reads a body, decodes it and hands it in; replies come from other threads through a
-deque and one wake-up for all that are ready (`Mailbox`).
+The loop reads a body, decodes it and hands it in, and does what is brief itself when all that
+has arrived is handed in; replies come through a deque, those of other threads with one wake-up
+for all that are ready (`Mailbox`).
 
 Beyond JSON, a query can be answered as text, CSV, TSV, NDJSON or an HTML table; the middle
 three are streams without a limit on rows. What goes wrong after the first byte of a stream

@@ -1,7 +1,8 @@
 """The ZeroMQ port: a ROUTER that speaks to REQ clients, one JSON frame a request.
 
-One thread receives and sends; the store's threads hand their replies over by an outbox. A
-malformed envelope hurts nobody: what cannot be answered is passed over, what can be is.
+One thread receives, does what is brief, and sends; whoever has replies for it hands them over
+by an outbox. A malformed envelope hurts nobody: what cannot be answered is passed over, what
+can be is.
 """
 
 from __future__ import annotations

@@ -263,7 +263,8 @@ class Store:
     def publish(
         self, publication: Publication, peer: str, done: Callable[[Receipt | QasinoError], None]
     ) -> None:
-        """Store a publication; `done` gets the outcome after the commit, in another thread.
+        """Store a publication; `done` gets the outcome after the commit, at the writer's desk:
+        in another thread, or in this one at the end of its turn.
 
         Raises Busy where no more can wait.
         """
@@ -308,7 +309,7 @@ class Store:
         return self._writer.has_room()
 
     def when_room(self, call: Callable[[], None]) -> None:
-        """Call it once when a publication would be taken again; in another thread."""
+        """Call it once, at the writer's desk, when a publication would be taken again."""
         self._writer.when_room(call)
 
     # --- Querying ---------------------------------------------------------------------------
