@@ -39,6 +39,8 @@ _STEPS = 250
 _TICKS_MAX = 200
 """So many times those steps; 1 to 2 ms."""
 _TIME_S = 0.005
+_WORTH_S = 0.001
+"""Of processor time: what was interrupted with less has waited for others, and may be brief."""
 _LONG_S = 0.02
 """Of processor time: what took that got around the bounds."""
 _STARS_MAX = 8
@@ -70,6 +72,10 @@ class AtOnce:
         self._snapshot: Snapshot | None = None
         self._ticks = 0
         self._until_s = 0.0
+        self._used_s = 0.0
+        """The thread's processor time when it began."""
+        self._late = False
+        """Whether it was interrupted by the clock."""
         self._long_shapes: dict[str, None] = {}
         """Statements without their numbers and texts that a reader had to do."""
         self._long_askers: set[str] = set()
@@ -95,16 +101,16 @@ class AtOnce:
 
     def answer(self, job: Job) -> Result | None:
         """The answer; None where a reader has to give it."""
-        used_s = time.thread_time()
+        self._used_s = time.thread_time()
         try:
             return self._answer(job)
         finally:
-            if time.thread_time() > used_s + _LONG_S:
+            if time.thread_time() > self._used_s + _LONG_S:
                 self._long_askers.add(job.asker)
 
     def _answer(self, job: Job) -> Result | None:
         started_s = time.perf_counter()
-        self._ticks, self._until_s = 0, started_s + _TIME_S
+        self._ticks, self._until_s, self._late = 0, started_s + _TIME_S, False
         try:
             found = self._connection(job)
             if found is None:
@@ -112,7 +118,8 @@ class AtOnce:
             on, snapshot = found
             result = self._run(job, on)
         except (_NotBrief, QasinoError, apsw.Error, MemoryError):
-            self._remember(_shape(job.sql))
+            if not self._late or time.thread_time() > self._used_s + _WORTH_S:
+                self._remember(_shape(job.sql))
             return None
         except Exception:
             log.exception("query failed at once: %s", job.sql[:1000])
@@ -153,7 +160,8 @@ class AtOnce:
     def _tick(self) -> bool:
         """Whether to interrupt; SQLite asks now and then, while it prepares too."""
         self._ticks += 1
-        return self._ticks > _TICKS_MAX or time.perf_counter() > self._until_s
+        self._late = time.perf_counter() > self._until_s
+        return self._late or self._ticks > _TICKS_MAX
 
     def _remember(self, shape: str) -> None:
         if len(self._long_shapes) >= _SHAPES_MAX:

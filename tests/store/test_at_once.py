@@ -12,7 +12,7 @@ from wire import until
 
 from qasino_server.errors import Cancelled, QasinoError, QueryTimeout
 from qasino_server.rights import ANYBODY
-from qasino_server.store import readers
+from qasino_server.store import at_once, readers
 from qasino_server.store.store import QueryRequest
 from qasino_server.table import Result
 
@@ -239,6 +239,22 @@ def test_what_was_long_once_is_not_tried_again_before_the_next_snapshot(
     bench.publish("a", "large", "n int", [[1]])
     bench.rotate()
     at_port(bench, after)
+
+
+def test_what_had_to_wait_for_others_is_tried_again(
+    full: Any, at_port: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the processor, or the GIL; a moment's load is no reason to hand it to readers."""
+    bench = full()
+    sql = "select max(id), max(val) from t where id > {}"
+
+    def act(port: Any) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(at_once, "_TIME_S", 0.0)
+            assert port.outcome_of(asking(sql.format(1)))[0].startswith("reader")
+        assert port.outcome_of(asking(sql.format(2)))[0] == "port"
+
+    at_port(bench, act)
 
 
 def test_limits_of_the_server_hold(full: Any, at_port: Any) -> None:
