@@ -362,7 +362,8 @@ def test_show_and_desc_wait_for_nobody(full: Any, at_port: Any) -> None:
 
     def act(port: Any) -> None:
         port.hand_in(*(asking(f"select {n} as n") for n in range(50)), asking("desc t"))
-        ((who, _),) = until(lambda: port.answers)  # the turn is not ended
+        port.turn.ring()  # the turn is not ended
+        ((who, _),) = until(lambda: port.answers)
         assert who.startswith("reader")
         port.end()
         assert len(port.answers) == 51
