@@ -120,7 +120,9 @@ class ZmqPort(Service):
             while not self.stopping.is_set():
                 poller.poll(0 if turn else None)
                 self._receive()
-                turn.end(bool(self._outbox))
+                if answers := bool(self._outbox):
+                    self._send()  # what needed no chore does not wait for them
+                turn.end(answers)
                 self._send()
             self._send()
         finally:
