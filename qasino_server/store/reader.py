@@ -95,6 +95,10 @@ class Reader(Service):
         job = self.job
         return bool(self.bells) and job is not None and now > (job.running_since or now) + _HELD_S
 
+    def is_behind(self) -> bool:
+        """Whether it holds a connection to a snapshot that has been replaced."""
+        return self._snapshot is not None and self._snapshot is not self._current()
+
     def interrupt(self, reason: QasinoError | None) -> None:
         """Stop the statement that runs, if one does."""
         if self.job is None or self._on is None:
@@ -196,7 +200,7 @@ class Reader(Service):
         raise ServerFault("the snapshot cannot be opened")
 
     def _let_go_of_old(self) -> None:
-        if self._snapshot is not None and self._snapshot is not self._current():
+        if self.is_behind():
             self._close()
 
     def _close(self) -> None:

@@ -368,6 +368,8 @@ class Readers:
             job = self._assign(reader)
             if job is not None:
                 return job
+            if reader.is_behind():
+                return None  # it was not asleep yet when it was told of the new snapshot
             reader.awake = False
             if not reader.express:
                 self._called_at = 0.0  # this one has come
