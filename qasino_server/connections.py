@@ -45,10 +45,7 @@ class Lane(Protocol):
     """Whoever answers requests without a task for each."""
 
     def takes(
-        self,
-        url: bytes,
-        headers: Iterable[tuple[bytes, bytes]],
-        own_address: str | None,
+        self, url: bytes, headers: Iterable[tuple[bytes, bytes]], own_address: str | None
     ) -> bool:
         """Whether it answers a POST of this head, the names of whose headers are lower case."""
 

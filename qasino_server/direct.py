@@ -63,10 +63,7 @@ class DirectLane:
     # All in the loop's thread, but `answer`
 
     def takes(
-        self,
-        url: bytes,
-        headers: Iterable[tuple[bytes, bytes]],
-        own_address: str | None,
+        self, url: bytes, headers: Iterable[tuple[bytes, bytes]], own_address: str | None
     ) -> bool:
         """Whether a POST with this head is plain, not large, and may be answered now."""
         op = _op_of(url)

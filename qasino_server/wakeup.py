@@ -24,7 +24,6 @@ Bell = Callable[[], None]
 Chore = Callable[[], bool]
 """A few milliseconds of work, after which the thread looks at its sockets; True if more waits."""
 
-
 TOGETHER_S = 0.001
 """The end of what counts as arrived at once; a turn may be longer."""
 REST = 0.5

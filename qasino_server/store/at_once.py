@@ -79,6 +79,7 @@ class AtOnce:
         self._long_shapes: dict[str, None] = {}
         """Statements without their numbers and texts that a reader had to do."""
         self._long_askers: set[str] = set()
+        """Who got around the bounds, since the snapshot."""
 
     def may_try(self, job: Job) -> bool:
         """Whether the job looks brief; any thread."""
@@ -122,6 +123,7 @@ class AtOnce:
                 self._remember(_shape(job.sql))
             return None
         except Exception:
+            # One query must not end a port that serves everybody: a reader may do better.
             log.exception("query failed at once: %s", job.sql[:1000])
             return None
         result = snapshot.signed(result, started_s)
@@ -141,7 +143,7 @@ class AtOnce:
         else:
             result = answer(on, examined, job.form == "typed", self._limits, begun)
             job.repeatable = examined.repeatable
-        if result.truncated or (select.missing is not None and not result.nr_rows):
+        if result.truncated:
             raise _NotBrief
         return result
 
