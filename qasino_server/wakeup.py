@@ -13,7 +13,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -28,6 +29,49 @@ TOGETHER_S = 0.001
 """The end of what counts as arrived at once; a turn may be longer."""
 REST = 0.5
 """Of the time that chores took, how much is for who is served without one, if anybody is."""
+WAY_MOST_S = 0.005
+"""The longest a turn makes way for."""
+
+
+class _Way:
+    """Who has something to do that all wait for, and needs the GIL for it."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.free.set()
+        self._lock = threading.Lock()
+        self._takers = 0
+
+    def take(self, more: int) -> None:
+        with self._lock:
+            self._takers += more
+            if self._takers:
+                self.free.clear()
+            else:
+                self.free.set()
+
+
+_way = _Way()
+"""One for the process, as the GIL is."""
+
+
+@contextmanager
+def right_of_way() -> Iterator[None]:
+    """While in it, threads that receive rest at each turn as long as the last one took.
+
+    Each time SQLite has done something its thread has to take the GIL back, 0.2 ms where others
+    have enough to do: hundreds of statements of a rotation made it a second late.
+    """
+    _way.take(1)
+    try:
+        yield
+    finally:
+        _way.take(-1)
+
+
+def way_is_free() -> bool:
+    """Whether nobody has the right of way."""
+    return _way.free.is_set()
 
 
 class Bells:
@@ -70,6 +114,7 @@ class Turn(Bells):
         super().__init__(on_first)
         self._chores: dict[Chore, None] = {}
         self._rest_until_s = 0.0
+        self._made_way_s = 0.0
         self._moment_s = float("-inf")
 
     def carry(self) -> None:
@@ -100,11 +145,21 @@ class Turn(Bells):
         What a bell or a chore raises goes on to the caller, and what is left can be done next.
         """
         self._moment_s = float("-inf")
+        self._make_way()
         try:
             return self._end(answers)
         except BaseException:
             self._come_again()
             raise
+
+    def _make_way(self) -> None:
+        """Where a rotation is under way, rest as long as it is since the last time.
+
+        Now and not when all is done: what the last turn wrote has been sent by now.
+        """
+        if not way_is_free():
+            _way.free.wait(min(time.monotonic() - self._made_way_s, WAY_MOST_S))
+            self._made_way_s = time.monotonic()
 
     def _end(self, answers: bool) -> bool:
         busy = answers or bool(self._held)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from qasino_server import wakeup
-from qasino_server.wakeup import Bells, Turn, moment, ring, take_on
+from qasino_server.heartbeat import Heartbeat
+from qasino_server.wakeup import Bells, Turn, moment, right_of_way, ring, take_on
 
 
 def in_a_thread(act: Callable[[], None]) -> None:
@@ -161,3 +162,54 @@ def test_a_turn_that_fails_is_followed_by_another() -> None:
         assert done == ["chore", "chore"]
 
     in_a_thread(act)
+
+
+def test_whoever_receives_makes_way_for_a_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeup, "WAY_MOST_S", 60)
+    first, ended = threading.Event(), threading.Event()
+
+    def receive() -> None:
+        turn = Turn()
+        turn.carry()
+        ring(first.set)
+        turn.end()
+        ring(ended.set)
+        turn.end()
+
+    thread = threading.Thread(target=receive)
+    with right_of_way():
+        with right_of_way():
+            thread.start()
+        assert not first.wait(0.05)
+    assert ended.wait(10)
+    thread.join(10)
+
+
+def test_the_way_is_free_again_after_a_rotation_that_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wakeup, "WAY_MOST_S", 60)
+
+    def fail() -> int:
+        raise OSError("full")
+
+    def receive() -> None:
+        turn = Turn()
+        turn.carry()
+        turn.end()
+
+    with pytest.raises(OSError, match="full"), right_of_way():
+        fail()
+    in_a_thread(receive)
+
+
+def test_a_rotation_has_the_way() -> None:
+    free: list[bool] = []
+
+    def rotate(number: int) -> int:
+        free.append(wakeup.way_is_free())
+        return 0
+
+    Heartbeat(30, 0, rotate, lambda number: None, lambda name, error: None).beat()
+    assert free == [False]
+    assert wakeup.way_is_free()
