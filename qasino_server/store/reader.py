@@ -17,6 +17,7 @@ import apsw
 from qasino_server.database.answer import Limits
 from qasino_server.database.snapshot import Dress, Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, ServerFault
+from qasino_server.interpreter import step_back
 from qasino_server.service import OnDeath, Service
 from qasino_server.store.job import Job
 from qasino_server.store.memo import Memo
@@ -139,6 +140,8 @@ class Reader(Service):
 
     def run(self) -> None:
         """Take a job, answer it; between jobs follow the snapshot."""
+        if not self.express:
+            step_back()
         self.bells.carry()
         self.awake = True
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qasino_server.errors import Full, QasinoError, Refused
+from qasino_server.interpreter import STEP_BACK
 from qasino_server.message import decode_request
 from qasino_server.quota import Quota
 from qasino_server.statement import Select
 from qasino_server.store.job import Job
+from qasino_server.store.reader import Reader
 from qasino_server.store.store import QueryRequest
 from qasino_server.store.turns import Turns
 from qasino_server.table import Receipt, Result
@@ -330,3 +334,17 @@ def test_many_large_values_meet_the_bound_on_memory(make_bench: Any) -> None:
         assert bench.rows("select 1") == [[1]]
     finally:
         bound_memory(1 << 40)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is the process's")
+def test_readers_leave_the_processors_to_the_ports_but_the_express_does_not(bench):
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+
+    def steps_back(reader: Reader) -> int:
+        assert reader.native_id is not None
+        return os.getpriority(os.PRIO_PROCESS, reader.native_id) - own
+
+    readers = bench.store._readers._readers
+    until(lambda: all(steps_back(r) == (0 if r.express else STEP_BACK) for r in readers))
+    assert [reader.express for reader in readers].count(False) == len(readers) - 1
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
