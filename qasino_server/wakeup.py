@@ -29,7 +29,7 @@ TOGETHER_S = 0.001
 """The end of what counts as arrived at once; a turn may be longer."""
 REST = 0.5
 """Of the time that chores took, how much is for who is served without one, if anybody is."""
-WAY_MOST_S = 0.005
+WAY_MOST_S = 0.002
 """The longest a turn makes way for."""
 
 

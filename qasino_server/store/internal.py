@@ -134,7 +134,7 @@ def write_internal(
 
 def _stage_pairs(generation: Generation, ledger: Ledger) -> None:
     """What the books hold of each pair, and where its rows are, as TEMP tables."""
-    generation.stage_table(_PAIRS, _PAIR_PATHS, list(ledger.sources.items()))
+    generation.stage_table(_PAIRS, _PAIR_PATHS, ledger.sources.items())
     tables = [(key, table.name, table.upserted) for key, table in ledger.tables.items()]
     generation.stage_table(
         _NAMES, {"table_key": "$[0]", "name": "$[1]", "upserted": "$[2]"}, tables

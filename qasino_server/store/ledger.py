@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from qasino_server.database.generation import Ranges
+from qasino_server.interpreter import empty
 from qasino_server.table import Columns
 
 Pair = tuple[str, str]
@@ -219,6 +220,11 @@ class Ledger:
         """What is owed cannot be carried any more: its file is gone."""
         self._clear()
         self.arrears.clear()
+
+    def forget(self) -> None:
+        """The generation is sealed and told of: let go of its sources."""
+        empty(self.sources)
+        empty(self._pairs_of)
 
     def _clear(self) -> None:
         self._staged_tables.clear()

@@ -517,6 +517,7 @@ class Store:
         gone = previous.place.previous if self.settings.keep_prev else previous.place.snapshot
         if gone is not None:
             self._archive.remove(gone)
+        retired.ledger.forget()
         return self.nr_rows
 
     def _remove_orphans(self) -> None:
