@@ -239,8 +239,8 @@ class Readers:
         """Wake one reader for what is quick, the express where the others have to pass it by."""
         if not self._own and not self._fresh:
             return
-        self._warden.watch()
         if self._somebody_comes(now):
+            self._warden.watch()
             return
         if self._somebody_sleeps() and self._others_may_take():
             self._called_at = now
