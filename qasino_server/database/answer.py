@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from typing import Any
 
 import apsw
@@ -27,6 +28,7 @@ from qasino_server.render import json_cell, text_cell
 from qasino_server.table import Result
 
 _FEW_ROWS = 100
+_FEW_BYTES = 1 << 20
 _AT_ONCE_S = 0.002
 _CELL_BYTES = 32
 
@@ -124,7 +126,14 @@ def _build_here(
     size_bytes = 0
     truncated = False
     with closing(rows_of(on, query, begun)) as rows:
-        for row in rows:
+        first = _first_of(rows)
+        if len(first) == _FEW_ROWS and query.wrappable and begun is not None:
+            built = None
+            if time.thread_time() < begun.since_s + _AT_ONCE_S:
+                built = _build_in_sqlite(on, query, typed, limits)
+            if built is not None:
+                return built
+        for row in chain(first, rows):
             cells = _typed_row(row) if typed else _string_row(row)
             line = _encode(cells)
             size_bytes += len(line) + 1
@@ -134,12 +143,6 @@ def _build_here(
             encoded.append(line)
             if not typed:
                 widths = list(map(max, widths, map(len, cells)))
-            if len(encoded) == _FEW_ROWS and query.wrappable and begun is not None:
-                built = None
-                if time.perf_counter() < begun.since_s + _AT_ONCE_S:
-                    built = _build_in_sqlite(on, query, typed, limits)
-                if built is not None:
-                    return built
     return Result(
         column_names=query.names,
         column_types=query.types,
@@ -148,6 +151,18 @@ def _build_here(
         max_widths=() if typed else tuple(widths),
         truncated=truncated,
     )
+
+
+def _first_of(rows: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The first rows as they come, before any is encoded: in vain where SQLite is to do it."""
+    first = []
+    size_bytes = 0
+    for row in rows:
+        first.append(row)
+        size_bytes += size_of(row)
+        if len(first) == _FEW_ROWS or size_bytes > _FEW_BYTES:
+            break
+    return first
 
 
 _encode = msgspec.json.Encoder().encode

@@ -49,7 +49,7 @@ class Begun(msgspec.Struct, frozen=True):
 
     cursor: apsw.Cursor
     since_s: float
-    """When it began, on the clock of `time.perf_counter`."""
+    """The thread's processor time (`time.thread_time`) when it began."""
 
 
 def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined:
@@ -118,7 +118,7 @@ def _examine(
             on.sandbox.running = True
             if may_run is not None:
                 may_run()
-                since_s = time.perf_counter()
+                since_s = time.thread_time()
         return may_run is not None
 
     cursor = on.connection.cursor()

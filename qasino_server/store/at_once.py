@@ -52,6 +52,10 @@ class _NotBrief(Exception):
     """A reader has to do it."""
 
 
+class _ManyRows(_NotBrief):
+    """And SQLite is to build its answer."""
+
+
 class AtOnce:
     """One connection for whoever receives; one thread at a time, and none waits for another."""
 
@@ -76,20 +80,24 @@ class AtOnce:
         """The thread's processor time when it began."""
         self._late = False
         """Whether it was interrupted by the clock."""
-        self._long_shapes: dict[str, None] = {}
-        """Statements without their numbers and texts that a reader had to do."""
+        self._long_shapes: dict[str, bool] = {}
+        """Statements without their numbers and texts that a reader had to do, and whether that
+        was for their many rows."""
         self._long_askers: set[str] = set()
         """Who got around the bounds, since the snapshot."""
 
     def may_try(self, job: Job) -> bool:
-        """Whether the job looks brief; any thread."""
-        return (
-            job.stream is None
-            and len(job.sql) <= BRIEF_SQL_CHARS
-            and job.sql.count("*") <= _STARS_MAX
-            and job.asker not in self._long_askers
-            and not (self._long_shapes and _shape(job.sql) in self._long_shapes)
-        )
+        """Whether the job looks brief; where not, it is told what is known of it. Any thread."""
+        if (
+            job.stream is not None
+            or len(job.sql) > BRIEF_SQL_CHARS
+            or job.sql.count("*") > _STARS_MAX
+            or job.asker in self._long_askers
+        ):
+            return False
+        many_rows = self._long_shapes.get(_shape(job.sql)) if self._long_shapes else None
+        job.many_rows = bool(many_rows)
+        return many_rows is None
 
     def turn_over(self) -> None:
         """There is a new snapshot: let go of the old one, and of what is known of it."""
@@ -118,9 +126,10 @@ class AtOnce:
                 return None
             on, snapshot = found
             result = self._run(job, on)
-        except (_NotBrief, QasinoError, apsw.Error, MemoryError):
+        except (_NotBrief, QasinoError, apsw.Error, MemoryError) as error:
+            job.many_rows = isinstance(error, _ManyRows)
             if not self._late or time.thread_time() > self._used_s + _WORTH_S:
-                self._remember(_shape(job.sql))
+                self._remember(_shape(job.sql), job.many_rows)
             return None
         except Exception:
             # One query must not end a port that serves everybody: a reader may do better.
@@ -144,7 +153,7 @@ class AtOnce:
             result = answer(on, examined, job.form == "typed", self._limits, begun)
             job.repeatable = examined.repeatable
         if result.truncated:
-            raise _NotBrief
+            raise _ManyRows
         return result
 
     def _connection(self, job: Job) -> tuple[SnapshotConnection, Snapshot] | None:
@@ -165,10 +174,10 @@ class AtOnce:
         self._late = time.perf_counter() > self._until_s
         return self._late or self._ticks > _TICKS_MAX
 
-    def _remember(self, shape: str) -> None:
+    def _remember(self, shape: str, many_rows: bool) -> None:
         if len(self._long_shapes) >= _SHAPES_MAX:
             self._long_shapes.clear()
-        self._long_shapes[shape] = None
+        self._long_shapes[shape] = many_rows
 
     def _close(self) -> None:
         on, self._on, self._snapshot = self._on, None, None

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import apsw
 
 from qasino_server.database.answer import Limits, answer, collect, rows_of
-from qasino_server.database.examine import Examined, begin, examine, in_words
+from qasino_server.database.examine import Begun, Examined, begin, examine, in_words
 from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError
@@ -81,6 +81,8 @@ class Job:
         """Processor time of its reader's thread, once it has run."""
         self.slow = stream is not None
         """It needs a reader for long: a stream, or one that was too slow for the express."""
+        self.many_rows = False
+        """Statements of its form gave many: fetching some of them first would be in vain."""
         self.known_slow = False
         """It has kept a reader for some time when it was asked before."""
         self.stop_reason: QasinoError | None = None
@@ -128,11 +130,20 @@ class Job:
             examined = examine(on, sql, bindings)
             self._go_on()
             return self._pour(on, examined, self.stream, self.sink)
-        examined, begun = begin(on, sql, bindings, self._go_on)
+        examined, begun = self._begin(on)
         if self.form == "rows":
             return collect(on, examined, limits, begun)
         self.repeatable = examined.repeatable
         return answer(on, examined, self.form == "typed", limits, begun)
+
+    def _begin(self, on: SnapshotConnection) -> tuple[Examined, Begun | None]:
+        """Examined, and begun too unless SQLite is to build the answer from the first row on."""
+        sql, bindings = self.select.sql, self.select.bindings
+        if not self.many_rows or self.form == "rows":
+            return begin(on, sql, bindings, self._go_on)
+        examined = examine(on, sql, bindings)
+        self._go_on()
+        return examined, None
 
     def _go_on(self) -> None:
         """An interrupt that comes before the statement runs is heard by nobody else."""

@@ -16,7 +16,7 @@ from qasino_server.table import Result
 Question = tuple[str, str]
 """A statement as it came, and the form of its answer."""
 
-ANSWER_BYTES = 65_536
+ANSWER_BYTES = 1 << 18
 TOTAL_BYTES = 16 << 20
 _ENTRY_BYTES = 500
 

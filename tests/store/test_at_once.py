@@ -10,9 +10,10 @@ import pytest
 from test_queries import SHAPES
 from wire import until
 
+from qasino_server.database import examine
 from qasino_server.errors import Cancelled, QasinoError, QueryTimeout
 from qasino_server.rights import ANYBODY
-from qasino_server.store import at_once, readers
+from qasino_server.store import at_once, job, readers
 from qasino_server.store.store import QueryRequest
 from qasino_server.table import Result
 
@@ -239,6 +240,36 @@ def test_what_was_long_once_is_not_tried_again_before_the_next_snapshot(
     bench.publish("a", "large", "n int", [[1]])
     bench.rotate()
     at_port(bench, after)
+
+
+def test_what_gave_many_rows_is_built_by_sqlite_from_the_first_row_on(
+    full: Any, at_port: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = full()
+    begun: list[str] = []
+
+    def begin(on: Any, sql: str, *rest: Any) -> Any:
+        begun.append(sql)
+        return examine.begin(on, sql, *rest)
+
+    monkeypatch.setattr(job, "begin", begin)
+    many = "select n, s from large where n <> 1{} and n < 900"
+    long = f"{NUMBERS} select max(n) from (select n from c limit 8000{{}})"
+
+    def act(port: Any) -> None:
+        for n in range(3):
+            who, outcome = port.outcome_of(asking(many.format(n), form="strings"))
+            assert who.startswith("reader")
+            rows = [[str(k), f"s{k}"] for k in range(900) if k != 10 + n]
+            assert json.loads(outcome.rows_json) == rows
+        assert begun == []
+        for n in range(3):
+            who, outcome = port.outcome_of(asking(long.format(n)))
+            assert who.startswith("reader")
+            assert json.loads(outcome.rows_json) == [[80_000 + n]]
+        assert begun == [long.format(n) for n in range(3)]
+
+    at_port(bench, act)
 
 
 def test_what_had_to_wait_for_others_is_tried_again(
