@@ -135,10 +135,9 @@ class Catalogue:
         names: dict[str, set[str]] = {}
         files: dict[str, list[FollowedFile[Any]]] = {}
         for file in self._all_files():
-            (directory, name), marks = surveyor.landmarks(file.path)
-            files.setdefault(os.path.join(directory, name), []).append(file)
+            where, marks = surveyor.landmarks(file.path)
+            files.setdefault(os.path.join(*where), []).append(file)
             _add(names, marks)
-            _add(names, surveyor.directory(os.path.dirname(file.path))[1])
         for path in self._wanted.directories:
             real, marks = surveyor.directory(path)
             _add(names, [*marks, (real, EVERY_CSV)] if os.path.isdir(real) else marks)

@@ -25,12 +25,26 @@ class Surveyor:
 
     def __init__(self) -> None:
         self._directories: dict[str, tuple[str, frozenset[Landmark]]] = {}
+        self._there: dict[str, bool] = {}
+        """Whether there is such a directory."""
 
     def landmarks(self, path: str) -> tuple[Landmark, frozenset[Landmark]]:
         """Where the file really is, and every landmark on the way (that one among them)."""
-        at, marks = self._directory(os.path.dirname(path))
+        directory, _, name = path.rpartition("/")
+        at, marks = self._directory(directory or "/")
+        if name in ("", ".", "..") or _target(f"{at}/{name}") is not None:
+            return self._behind_links(at, name, marks)
+        where = (at, name)
+        there = self._there.get(at)
+        if there is None:
+            there = self._there[at] = os.path.isdir(at)
+        return where, marks | {where if there else _nearest(*where)}
+
+    def _behind_links(
+        self, at: str, name: str, marks: frozenset[Landmark]
+    ) -> tuple[Landmark, frozenset[Landmark]]:
         found = set(marks)
-        real = self._walk(at, [os.path.basename(path)], found)
+        real = self._walk(at, [name], found)
         where = (os.path.dirname(real), os.path.basename(real))
         found.add(_nearest(*where))
         return where, frozenset(found)
