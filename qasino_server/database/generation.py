@@ -9,7 +9,7 @@ Not every method may run while a transaction is open; those that may not say so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
@@ -369,18 +369,13 @@ class Generation:
         self.create_table(name, columns)
         self._execute(f"INSERT INTO main.{quoted(name)} {select}")
 
-    def stage_table(self, name: str, paths: Mapping[str, str], items: Iterable[object]) -> None:
-        """Create and fill a TEMP table for `write_select` and `ask`.
-
-        `paths` tells for each column where its value is in the JSON of an item.
-        """
-        cells = ", ".join(f"value->>'{path}'" for path in paths.values())
-        self._execute(f"CREATE TEMP TABLE {quoted(name)} ({_names(tuple(paths))})")
-        self._fill(f"INSERT INTO temp.{quoted(name)} SELECT {cells} FROM jsonb_each(?)", items)
-
-    def stage_select(self, name: str, select: str) -> None:
-        """Create a TEMP table of what a SELECT gives."""
-        self._execute(f"CREATE TEMP TABLE {quoted(name)} AS {select}")
+    def stage_table(
+        self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+    ) -> None:
+        """Create and fill a TEMP table for `write_select` and `ask`; `columns` as in SQL."""
+        self._execute(f"CREATE TEMP TABLE {quoted(name)} ({', '.join(columns)})")
+        select = f"SELECT {_cells(len(columns))} FROM jsonb_each(?)"
+        self._fill(f"INSERT INTO temp.{quoted(name)} {select}", rows)
 
     def ask(self, select: str) -> list[tuple[Any, ...]]:
         """The rows of a SELECT; few, since all are fetched."""

@@ -46,15 +46,14 @@ class Absence:
             for pair, (name, last, missed, since) in missing_before.items()
             if pair not in present and now - since <= self._forget_after_s
         }
-        for pair, last in self._before.items():
-            if pair not in present:
-                self._missing[pair] = (self._names[pair[0]], last, 1, now)
+        for pair in [pair for pair in self._before if pair not in present]:
+            self._missing[pair] = (self._names[pair[0]], self._before.pop(pair), 1, now)
         if len(self._missing) > self._most:
             kept = islice(self._missing.items(), len(self._missing) - self._most, None)
             self._missing = dict(kept)
         empty(missing_before)
-        empty(self._before)
-        self._before = {pair: s.update_epoch for pair, s in present.items()}
+        for pair, source in present.items():
+            self._before[pair] = source.update_epoch
         self._names = {key: table.name for key, table in ledger.tables.items()}
         return [
             (pair[1], name, round(last, 2), missed)

@@ -11,7 +11,7 @@ each pair is put together by SQLite, without the GIL: in Python 60,000 of them k
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -80,16 +80,11 @@ _VIEWS = "qasino_server_views"
 _VIEWS_COLUMNS = "viewname text, loaded int, errormsg text, view text"
 _OWN = (*_COLUMNS, _VIEWS)
 
-_PAIRS, _SPANS, _NAMES, _SELF = "=pairs", "=spans", "=names", "=self"
+_PARTS, _NAMES, _SELF = "=parts", "=names", "=self"
 """TEMP tables, named as nobody can name a table."""
-_PAIR_PATHS = {
-    "table_key": "$[0][0]",
-    "identity": "$[0][1]",
-    "shape": "$[1].shape",
-    "epoch": "$[1].update_epoch",
-    "ranges": "$[1].ranges",
-}
-"""Of the JSON of a pair and its Source."""
+_PART_COLUMNS = ("table_no", "identity", "shape", "epoch", "first", "last", "part")
+"""A row for each range of a pair's rows, one without rows for a pair that has none: the place of
+its table in the books, the pair's, the range, and which part of the pair's rows it is."""
 
 
 def _columns(text: str) -> Columns:
@@ -106,8 +101,9 @@ def write_internal(
     In the generation's last transaction. The summaries of all that is not static, these
     tables among them, and how many rows were published.
     """
-    _stage_pairs(generation, ledger)
-    live = _summarize(generation, ledger)
+    _stage(generation, ledger)
+    shapes = _shapes(generation)
+    live = _summarize(ledger, shapes)
     counts = {
         "qasino_server_connections": _write_connections(generation, facts),
         "qasino_server_sources": _write_sources(generation),
@@ -116,7 +112,7 @@ def write_internal(
         "qasino_server_info": [(ledger.number, facts.duration_s, round(facts.epoch, 2))],
         "qasino_server_sql_stats": [facts.sql_counts],
         "qasino_server_update_stats": [facts.update_counts],
-        "qasino_server_columns": _column_rows(generation, ledger, facts.statics.values()),
+        "qasino_server_columns": _column_rows(ledger, shapes, facts.statics.values()),
         "qasino_server_missing": facts.missing,
         "qasino_server_rejects": facts.rejects,
         "qasino_server_ports": facts.ports,
@@ -132,39 +128,59 @@ def write_internal(
     return known, sum(table.nr_rows for table in live)
 
 
-def _stage_pairs(generation: Generation, ledger: Ledger) -> None:
+def _stage(generation: Generation, ledger: Ledger) -> None:
     """What the books hold of each pair, and where its rows are, as TEMP tables."""
-    generation.stage_table(_PAIRS, _PAIR_PATHS, ledger.sources.items())
-    tables = [(key, table.name, table.upserted) for key, table in ledger.tables.items()]
-    generation.stage_table(
-        _NAMES, {"table_key": "$[0]", "name": "$[1]", "upserted": "$[2]"}, tables
-    )
-    generation.stage_select(
-        _SPANS,
-        "SELECT p.table_key, p.identity, p.epoch, r.value->>'first' AS first,"
-        " r.value->>'last' AS last"
-        f' FROM temp."{_PAIRS}" AS p CROSS JOIN json_each(p.ranges) AS r ORDER BY p.rowid, r.key',
-    )
+    generation.stage_table(_PARTS, _PART_COLUMNS, _parts(ledger))
+    names = ((n, table.name, table.upserted) for n, table in enumerate(ledger.tables.values()))
+    generation.stage_table(_NAMES, ("table_no INTEGER PRIMARY KEY", "name", "upserted"), names)
 
 
-def _summarize(generation: Generation, ledger: Ledger) -> list[TableSummary]:
+def _parts(ledger: Ledger) -> Iterator[tuple[Any, ...]]:
+    numbers = {key: n for n, key in enumerate(ledger.tables)}
+    for (key, identity), source in ledger.sources.items():
+        of_pair = (numbers[key], identity, source.shape, source.update_epoch)
+        if not source.ranges:
+            yield (*of_pair, None, None, 0)
+        for part, rows in enumerate(source.ranges):
+            yield (*of_pair, rows.first, rows.last, part)
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """What came for a table in one of its shapes."""
+
+    table_no: int
+    shape: int
+    nr_identities: int
+    nr_rows: int
+
+
+def _shapes(generation: Generation) -> list[_Shape]:
+    counted = generation.ask(
+        "SELECT table_no, shape, count(*) FILTER (WHERE part = 0), total(last - first + 1)"
+        f' FROM temp."{_PARTS}" GROUP BY table_no, shape'
+    )
+    return [_Shape(table, shape, pairs, int(rows)) for table, shape, pairs, rows in counted]
+
+
+def _summarize(ledger: Ledger, shapes: Iterable[_Shape]) -> list[TableSummary]:
     """The live tables of a generation."""
-    counted = f'FROM temp."{_PAIRS}" GROUP BY table_key'
-    nr_identities = dict(generation.ask(f"SELECT table_key, count(*) {counted}"))
-    summed = f'FROM temp."{_SPANS}" GROUP BY table_key'
-    nr_rows = dict(generation.ask(f"SELECT table_key, sum(last - first + 1) {summed}"))
+    nr_identities: Counter[int] = Counter()
+    nr_rows: Counter[int] = Counter()
+    for shape in shapes:
+        nr_identities[shape.table_no] += shape.nr_identities
+        nr_rows[shape.table_no] += shape.nr_rows
     persistent = ledger.living_tables()
     return [
         TableSummary(
             table.name,
-            nr_rows.get(key, 0),
+            nr_rows[n],
             table.nr_updates,
             table.last_update_epoch,
             nr_columns=len(table.columns),
-            nr_identities=nr_identities.get(key, 0),
+            nr_identities=nr_identities[n],
             persistent=key in persistent,
         )
-        for key, table in ledger.tables.items()
+        for n, (key, table) in enumerate(ledger.tables.items())
     ]
 
 
@@ -193,12 +209,12 @@ def _table_rows(summaries: Iterable[TableSummary]) -> Rows:
 def _write_connections(generation: Generation, facts: Facts) -> int:
     """How many rows; the server is one of its publishers, of its own tables."""
     own = [(facts.server_identity, len(_OWN), facts.epoch)]
-    generation.stage_table(_SELF, {"identity": "$[0]", "tables": "$[1]", "epoch": "$[2]"}, own)
+    generation.stage_table(_SELF, ("identity", "tables", "epoch"), own)
     return _write_select(
         generation,
         "qasino_server_connections",
         "SELECT identity, sum(tables), round(max(epoch), 2)"
-        f' FROM (SELECT identity, 1 AS tables, epoch FROM temp."{_PAIRS}"'
+        f' FROM (SELECT identity, part = 0 AS tables, epoch FROM temp."{_PARTS}"'
         f' UNION ALL SELECT * FROM temp."{_SELF}") GROUP BY identity',
     )
 
@@ -209,7 +225,8 @@ def _write_sources(generation: Generation) -> int:
         generation,
         "qasino_server_sources",
         "SELECT name, identity, first, last, last - first + 1, round(epoch, 2)"
-        f' FROM temp."{_SPANS}" JOIN temp."{_NAMES}" USING (table_key) WHERE NOT upserted',
+        f' FROM temp."{_PARTS}" CROSS JOIN temp."{_NAMES}" USING (table_no)'
+        " WHERE NOT upserted AND first IS NOT NULL",
     )
 
 
@@ -219,18 +236,19 @@ def _write_select(generation: Generation, name: str, select: str) -> int:
     return int(nr_rows)
 
 
-def _column_rows(generation: Generation, ledger: Ledger, statics: Iterable[StaticTable]) -> Rows:
+def _column_rows(ledger: Ledger, shapes: Iterable[_Shape], statics: Iterable[StaticTable]) -> Rows:
     """Which columns there are, how many identities sent each, and what they mean."""
+    tables = list(ledger.tables.values())
     nr_identities: Counter[tuple[str, str]] = Counter()
-    shapes = f'SELECT table_key, shape, count(*) FROM temp."{_PAIRS}" GROUP BY table_key, shape'
-    for table_key, shape, count in generation.ask(shapes):
-        for column in ledger.tables[table_key].shapes[shape]:
-            nr_identities[table_key, column.key] += count
+    for found in shapes:
+        table = tables[found.table_no]
+        for column in table.shapes[found.shape]:
+            nr_identities[table.name, column.key] += found.nr_identities
     rows: Rows = []
-    for key, table in ledger.tables.items():
+    for table in tables:
         words = dict(table.descriptions)
         rows += [
-            (table.name, n, c.name, c.type, nr_identities[key, c.key], words.get(c.key))
+            (table.name, n, c.name, c.type, nr_identities[table.name, c.key], words.get(c.key))
             for n, c in enumerate(table.columns, start=1)
         ]
     for static in statics:

@@ -214,6 +214,24 @@ def test_tables_and_connections_count_what_was_published(bench):
     assert bench.rows(sql) == [[3, 3]]
 
 
+def test_rows_in_several_places_count_once_for_who_sent_them(bench):
+    for n, identity in enumerate("abab"):
+        columns, row = ("id int, x int", [n, n]) if identity == "a" else ("id int", [n])
+        bench.publish(identity, "t", columns, [row], update=1, keycols="id")
+    bench.publish("a", "u", "id int", [])
+    bench.rotate()
+    counted = "select tablename, nr_rows from qasino_server_tables where tablename in ('t', 'u')"
+    assert bench.rows(counted) == [["t", 4], ["u", 0]]
+    connections = "select identity, nr_tables from qasino_server_connections where identity < 'c'"
+    assert bench.rows(f"{connections} order by 1") == [["a", 2], ["b", 1]]
+    columns = "select tablename, column_name, nr_identities from qasino_server_columns"
+    assert bench.rows(f"{columns} where length(tablename) = 1") == [
+        ["t", "id", 2],
+        ["t", "x", 1],
+        ["u", "id", 1],
+    ]
+
+
 IDENTITIES = [
     "0012",
     "12",
