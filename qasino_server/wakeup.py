@@ -121,12 +121,14 @@ class Turn(Bells):
         super().carry()
         _of_thread.turn = self
 
-    def take_on(self, chore: Chore) -> None:
+    def take_on(self, chore: Chore, before_others: bool = False) -> None:
         """Do it at the end of the turn, once however often it is asked for."""
         if chore in self._chores:
             return
         first = not self
         self._chores[chore] = None
+        if before_others and not first:
+            self._chores = {chore: None, **self._chores}
         if first and self._on_first is not None:
             self._on_first()
 
@@ -212,12 +214,15 @@ def ring(bell: Bell) -> None:
         bells.hold(bell)
 
 
-def take_on(chore: Chore) -> bool:
-    """Have this thread do it at the end of its turn; False where it is not one that does."""
+def take_on(chore: Chore, before_others: bool = False) -> bool:
+    """Have this thread do it at the end of its turn; False where it is not one that does.
+
+    `before_others`: before what may take longer, and nobody looks at a clock for.
+    """
     turn = _of_thread.turn
     if turn is None:
         return False
-    turn.take_on(chore)
+    turn.take_on(chore, before_others)
     return True
 
 

@@ -177,7 +177,7 @@ class Readers:
             not job.select.own
             and job.sql not in self._known_slow
             and self._at_once.may_try(job)
-            and take_on(self.lend_a_hand)
+            and take_on(self.lend_a_hand, before_others=True)
         )
 
     def _put(self, job: Job) -> None:

@@ -57,6 +57,30 @@ def test_others_are_woken_before_the_chores_and_for_what_comes_of_them() -> None
     assert done == ["bell", "chore", "answer"]
 
 
+def test_what_is_quick_goes_before_what_came_first() -> None:
+    done: list[str] = []
+
+    def chore(name: str) -> Callable[[], bool]:
+        def act() -> bool:
+            done.append(name)
+            return False
+
+        return act
+
+    def act() -> None:
+        turn = Turn()
+        turn.carry()
+        quick = chore("quick")
+        take_on(chore("long"))
+        take_on(quick, before_others=True)
+        take_on(chore("last"))
+        take_on(quick, before_others=True)
+        turn.end()
+
+    in_a_thread(act)
+    assert done == ["quick", "long", "last"]
+
+
 def test_a_chore_that_is_not_done_comes_again_in_the_next_turn() -> None:
     left = [3]
     scheduled: list[int] = []
