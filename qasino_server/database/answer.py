@@ -126,8 +126,9 @@ def _build_here(
     size_bytes = 0
     truncated = False
     with closing(rows_of(on, query, begun)) as rows:
-        first = _first_of(rows)
-        if len(first) == _FEW_ROWS and query.wrappable and begun is not None:
+        first = _first_of(rows, limits)
+        many = len(first) == _FEW_ROWS <= limits.max_rows
+        if many and query.wrappable and begun is not None:
             built = None
             if time.thread_time() < begun.since_s + _AT_ONCE_S:
                 built = _build_in_sqlite(on, query, typed, limits)
@@ -153,14 +154,19 @@ def _build_here(
     )
 
 
-def _first_of(rows: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The first rows as they come, before any is encoded: in vain where SQLite is to do it."""
+def _first_of(rows: Iterator[tuple[Any, ...]], limits: Limits) -> list[tuple[Any, ...]]:
+    """The first rows as they come, before any is encoded: in vain where SQLite is to do it.
+
+    No more than tell that the answer ends at its limits: the next may take long, or fail.
+    """
+    most_rows = min(_FEW_ROWS, limits.max_rows + 1)
+    most_bytes = min(_FEW_BYTES, limits.max_bytes)
     first = []
     size_bytes = 0
     for row in rows:
         first.append(row)
         size_bytes += size_of(row)
-        if len(first) == _FEW_ROWS or size_bytes > _FEW_BYTES:
+        if len(first) == most_rows or size_bytes > most_bytes:
             break
     return first
 

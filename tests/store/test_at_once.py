@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from test_queries import SHAPES
 from wire import until
 
-from qasino_server.database import examine
+from qasino_server.database import answer, examine
 from qasino_server.errors import Cancelled, QasinoError, QueryTimeout
 from qasino_server.rights import ANYBODY
 from qasino_server.store import at_once, job, readers
@@ -268,6 +269,27 @@ def test_what_gave_many_rows_is_built_by_sqlite_from_the_first_row_on(
             assert who.startswith("reader")
             assert json.loads(outcome.rows_json) == [[80_000 + n]]
         assert begun == [long.format(n) for n in range(3)]
+
+    at_port(bench, act)
+
+
+def test_who_receives_has_nothing_built_by_sqlite(
+    full: Any, at_port: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = full()
+    built_by: list[str] = []
+
+    def build(*parts: Any) -> Any:
+        built_by.append(threading.current_thread().name)
+        return built(*parts)
+
+    built = answer._built
+    monkeypatch.setattr(answer, "_built", build)
+
+    def act(port: Any) -> None:
+        assert port.outcome_of(asking("select n, s from large where n < 900"))[1].nr_rows == 900
+        assert built_by
+        assert "port" not in built_by
 
     at_port(bench, act)
 

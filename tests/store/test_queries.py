@@ -242,6 +242,21 @@ def test_rows_over_the_limit_are_cut_and_said_to_be(make_bench: Any) -> None:
     assert bench.rows(sql.format(11)) == [[n] for n in range(1, 11)]
 
 
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [({"max_rows": 10}, "i"), ({"max_result_bytes": 9000}, "hex(zeroblob(99))")],
+)
+def test_nothing_is_fetched_beyond_the_limits(make_bench: Any, limits: Any, text: str) -> None:
+    """What would follow may take long, or fail as the 50th row does here."""
+    bench = make_bench(**limits)
+    counting = "with recursive r(i) as (select 1 union all select i + 1 from r where i < 1000)"
+    sql = f"{counting} select {text}, iif(i < 50, i, abs(-9223372036854775807 - 1)) from r"
+    for form in ("typed", "strings"):
+        cut = bench.ask(f"{sql} -- {form}", form=form)
+        assert isinstance(cut, Result), cut
+        assert (cut.truncated, 10 <= cut.nr_rows < 50) == (True, True)
+
+
 def test_bytes_over_the_limit_are_cut_and_said_to_be(make_bench: Any) -> None:
     bench = make_bench(max_result_bytes=1 << 20)
     sql = (
