@@ -439,6 +439,8 @@ class Readers:
             reader.job = None
             if reader.retiring:
                 self._retire(reader)
+            if reader.stopping.is_set():
+                self._call()  # what its asker may have now is for somebody else
 
     def _note_pace(self, job: Job) -> None:
         """Remember whether somebody else should come at once when this is asked again."""

@@ -19,6 +19,7 @@ from qasino_server.errors import Full, QasinoError, Refused
 from qasino_server.interpreter import STEP_BACK
 from qasino_server.message import decode_request
 from qasino_server.quota import Quota
+from qasino_server.render import CsvStream
 from qasino_server.statement import Select
 from qasino_server.store.job import Job
 from qasino_server.store.reader import Reader
@@ -256,6 +257,56 @@ def test_a_reader_that_still_writes_its_answer_is_not_counted_as_free(make_bench
         assert time.monotonic() - began < 10
     finally:
         may_end.set()
+
+
+class Nowhere:
+    """A sink that takes all there is."""
+
+    def begin(self, media_type: str) -> None:
+        pass
+
+    def write(self, chunk: bytes, deadline: float) -> None:
+        pass
+
+
+def test_who_waits_for_a_reader_that_was_replaced_is_served_when_it_ends(make_bench: Any) -> None:
+    """It takes nothing any more that waits, and the others sleep."""
+    bench = make_bench()
+    readers = bench.store._readers
+    may_end = [threading.Event() for _ in range(3)]
+    writing = threading.Semaphore(0)
+
+    def hold(event: threading.Event) -> Callable[[Any], None]:
+        def write_slowly(outcome: Any) -> None:
+            writing.release()
+            event.wait(30)
+
+        return write_slowly
+
+    def at_work() -> list[Reader]:
+        with readers.lock:
+            return [reader for reader in readers._readers if reader.job is not None]
+
+    try:
+        for n, event in enumerate(may_end):
+            request = QueryRequest(sql=f"select {n}", port="test", peer="a", asker="a")
+            bench.store.query(request, hold(event))
+            assert writing.acquire(timeout=10)
+        last = may_end[-1]
+        (replaced,) = [reader for reader in at_work() if reader.express]
+        until(lambda: replaced.retiring)
+        last = may_end.pop(int(replaced.job.sql[-1]))
+        may_end[0].set()
+        until(lambda: len(at_work()) == 2)
+        streamed = begin(bench, "select 1", "a", stream=CsvStream(), sink=Nowhere())
+        until(lambda: len(readers.lock._waiters) == 2)
+        assert not streamed
+        last.set()
+        until(lambda: bool(streamed))
+        assert len(at_work()) == 1
+    finally:
+        for event in (*may_end, last):
+            event.set()
 
 
 def test_no_number_of_the_servers_can_be_taken_beforehand(make_bench: Any) -> None:
