@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,21 @@ def test_what_is_large_is_not_kept_and_all_of_it_has_a_bound(
     page = bench.store._readers.memo._page
     assert 10 < len(page.answers) < 50
     assert page.size_bytes <= 20_000
+
+
+def test_what_is_told_of_many_columns_counts_too(bench: Any) -> None:
+    columns = [f"column_of_a_wide_table_{n}" for n in range(1000)]
+    bench.publish("a", "wide", ", ".join(f"{c} int" for c in columns), [[1] * 1000])
+    bench.rotate()
+    for n in range(20):
+        bench.ask(f"select *, 1 as x{n} from wide where 0", form="strings")
+    page = bench.store._readers.memo._page
+    held: dict[int, int] = {}
+    for answer in page.answers.values():
+        for told in (answer.column_names, answer.column_types, answer.max_widths):
+            held |= {id(one): sys.getsizeof(one) for one in (told, *told)}
+    assert len(page.answers) == 20
+    assert page.size_bytes > 0.9 * sum(held.values())
 
 
 def test_every_harmless_function_that_is_not_deterministic_is_known_to_change() -> None:
