@@ -16,7 +16,6 @@ import apsw
 
 from qasino_server.errors import QasinoError
 from qasino_server.service import OnDeath, Service
-from qasino_server.wakeup import right_of_way
 
 log = logging.getLogger("qasino.heartbeat")
 
@@ -73,8 +72,7 @@ class Heartbeat(Service):
         self._last_number = number
         started = time.perf_counter()
         try:
-            with right_of_way():
-                rows = self._rotate(number)
+            rows = self._rotate(number)
         except (QasinoError, apsw.Error, OSError) as error:
             log.error("rotation failed, the last snapshot stays: %s", error)
             return

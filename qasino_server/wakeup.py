@@ -57,7 +57,7 @@ _way = _Way()
 
 @contextmanager
 def right_of_way() -> Iterator[None]:
-    """While in it, threads that receive rest at each turn as long as the last one took.
+    """While in it, threads that receive rest at each turn as long as they went on before it.
 
     Each time SQLite has done something its thread has to take the GIL back, 0.2 ms where others
     have enough to do: hundreds of statements of a rotation made it a second late.

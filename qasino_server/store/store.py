@@ -60,6 +60,7 @@ from qasino_server.store.trend import Point, Trend
 from qasino_server.store.writer import Writer
 from qasino_server.table import Publication, Receipt, Result
 from qasino_server.views import Views
+from qasino_server.wakeup import right_of_way
 
 log = logging.getLogger("qasino.store")
 
@@ -492,9 +493,13 @@ class Store:
         apsw.Error where the files cannot be written; the old snapshot stays in force then.
         """
         began = time.monotonic()
-        while not self._writer.carried.wait(0.5):
+        while not self._writer.carried.wait(0.5):  # as long as the disk is full, so not in the way
             if self._writer.stopping.is_set():
                 raise ServerFault("the server is shutting down")
+        with right_of_way():
+            return self._rotate(number, began)
+
+    def _rotate(self, number: int, began: float) -> int:
         self._remove_orphans()
         if not self._reserve.can_finish():
             raise Busy("no room to finish the generation, which goes on until there is")

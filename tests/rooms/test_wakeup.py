@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from qasino_server import wakeup
-from qasino_server.heartbeat import Heartbeat
 from qasino_server.wakeup import Bells, Turn, moment, right_of_way, ring, take_on
 
 
@@ -225,15 +224,3 @@ def test_the_way_is_free_again_after_a_rotation_that_failed(
     with pytest.raises(OSError, match="full"), right_of_way():
         fail()
     in_a_thread(receive)
-
-
-def test_a_rotation_has_the_way() -> None:
-    free: list[bool] = []
-
-    def rotate(number: int) -> int:
-        free.append(wakeup.way_is_free())
-        return 0
-
-    Heartbeat(30, 0, rotate, lambda number: None, lambda name, error: None).beat()
-    assert free == [False]
-    assert wakeup.way_is_free()

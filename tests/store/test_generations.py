@@ -17,6 +17,7 @@ from qasino_server.database import directory
 from qasino_server.errors import StartError
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.store import readers as readers_room
+from qasino_server.wakeup import way_is_free
 
 
 def test_the_first_snapshot_exists_at_once_and_is_number_0(bench):
@@ -71,6 +72,35 @@ def test_a_rotation_that_fails_leaves_the_last_snapshot_and_the_clock_running(be
     heart.beat()
     assert told == []
     assert bench.rows("select 1") == [[1]]
+
+
+def test_a_rotation_has_the_way_once_all_is_carried(bench, monkeypatch):
+    free: list[bool] = []
+    new_generation = bench.store._new_generation
+
+    def noted(number):
+        free.append(way_is_free())
+        if len(free) > 1:
+            raise OSError("no room")
+        return new_generation(number)
+
+    monkeypatch.setattr(bench.store, "_new_generation", noted)
+    carried = bench.store._writer.carried
+    waits = threading.Event()
+    monkeypatch.setattr(carried, "wait", lambda s: waits.set() or threading.Event.wait(carried, s))
+    carried.clear()
+    heart = Heartbeat(30, bench.number, bench.store.rotate, lambda n: None, lambda *death: None)
+    rotation = threading.Thread(target=heart.beat)
+    rotation.start()
+    try:
+        assert waits.wait(10)
+        assert way_is_free()
+    finally:
+        carried.set()
+        rotation.join(10)
+    heart.beat()
+    assert free == [False, False]
+    assert way_is_free()
 
 
 def test_a_query_that_began_on_the_old_snapshot_finishes_on_it(bench):
