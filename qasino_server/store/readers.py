@@ -15,8 +15,8 @@ Rules of this file:
    SHOW and DESC go before everything else, whoever asks, to the first reader that is free.
 5. A reader that is between two queries, or took its last a moment ago (SOON_S), comes for the
    next by itself: nobody else is woken then, since two readers that take the GIL from each
-   other answer fewer small queries than one. The warden looks every millisecond, while
-   anything waits, whether that reader has come; where not, it calls another.
+   other answer fewer small queries than one. Where one is counted on, the warden looks every
+   millisecond whether it has come; where not, it calls another.
 6. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
    all the same. Its reader is given up, at most GIVEN_UP_MAX at a time, and a new one starts.
    Where it is the express that does not hear, a new express starts and the query may go on
