@@ -19,7 +19,6 @@ YOUNG_OBJECTS = 10_000
 """Objects made before the youngest are looked at; 700, as Python has it to 3.12, finds nothing
 1,200 times while 60,000 tables of ten rows come in."""
 
-
 STEP_BACK = 5
 """Steps of niceness; each is a quarter more or less of what two that compete get, five a third."""
 

@@ -31,7 +31,7 @@ class Surveyor:
     def landmarks(self, path: str) -> tuple[Landmark, frozenset[Landmark]]:
         """Where the file really is, and every landmark on the way (that one among them)."""
         directory, _, name = path.rpartition("/")
-        at, marks = self._directory(directory or "/")
+        at, marks = self.directory(directory or "/")
         if name in ("", ".", "..") or _target(f"{at}/{name}") is not None:
             return self._behind_links(at, name, marks)
         where = (at, name)
@@ -51,9 +51,6 @@ class Surveyor:
 
     def directory(self, path: str) -> tuple[str, frozenset[Landmark]]:
         """The real path of a directory, and the landmarks on the way to it."""
-        return self._directory(path)
-
-    def _directory(self, path: str) -> tuple[str, frozenset[Landmark]]:
         known = self._directories.get(path)
         if known is None:
             marks: set[Landmark] = set()

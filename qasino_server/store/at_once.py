@@ -52,8 +52,8 @@ class _NotBrief(Exception):
     """A reader has to do it."""
 
 
-class _ManyRows(_NotBrief):
-    """And SQLite is to build its answer."""
+class _Large(_NotBrief):
+    """Its answer is more than is built here, row by row."""
 
 
 class AtOnce:
@@ -82,22 +82,23 @@ class AtOnce:
         """Whether it was interrupted by the clock."""
         self._long_shapes: dict[str, bool] = {}
         """Statements without their numbers and texts that a reader had to do, and whether that
-        was for their many rows."""
+        was for their large answers."""
         self._long_askers: set[str] = set()
         """Who got around the bounds, since the snapshot."""
 
     def may_try(self, job: Job) -> bool:
-        """Whether the job looks brief; where not, it is told what is known of it. Any thread."""
-        if (
-            job.stream is not None
-            or len(job.sql) > BRIEF_SQL_CHARS
-            or job.sql.count("*") > _STARS_MAX
-            or job.asker in self._long_askers
-        ):
-            return False
-        many_rows = self._long_shapes.get(_shape(job.sql)) if self._long_shapes else None
-        job.many_rows = bool(many_rows)
-        return many_rows is None
+        """Whether the job looks brief; any thread."""
+        return (
+            job.stream is None
+            and len(job.sql) <= BRIEF_SQL_CHARS
+            and job.sql.count("*") <= _STARS_MAX
+            and job.asker not in self._long_askers
+            and not (self._long_shapes and _shape(job.sql) in self._long_shapes)
+        )
+
+    def gave_much(self, sql: str) -> bool:
+        """Whether a statement of that form had a large answer, of this snapshot; any thread."""
+        return bool(self._long_shapes) and self._long_shapes.get(_shape(sql), False)
 
     def turn_over(self) -> None:
         """There is a new snapshot: let go of the old one, and of what is known of it."""
@@ -127,9 +128,8 @@ class AtOnce:
             on, snapshot = found
             result = self._run(job, on)
         except (_NotBrief, QasinoError, apsw.Error, MemoryError) as error:
-            job.many_rows = isinstance(error, _ManyRows)
             if not self._late or time.thread_time() > self._used_s + _WORTH_S:
-                self._remember(_shape(job.sql), job.many_rows)
+                self._remember(_shape(job.sql), isinstance(error, _Large))
             return None
         except Exception:
             # One query must not end a port that serves everybody: a reader may do better.
@@ -153,7 +153,7 @@ class AtOnce:
             result = answer(on, examined, job.form == "typed", self._limits, begun)
             job.repeatable = examined.repeatable
         if result.truncated:
-            raise _ManyRows
+            raise _Large
         return result
 
     def _connection(self, job: Job) -> tuple[SnapshotConnection, Snapshot] | None:
@@ -174,10 +174,10 @@ class AtOnce:
         self._late = time.perf_counter() > self._until_s
         return self._late or self._ticks > _TICKS_MAX
 
-    def _remember(self, shape: str, many_rows: bool) -> None:
+    def _remember(self, shape: str, large: bool) -> None:
         if len(self._long_shapes) >= _SHAPES_MAX:
             self._long_shapes.clear()
-        self._long_shapes[shape] = many_rows
+        self._long_shapes[shape] = large
 
     def _close(self) -> None:
         on, self._on, self._snapshot = self._on, None, None

@@ -81,8 +81,8 @@ class Job:
         """Processor time of its reader's thread, once it has run."""
         self.slow = stream is not None
         """It needs a reader for long: a stream, or one that was too slow for the express."""
-        self.many_rows = False
-        """Statements of its form gave many: fetching some of them first would be in vain."""
+        self.large = False
+        """Statements of its form gave much: fetching some rows first would be in vain."""
         self.known_slow = False
         """It has kept a reader for some time when it was asked before."""
         self.stop_reason: QasinoError | None = None
@@ -139,7 +139,7 @@ class Job:
     def _begin(self, on: SnapshotConnection) -> tuple[Examined, Begun | None]:
         """Examined, and begun too unless SQLite is to build the answer from the first row on."""
         sql, bindings = self.select.sql, self.select.bindings
-        if not self.many_rows or self.form == "rows":
+        if not self.large or self.form == "rows":
             return begin(on, sql, bindings, self._go_on)
         examined = examine(on, sql, bindings)
         self._go_on()

@@ -225,6 +225,7 @@ class Ledger:
         """The generation is sealed and told of: let go of its sources."""
         empty(self.sources)
         empty(self._pairs_of)
+        self._living.clear()
 
     def _clear(self) -> None:
         self._staged_tables.clear()

@@ -2,8 +2,9 @@
 
 At each generation the pages, the prompts and the alerts of a whole team ask what they asked
 before, all at once. A snapshot does not change, so one of them has to be worked out. Kept are
-answers that depend on nothing else (`Examined.repeatable`), small ones, for as long as the
-snapshot, the views and the static tables stay what they are.
+answers that depend on nothing else (`Examined.repeatable`), up to 256 KiB each, for as long as
+the snapshot, the views and the static tables stay what they are, or until newer ones need the
+room: who asks something else each time does not keep others from being remembered.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Memo:
     def keep(
         self, question: Question, answer: Result, snapshot: Snapshot, dress_version: int
     ) -> None:
-        """Remember an answer that was made from these, if it is small and there is room."""
+        """Remember an answer that was made from these, if it is not large."""
         size_bytes = _size_of(question, answer)
         if size_bytes > ANSWER_BYTES:
             return
@@ -64,9 +65,13 @@ class Memo:
                 if page.snapshot is not None and page.snapshot.number > snapshot.number:
                     return
                 page = self._page = _Page(snapshot, dress_version)
-            if page.size_bytes + size_bytes <= TOTAL_BYTES and question not in page.answers:
-                page.answers[question] = answer
-                page.size_bytes += size_bytes
+            if question in page.answers:
+                return
+            while page.answers and page.size_bytes + size_bytes > TOTAL_BYTES:
+                oldest = next(iter(page.answers))
+                page.size_bytes -= _size_of(oldest, page.answers.pop(oldest))
+            page.answers[question] = answer
+            page.size_bytes += size_bytes
 
 
 def _size_of(question: Question, answer: Result) -> int:

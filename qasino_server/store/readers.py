@@ -181,6 +181,7 @@ class Readers:
         )
 
     def _put(self, job: Job) -> None:
+        job.large = self._at_once.gave_much(job.sql)
         if job.slow:
             self._slow.put(job)
         else:

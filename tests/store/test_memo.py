@@ -117,6 +117,8 @@ def test_what_is_large_is_not_kept_and_all_of_it_has_a_bound(
     page = bench.store._readers.memo._page
     assert 10 < len(page.answers) < 50
     assert page.size_bytes <= 20_000
+    assert ("select 99 as x", "typed") in page.answers
+    assert ("select 0 as x", "typed") not in page.answers
 
 
 def test_what_is_told_of_many_columns_counts_too(bench: Any) -> None:
