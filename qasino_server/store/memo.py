@@ -10,6 +10,7 @@ room: who asks something else each time does not keep others from being remember
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 
 from qasino_server.database.snapshot import Snapshot
 from qasino_server.table import Result
@@ -30,7 +31,8 @@ class _Page:
     def __init__(self, snapshot: Snapshot | None, dress_version: int) -> None:
         self.snapshot = snapshot
         self.dress_version = dress_version
-        self.answers: dict[Question, Result] = {}
+        self.answers: OrderedDict[Question, Result] = OrderedDict()
+        """The oldest first; a dict looks for its first one through all that have gone."""
         self.size_bytes = 0
 
 
@@ -68,8 +70,7 @@ class Memo:
             if question in page.answers:
                 return
             while page.answers and page.size_bytes + size_bytes > TOTAL_BYTES:
-                oldest = next(iter(page.answers))
-                page.size_bytes -= _size_of(oldest, page.answers.pop(oldest))
+                page.size_bytes -= _size_of(*page.answers.popitem(last=False))
             page.answers[question] = answer
             page.size_bytes += size_bytes
 
