@@ -4,7 +4,8 @@ Waking a thread is what costs, not handing things over (DESIGN.md): the woken on
 GIL at once, and two threads that take it from each other get half as much done. So a thread
 that hands over many things in a row carries the bells it would have to ring (`Bells`) and
 rings each of them once, when it has nothing more at hand. A thread that receives goes a step
-further (`Turn`): what is done as fast as handed over is a chore, which it does itself.
+further (`Turn`): what is done as fast as handed over is a chore, which it does itself. And where
+all wait for one that needs the GIL, it makes way (`right_of_way`).
 """
 
 from __future__ import annotations
