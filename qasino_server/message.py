@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -128,17 +127,12 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
 
     Raises BadRequest with the place and the reason.
     """
-    fields = _decode_body(body)
-    name = op if op is not None else fields.op
-    if name is None:
-        raise BadRequest("No op specified: the request says what to do in the key 'op'")
-    if not isinstance(name, str):
-        raise BadRequest("op must be a string")
-    reader = _READERS.get(name)
-    if reader is None:
-        raise BadRequest(f"Unrecognized op {shown(name)}; the ops are {', '.join(OPS)}")
     try:
-        request = reader(fields)
+        fields = _decoder.decode(body)
+    except _UNREADABLE as error:
+        raise _unreadable(body, error) from None
+    try:
+        request = _reader_of(fields.op if op is None else op)(fields)
     except _UNREADABLE as error:
         raise _unreadable(body, _fault_in(body) or error) from None
     if not body.isascii():
@@ -146,20 +140,21 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
     return request
 
 
+def _reader_of(op: object) -> Callable[[_Body], Request]:
+    if isinstance(op, str):
+        if op in _READERS:
+            return _READERS[op]
+        raise BadRequest(f"Unrecognized op {shown(op)}; the ops are {', '.join(OPS)}")
+    if op is None:
+        raise BadRequest("No op specified: the request says what to do in the key 'op'")
+    raise BadRequest("op must be a string")
+
+
 def means_to_publish(body: bytes, op: str | None = None) -> bool:
     """Whether a request that could not be read was to be a publication, as far as one sees."""
     if op is not None:
         return op.startswith("add_")
     return b'"add_table_data"' in body
-
-
-def _decode_body(body: bytes) -> _Body:
-    if not body.strip():
-        raise BadRequest("the request is empty; it must be a JSON object")
-    try:
-        return _decoder.decode(body)
-    except _UNREADABLE as error:
-        raise _unreadable(body, error) from None
 
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -176,6 +171,8 @@ def _fault_in(body: bytes) -> Exception | None:
 
 def _unreadable(body: bytes, error: Exception) -> BadRequest:
     """What is wrong with a body of which some part could not be read."""
+    if not body.strip():
+        return BadRequest("the request is empty; it must be a JSON object")
     if isinstance(error, RecursionError):
         return BadRequest("the JSON is nested too deeply")
     if isinstance(error, msgspec.ValidationError):
@@ -250,12 +247,12 @@ def _read_publish(fields: _Body) -> Publish:
     columns = read(names, types)
     return Publish(
         make_publication(
-            identity=fields.identity,
-            tablename=table.tablename,
-            columns=columns,
-            rows_json=_rows_text(table.rows),
-            descriptions=_read_descriptions(table.column_descriptions, columns),
-            options=_options_of(fields),
+            fields.identity,
+            table.tablename,
+            columns,
+            _rows_text(table.rows),
+            _read_descriptions(table.column_descriptions, columns),
+            _options_of(fields),
         )
     )
 
@@ -278,47 +275,46 @@ def _value(json: bytes) -> Any:
     return msgspec.json.decode(json) if json else None
 
 
-_NO_OPTIONS: dict[str, Any] = {
-    "persist": False,
-    "static": False,
-    "update": False,
-    "keycols": None,
-    "replace": False,
-    "ttl_s": None,
-}
-_options_in = attrgetter(*_NO_OPTIONS)
-_NONE_GIVEN = tuple(_NO_OPTIONS.values())
-
-
-def _options_of(fields: _Body) -> dict[str, Any]:
-    """The options that `make_publication` takes; none of them in most messages."""
-    given = _options_in(fields)
-    return {} if given == _NONE_GIVEN else dict(zip(_NO_OPTIONS, given, strict=True))
+def _options_of(fields: _Body) -> dict[str, Any] | None:
+    """The options that `make_publication` takes; None where none was given, as in most messages."""
+    if (
+        fields.persist is fields.static is fields.update is fields.replace is False
+        and fields.keycols is fields.ttl_s is None
+    ):
+        return None
+    return {
+        "persist": fields.persist,
+        "static": fields.static,
+        "update": fields.update,
+        "keycols": fields.keycols,
+        "replace": fields.replace,
+        "ttl_s": fields.ttl_s,
+    }
 
 
 def make_publication(
-    *,
     identity: object,
     tablename: object,
     columns: Columns,
     rows_json: str,
     descriptions: tuple[str, ...] = (),
-    options: Mapping[str, Any],
+    options: Mapping[str, Any] | None = None,
 ) -> Publication:
     """Build a publication from checked columns and unchecked everything else.
 
     `options` are the top-level keys persist, static, update, keycols, replace and ttl_s as
     the sender wrote them, in JSON or on line 1 of a CSV table. Raises BadRequest.
     """
-    read = _read_options(options, columns) if options else {}
-    return Publication(
+    publication = Publication(
         identity=check_identity(identity),
         tablename=check_tablename(tablename),
         columns=columns,
         rows_json=rows_json,
         descriptions=descriptions,
-        **read,
     )
+    if not options:
+        return publication
+    return msgspec.structs.replace(publication, **_read_options(options, columns))
 
 
 def _read_options(options: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
@@ -405,12 +401,12 @@ def _read_descriptions(value: object, columns: Columns) -> tuple[str, ...]:
 
 
 def _rows_text(rows: msgspec.Raw) -> str:
-    if not rows:
-        raise BadRequest("table.rows is missing")
     text = _decode_utf8(rows, "table.rows")
-    if not text.startswith("["):
-        raise BadRequest("table.rows must be a JSON array of rows, each an array of cells")
-    return text
+    if text.startswith("["):
+        return text
+    if not text:
+        raise BadRequest("table.rows is missing")
+    raise BadRequest("table.rows must be a JSON array of rows, each an array of cells")
 
 
 def _read_cancel(fields: _Body) -> Cancel:
@@ -514,14 +510,14 @@ def encode_reply(reply: Reply, identity: str) -> list[bytes]:
     `identity` is the server's. Over ZeroMQ each document is a frame, over HTTP they follow
     one another.
     """
+    if isinstance(reply, Done):
+        return [_encode_done(reply, identity)]
     if isinstance(reply, Result):
         return [encode_result(reply, identity)]
     if isinstance(reply, TablesList):
         head = {"response_op": "tables_list", "identity": identity}
         return [msgspec.json.encode(head), msgspec.json.encode(reply.tables)]
-    if isinstance(reply, QasinoError):
-        return [encode_error(reply, identity)]
-    return [_encode_done(reply, identity)]
+    return [encode_error(reply, identity)]
 
 
 class _Ok(msgspec.Struct, frozen=True, omit_defaults=True):
