@@ -44,6 +44,7 @@ _SUBSCRIPTION_BYTES = 1024
 _SMALL_BYTES = 1 << 18
 """A reply up to that is sent whatever else is not read yet."""
 _PEER_GONE_MS = 60_000
+_SRCFD = int(zmq.SRCFD)
 _NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 """As plain numbers: pyzmq's are flags of enum, whose `|` takes as long as sending a frame."""
 
@@ -131,17 +132,17 @@ class ZmqPort(Service):
 
     def _receive(self) -> None:
         for _ in range(_DRAIN):
-            frames = receive(self._router)
-            if not frames:
+            message = receive(self._router)
+            if message is None:
                 return
-            self._hand_in(frames)
+            self._hand_in(*message)
 
-    def _hand_in(self, frames: Sequence[zmq.Frame]) -> None:
-        envelope, payload = split_envelope(frames)
-        fd = _descriptor(frames[0])
+    def _hand_in(self, sender: bytes, frames: Sequence[zmq.Frame]) -> None:
+        envelope, payload = split_envelope(sender, frames)
+        fd = _descriptor(frames[-1])
         peer = self._watch.peer(fd)
         if peer is not None:
-            peer.passed_bytes += wire_bytes(frames[1:], self._rights_of is not None)
+            peer.passed_bytes += wire_bytes(frames, self._rights_of is not None)
         name = peer.name if peer is not None else self._watch.name_of(fd)
         caller = anybody_at("zmq", name)
 
@@ -150,7 +151,7 @@ class ZmqPort(Service):
 
         try:
             if self._rights_of is not None:
-                rights = self._rights_of(str(frames[0].get("User-Id")))
+                rights = self._rights_of(str(frames[-1].get("User-Id")))
                 caller = caller_of("zmq", name, rights)
         except Unauthorized as error:
             answer(error)
@@ -199,19 +200,21 @@ class ZmqPort(Service):
                 self._unread.add(peer, asker, wire_bytes(message[1:], self._rights_of is not None))
 
 
-def receive(socket: _Socket) -> list[zmq.Frame]:
-    """The frames of the next message; none where none is there.
+def receive(socket: _Socket) -> tuple[bytes, list[zmq.Frame]] | None:
+    """Who sent a ROUTER its next message, and its frames, one at least; None where none is there.
 
-    Not copied into bytes: only such a frame knows its connection, and whether more follow,
-    which pyzmq's `recv_multipart` asks libzmq for each time, at twice the price of all this.
+    They are not copied into bytes: only such a frame knows its connection, and whether more
+    follow, which pyzmq's `recv_multipart` asks libzmq for each time, at twice the price of all
+    this. The first, which the ROUTER puts there, is never alone; as bytes it takes a third.
     """
     try:
-        frames = [socket.recv(_NOW, copy=False)]
+        sender = socket.recv(_NOW)
     except zmq.Again:
-        return []
+        return None
+    frames = [socket.recv(copy=False)]
     while frames[-1].more:
         frames.append(socket.recv(copy=False))
-    return frames
+    return sender, frames
 
 
 def send(socket: _Socket, message: Sequence[bytes]) -> None:
@@ -221,28 +224,28 @@ def send(socket: _Socket, message: Sequence[bytes]) -> None:
         _send(socket, frame, _MORE if place < last else _NOW)
 
 
-def _descriptor(first: zmq.Frame) -> int:
+def _descriptor(frame: zmq.Frame) -> int:
     """Of the connection it came over; -1 for a message that libzmq has made up."""
     try:
-        return int(first.get(zmq.SRCFD))
+        return int(frame.get(_SRCFD))
     except zmq.ZMQError:
         return -1
 
 
-def split_envelope(frames: Sequence[zmq.Frame]) -> tuple[list[bytes], Sequence[zmq.Frame]]:
+def split_envelope(
+    sender: bytes, frames: Sequence[zmq.Frame]
+) -> tuple[list[bytes], Sequence[zmq.Frame]]:
     """The envelope to answer with, up to the empty frame if there is one, and the rest.
 
     REQ sends an empty frame before the request, a bare DEALER may not.
     """
-    if len(frames) == 3 and not len(frames[1]):  # what nearly all of them are
-        return [frames[0].bytes, b""], frames[2:]
-    envelope = [frames[0].bytes]
-    for place in range(1, len(frames)):
-        part = frames[place].bytes
-        envelope.append(part)
-        if not part:
-            return envelope, frames[place + 1 :]
-    return envelope[:1], frames[1:]
+    if len(frames) == 2 and not len(frames[0]):  # what nearly all of them are
+        return [sender, b""], frames[1:]
+    for place, frame in enumerate(frames):
+        if not len(frame):
+            hops = [hop.bytes for hop in frames[:place]]
+            return [sender, *hops, b""], frames[place + 1 :]
+    return [sender], frames
 
 
 class SignalPort:

@@ -111,7 +111,7 @@ def test_statements(text: str) -> None:
 @FUZZ
 @given(frames=st.lists(st.binary(max_size=5), min_size=1, max_size=6))
 def test_envelopes(frames: list[bytes]) -> None:
-    envelope, payload = split_envelope([zmq.Frame(frame) for frame in frames])
+    envelope, payload = split_envelope(frames[0], [zmq.Frame(frame) for frame in frames[1:]])
     assert [*envelope, *(frame.bytes for frame in payload)] == frames
 
 

@@ -359,5 +359,5 @@ def test_html_shows_hostile_cells_as_text() -> None:
 def test_envelopes_of_every_kind_of_client_are_told_from_what_they_carry(
     frames: list[bytes], envelope: list[bytes], payload: list[bytes]
 ) -> None:
-    found, rest = split_envelope([zmq.Frame(frame) for frame in frames])
+    found, rest = split_envelope(frames[0], [zmq.Frame(frame) for frame in frames[1:]])
     assert (found, [frame.bytes for frame in rest]) == (envelope, payload)
