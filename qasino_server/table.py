@@ -33,7 +33,7 @@ TYPE_NAMES = {word: kind for kind, words in _TYPES.items() for word in words}
 """Every type a publisher may name, in lower case, and what SQLite calls it."""
 
 
-class Column(msgspec.Struct, frozen=True, gc=False):
+class Column(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """A column of a table: its name as published, and TEXT, INTEGER or REAL."""
 
     name: str
@@ -76,6 +76,11 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def table_key(self) -> str:
         """The table's name as SQLite compares it."""
         return self.tablename.lower()
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Whose rows these are: the table's key and the identity."""
+        return self.tablename.lower(), self.identity
 
     @property
     def carried(self) -> bool:
@@ -157,19 +162,25 @@ def _check_tablename(name: str, what: str) -> str:
 
 def check_identity(identity: object) -> str:
     """Return `identity` if it can name a publisher: 1 to 256 printable characters."""
+    if (
+        isinstance(identity, str)
+        and 0 < len(identity) <= MAX_IDENTITY_CHARS
+        and identity.isprintable()
+    ):
+        return identity
+    raise BadRequest(_wrong_identity(identity))
+
+
+def _wrong_identity(identity: object) -> str:
     if identity is None:
-        raise BadRequest("identity is missing; every publication says who sends it")
+        return "identity is missing; every publication says who sends it"
     if not isinstance(identity, str):
-        raise BadRequest("identity must be a string")
+        return "identity must be a string"
     if not identity:
-        raise BadRequest("identity is empty; it takes 1 to 256 printable characters")
+        return "identity is empty; it takes 1 to 256 printable characters"
     if len(identity) > MAX_IDENTITY_CHARS:
-        raise BadRequest(
-            f"identity has {len(identity)} characters, the most is {MAX_IDENTITY_CHARS}"
-        )
-    if not identity.isprintable():
-        raise BadRequest(f"identity {shown(identity)} has unprintable characters")
-    return identity
+        return f"identity has {len(identity)} characters, the most is {MAX_IDENTITY_CHARS}"
+    return f"identity {shown(identity)} has unprintable characters"
 
 
 def check_columns(names: tuple[object, ...], types: tuple[object, ...]) -> Columns:

@@ -87,7 +87,7 @@ def without_twins(prepared: list[Prepared]) -> list[Prepared]:
     seen: dict[tuple[str, str], str] = {}
     for one in prepared:
         publication = one.publication
-        key = (publication.table_key, publication.identity)
+        key = publication.pair
         if key in seen and not publication.update:
             raise InputRejected(
                 f"{seen[key]} and {one.name} both hold the table {publication.tablename} of"

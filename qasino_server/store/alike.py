@@ -27,7 +27,7 @@ def alike(publications: Sequence[Publication], ledger: Ledger) -> list[list[int]
     groups: dict[object, list[int]] = {}
     seen: set[Pair] = set()
     for place, publication in enumerate(publications):
-        pair = (publication.table_key, publication.identity)
+        pair = publication.pair
         if pair in seen:
             continue
         seen.add(pair)

@@ -82,19 +82,22 @@ class Intake:
         GIL, what replaces many rows has to delete them first, and SQLite reads the whole table's
         definition for each column that is added, or its rows.
         """
-        if publication.update or publication.static or len(publication.rows_json) > CELLS_MAX_BYTES:
+        columns, size_bytes = publication.columns, len(publication.rows_json)
+        if publication.update or publication.static or size_bytes > CELLS_MAX_BYTES:
             return False
-        if _rows_at_most(publication) > BRIEF_NEW_ROWS or self._adds_columns(publication):
+        # Of the rows, each cell takes a byte and a comma, each row two more.
+        if size_bytes > BRIEF_NEW_ROWS * (2 * len(columns) + 2):
             return False
-        pair = (publication.table_key, publication.identity)
+        pair = publication.pair
+        if self._adds_columns(pair[0], columns):
+            return False
         present = self.ledger.source(pair)
         if present is None:
             return True
         return len(present.ranges) <= BRIEF_RANGES and present.nr_rows <= BRIEF_ROWS
 
-    def _adds_columns(self, publication: Publication) -> bool:
-        """Whether it adds columns to a table, or makes one of many."""
-        key, columns = publication.table_key, publication.columns
+    def _adds_columns(self, key: str, columns: Columns) -> bool:
+        """Whether these add columns to a table, or make one of many."""
         table = self.ledger.table(key)
         if table is None:
             return len(columns) + len(self.ledger.inherited(key)) > BRIEF_NEW_COLUMNS
@@ -109,7 +112,7 @@ class Intake:
 
         Raises BadRequest, Refused or Full, having changed nothing, or CarryFirst.
         """
-        pair = (publication.table_key, publication.identity)
+        pair = publication.pair
         present = self.ledger.source(pair)
         owed = self.ledger.owed(pair)
         if publication.update:
@@ -132,11 +135,14 @@ class Intake:
             return None
         rows_jsons = [publication.rows_json for publication in publications]
         rows = read_cells(rows_jsons, len(first.columns))
-        if rows is None or not self._has_room_for(publications, sum(rows.counts)):
+        if rows is None:
+            return None
+        nr_rows = sum(rows.counts)
+        if not self._has_room_for(publications, nr_rows):
             return None
         table = self._ensure_table(first, plan)
         ranges = self.generation.insert_alike(table.name, plan.targets, rows)
-        self._book_alike(publications, plan, table, ranges)
+        self._book_alike(publications, plan, table, ranges, nr_rows)
         return [
             self._receipt(publication, plan, count)
             for publication, count in zip(publications, rows.counts, strict=True)
@@ -293,6 +299,7 @@ class Intake:
         plan: Plan,
         table: TableState,
         ranges: Sequence[Ranges],
+        nr_rows: int,
     ) -> None:
         """Enter them all, and what they have in common once."""
         epoch = time.time()
@@ -301,9 +308,10 @@ class Intake:
         key = publications[0].table_key
         sources = []
         for publication, rows in zip(publications, ranges, strict=True):
-            sources.append((publication.identity, _source(publication, rows, shape, epoch)))
-            descriptions = _described(descriptions, publication)
-        self.ledger.put_new_sources(key, sources)
+            sources.append((publication.pair, _source(publication, rows, shape, epoch)))
+            if publication.descriptions:
+                descriptions = _described(descriptions, publication)
+        self.ledger.put_new_sources(sources, nr_rows)
         self._count_descriptions(table.descriptions, descriptions)
         self.ledger.put_table(
             key,
@@ -423,11 +431,6 @@ def _living_on(source: Source, before: Source) -> Source:
     persist = source.persist or before.persist
     expires = source.expires_s if source.expires_s is not None else before.expires_s
     return msgspec.structs.replace(source, persist=persist, expires_s=None if persist else expires)
-
-
-def _rows_at_most(publication: Publication) -> int:
-    """How many rows it may have: each cell takes a byte and a comma, each row two more."""
-    return len(publication.rows_json) // (2 * len(publication.columns) + 2)
 
 
 def _json_bytes(publication: Publication) -> int:

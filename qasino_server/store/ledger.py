@@ -9,8 +9,7 @@ replaced.
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -91,7 +90,7 @@ class Ledger:
         self.nr_tables = 0
         self.nr_sources = 0
         self._committed = (0, 0, 0)
-        self._pairs_of: Counter[str] = Counter()
+        self._pairs_of: dict[str, int] = {}
         """Identity -> how many pairs; none has 0."""
         self._staged_pairs: list[tuple[str, int]] = []
         self._living: set[Pair] = set()
@@ -177,19 +176,23 @@ class Ledger:
             self._count_pair(pair[1], change)
         self._staged_sources[pair] = source
 
-    def put_new_sources(self, table_key: str, sources: Iterable[tuple[str, Source]]) -> None:
-        """Stage pairs that are not there yet, given by their identities."""
-        for identity, source in sources:
-            self._staged_sources[table_key, identity] = source
+    def put_new_sources(self, sources: Sequence[tuple[Pair, Source]], nr_rows: int) -> None:
+        """Stage pairs that are not there yet, and how many rows they have together."""
+        pairs_of = self._pairs_of
+        for pair, _ in sources:
+            identity = pair[1]
             self._staged_pairs.append((identity, 1))
-            self._pairs_of[identity] += 1
-            self.nr_sources += 1
-            self.nr_rows += source.nr_rows
+            pairs_of[identity] = pairs_of.get(identity, 0) + 1
+        self._staged_sources.update(sources)
+        self.nr_sources += len(sources)
+        self.nr_rows += nr_rows
 
     def _count_pair(self, identity: str, change: int) -> None:
         self.nr_sources += change
-        self._pairs_of[identity] += change
-        if not self._pairs_of[identity]:
+        pairs = self._pairs_of.get(identity, 0) + change
+        if pairs:
+            self._pairs_of[identity] = pairs
+        else:
             del self._pairs_of[identity]
 
     def put_arrears(self, pair: Pair, arrears: Arrears | None) -> None:

@@ -223,6 +223,7 @@ class Store:
             2 * self.settings.max_body_bytes,
             self._quota,
             self._reserve,
+            self._settled,
             self._on_death,
         )
         self._readers = Readers(
@@ -269,18 +270,15 @@ class Store:
 
         Raises Busy where no more can wait.
         """
+        self._writer.submit(publication, peer, done)
 
-        def settle(outcome: Receipt | QasinoError) -> None:
-            ok = isinstance(outcome, Receipt)
-            self._counts.count(publication.update, ok)
-            if isinstance(outcome, QasinoError):
-                self._reject(publication.identity, peer, publication.tablename, outcome.sentence)
-            done(outcome)
-
-        self._writer.submit(publication, settle)
+    def _settled(self, publication: Publication, peer: str, outcome: Receipt | QasinoError) -> None:
+        self._counts.count(publication.update, isinstance(outcome, Receipt))
+        if isinstance(outcome, QasinoError):
+            self.reject(peer, outcome.sentence, publication)
 
     def reject(self, peer: str, reason: str, publication: Publication | None = None) -> None:
-        """Note a publication that could not even be read, or was refused before the store."""
+        """Note a publication that could not even be read, or was refused."""
         if publication is None:
             self._reject(None, peer, None, reason)
         else:

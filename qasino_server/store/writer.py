@@ -64,6 +64,7 @@ _DISK_FULL_BYTES = 1 << 20
 
 class _Waiting(msgspec.Struct, frozen=True):
     publication: Publication
+    peer: str
     size_bytes: int
     done: Done
 
@@ -96,8 +97,10 @@ class Writer(Service):
         max_waiting_bytes: int,
         quota: Quota,
         reserve: Reserve,
+        settled: Callable[[Publication, str, Outcome], None],
         on_death: OnDeath,
     ) -> None:
+        """`settled` hears of each publication, whose it was and what came of it, at the desk."""
         super().__init__("writer", on_death)
         self._quota = quota
         self._reserve = reserve
@@ -109,6 +112,7 @@ class Writer(Service):
         self._logs_each = False
         """Whether each publication gets a line in the log."""
         self._max_waiting_bytes = max_waiting_bytes
+        self._settled = settled
         self._mutex = threading.RLock()
         """The condition's lock; taken by itself, at half the price, where nobody is woken."""
         self._condition = threading.Condition(self._mutex)
@@ -131,12 +135,12 @@ class Writer(Service):
 
     # --- Any thread -------------------------------------------------------------------------
 
-    def submit(self, publication: Publication, done: Done) -> None:
-        """Queue a publication; `done` gets its Receipt or a QasinoError.
+    def submit(self, publication: Publication, peer: str, done: Done) -> None:
+        """Queue a publication that came from `peer`; `done` gets its Receipt or a QasinoError.
 
         Raises Busy where as much waits as the server holds.
         """
-        self._put(_Waiting(publication, publication.size_bytes, done))
+        self._put(_Waiting(publication, peer, publication.size_bytes, done))
 
     def drop(self, tablename: str, identity: str | None, done: Done) -> None:
         """Queue the end of a static or persistent table; `done` gets a sentence."""
@@ -279,7 +283,8 @@ class Writer(Service):
     def _end(self) -> None:
         """Nobody who waits is left without an answer."""
         for waiting in self._postponed:
-            waiting.done(Busy("the server is shutting down; nothing was stored"))
+            late = Busy("the server is shutting down; nothing was stored")
+            self._report(waiting, late, time.perf_counter())
         self._end_carrying()
         self._intake.generation.seal()
 
@@ -338,20 +343,23 @@ class Writer(Service):
         With `brief` nothing after the first is taken that is not.
         """
         batch: list[_Waiting] = []
-        size_bytes = 0
+        size_bytes, is_brief = 0, self._intake.is_brief
         with self._mutex:
             while self._queue and len(batch) < BATCH_PUBLICATIONS and size_bytes < most_bytes:
                 item = self._queue[0]
-                alone = isinstance(item, _Drop) or item.publication.static
-                if batch and (alone or (brief and not self._is_brief(item))):
+                if isinstance(item, _Drop):
+                    if batch:
+                        break
+                    self._waiting_bytes -= self._queue.popleft().size_bytes
+                    return item
+                static = item.publication.static
+                if batch and (static or (brief and not is_brief(item.publication))):
                     break
                 self._queue.popleft()
                 self._waiting_bytes -= item.size_bytes
-                if isinstance(item, _Drop):
-                    return item
                 size_bytes += item.size_bytes
                 batch.append(item)
-                if alone:
+                if static:
                     break
         return batch
 
@@ -438,8 +446,9 @@ class Writer(Service):
             raise Refused(f"{publication.tablename} is the name of a view of this server")
 
     def _report(self, waiting: _Waiting, outcome: Outcome, started: float) -> None:
+        publication = waiting.publication
+        self._settled(publication, waiting.peer, outcome)
         if self._logs_each:
-            publication = waiting.publication
             log.debug(
                 "publication identity=%s table=%s rows=%s seconds=%.6f%s",
                 publication.identity,
