@@ -532,10 +532,10 @@ class _Ok(msgspec.Struct, frozen=True, omit_defaults=True):
 def _encode_done(reply: Done, identity: str) -> bytes:
     done, message = reply.receipt, reply.message or None
     if done is None:
-        return msgspec.json.encode(_Ok("ok", identity, message=message))
+        return _encode(_Ok("ok", identity, message=message))
     message = message or done.message or None
     ok = _Ok("ok", identity, done.applied, done.generation_number, done.nr_rows, message)
-    return msgspec.json.encode(ok)
+    return _encode(ok)
 
 
 def encode_result(result: Result, identity: str) -> bytes:

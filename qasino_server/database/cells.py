@@ -44,8 +44,10 @@ def read_cells(rows_jsons: Sequence[str], nr_columns: int) -> Cells | None:
         publications = _decoder(nr_columns).decode(f"[{','.join(rows_jsons)}]")
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    rows = chain.from_iterable(publications)
-    return Cells(list(chain.from_iterable(rows)), list(map(len, publications)))
+    values: list[Any] = []
+    for row in chain.from_iterable(publications):
+        values += row  # cell by cell, by another chain, it takes three times as long
+    return Cells(values, list(map(len, publications)))
 
 
 @lru_cache(maxsize=64)
