@@ -305,6 +305,7 @@ def make_publication(
     `options` are the top-level keys persist, static, update, keycols, replace and ttl_s as
     the sender wrote them, in JSON or on line 1 of a CSV table. Raises BadRequest.
     """
+    read = _read_options(options, columns) if options else None
     publication = Publication(
         identity=check_identity(identity),
         tablename=check_tablename(tablename),
@@ -312,9 +313,7 @@ def make_publication(
         rows_json=rows_json,
         descriptions=descriptions,
     )
-    if not options:
-        return publication
-    return msgspec.structs.replace(publication, **_read_options(options, columns))
+    return publication if read is None else msgspec.structs.replace(publication, **read)
 
 
 def _read_options(options: Mapping[str, Any], columns: Columns) -> dict[str, Any]:

@@ -476,6 +476,15 @@ def test_flags_that_exclude_each_other_are_named(refused: Callable[..., None], o
     refused(message(static=1, **other), "static goes with none of persist, update and ttl_s")
 
 
+@pytest.mark.parametrize(
+    "other", [{"identity": 5}, {"tablename": "no name"}, {"identity": "", "tablename": 5}], ids=repr
+)
+def test_what_is_wrong_with_an_option_is_told_before_what_is_wrong_with_a_name(
+    refused: Callable[..., None], other: Json
+) -> None:
+    refused(message(persist="maybe", **other), "^persist must be true or false")
+
+
 # --- Rows -----------------------------------------------------------------------------------
 
 KINDS = {
