@@ -86,7 +86,7 @@ class Intake:
         if publication.update or publication.static or size_bytes > CELLS_MAX_BYTES:
             return False
         # Of the rows, each cell takes a byte and a comma, each row two more.
-        if size_bytes > BRIEF_NEW_ROWS * (2 * len(columns) + 2):
+        if size_bytes // (2 * len(columns) + 2) > BRIEF_NEW_ROWS:
             return False
         pair = publication.pair
         if self._adds_columns(pair[0], columns):

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from wire import publication, until
 
-from qasino_server.message import decode_request
+from qasino_server.message import decode_request, make_publication
 from qasino_server.store import writer
-from qasino_server.table import Publication, Receipt
+from qasino_server.store.intake import BRIEF_NEW_ROWS
+from qasino_server.table import Publication, Receipt, check_columns
 
 
 def table(identity: str, nr_rows: int, tablename: str = "t", **flags: Any) -> Publication:
@@ -71,6 +72,18 @@ def test_so_is_what_changes_a_table_or_has_very_many_rows(bench: Any, at_port: A
         assert who_stores(port, of(["rowid"])) == "writer"  # all rows are written anew
         assert who_stores(port, of([f"c{n}" for n in range(1000)], 1, "wide")) == "writer"
         assert who_stores(port, of(["n"], 40_000, "long")) == "writer"
+
+    at_port(bench, act)
+
+
+def test_so_many_rows_are_brief_and_one_more_is_not(bench: Any, at_port: Any) -> None:
+    def of(tablename: str, nr_rows: int) -> Publication:
+        rows_json = f"[{','.join(['[1]'] * nr_rows)}]"
+        return make_publication("a", tablename, check_columns(("n",), ("int",)), rows_json)
+
+    def act(port: Any) -> None:
+        assert who_stores(port, of("most", BRIEF_NEW_ROWS)) == "port"
+        assert who_stores(port, of("more", BRIEF_NEW_ROWS + 1)) == "writer"
 
     at_port(bench, act)
 
