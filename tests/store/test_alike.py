@@ -180,3 +180,41 @@ def test_rows_as_deep_as_sqlite_takes_alone_are_stored(bench: Bench) -> None:
         for n in range(4)
     ]
     assert told(together(bench, batch)) == [(True, 1, None)] * 4
+
+
+def test_a_batch_that_is_rolled_back_is_counted_once(
+    make_bench: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its rows take more room in the file than in the message: SQLite says that it is full."""
+    bench = make_bench(max_generation_bytes=300_000)
+    batch = [publication(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(5)]
+    batch += [publication("long", "fleet", ["a"], [[7]] * 40_000)]
+    outcomes = together(bench, batch)
+    assert [isinstance(o, Receipt) for o in outcomes] == [True] * 5 + [False]
+    assert "batch of 6 rolled back" in caplog.text
+    bench.rotate()
+    assert bench.rows("select identity, tablename from qasino_server_rejects") == [
+        ["long", "fleet"]
+    ]
+    assert bench.rows("select * from qasino_server_update_stats") == [[0, 0, 0, 6, 5]]
+    assert bench.rows("select nr_rows from qasino_server_tables where tablename = 'fleet'") == [[5]]
+
+
+def test_what_waits_for_its_rows_when_the_server_ends_is_told_and_noted_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "qasino")
+    store = bench.store
+    bench.hand_in(publication("host", "fleet", ["a"], [[1]], persist=1))
+    number = bench.number + 1
+    retired = store._writer.exchange(store._new_generation(number), number)
+    retired.generation.seal()
+    outcomes: list[Any] = []
+    update = publication("host", "fleet", ["a"], [[2]], update=1)
+    store.publish(update, "peer", outcomes.append)
+    assert isinstance(bench.hand_in(publication("other", "fleet", ["a"], [[3]])), Receipt)
+    assert outcomes == []
+    store.stop(5.0)
+    assert told(outcomes) == ["the server is shutting down; nothing was stored"]
+    rejected = [r.message for r in caplog.records if r.message.startswith("rejected ")]
+    assert rejected == [f"rejected identity=host peer=peer table=fleet: {told(outcomes)[0]}"]
