@@ -247,12 +247,12 @@ def _read_publish(fields: _Body) -> Publish:
     columns = read(names, types)
     return Publish(
         make_publication(
-            fields.identity,
-            table.tablename,
-            columns,
-            _rows_text(table.rows),
-            _read_descriptions(table.column_descriptions, columns),
-            _options_of(fields),
+            identity=fields.identity,
+            tablename=table.tablename,
+            columns=columns,
+            rows_json=_rows_text(table.rows),
+            descriptions=_read_descriptions(table.column_descriptions, columns),
+            options=_options_of(fields),
         )
     )
 
@@ -293,6 +293,7 @@ def _options_of(fields: _Body) -> dict[str, Any] | None:
 
 
 def make_publication(
+    *,
     identity: object,
     tablename: object,
     columns: Columns,

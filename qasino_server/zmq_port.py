@@ -44,8 +44,8 @@ _SUBSCRIPTION_BYTES = 1024
 _SMALL_BYTES = 1 << 18
 """A reply up to that is sent whatever else is not read yet."""
 _PEER_GONE_MS = 60_000
-_SRCFD = int(zmq.SRCFD)
 _NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
+_SRCFD = int(zmq.SRCFD)
 """As plain numbers: pyzmq's are flags of enum, whose `|` takes as long as sending a frame."""
 
 _Socket = zmq.Socket[bytes]

@@ -188,8 +188,6 @@ def _assembled(draft: Draft, path: str, form: str, wanted: Wanted, faults: Fault
         tablename=tablename,
         columns=columns,
         rows_json=rows_json,
-        descriptions=(),
-        options={},
     )
     return Reading(
         publication,

@@ -221,7 +221,7 @@ class Ledger:
 
     def write_off(self) -> None:
         """What is owed cannot be carried any more: its file is gone."""
-        self._clear()
+        self.rollback()
         self.arrears.clear()
 
     def forget(self) -> None:

@@ -279,12 +279,8 @@ class Store:
 
     def reject(self, peer: str, reason: str, publication: Publication | None = None) -> None:
         """Note a publication that could not even be read, or was refused."""
-        if publication is None:
-            self._reject(None, peer, None, reason)
-        else:
-            self._reject(publication.identity, peer, publication.tablename, reason)
-
-    def _reject(self, identity: str | None, peer: str, tablename: str | None, reason: str) -> None:
+        identity = None if publication is None else publication.identity
+        tablename = None if publication is None else publication.tablename
         self._nr_rejects += 1
         if len(reason) > REASON_CHARS:
             reason = f"{reason[:REASON_CHARS]} .."

@@ -79,7 +79,10 @@ def test_so_is_what_changes_a_table_or_has_very_many_rows(bench: Any, at_port: A
 def test_so_many_rows_are_brief_and_one_more_is_not(bench: Any, at_port: Any) -> None:
     def of(tablename: str, nr_rows: int) -> Publication:
         rows_json = f"[{','.join(['[1]'] * nr_rows)}]"
-        return make_publication("a", tablename, check_columns(("n",), ("int",)), rows_json)
+        columns = check_columns(("n",), ("int",))
+        return make_publication(
+            identity="a", tablename=tablename, columns=columns, rows_json=rows_json
+        )
 
     def act(port: Any) -> None:
         assert who_stores(port, of("most", BRIEF_NEW_ROWS)) == "port"
