@@ -9,7 +9,7 @@ import msgspec
 
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
-from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.errors import NotLetIn, ServerRefused, Unreachable
 from qasino_cli.generation_clock import GenerationClock
 from qasino_cli.watch.query import Update, Watched, look
 from qasino_server.errors import SqlError
@@ -40,6 +40,7 @@ class Feed(Service):
         self._lock = threading.Lock()
         self._last_number: int | None = None
         self._lost = False
+        self._answered: Watched | None = None
 
     def ask(self, watched: Watched) -> None:
         """Ask this from now on, beginning at once; any thread."""
@@ -83,8 +84,12 @@ class Feed(Service):
             return Update(unknown=f"lost: {error.sentence}")
         except (ServerRefused, SqlError) as error:
             self._lost = False
+            if watched == self._answered and not isinstance(error, NotLetIn):
+                # The statement is right: a table of it has gone with the last who reported it
+                return Update(unknown=f"refused: {error.sentence}")
             return Update(error=error.sentence)
         self._lost = False
+        self._answered = watched
         assert update.result is not None
         number = update.result.generation_number
         late = own_beat and number == self._last_number

@@ -1,8 +1,8 @@
 """What is asked at every generation: the query, who is missing from its tables, a condition.
 
 A result that cannot be believed is *unknown*: the server is lost, the next generation has not
-come, or somebody who used to report one of the query's tables no longer does. An absence of
-rows is news only where nobody is missing.
+come, somebody who used to report one of the query's tables no longer does, or a statement that
+was answered before is refused now. An absence of rows is news only where nobody is missing.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from itertools import pairwise
 import msgspec
 
 from qasino_cli.catalog import Ask, literal
+from qasino_cli.errors import ServerRefused
 from qasino_cli.sql.completion.scope import Group, grouped, sources
 from qasino_cli.sql.lexer import meaningful, tokens
-from qasino_server.table import Result
+from qasino_server.table import Result, shown
 
 ATTEMPTS = 3
 """So often two questions are asked again until one snapshot answers both."""
@@ -64,7 +65,10 @@ def _holds(watched: Watched, result: Result, ask: Ask) -> tuple[bool | None, int
         return None, result.generation_number
     if watched.condition in ("rows", "empty"):
         return bool(result.nr_rows) == (watched.condition == "rows"), result.generation_number
-    found = ask(condition_sql(watched.sql, watched.condition))
+    try:
+        found = ask(condition_sql(watched.sql, watched.condition))
+    except ServerRefused as error:  # the query itself was answered a moment ago
+        raise ServerRefused(f"condition {shown(watched.condition)}: {error.sentence}") from None
     return any(_true(row[0]) for row in found.rows), found.generation_number
 
 

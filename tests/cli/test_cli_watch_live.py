@@ -128,6 +128,20 @@ def test_a_dead_host_does_not_read_as_all_clear(
     assert process.wait(10) == ExitCode.OK
 
 
+def test_a_table_that_is_gone_with_its_last_host_is_unknown(
+    running: Callable[..., Any], rotate: Callable[..., None]
+) -> None:
+    """The server has no such table then; the watch goes on, and sees it when it is back."""
+    rotate(a=90)
+    process = running("--until", "max(used) < 50", QUERY)
+    assert frame_of(process)[-1] == "a\t90"
+    rotate()
+    assert frame_of(process) == ["# unknown: refused: no such table: disks"]
+    rotate(a=3)
+    assert frame_of(process)[-1] == "a\t3"
+    assert process.wait(10) == ExitCode.OK
+
+
 def test_missing_sources_can_be_put_up_with(server: Server, rotate: Callable[..., None]) -> None:
     rotate(a=90, b=1)
     rotate(b=1)
@@ -186,6 +200,7 @@ def test_a_lost_server_is_unknown_and_found_again(
     [
         (("--once", "select nosuch"), ExitCode.REFUSED, "no such column: nosuch"),
         (("--until", "nosuch", "select 1 a"), ExitCode.REFUSED, "no such column: nosuch"),
+        (("--until", "max(a", "select 1 a"), ExitCode.REFUSED, "condition 'max(a': near"),
         (("--once", "-s", "zmq://127.0.0.1:1", "select 1"), ExitCode.UNREACHABLE, "cannot reach"),
         (("--until", "rows", "--while", "rows", "select 1"), ExitCode.USAGE, "contradict"),
         (("--timeout", "3", "select 1"), ExitCode.USAGE, "--timeout and --for go with"),
