@@ -16,6 +16,8 @@ from command import http_url, zmq_url
 from terminal_screen import Terminal
 from wire import Wire
 
+from qasino_cli.errors import UsageFault
+from qasino_cli.sql.repl.commands import find_command, help_lines
 from qasino_server.server import Server
 
 PROMPT = "qasino> "
@@ -227,6 +229,15 @@ def test_the_commands_do_what_the_help_says(start: Start, hosts: None) -> None:
         terminal.run(typed, answer)
     terminal.type("\\q\r")
     assert terminal.wait() == 0
+
+
+def test_the_help_is_whole_on_80_columns() -> None:
+    assert max(map(len, help_lines())) < 80
+
+
+def test_a_command_that_is_none_is_named_as_typed() -> None:
+    with pytest.raises(UsageFault, match=r"^\\fromat is no command; did you mean \\format\?"):
+        find_command("\\fromat")
 
 
 def test_saved_queries_stand_in_a_file_of_this_user(start: Start, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def find_command(name: str) -> Command:
             return command.run
     near = get_close_matches(name, [command.name for command in COMMANDS], 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise UsageFault(f"{shown(name)} is no command{hint} \\? lists them")
+    raise UsageFault(f"{name[:80]} is no command{hint} \\? lists them")
 
 
 def help_lines() -> list[str]:
@@ -48,10 +48,11 @@ def help_lines() -> list[str]:
 
 
 _KEYS = (
-    "Enter runs a complete statement (one that ends in ; or \\G), else it adds a line;",
-    "Alt-Enter always adds a line. Tab completes, -> takes the suggestion, Ctrl-R searches",
-    "the history, F4 switches between emacs and vi keys. Ctrl-C clears the line or cancels",
-    "the query, Ctrl-D leaves. A line that begins with a blank is not kept.",
+    "Enter runs a complete statement (one that ends in ; or \\G), else it adds a",
+    "line; Alt-Enter always adds a line. Tab completes, -> takes the suggestion,",
+    "Ctrl-R searches the history, F4 switches between emacs and vi keys. Ctrl-C",
+    "clears the line or cancels the query, Ctrl-D leaves. A line that begins with",
+    "a blank is not kept.",
     "SHOW tables|info|connections|views|queries, DESC table, KILL id,",
     "SET use_write_db = true asks the generation being collected.",
 )
@@ -250,7 +251,7 @@ COMMANDS = (
     Named("\\e", "[FILE]", "edit the last statement, or a file, in $EDITOR", _edit),
     Named("\\i", "FILE", "run the statements of a file", _include),
     Named("\\o", "[FILE]", "send results to a file, to `| command`, or back here", _output),
-    Named("\\format", "[NAME]", f"one of {', '.join(FORMATS)}", _format),
+    Named("\\format", "[NAME]", f"{', '.join(FORMATS)}", _format),
     Named("\\x", "[on|off|auto]", "records, not a table; auto: where that does not fit", _expanded),
     Named("\\timing", "[on|off]", "the line under each result", _timing),
     Named("\\watch", "[SECONDS]", "repeat the last statement at each generation", _watch),
