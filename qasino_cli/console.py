@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from enum import IntEnum
 
-from qasino_cli.errors import InputRejected, Unreachable, UsageFault
+from qasino_cli.errors import InputRejected, OutputFailed, Unreachable, UsageFault
 from qasino_server.errors import QasinoError
 
 
@@ -74,6 +74,11 @@ def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
         _let_go_of_stderr()
 
 
+def _let_go_of_stdout() -> None:
+    """Point it elsewhere, so that no later flush fails again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def _let_go_of_stderr() -> None:
     """What nobody reads any more is not written at the very end, which would be exit code 120."""
     try:
@@ -84,11 +89,8 @@ def _let_go_of_stderr() -> None:
 
 
 def _die_of_sigpipe() -> ExitCode:
-    """End as the shell expects of a writer nobody reads: silently, by the signal.
-
-    stdout is pointed elsewhere first, so that no later flush finds the broken pipe again.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    """End as the shell expects of a writer nobody reads: silently, by the signal."""
+    _let_go_of_stdout()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGPIPE)
     return ExitCode.OK
@@ -119,17 +121,25 @@ def _visible(line: str) -> str:
 def write(data: str | bytes) -> None:
     """Write data to stdout and let it go at once.
 
-    Raises BrokenPipeError where nobody reads it.
+    Raises BrokenPipeError where nobody reads it, OutputFailed where it is full or closed.
     """
+    if sys.stdout is None:
+        raise OutputFailed("standard output: it is closed")
     left = memoryview(data.encode() if isinstance(data, str) else data)
-    while left:  # with PYTHONUNBUFFERED a write may be short, and says so by its count alone
-        left = left[sys.stdout.buffer.write(left) :]
-    sys.stdout.buffer.flush()
+    try:
+        while left:  # with PYTHONUNBUFFERED a write may be short, and says so by its count alone
+            left = left[sys.stdout.buffer.write(left) :]
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _let_go_of_stdout()
+        raise OutputFailed(f"standard output: {error.strerror}") from None
 
 
 def on_terminal() -> bool:
     """Whether a person reads stdout as it comes."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def typed_in() -> bool:

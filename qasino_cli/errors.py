@@ -3,6 +3,7 @@
 QasinoError (the server's tree)
 ├── UsageFault       the command line contradicts itself or names nothing that exists
 ├── Unreachable      no server there, none that speaks our language, or none in time
+├── OutputFailed     stdout takes no more: a full disk, or closed before we began
 ├── InputRejected    what was to be published is not publishable; says which file and where
 ├── ServerRefused    the server heard us and said no; its own sentence
 │   ├── NotLetIn     it does not know who asks, or does not let them do that
@@ -23,6 +24,10 @@ class UsageFault(QasinoError):
 
 class Unreachable(QasinoError):
     """No answer that is Qasino's came within the time."""
+
+
+class OutputFailed(QasinoError):
+    """What was asked is known, but stdout did not take all of it."""
 
 
 class InputRejected(QasinoError):

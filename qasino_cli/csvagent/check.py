@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from qasino_cli import terminal
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
-from qasino_cli.console import ExitCode, counted, say, write
+from qasino_cli.console import ExitCode, counted, on_terminal, say, write
 from qasino_cli.csvagent.catalogue import Catalogue
 from qasino_cli.csvagent.report import FileRow, file_row, own_tables, trouble_row
 from qasino_cli.csvagent.table_file import BROKEN, MISSING, OK, REFUSED, TableFile
@@ -96,7 +96,7 @@ def _line(row: FileRow) -> str:
 def _print(rows: Sequence[FileRow]) -> None:
     """A drawn table for eyes, tab-separated lines for programs."""
     cells = [(r.path, r.table, r.state, r.rows, r.error_line, r.error) for r in rows]
-    if not sys.stdout.isatty():
+    if not on_terminal():
         stream = TsvStream()
         write(stream.head(_HEADINGS) + stream.rows(cells))
         return

@@ -135,6 +135,27 @@ def test_a_reader_who_has_seen_enough_ends_the_command_silently(url: str, form: 
     assert process.wait(10) == -signal.SIGPIPE
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("command", [("sql", "-q"), ("watch", "--once")])
+@pytest.mark.parametrize(
+    ("redirection", "sentence"),
+    [(">/dev/full", "standard output: No space left on device"), (">&-", "it is closed")],
+)
+def test_a_stdout_that_takes_nothing_is_one_sentence(
+    server: Server, command: tuple[str, ...], redirection: str, sentence: str
+) -> None:
+    ran = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, *command, "select 1"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(QASINO_SERVER=zmq_url(server)),
+    )
+    assert ran.returncode == ExitCode.REFUSED
+    assert ran.stderr.splitlines() == [ran.stderr.strip()]
+    assert ran.stderr.strip().endswith(sentence)
+
+
 def on_terminal(*arguments: object, **variables: str) -> tuple[str, str]:
     """What `qasino ARGS..` writes to a terminal, and to stderr."""
     leader, follower = pty.openpty()
