@@ -30,8 +30,12 @@ class Journal:
                 changed[_news(row)].append(row)
         for (state, error), group in changed.items():
             _say(state, error, group)
-        for path, _ in before.keys() - self._said.keys():
-            if not any(path == row.path for row in rows):
+        for path, table in before.keys() - self._said.keys():
+            if any(path == row.path for row in rows):
+                continue
+            if table is None:  # an index, list or directory has a row only while it is in trouble
+                log.info("%s: no longer %s", path, before[path, table][0])
+            else:
                 log.info("%s: not followed any more", path)
 
 

@@ -107,8 +107,9 @@ def test_an_index_is_read_again_when_it_changes(house: House, tmp_path: Path) ->
 
 
 def test_an_index_that_is_not_there_yet_is_named_and_waited_for(
-    house: House, tmp_path: Path
+    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     index = tmp_path / "index.csv"
     house.agent(indexes=[index])
     told = house.until_file(index, state="missing")
@@ -117,6 +118,8 @@ def test_an_index_that_is_not_there_yet_is_named_and_waited_for(
     write_index(index, "a")
     house.until_rows("select n from a", [[1]])
     until(lambda: house.file(index) is None)
+    until(lambda: f"{index}: no longer missing" in caplog.text)
+    assert "not followed" not in caplog.text
 
 
 @pytest.mark.parametrize(
