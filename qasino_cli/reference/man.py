@@ -44,7 +44,7 @@ def page(command: Command) -> str:
         synopsis += f" {_text(command.argument)}"
     return "\n".join(
         [
-            _head(name, command.help.rstrip(".").lower()),
+            _head(name, command.help[:1].lower() + command.help[1:].rstrip(".")),
             ".SH SYNOPSIS",
             synopsis,
             _by_hand(name, "DESCRIPTION"),

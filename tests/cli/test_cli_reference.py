@@ -46,6 +46,11 @@ def test_what_is_in_the_tree_is_what_the_commands_make() -> None:
     assert kept == set(files())
 
 
+def test_names_keep_their_capitals_in_what_apropos_lists() -> None:
+    page = (TOP / "man" / "qasino-keys.1").read_text()
+    assert "qasino\\-keys \\- make CURVE keys for ZeroMQ\n" in page
+
+
 @pytest.mark.parametrize("command", TREE, ids=lambda command: str(command.name))
 def test_every_option_is_in_its_page_and_in_every_completion(command: Command) -> None:
     page = (TOP / "man" / f"qasino-{command.name}.1").read_text().replace("\\-", "-")
