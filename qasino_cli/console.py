@@ -53,6 +53,27 @@ def code_for(error: BaseException) -> ExitCode:
     return ExitCode.REFUSED
 
 
+class _Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP has come."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def tidy_when_ended() -> None:
+    """From now on SIGTERM and SIGHUP end a command as Ctrl-C does, what is begun being called off;
+    who waits for it sees the signal. A second one ends it at once; nohup's HUP stays ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    raise _Ended(number)
+
+
 def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
     """Run a command to its end and return its exit code; None from `work` is OK.
 
@@ -64,7 +85,10 @@ def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
             sys.stdout.flush()
         return code or ExitCode.OK
     except BrokenPipeError:
-        return _die_of_sigpipe()
+        _let_go_of_stdout()
+        return _die_of(signal.SIGPIPE)
+    except _Ended as ended:
+        return _die_of(ended.number)
     except QasinoError as error:
         say(error.sentence)
         return code_for(error)
@@ -88,11 +112,10 @@ def _let_go_of_stderr() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def _die_of_sigpipe() -> ExitCode:
-    """End as the shell expects of a writer nobody reads: silently, by the signal."""
-    _let_go_of_stdout()
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGPIPE)
+def _die_of(number: int) -> ExitCode:
+    """End as the shell expects of a writer nobody reads, or of who is told to: by the signal."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
     return ExitCode.OK
 
 

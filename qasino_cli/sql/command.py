@@ -10,7 +10,7 @@ import typer
 from qasino_cli import options
 from qasino_cli.config import load_config
 from qasino_cli.connection import Connection
-from qasino_cli.console import ExitCode, on_terminal, typed_in
+from qasino_cli.console import ExitCode, on_terminal, tidy_when_ended, typed_in
 from qasino_cli.sql.batch import Batch
 from qasino_cli.sql.present import FORMATS, choose_format
 from qasino_cli.sql.scripts import given_statements, piped_statements
@@ -86,10 +86,9 @@ def sql(
     )
     given = given_statements(query or [], file or [])
     with Session(connection) as session:
-        if given:
-            return batch.run(session, given)
-        if not typed_in():
-            return batch.run(session, piped_statements())
+        if given or not typed_in():
+            tidy_when_ended()
+            return batch.run(session, given or piped_statements())
         from qasino_cli.sql.repl import converse  # prompt_toolkit takes 100 ms to import
 
         return converse(session, config, chosen)

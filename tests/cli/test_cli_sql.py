@@ -112,12 +112,22 @@ def test_a_cut_result_is_said_to_be(make_server: Callable[..., Server]) -> None:
     assert (ran.stdout.splitlines()[1:], ran.stderr) == (["1", "2", "3"], "")
 
 
-def test_ctrl_c_cancels_the_query_on_the_server(url: str, wire: Wire) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, ExitCode.INTERRUPTED),
+        (signal.SIGTERM, -signal.SIGTERM),
+        (signal.SIGHUP, -signal.SIGHUP),
+    ],
+)
+def test_who_ends_the_command_cancels_its_query_on_the_server(
+    url: str, wire: Wire, number: signal.Signals, code: int
+) -> None:
     process = start_qasino("sql", "-s", url, "-q", ENDLESS)
     until(lambda: any(ENDLESS in str(row) for row in wire.rows("show queries")))
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=10)
-    assert (process.returncode, out, err) == (ExitCode.INTERRUPTED, b"", b"cancelled\n")
+    assert (process.returncode, out, err) == (code, b"", b"cancelled\n")
     until(lambda: not any(ENDLESS in str(row) for row in wire.rows("show queries")))
 
 
