@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,9 @@ from qasino_server.server import Server, Settings
 IDENTITY = "test-server"
 
 MakeServer = Callable[..., Server]
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""What tests start hears it, also where they run under nohup, which has it ignored."""
 
 
 def settings_in(place: Path, **overrides: Any) -> Settings:
