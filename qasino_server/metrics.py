@@ -100,6 +100,7 @@ class Metrics:
         stored = _Stored()
         registry.register(stored)
         self.stored = stored.count
+        """A publication was stored: its port, its rows, the size of their JSON."""
         self._rejects = Counter(
             "qasino_rejects", "Publications refused", ["reason"], registry=registry
         )

@@ -282,8 +282,8 @@ class Writer(Service):
 
     def _end(self) -> None:
         """Nobody who waits is left without an answer."""
+        late = Busy("the server is shutting down; nothing was stored")
         for waiting in self._postponed:
-            late = Busy("the server is shutting down; nothing was stored")
             self._report(waiting, late, time.perf_counter())
         self._end_carrying()
         self._intake.generation.seal()
