@@ -149,7 +149,7 @@ class Dispatch:
             else:
                 size_bytes = len(publication.rows_json)
                 self._metrics.stored(caller.port, outcome.nr_rows, size_bytes)
-                answer(Done(outcome))
+                answer(outcome)
 
         self._store.publish(publication, caller.peer, done)
 

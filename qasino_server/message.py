@@ -489,10 +489,9 @@ def check_path(path: str) -> None:
 
 
 class Done(msgspec.Struct, frozen=True):
-    """The answer `ok`, with what there is to say about it."""
+    """The answer `ok` to what is no publication."""
 
-    receipt: Receipt | None = None
-    message: str | None = None
+    message: str
 
 
 class TablesList(msgspec.Struct, frozen=True):
@@ -501,7 +500,7 @@ class TablesList(msgspec.Struct, frozen=True):
     tables: dict[str, dict[str, Any]]
 
 
-Reply = Done | Result | TablesList | QasinoError
+Reply = Receipt | Done | Result | TablesList | QasinoError
 
 
 def encode_reply(reply: Reply, identity: str) -> list[bytes]:
@@ -510,10 +509,14 @@ def encode_reply(reply: Reply, identity: str) -> list[bytes]:
     `identity` is the server's. Over ZeroMQ each document is a frame, over HTTP they follow
     one another.
     """
-    if isinstance(reply, Done):
-        return [_encode_done(reply, identity)]
+    if isinstance(reply, Receipt):
+        # Most of a generation's say the same; what is told of columns may be long.
+        encode = _remembered_receipt if reply.message is None else _encode_receipt
+        return [encode(reply, identity)]
     if isinstance(reply, Result):
         return [encode_result(reply, identity)]
+    if isinstance(reply, Done):
+        return [_encode(_Ok("ok", identity, message=reply.message or None))]
     if isinstance(reply, TablesList):
         head = {"response_op": "tables_list", "identity": identity}
         return [msgspec.json.encode(head), msgspec.json.encode(reply.tables)]
@@ -529,13 +532,13 @@ class _Ok(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str | None = None
 
 
-def _encode_done(reply: Done, identity: str) -> bytes:
-    done, message = reply.receipt, reply.message or None
-    if done is None:
-        return _encode(_Ok("ok", identity, message=message))
-    message = message or done.message or None
+def _encode_receipt(done: Receipt, identity: str) -> bytes:
+    message = done.message or None
     ok = _Ok("ok", identity, done.applied, done.generation_number, done.nr_rows, message)
     return _encode(ok)
+
+
+_remembered_receipt = lru_cache(maxsize=256)(_encode_receipt)
 
 
 def encode_result(result: Result, identity: str) -> bytes:
