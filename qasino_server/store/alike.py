@@ -3,14 +3,14 @@
 A fleet sends one table from many identities, ten rows at a time: what a statement costs beside
 its rows is most of the work then. Alike are publications of one table with the same columns,
 each from an identity that has sent nothing for it yet; for those no rule but the merging of
-their one header has anything to say.
+their one header has anything to say, and they get the same receipt but for the number of rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qasino_server.store.ledger import Ledger, Pair
+from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication
 
 ALIKE_MIN = 3
@@ -23,16 +23,24 @@ def alike(publications: Sequence[Publication], ledger: Ledger) -> list[list[int]
     """The groups that are alike, as places among the publications; the others are in none.
 
     Of a pair that is sent twice only the first is in a group, if nothing else came before it.
+    The ledger has nothing staged.
     """
     groups: dict[object, list[int]] = {}
-    seen: set[Pair] = set()
-    for place, publication in enumerate(publications):
-        pair = publication.pair
-        if pair in seen:
-            continue
-        seen.add(pair)
-        if publication.update or len(publication.rows_json) > ALIKE_BYTES:
-            continue
-        if ledger.source(pair) is None and ledger.owed(pair) is None:
+    for place in _first_of_new_pairs(publications, ledger):
+        publication = publications[place]
+        if (
+            not publication.update
+            and publication.note is None
+            and len(publication.rows_json) <= ALIKE_BYTES
+        ):
             groups.setdefault((publication.tablename, publication.columns), []).append(place)
     return [group for group in groups.values() if len(group) >= ALIKE_MIN]
+
+
+def _first_of_new_pairs(publications: Sequence[Publication], ledger: Ledger) -> list[int]:
+    """The places, in order. All at once, since asking for each pair took half of this."""
+    backwards = range(len(publications) - 1, -1, -1)
+    first = {publications[place].pair: place for place in backwards}
+    for pair in ledger.known_among(first.keys()):
+        del first[pair]
+    return sorted(first.values())

@@ -143,10 +143,7 @@ class Intake:
         table = self._ensure_table(first, plan)
         ranges = self.generation.insert_alike(table.name, plan.targets, rows)
         self._book_alike(publications, plan, table, ranges, nr_rows)
-        return [
-            self._receipt(publication, plan, count)
-            for publication, count in zip(publications, rows.counts, strict=True)
-        ]
+        return self._receipts(plan, rows.counts)
 
     def _replace(
         self, publication: Publication, pair: Pair, present: Source | None, owed: Arrears | None
@@ -221,6 +218,12 @@ class Intake:
         if fits:
             self._size_bytes += size_bytes
         return fits
+
+    def _receipts(self, plan: Plan, counts: Sequence[int]) -> list[Receipt]:
+        """Of publications that nothing else is to be said of; one for all of the same size."""
+        number, message = self.ledger.number, "; ".join(plan.notes) or None
+        receipts = {count: Receipt(number, count, message=message) for count in set(counts)}
+        return [receipts[count] for count in counts]
 
     def _receipt(self, publication: Publication, plan: Plan, nr_rows: int) -> Receipt:
         notes = plan.notes if publication.note is None else (*plan.notes, publication.note)

@@ -9,7 +9,7 @@ replaced.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, KeysView, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -92,7 +92,6 @@ class Ledger:
         self._committed = (0, 0, 0)
         self._pairs_of: dict[str, int] = {}
         """Identity -> how many pairs; none has 0."""
-        self._staged_pairs: list[tuple[str, int]] = []
         self._living: set[Pair] = set()
         self._before: dict[str, TableState] = {} if previous is None else previous.tables
         self._staged_tables: dict[str, TableState | None] = {}
@@ -139,6 +138,10 @@ class Ledger:
             return self._staged_arrears[pair]
         return self.arrears.get(pair)
 
+    def known_among(self, pairs: KeysView[Pair]) -> set[Pair]:
+        """Those that have rows in this generation or are owed some; nothing is staged."""
+        return (pairs & self.sources.keys()) | (pairs & self.arrears.keys())
+
     def pairs_of(self, table_key: str) -> list[Pair]:
         """Every pair of a table, carried yet or not; committed ones only."""
         return [pair for pair in {**self.sources, **self.arrears} if pair[0] == table_key]
@@ -171,9 +174,7 @@ class Ledger:
         if source is not None:
             self.nr_rows += source.nr_rows
         if (before is None) != (source is None):
-            change = 1 if before is None else -1
-            self._staged_pairs.append((pair[1], change))
-            self._count_pair(pair[1], change)
+            self._count_pair(pair[1], 1 if before is None else -1)
         self._staged_sources[pair] = source
 
     def put_new_sources(self, sources: Sequence[tuple[Pair, Source]], nr_rows: int) -> None:
@@ -181,7 +182,6 @@ class Ledger:
         pairs_of = self._pairs_of
         for pair, _ in sources:
             identity = pair[1]
-            self._staged_pairs.append((identity, 1))
             pairs_of[identity] = pairs_of.get(identity, 0) + 1
         self._staged_sources.update(sources)
         self.nr_sources += len(sources)
@@ -214,8 +214,10 @@ class Ledger:
 
     def rollback(self) -> None:
         """The file does not have it: forget what was staged."""
-        for identity, change in reversed(self._staged_pairs):
-            self._count_pair(identity, -change)
+        for pair, staged in self._staged_sources.items():
+            change = (pair in self.sources) - (staged is not None)
+            if change:
+                self._count_pair(pair[1], change)
         self.nr_rows, self.nr_tables, self.nr_sources = self._committed
         self._clear()
 
@@ -234,7 +236,6 @@ class Ledger:
         self._staged_tables.clear()
         self._staged_sources.clear()
         self._staged_arrears.clear()
-        self._staged_pairs.clear()
 
 
 _K = TypeVar("_K")

@@ -22,7 +22,16 @@ Bench = Any
 """conftest's bench at a store."""
 
 TYPES = {"a": "int", "b": "text", "c": "real"}
-FLAGS = [{}, {}, {}, {"persist": 1}, {"ttl_s": 100}, {"replace": 1}, {"update": 1, "keycols": "a"}]
+FLAGS = [
+    {},
+    {},
+    {},
+    {"persist": 1},
+    {"ttl_s": 100},
+    {"replace": 1},
+    {"update": 1, "keycols": "a"},
+    {"keycols": "a"},
+]
 
 
 def publication(identity: str, table: str, names: list[str], rows: Any, **flags: Any) -> Any:
