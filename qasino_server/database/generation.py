@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as url_quote
@@ -223,11 +223,11 @@ class Generation:
 
     def _ranges_of(self, counts: Sequence[int]) -> list[Ranges]:
         first = self._connection.last_insert_rowid() - sum(counts) + 1
-        ranges: list[Ranges] = []
-        for count in counts:
-            ranges.append((RowRange(first, first + count - 1),) if count else ())
-            first += count
-        return ranges
+        firsts = accumulate(counts, initial=first)
+        return [
+            (RowRange(first, following - 1),) if first < following else ()
+            for first, following in pairwise(firsts)
+        ]
 
     def upsert(
         self,

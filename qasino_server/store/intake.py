@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import chain
 
 import msgspec
 
@@ -35,6 +36,8 @@ BRIEF_ROWS = 1_000
 """To be deleted before others take their place."""
 BRIEF_RANGES = 10
 BRIEF_NEW_ROWS = 10_000
+BRIEF_BYTES = 4 * BRIEF_NEW_ROWS
+"""They hold no more rows, however short."""
 BRIEF_NEW_COLUMNS = 200
 _MEASURE_EVERY = 16
 _PLANNED_COLUMNS_MAX = 500_000
@@ -85,13 +88,13 @@ class Intake:
         columns, size_bytes = publication.columns, len(publication.rows_json)
         if publication.update or publication.static or size_bytes > CELLS_MAX_BYTES:
             return False
-        # Of the rows, each cell takes a byte and a comma, each row two more.
-        if size_bytes // (2 * len(columns) + 2) > BRIEF_NEW_ROWS:
+        if size_bytes > BRIEF_BYTES and _most_rows(size_bytes, len(columns)) > BRIEF_NEW_ROWS:
             return False
         pair = publication.pair
-        if self._adds_columns(pair[0], columns):
+        # What is planned added none when it was, which is near enough here.
+        if (pair[0], columns) not in self._plans and self._adds_columns(pair[0], columns):
             return False
-        present = self.ledger.source(pair)
+        present = self.ledger.sources.get(pair)
         if present is None:
             return True
         return len(present.ranges) <= BRIEF_RANGES and present.nr_rows <= BRIEF_ROWS
@@ -101,9 +104,6 @@ class Intake:
         table = self.ledger.table(key)
         if table is None:
             return len(columns) + len(self.ledger.inherited(key)) > BRIEF_NEW_COLUMNS
-        planned = self._plans.get((key, columns))
-        if planned is not None and planned[0] is table.columns:
-            return False
         known = {column.key for column in table.columns}
         return any(column.key not in known for column in columns)
 
@@ -137,8 +137,9 @@ class Intake:
         rows = read_cells(rows_jsons, len(first.columns))
         if rows is None:
             return None
-        nr_rows = sum(rows.counts)
-        if not self._has_room_for(publications, nr_rows):
+        nr_rows, described = sum(rows.counts), [p.descriptions for p in publications]
+        size_bytes = sum(map(len, rows_jsons)) + sum(map(len, chain.from_iterable(described)))
+        if not self._has_room_for(len(publications), nr_rows, size_bytes):
             return None
         table = self._ensure_table(first, plan)
         ranges = self.generation.insert_alike(table.name, plan.targets, rows)
@@ -204,10 +205,9 @@ class Intake:
             most = quota.size_bytes
             raise refusal(self._size_bytes, "bytes", most, "--max-generation-bytes")
 
-    def _has_room_for(self, publications: Sequence[Publication], new_rows: int) -> bool:
-        """Whether all of them fit; where not, `_check_room` says what is too much of which."""
-        ledger, quota, count = self.ledger, self._quota, len(publications)
-        size_bytes = sum(map(_json_bytes, publications))
+    def _has_room_for(self, count: int, new_rows: int, size_bytes: int) -> bool:
+        """Whether so many publications fit; where not, `_check_room` says what is too much."""
+        ledger, quota = self.ledger, self._quota
         fits = (
             ledger.nr_tables < quota.tables
             and ledger.nr_sources + count <= quota.sources
@@ -311,7 +311,8 @@ class Intake:
         key = publications[0].table_key
         sources = []
         for publication, rows in zip(publications, ranges, strict=True):
-            sources.append((publication.pair, _source(publication, rows, shape, epoch)))
+            source = _source(publication, rows, shape, epoch)
+            sources.append(((key, publication.identity), source))
             if publication.descriptions:
                 descriptions = _described(descriptions, publication)
         self.ledger.put_new_sources(sources, nr_rows)
@@ -439,6 +440,11 @@ def _living_on(source: Source, before: Source) -> Source:
 def _json_bytes(publication: Publication) -> int:
     """What a publication adds to the file, near enough."""
     return len(publication.rows_json) + sum(map(len, publication.descriptions))
+
+
+def _most_rows(size_bytes: int, nr_columns: int) -> int:
+    """As many as that much JSON may hold: a cell takes a byte and a comma, a row two more."""
+    return size_bytes // (2 * nr_columns + 2)
 
 
 def _is_repeat(publication: Publication, present: Source | None) -> bool:

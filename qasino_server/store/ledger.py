@@ -180,8 +180,7 @@ class Ledger:
     def put_new_sources(self, sources: Sequence[tuple[Pair, Source]], nr_rows: int) -> None:
         """Stage pairs that are not there yet, and how many rows they have together."""
         pairs_of = self._pairs_of
-        for pair, _ in sources:
-            identity = pair[1]
+        for (_, identity), _ in sources:
             pairs_of[identity] = pairs_of.get(identity, 0) + 1
         self._staged_sources.update(sources)
         self.nr_sources += len(sources)
@@ -202,13 +201,18 @@ class Ledger:
     def commit(self) -> None:
         """The file has it: what was staged is true now."""
         _apply(self._staged_tables, self.tables)
-        _apply(self._staged_sources, self.sources)
         _apply(self._staged_arrears, self.arrears)
+        sources, living = self.sources, self._living
         for pair, source in self._staged_sources.items():
-            if source is not None and source.lives_on:
-                self._living.add(pair)
-            else:
-                self._living.discard(pair)
+            if source is None:
+                sources.pop(pair, None)
+                living.discard(pair)
+                continue
+            sources[pair] = source
+            if source.persist or source.expires_s is not None:
+                living.add(pair)
+            elif living:
+                living.discard(pair)
         self._committed = (self.nr_rows, self.nr_tables, self.nr_sources)
         self._clear()
 

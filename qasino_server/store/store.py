@@ -57,7 +57,7 @@ from qasino_server.store.ledger import Ledger
 from qasino_server.store.look import Lookout
 from qasino_server.store.readers import READERS, Counts, Readers
 from qasino_server.store.trend import Point, Trend
-from qasino_server.store.writer import Writer
+from qasino_server.store.writer import Waiting, Writer
 from qasino_server.table import Publication, Receipt, Result
 from qasino_server.views import Views
 from qasino_server.wakeup import right_of_way
@@ -101,15 +101,16 @@ class UpdateCounts(msgspec.Struct):
     inserts_received: int = 0
     inserts_completed: int = 0
 
-    def count(self, update: bool, ok: bool) -> None:
-        """Count one publication that was tried."""
-        if update:
-            self.updates_received += 1
-            self.updates_completed += ok
-            self.update_errors += not ok
-        else:
-            self.inserts_received += 1
-            self.inserts_completed += ok
+    def count(self, tried: Sequence[Publication], refused: Sequence[Publication]) -> None:
+        """Count publications that were tried, and those of them that were refused."""
+        updates = sum([publication.update for publication in tried])
+        errors = sum([publication.update for publication in refused])
+        self.updates_received += updates
+        self.updates_completed += updates - errors
+        self.update_errors += errors
+        inserts = len(tried) - updates
+        self.inserts_received += inserts
+        self.inserts_completed += inserts - (len(refused) - errors)
 
 
 class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,10 +273,13 @@ class Store:
         """
         self._writer.submit(publication, peer, done)
 
-    def _settled(self, publication: Publication, peer: str, outcome: Receipt | QasinoError) -> None:
-        self._counts.count(publication.update, isinstance(outcome, Receipt))
-        if isinstance(outcome, QasinoError):
-            self.reject(peer, outcome.sentence, publication)
+    def _settled(self, batch: Sequence[Waiting], outcomes: Sequence[Receipt | QasinoError]) -> None:
+        refused = []
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, QasinoError):
+                refused.append(waiting.publication)
+                self.reject(waiting.peer, outcome.sentence, waiting.publication)
+        self._counts.count([waiting.publication for waiting in batch], refused)
 
     def reject(self, peer: str, reason: str, publication: Publication | None = None) -> None:
         """Note a publication that could not even be read, or was refused."""

@@ -20,7 +20,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,9 @@ _DISK_FULL_BYTES = 1 << 20
 """With less than this left it is the disk that is full."""
 
 
-class _Waiting(msgspec.Struct, frozen=True):
+class Waiting(msgspec.Struct, frozen=True):
+    """A publication that is to be stored."""
+
     publication: Publication
     peer: str
     size_bytes: int
@@ -97,10 +99,10 @@ class Writer(Service):
         max_waiting_bytes: int,
         quota: Quota,
         reserve: Reserve,
-        settled: Callable[[Publication, str, Outcome], None],
+        settled: Callable[[Sequence[Waiting], Sequence[Outcome]], None],
         on_death: OnDeath,
     ) -> None:
-        """`settled` hears of each publication, whose it was and what came of it, at the desk."""
+        """`settled` hears of all publications, and what came of each, at the desk."""
         super().__init__("writer", on_death)
         self._quota = quota
         self._reserve = reserve
@@ -120,7 +122,7 @@ class Writer(Service):
         """Whoever holds it is the one that writes."""
         self._stalled_until = 0.0
         self._asleep = False
-        self._queue: deque[_Waiting | _Drop] = deque()
+        self._queue: deque[Waiting | _Drop] = deque()
         self._waiting_bytes = 0
         self._on_room: list[Callable[[], None]] = []
         self._exchange: _Exchange | None = None
@@ -128,7 +130,7 @@ class Writer(Service):
         self._next_look = 0.0
         self._source: Path | None = None
         self._attached = False
-        self._postponed: list[_Waiting] = []
+        self._postponed: list[Waiting] = []
         self.carried = threading.Event()
         """Set while nothing is left to be carried into the open generation."""
         self.carried.set()
@@ -140,13 +142,13 @@ class Writer(Service):
 
         Raises Busy where as much waits as the server holds.
         """
-        self._put(_Waiting(publication, peer, publication.size_bytes, done))
+        self._put(Waiting(publication, peer, publication.size_bytes, done))
 
     def drop(self, tablename: str, identity: str | None, done: Done) -> None:
         """Queue the end of a static or persistent table; `done` gets a sentence."""
         self._put(_Drop(_DROP_BYTES, tablename, identity, done))
 
-    def _put(self, item: _Waiting | _Drop) -> None:
+    def _put(self, item: Waiting | _Drop) -> None:
         with self._mutex:
             if self.stopping.is_set():
                 raise Busy("the server is shutting down")
@@ -283,8 +285,7 @@ class Writer(Service):
     def _end(self) -> None:
         """Nobody who waits is left without an answer."""
         late = Busy("the server is shutting down; nothing was stored")
-        for waiting in self._postponed:
-            self._report(waiting, late, time.perf_counter())
+        self._report(self._postponed, [late] * len(self._postponed), time.perf_counter())
         self._end_carrying()
         self._intake.generation.seal()
 
@@ -308,8 +309,8 @@ class Writer(Service):
             and time.monotonic() >= self._stalled_until
         )
 
-    def _is_brief(self, item: _Waiting | _Drop) -> bool:
-        return isinstance(item, _Waiting) and self._intake.is_brief(item.publication)
+    def _is_brief(self, item: Waiting | _Drop) -> bool:
+        return isinstance(item, Waiting) and self._intake.is_brief(item.publication)
 
     def _help(self) -> None:
         began = time.monotonic()
@@ -321,7 +322,7 @@ class Writer(Service):
 
     # Batches
 
-    def _do_queue(self, batch: list[_Waiting] | _Drop) -> None:
+    def _do_queue(self, batch: list[Waiting] | _Drop) -> None:
         started = time.perf_counter()
         self._logs_each = log.isEnabledFor(logging.DEBUG)
         self._taken_by_views = self._view_names()
@@ -329,7 +330,7 @@ class Writer(Service):
             batch.done(self._guarded(lambda: self._drop(batch)))
         elif batch[0].publication.static:
             outcome = self._guarded(lambda: self._replace_static(batch[0].publication))
-            self._report(batch[0], outcome, started)
+            self._report(batch, [outcome], started)
         else:
             self._store_batch(batch, started)
 
@@ -337,37 +338,40 @@ class Writer(Service):
         self,
         most_bytes: int = BATCH_BYTES,
         brief: bool = False,
-    ) -> list[_Waiting] | _Drop:
+    ) -> list[Waiting] | _Drop:
         """Take what can be stored in one transaction; a static table or a drop goes alone.
 
         With `brief` nothing after the first is taken that is not.
         """
-        batch: list[_Waiting] = []
+        batch: list[Waiting] = []
         size_bytes, is_brief = 0, self._intake.is_brief
         with self._mutex:
-            while self._queue and len(batch) < BATCH_PUBLICATIONS and size_bytes < most_bytes:
-                item = self._queue[0]
-                if isinstance(item, _Drop):
-                    if batch:
-                        break
-                    self._waiting_bytes -= self._queue.popleft().size_bytes
-                    return item
-                static = item.publication.static
-                if batch and (static or (brief and not is_brief(item.publication))):
+            for item in self._queue:
+                if isinstance(item, _Drop) or item.publication.static:
+                    if not batch:
+                        return self._take_alone()
                     break
-                self._queue.popleft()
-                self._waiting_bytes -= item.size_bytes
-                size_bytes += item.size_bytes
+                if brief and batch and not is_brief(item.publication):
+                    break
                 batch.append(item)
-                if static:
+                size_bytes += item.size_bytes
+                if size_bytes >= most_bytes or len(batch) == BATCH_PUBLICATIONS:
                     break
+            for _ in batch:
+                self._queue.popleft()
+            self._waiting_bytes -= size_bytes
         return batch
 
-    def _store_batch(self, batch: list[_Waiting], started: float) -> None:
+    def _take_alone(self) -> list[Waiting] | _Drop:
+        item = self._queue.popleft()
+        self._waiting_bytes -= item.size_bytes
+        return item if isinstance(item, _Drop) else [item]
+
+    def _store_batch(self, batch: list[Waiting], started: float) -> None:
         """All in one transaction; where the disk fails it, each in its own."""
         if not self._reserve.can_store(sum([waiting.size_bytes for waiting in batch])):
-            for waiting in batch:
-                self._report(waiting, _no_room("its disk is full"), started)
+            full = [_no_room("its disk is full") for _ in batch]
+            self._report(batch, full, started)
             return
         try:
             outcomes = self._transact(batch)
@@ -378,13 +382,12 @@ class Writer(Service):
                     self._store_batch([waiting], started)
                 return
             outcomes = [_disk_fault(error, self._intake.generation)]
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            if outcome is None:
-                self._postponed.append(waiting)
-            else:
-                self._report(waiting, outcome, started)
+        if None in outcomes:
+            self._postponed += [w for w, o in zip(batch, outcomes, strict=True) if o is None]
+            batch = [w for w, o in zip(batch, outcomes, strict=True) if o is not None]
+        self._report(batch, [outcome for outcome in outcomes if outcome is not None], started)
 
-    def _transact(self, batch: list[_Waiting]) -> list[Outcome | None]:
+    def _transact(self, batch: list[Waiting]) -> list[Outcome | None]:
         """The outcome of each, None for one that has to wait for its rows to be carried."""
         ledger = self._intake.ledger
         try:
@@ -445,19 +448,16 @@ class Writer(Service):
         if publication.table_key in self._taken_by_views:
             raise Refused(f"{publication.tablename} is the name of a view of this server")
 
-    def _report(self, waiting: _Waiting, outcome: Outcome, started: float) -> None:
-        publication = waiting.publication
-        self._settled(publication, waiting.peer, outcome)
+    def _report(
+        self, batch: Sequence[Waiting], outcomes: Sequence[Outcome], started: float
+    ) -> None:
+        """Tell each what came of it."""
+        self._settled(batch, outcomes)
         if self._logs_each:
-            log.debug(
-                "publication identity=%s table=%s rows=%s seconds=%.6f%s",
-                publication.identity,
-                publication.tablename,
-                outcome.nr_rows if isinstance(outcome, Receipt) else 0,
-                time.perf_counter() - started,
-                f" refused={outcome.sentence}" if isinstance(outcome, QasinoError) else "",
-            )
-        waiting.done(outcome)
+            for waiting, outcome in zip(batch, outcomes, strict=True):
+                _log_one(waiting.publication, outcome, time.perf_counter() - started)
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            waiting.done(outcome)
 
     # Static tables and drops
 
@@ -557,6 +557,17 @@ class Writer(Service):
         if self._attached:
             self._intake.generation.detach_source()
             self._attached = self._intake.can_carry = False
+
+
+def _log_one(publication: Publication, outcome: Outcome, seconds: float) -> None:
+    log.debug(
+        "publication identity=%s table=%s rows=%s seconds=%.6f%s",
+        publication.identity,
+        publication.tablename,
+        outcome.nr_rows if isinstance(outcome, Receipt) else 0,
+        seconds,
+        f" refused={outcome.sentence}" if isinstance(outcome, QasinoError) else "",
+    )
 
 
 def _disk_fault(error: apsw.Error, generation: Generation) -> QasinoError:
