@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -131,8 +132,13 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
         fields = _decoder.decode(body)
     except _UNREADABLE as error:
         raise _unreadable(body, error) from None
+    if op is None:
+        op = fields.op
+    reader = _READERS.get(op) if isinstance(op, str) else None
+    if reader is None:
+        raise _no_such_op(op)
     try:
-        request = _reader_of(fields.op if op is None else op)(fields)
+        request = reader(fields)
     except _UNREADABLE as error:
         raise _unreadable(body, _fault_in(body) or error) from None
     if not body.isascii():
@@ -140,14 +146,12 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
     return request
 
 
-def _reader_of(op: object) -> Callable[[_Body], Request]:
+def _no_such_op(op: object) -> BadRequest:
     if isinstance(op, str):
-        if op in _READERS:
-            return _READERS[op]
-        raise BadRequest(f"Unrecognized op {shown(op)}; the ops are {', '.join(OPS)}")
+        return BadRequest(f"Unrecognized op {shown(op)}; the ops are {', '.join(OPS)}")
     if op is None:
-        raise BadRequest("No op specified: the request says what to do in the key 'op'")
-    raise BadRequest("op must be a string")
+        return BadRequest("No op specified: the request says what to do in the key 'op'")
+    return BadRequest("op must be a string")
 
 
 def means_to_publish(body: bytes, op: str | None = None) -> bool:
@@ -245,16 +249,28 @@ def _read_publish(fields: _Body) -> Publish:
     names, types = bytes(table.column_names), bytes(table.column_types)
     read = _remembered_columns if len(names) + len(types) <= _REMEMBERED_BYTES else _read_columns
     columns = read(names, types)
+    rows_json = _rows_text(table.rows)
+    described = table.column_descriptions
+    descriptions = () if described is None else _read_descriptions(described, columns)
+    given = _options_of(fields)
+    usual = given in _USUAL
     return Publish(
         make_publication(
             identity=fields.identity,
             tablename=table.tablename,
             columns=columns,
-            rows_json=_rows_text(table.rows),
-            descriptions=_read_descriptions(table.column_descriptions, columns),
-            options=_options_of(fields),
+            rows_json=rows_json,
+            descriptions=descriptions,
+            options=None if usual else dict(zip(_OPTIONS, given, strict=True)),
+            replace=usual and bool(fields.replace),
         )
     )
+
+
+_OPTIONS = ("persist", "static", "update", "replace", "keycols", "ttl_s")
+_options_of = attrgetter(*_OPTIONS)
+_USUAL = ((False, False, False, False, None, None), (False, False, False, True, None, None))
+"""What most messages say, and what our own clients do: not looked at option by option."""
 
 
 def _read_columns(names: bytes, types: bytes) -> Columns:
@@ -275,23 +291,6 @@ def _value(json: bytes) -> Any:
     return msgspec.json.decode(json) if json else None
 
 
-def _options_of(fields: _Body) -> dict[str, Any] | None:
-    """The options that `make_publication` takes; None where none was given, as in most messages."""
-    if (
-        fields.persist is fields.static is fields.update is fields.replace is False
-        and fields.keycols is fields.ttl_s is None
-    ):
-        return None
-    return {
-        "persist": fields.persist,
-        "static": fields.static,
-        "update": fields.update,
-        "keycols": fields.keycols,
-        "replace": fields.replace,
-        "ttl_s": fields.ttl_s,
-    }
-
-
 def make_publication(
     *,
     identity: object,
@@ -300,11 +299,13 @@ def make_publication(
     rows_json: str,
     descriptions: tuple[str, ...] = (),
     options: Mapping[str, Any] | None = None,
+    replace: bool = False,
 ) -> Publication:
     """Build a publication from checked columns and unchecked everything else.
 
     `options` are the top-level keys persist, static, update, keycols, replace and ttl_s as
-    the sender wrote them, in JSON or on line 1 of a CSV table. Raises BadRequest.
+    the sender wrote them, in JSON or on line 1 of a CSV table; `replace` serves where none are
+    given. Raises BadRequest.
     """
     read = _read_options(options, columns) if options else None
     publication = Publication(
@@ -313,6 +314,7 @@ def make_publication(
         columns=columns,
         rows_json=rows_json,
         descriptions=descriptions,
+        replace=replace,
     )
     return publication if read is None else msgspec.structs.replace(publication, **read)
 
@@ -390,8 +392,6 @@ def _strings(value: object, what: str) -> tuple[object, ...]:
 
 
 def _read_descriptions(value: object, columns: Columns) -> tuple[str, ...]:
-    if value is None:
-        return ()
     descriptions = _strings(value, "table.column_descriptions")
     if len(descriptions) != len(columns):
         raise BadRequest(
@@ -401,7 +401,10 @@ def _read_descriptions(value: object, columns: Columns) -> tuple[str, ...]:
 
 
 def _rows_text(rows: msgspec.Raw) -> str:
-    text = _decode_utf8(rows, "table.rows")
+    try:
+        text = str(rows, "utf-8")
+    except UnicodeDecodeError:
+        text = _decode_utf8(rows, "table.rows")
     if text.startswith("["):
         return text
     if not text:

@@ -219,9 +219,10 @@ def receive(socket: _Socket) -> tuple[bytes, list[zmq.Frame]] | None:
 
 def send(socket: _Socket, message: Sequence[bytes]) -> None:
     """Send a message of frames without waiting. Raises zmq.ZMQError where that cannot be."""
-    last = len(message) - 1
-    for place, frame in enumerate(message):
-        _send(socket, frame, _MORE if place < last else _NOW)
+    *before, last = message
+    for frame in before:
+        _send(socket, frame, _MORE)
+    _send(socket, last, _NOW)
 
 
 def _descriptor(frame: zmq.Frame) -> int:

@@ -278,9 +278,8 @@ class Unread:
 def wire_bytes(frames: Iterable[Sized], encrypted: bool) -> int:
     """What frames take on the wire: a header each, and what CURVE adds."""
     extra, total = 33 if encrypted else 0, 0
-    for frame in frames:
-        size_bytes = len(frame) + extra
-        total += size_bytes + (2 if size_bytes <= 255 else 9)
+    for size_bytes in map(len, frames):
+        total += size_bytes + extra + (2 if size_bytes + extra <= 255 else 9)
     return total
 
 
