@@ -25,6 +25,8 @@ class Plan(msgspec.Struct, frozen=True):
     """All columns of the table afterwards."""
     targets: tuple[str, ...]
     """The table's own name for each column of the publication, in the publication's order."""
+    sent: Columns
+    """The publication's columns as the table has them, in its order."""
     notes: tuple[str, ...] = ()
     """Columns whose type differs from the one the table has, in words."""
 
@@ -45,11 +47,14 @@ def plan_merge(existing: Columns | None, inherited: Columns, publication_columns
             f" publication, the most is {MAX_COLUMNS}"
         )
     known.update((column.key, column) for column in add)
+    targets = tuple(known[column.key].name for column in publication_columns)
+    own = set(targets)
     return Plan(
         create=existing is None,
         add=add,
         columns=columns,
-        targets=tuple(known[column.key].name for column in publication_columns),
+        targets=targets,
+        sent=tuple(column for column in columns if column.name in own),
         notes=tuple(
             f"column {column.name} is {known[column.key].type} here, not {column.type}"
             for column in publication_columns

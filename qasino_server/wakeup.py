@@ -195,7 +195,7 @@ class Turn(Bells):
         self._rest_until_s = ended_s + REST * (ended_s - began_s)
 
     def __bool__(self) -> bool:
-        return super().__bool__() or bool(self._chores)
+        return bool(self._chores or self._held)
 
 
 class _OfThread(threading.local):

@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from qasino_server.database.generation import check_rows, file_uri, quoted, transaction
+from qasino_server.database.generation import Transaction, check_rows, file_uri, quoted
 from qasino_server.errors import Busy, Full, ServerFault, StartError
 from qasino_server.table import Columns, Publication
 
@@ -130,7 +130,7 @@ class DurableFile:
 
     def _write(self, *statements: tuple[str, Sequence[str | bytes]]) -> None:
         try:
-            with transaction(self._connection):
+            with Transaction(self._connection):
                 for sql, bindings in statements:
                     self._connection.execute(sql, tuple(bindings))
         except apsw.FullError as error:

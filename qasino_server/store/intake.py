@@ -274,7 +274,7 @@ class Intake:
     ) -> None:
         """Enter it in the books; `before` is what an update adds to."""
         epoch = time.time()
-        sent = _own_columns(plan)
+        sent = plan.sent
         if before is not None:
             sent = _union(table.shapes[before.shape], sent)
         shapes, shape = _with_shape(table, sent)
@@ -306,7 +306,7 @@ class Intake:
     ) -> None:
         """Enter them all, and what they have in common once."""
         epoch = time.time()
-        shapes, shape = _with_shape(table, _own_columns(plan))
+        shapes, shape = _with_shape(table, plan.sent)
         descriptions = table.descriptions
         key = publications[0].table_key
         sources = []
@@ -359,7 +359,7 @@ class Intake:
         for rows in portion:
             source = (owed.table.name, owed.table.columns)
             carried = _joined(carried, self.generation.carry(source, table.name, names, rows))
-        shapes, shape = _with_shape(table, _own_columns(plan))
+        shapes, shape = _with_shape(table, plan.sent)
         descriptions = table.descriptions or owed.table.descriptions
         self._count_descriptions(table.descriptions, descriptions)
         self.ledger.put_source(
@@ -460,12 +460,6 @@ def _refuse_name_value(publication: Publication, present: Source | None) -> None
             f"{publication.identity} has published {publication.tablename} as a plain table in"
             " this generation; name_value_update works on persistent ones only"
         )
-
-
-def _own_columns(plan: Plan) -> Columns:
-    """The publication's columns as the table has them, in its order."""
-    sent = set(plan.targets)
-    return tuple(column for column in plan.columns if column.name in sent)
 
 
 def _own_names(publication: Publication, plan: Plan) -> list[str]:

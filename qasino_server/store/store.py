@@ -104,13 +104,14 @@ class UpdateCounts(msgspec.Struct):
     def count(self, tried: Sequence[Publication], refused: Sequence[Publication]) -> None:
         """Count publications that were tried, and those of them that were refused."""
         updates = sum([publication.update for publication in tried])
-        errors = sum([publication.update for publication in refused])
-        self.updates_received += updates
-        self.updates_completed += updates - errors
-        self.update_errors += errors
         inserts = len(tried) - updates
+        errors = sum([publication.update for publication in refused])
         self.inserts_received += inserts
         self.inserts_completed += inserts - (len(refused) - errors)
+        if updates:
+            self.updates_received += updates
+            self.updates_completed += updates - errors
+            self.update_errors += errors
 
 
 class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -552,7 +553,7 @@ class Store:
         facts = self._facts(ledger, now)
         try:
             before_bytes = retired.generation.size_bytes()
-            with retired.generation.unbounded(), retired.generation.transaction():
+            with retired.generation.unbounded(), retired.generation.transaction:
                 summaries, nr_rows = write_internal(retired.generation, ledger, facts)
             self._reserve.took(retired.generation.size_bytes() - before_bytes)
         finally:

@@ -391,7 +391,7 @@ class Writer(Service):
         """The outcome of each, None for one that has to wait for its rows to be carried."""
         ledger = self._intake.ledger
         try:
-            with self._intake.generation.transaction():
+            with self._intake.generation.transaction:
                 self._intake.begin()
                 outcomes = self._store_all([waiting.publication for waiting in batch])
         except BaseException:
@@ -483,7 +483,7 @@ class Writer(Service):
             return f"the static table {drop.tablename} is gone"
         intake = self._intake
         try:
-            with intake.generation.transaction():
+            with intake.generation.transaction:
                 ended = intake.end_persistence(key, drop.identity)
         except BaseException:
             intake.ledger.rollback()
@@ -532,7 +532,7 @@ class Writer(Service):
                 self._attached = intake.can_carry = True
             self._store_postponed()
             if intake.ledger.arrears:
-                with intake.generation.unbounded(), intake.generation.transaction():
+                with intake.generation.unbounded(), intake.generation.transaction:
                     intake.carry_some()
                 intake.ledger.commit()
         except apsw.CantOpenError as error:

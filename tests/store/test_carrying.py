@@ -28,7 +28,7 @@ def intakes(tmp_path: Any) -> Any:
     """The open generation and the one after it; the first holds a persistent table."""
     first = Intake(Generation(tmp_path / "1.db"), Ledger(1), Quota())
     rows = "[" + ",".join(f'[{n}, "old"]' for n in range(ROWS)) + "]"
-    with first.generation.transaction():
+    with first.generation.transaction:
         first.store(publication(rows, persist=1))
     first.ledger.commit()
     second = Intake(Generation(tmp_path / "2.db"), Ledger(2, first.ledger), Quota())
@@ -47,19 +47,19 @@ def attach(first: Intake, second: Intake) -> None:
 
 
 def store(intake: Intake, item: Publication) -> None:
-    with intake.generation.transaction():
+    with intake.generation.transaction:
         intake.store(item)
     intake.ledger.commit()
 
 
 def store_and_fail(intake: Intake) -> None:
-    with intake.generation.transaction():
+    with intake.generation.transaction:
         intake.store(publication('[[1, "new"]]', persist=1))
         raise RuntimeError("the disk")
 
 
 def carry(intake: Intake) -> None:
-    with intake.generation.transaction():
+    with intake.generation.transaction:
         intake.carry_some()
     intake.ledger.commit()
 
@@ -67,7 +67,7 @@ def carry(intake: Intake) -> None:
 def test_an_update_waits_until_its_rows_can_be_carried(intakes: Any) -> None:
     first, second = intakes
     update = publication('[[3, "new"], [-1, "new"]]', update=1, keycols="id")
-    with pytest.raises(CarryFirst), second.generation.transaction():
+    with pytest.raises(CarryFirst), second.generation.transaction:
         second.store(update)
     second.ledger.rollback()
     attach(first, second)

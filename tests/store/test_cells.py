@@ -33,7 +33,7 @@ def stored(generation: Generation, rows_json: str) -> tuple[list[Any], list[Any]
     """The cells both ways, typed as SQLite has them."""
     found = []
     for name, check in (("here", generation.check_rows), ("there", generation.parse_rows)):
-        with generation.transaction():
+        with generation.transaction:
             generation.insert(name, TARGETS, check(rows_json, 3))
         cells = ", ".join(f"typeof({t}), cast({t} as blob)" for t in TARGETS)
         found.append(generation._execute(f"select {cells} from {name}").fetchall())

@@ -42,7 +42,7 @@ def make_connection(tmp_path: Path) -> Iterator[Callable[..., SnapshotConnection
         path = tmp_path / f"{len(made)}.db"
         generation = Generation(path)
         generation.create_table("t", check_columns(NAMES, ("text", "int", "real")))
-        with generation.transaction():
+        with generation.transaction:
             for row in rows:
                 generation._execute("insert into t values (?, ?, ?)", tuple(row))
         generation.seal()

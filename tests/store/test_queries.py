@@ -29,7 +29,7 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Any:
     generation = Generation(directory / "g.db")
     columns = check_columns(("id", "grp", "val", "txt"), ("int", "text", "real", "text"))
     rows = [[n, f"g{n % 3}", n / 7, f"é{n}\n"] for n in range(50)] + [[None, None, None, None]]
-    with generation.transaction():
+    with generation.transaction:
         generation.write_table("t", columns, rows)
         generation.write_table("u", check_columns(("id", "w"), ("int", "text")), [[1, "x"]])
     generation.seal()

@@ -67,7 +67,7 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnapshotConnection]
     place = tmp_path_factory.mktemp("sandbox")
     for name in ("now", "before"):
         generation = Generation(place / name)
-        with generation.transaction():
+        with generation.transaction:
             generation.write_table("t", check_columns(("a",), ("int",)), [[1]])
         generation.seal()
     static = DurableFile(place / "static", 1 << 20)
