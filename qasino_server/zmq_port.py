@@ -161,6 +161,8 @@ class ZmqPort(Service):
         peer = self._watch.peer(fd)
         if peer is not None:
             peer.passed_bytes += wire_bytes(frames, self._rights_of is not None)
+            if fd < 0:
+                peer.passed_bytes += len(frames)  # the first ZMTP's headers have a byte more
         name = peer.name if peer is not None else self._watch.name_of(fd)
         caller = anybody_at("zmq", name)
 

@@ -8,6 +8,10 @@ From these two and from what the port itself has seen pass, this room knows what
 each, and shuts the connections down that make us hold too much, or for too long.
 
 Where the kernel does not tell (no Linux) there are no such bounds.
+
+Of a message from a peer that speaks a ZMTP before 3.0 (libzmq before 4.0) nobody tells which
+connection it came over. Those peers count together: what has come from all connections that are
+not known to have sent a message, less what of such messages has passed, is what they hold.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from contextlib import suppress
 from typing import TypeVar
 
@@ -39,6 +43,10 @@ SIGNAL_BYTES = 65536
 One whose heartbeats have used it up is let go, and comes again by itself."""
 ALL_SIGNAL_BYTES = 256 * SIGNAL_BYTES
 SWEEP_S = 0.25
+UNKNOWN = "?:?"
+"""Where the other end of a connection is that nobody tells."""
+_HANDSHAKE_BYTES = 1024
+"""What comes before the first message, at most."""
 _SWEEP_EACH_S = 1e-4
 """The more connections, the rarer they are looked at: a look takes 2 us."""
 _INFO = struct.Struct("=120xQQ")  # of struct tcp_info: tcpi_bytes_acked, tcpi_bytes_received
@@ -52,7 +60,7 @@ T = TypeVar("T")
 class ZmqPeer:
     """One connection. Each of its figures is written by one thread."""
 
-    def __init__(self, fd: int, address: str, name: str, seat: Seat) -> None:
+    def __init__(self, fd: int, address: str, name: str, seat: Seat | None = None) -> None:
         self.fd = fd
         self.network = network_of(address)
         self.name = name
@@ -66,12 +74,54 @@ class ZmqPeer:
         """Whom what it does not read counts for."""
         self.received_bytes = 0
         """What the kernel has received. The watch's thread, as the rest."""
+        self.acked_bytes = 0
+        """What the other end has taken."""
         self.forgiven_bytes = 0
         """What of that was no message: headers, heartbeats."""
         self.seen_passing_bytes = 0
         self.since: float | None = None
         """When it began to send what is not whole yet."""
+        self.ended = False
+        """By us, who have had enough."""
         self.gone = False
+
+    def taken_bytes(self, port: int) -> int | None:
+        """What the other end has taken by now; None where it is gone."""
+        counts = None if self.gone else tcp_counts(self.fd, port)
+        return None if counts is None else counts[0]
+
+
+class OldPeers(ZmqPeer):
+    """All connections together whose messages do not tell where they came from."""
+
+    def __init__(self) -> None:
+        super().__init__(-1, "?", UNKNOWN)
+        self._left_bytes = 0
+        """What came from those that are gone."""
+        self._left_acked_bytes = 0
+
+    def taken_bytes(self, port: int) -> int | None:
+        """As of the watch's last look."""
+        return self.acked_bytes
+
+    def leaves(self, peer: ZmqPeer, last: bool) -> None:
+        """One that may have been one of them is gone, the last of them perhaps."""
+        if last:
+            self._left_bytes, self.forgiven_bytes = 0, -self.passed_bytes
+            self._left_acked_bytes = self.acked_bytes = self.sent_bytes
+        else:
+            self._left_bytes += max(0, peer.received_bytes - _HANDSHAKE_BYTES)
+            self._left_acked_bytes += peer.acked_bytes
+
+    def held_bytes(self, peers: Sequence[ZmqPeer], passed_bytes: int) -> int:
+        """What they have sent that was no whole message yet, when that much had passed."""
+        self.received_bytes = self._left_bytes + sum(peer.received_bytes for peer in peers)
+        self.acked_bytes = self._left_acked_bytes + sum(peer.acked_bytes for peer in peers)
+        held_bytes = self.received_bytes - self.forgiven_bytes - passed_bytes
+        if held_bytes < 0:
+            self.forgiven_bytes += held_bytes
+            return 0
+        return held_bytes
 
 
 class ZmqWatch(Service):
@@ -86,6 +136,7 @@ class ZmqWatch(Service):
         self._monitors: dict[_Socket, tuple[str, int]] = {}
         """Where a socket's connections are told of -> the name and number of its port."""
         self._peers: dict[str, dict[int, ZmqPeer]] = {"zmq": {}, "pubsub": {}}
+        self._old_peers = OldPeers()
 
     def observe(self, name: str, unbound: _Socket, context: zmq.Context[_Socket]) -> _Socket:
         """Be told of a socket's connections; before it is bound. Its port is told by `bound`."""
@@ -103,18 +154,19 @@ class ZmqWatch(Service):
         self._monitors[monitor] = (self._monitors[monitor][0], port)
 
     def peer(self, fd: int) -> ZmqPeer | None:
-        """The connection of the requests' port with that descriptor, once it is known."""
-        return self._peers["zmq"].get(fd)
+        """The connection of the requests' port with that descriptor, once it is known.
+
+        Those that a message without a descriptor may have come over count as one.
+        """
+        return self._peers["zmq"].get(fd) if fd >= 0 else self._old_peers
 
     def name_of(self, fd: int) -> str:
         """Who is at the other end of a connection that is not known yet: address and port."""
-        if fd < 0:
-            return "?:?"
         (port,) = (port for name, port in self._monitors.values() if name == "zmq")
         try:
             return "{}:{}".format(*_borrowed(fd, port, lambda made: made.getpeername()[:2]))
         except OSError:
-            return "?:?"
+            return UNKNOWN
 
     # --- The thread -------------------------------------------------------------------------
 
@@ -168,7 +220,10 @@ class ZmqWatch(Service):
     def _forget(self, name: str, peer: ZmqPeer) -> None:
         del self._peers[name][peer.fd]
         peer.gone = True
-        peer.seat.leave()
+        if peer.seat is not None:
+            peer.seat.leave()
+        if name == "zmq" and self._old_peers.passed_bytes and not peer.passed_bytes:
+            self._old_peers.leaves(peer, last=not self._maybe_old())
 
     def _admit(self, name: str, port: int, fd: int) -> None:
         with suppress(OSError):  # it has gone already
@@ -185,25 +240,25 @@ class ZmqWatch(Service):
         for name, port in self._monitors.values():
             held = self._held(name, port, now)
             for peer in self._too_much(name, held):
-                log.warning("connection ended peer=%s: it sends more than is taken", peer.name)
                 held.pop(peer)
-                _shut(peer.fd, port)
+                _end(peer, port, "it sends more than is taken")
             for peer, held_bytes in held.items():
                 since = now if peer.since is None else peer.since
                 if name == "zmq" and now > since + HEAD_S + held_bytes / PACE_BYTES_S:
-                    log.warning("connection ended peer=%s: its message does not end", peer.name)
-                    _shut(peer.fd, port)
+                    _end(peer, port, "its message does not end")
 
     def _held(self, name: str, port: int, now: float) -> dict[ZmqPeer, int]:
         """What is held of each connection that has more than a little of it."""
         held: dict[ZmqPeer, int] = {}
+        passed_by_old_bytes = self._old_peers.passed_bytes
         for peer in list(self._peers[name].values()):
             passed_bytes = peer.passed_bytes
             counts = tcp_counts(peer.fd, port)
             if counts is None:
                 self._forget(name, peer)
                 continue
-            moved, peer.received_bytes = counts[1] != peer.received_bytes, counts[1]
+            moved = counts[1] != peer.received_bytes
+            peer.acked_bytes, peer.received_bytes = counts
             held_bytes = peer.received_bytes - passed_bytes - peer.forgiven_bytes
             if passed_bytes != peer.seen_passing_bytes:
                 peer.since = None
@@ -215,7 +270,27 @@ class ZmqWatch(Service):
                 held[peer] = held_bytes
             else:
                 peer.since = None
+        if name == "zmq" and passed_by_old_bytes:
+            self._excuse(held, passed_by_old_bytes)
         return held
+
+    def _maybe_old(self) -> list[ZmqPeer]:
+        return [peer for peer in self._peers["zmq"].values() if not peer.passed_bytes]
+
+    def _excuse(self, held: dict[ZmqPeer, int], passed_bytes: int) -> None:
+        """Have those that may be old peers hold no more than they do together."""
+        old = self._old_peers
+        maybe = self._maybe_old()
+        together_bytes = old.held_bytes(maybe, passed_bytes)
+        goes_on = passed_bytes != old.seen_passing_bytes
+        old.seen_passing_bytes = passed_bytes
+        for peer in maybe:
+            if together_bytes <= SLACK_BYTES * len(maybe):
+                held.pop(peer, None)
+            elif peer in held:
+                held[peer] = min(held[peer], together_bytes)
+            if goes_on or peer not in held:
+                peer.since = None
 
     def _too_much(self, name: str, held: dict[ZmqPeer, int]) -> list[ZmqPeer]:
         """The connections that hold the most, until the others are within the bounds."""
@@ -266,9 +341,9 @@ class Unread:
         """Ask the kernel what has been read by now."""
         for peer in list(self._owing):
             read_bytes = peer.sent_bytes
-            counts = None if peer.gone else tcp_counts(peer.fd, self._port)
-            if counts is not None:
-                read_bytes = min(read_bytes, max(counts[0], peer.read_bytes))
+            taken_bytes = peer.taken_bytes(self._port)
+            if taken_bytes is not None:
+                read_bytes = min(read_bytes, max(taken_bytes, peer.read_bytes))
             self._share.give_back(peer.asker, read_bytes - peer.read_bytes)
             peer.read_bytes = read_bytes
             if read_bytes == peer.sent_bytes:
@@ -300,6 +375,14 @@ def tcp_counts(fd: int, port: int) -> tuple[int, int] | None:
         return _borrowed(fd, port, ask)
     except OSError:
         return None
+
+
+def _end(peer: ZmqPeer, port: int, reason: str) -> None:
+    """Shut it down, and say so once: libzmq may notice at the next signal only."""
+    if not peer.ended:
+        log.warning("connection ended peer=%s: %s", peer.name, reason)
+    peer.ended = True
+    _shut(peer.fd, port)
 
 
 def _shut(fd: int, port: int) -> None:
