@@ -1168,6 +1168,11 @@ def test_a_client_that_leaves_before_its_answer_hurts_nobody(site: Site, transpo
                 made.sendall(head % len(body) + body)
     until(lambda: site.wire.post(**message(tablename="gone"))["applied"] is False)
     site.unhurt("gone")
+
+    def all_have_come() -> bool:
+        return bool(site.server.rotate()) and "gone" not in site._tables()
+
+    until(all_have_come)
     site.unhurt()
 
 
