@@ -113,8 +113,13 @@ class OldPeers(ZmqPeer):
             self._left_bytes += max(0, peer.received_bytes - _HANDSHAKE_BYTES)
             self._left_acked_bytes += peer.acked_bytes
 
-    def held_bytes(self, peers: Sequence[ZmqPeer], passed_bytes: int) -> int:
-        """What they have sent that was no whole message yet, when that much had passed."""
+    def reckon(self, peers: Sequence[ZmqPeer], passed_bytes: int) -> int:
+        """Add up these, who are all there may be, after a look at each.
+
+        Gives what they have sent that was no whole message yet when that much had passed. Where
+        more has passed than came, as what is counted of a header may have it, that is forgotten:
+        nobody saves up for later.
+        """
         self.received_bytes = self._left_bytes + sum(peer.received_bytes for peer in peers)
         self.acked_bytes = self._left_acked_bytes + sum(peer.acked_bytes for peer in peers)
         held_bytes = self.received_bytes - self.forgiven_bytes - passed_bytes
@@ -281,7 +286,7 @@ class ZmqWatch(Service):
         """Have those that may be old peers hold no more than they do together."""
         old = self._old_peers
         maybe = self._maybe_old()
-        together_bytes = old.held_bytes(maybe, passed_bytes)
+        together_bytes = old.reckon(maybe, passed_bytes)
         goes_on = passed_bytes != old.seen_passing_bytes
         old.seen_passing_bytes = passed_bytes
         for peer in maybe:

@@ -255,18 +255,23 @@ def test_old_peers_do_not_hide_a_message_that_does_not_end(
 # --- Slow readers -------------------------------------------------------------------------------
 
 
+def reads_nothing(server: Server, deaf: Peer) -> None:
+    """Has it ask for 60 MB, of which the server makes what it holds at most."""
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    unread: Unread = service(server, ZmqPort)._unread
+    for _ in range(60):
+        deaf.asks(LARGE)
+    with Wire(server.ports) as wire:
+        until(lambda: "printf" not in str(wire.query("show queries")))
+    until(lambda: unread.held_bytes > 4_000_000)
+    assert unread.held_bytes < 6_000_000
+
+
 def test_who_reads_no_answers_is_given_no_more_and_others_are(
     small: Server, connect: Callable[..., Peer]
 ) -> None:
     deaf = connect(small)
-    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    unread: Unread = service(small, ZmqPort)._unread
-    for _ in range(60):
-        deaf.asks(LARGE)
-    with Wire(small.ports) as wire:
-        until(lambda: "printf" not in str(wire.query("show queries")))
-    until(lambda: unread.held_bytes > 4_000_000)
-    assert unread.held_bytes < 6_000_000
+    reads_nothing(small, deaf)
     greedy = connect(small)
     greedy.asks(LARGE)
     greedy.hears(b"busy: the server holds as much as it may")
@@ -285,15 +290,8 @@ def test_who_reads_no_answers_is_given_no_more_and_others_are(
 
 
 def test_old_peers_that_read_nothing_are_given_no_more_either(small: Server) -> None:
-    unread: Unread = service(small, ZmqPort)._unread
     deaf = OldPeer(small, 2)
-    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    for _ in range(60):
-        deaf.asks(LARGE)
-    with Wire(small.ports) as wire:
-        until(lambda: "printf" not in str(wire.query("show queries")))
-    until(lambda: unread.held_bytes > 4_000_000)
-    assert unread.held_bytes < 6_000_000
+    reads_nothing(small, deaf)
     deaf.socket.close()
 
     def served() -> bool:
