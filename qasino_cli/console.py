@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 from qasino_cli.errors import InputRejected, OutputFailed, Unreachable, UsageFault
@@ -53,7 +54,7 @@ def code_for(error: BaseException) -> ExitCode:
     return ExitCode.REFUSED
 
 
-class _Ended(KeyboardInterrupt):
+class Ended(KeyboardInterrupt):
     """SIGTERM or SIGHUP has come."""
 
     def __init__(self, number: int) -> None:
@@ -69,9 +70,21 @@ def tidy_when_ended() -> None:
             signal.signal(number, _end)
 
 
+@contextmanager
+def tidy_if_ended() -> Iterator[None]:
+    """The same within a block: a prompt that only reads has nothing to call off."""
+    tidy_when_ended()
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is _end:
+                signal.signal(number, signal.SIG_DFL)
+
+
 def _end(number: int, frame: object) -> None:
     signal.signal(number, signal.SIG_DFL)
-    raise _Ended(number)
+    raise Ended(number)
 
 
 def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
@@ -87,7 +100,7 @@ def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
     except BrokenPipeError:
         _let_go_of_stdout()
         return _die_of(signal.SIGPIPE)
-    except _Ended as ended:
+    except Ended as ended:
         return _die_of(ended.number)
     except QasinoError as error:
         say(error.sentence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -10,11 +11,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 import yaml
 from command import http_url, zmq_url
 from terminal_screen import Terminal
-from wire import Wire
+from wire import Wire, until
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.sql.repl.commands import find_command, help_lines
@@ -125,6 +127,38 @@ def test_ctrl_c_cancels_on_the_server_any_number_of_times(
             pass
     terminal.run("select 6 * 7 x;", "42")
     assert terminal.leave() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("before", ["", "at rest"])
+def test_a_prompt_that_is_ended_cancels_its_query_on_the_server(
+    start: Start, server: Server, wire: Wire, number: signal.Signals, before: str
+) -> None:
+    """A closed window, over ZeroMQ, where the server does not see who goes."""
+    terminal = start(zmq_url(server))
+    terminal.prompt()
+    if not before:
+        terminal.type(ENDLESS + "\r")
+        while b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2]:
+            pass
+    terminal.child.kill(number)
+    terminal.child.expect(pexpect.EOF)
+    terminal.child.wait()
+    assert terminal.child.signalstatus == number
+    # Long before --query-timeout ends it.
+    until(lambda: b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2])
+
+
+def test_a_watch_at_the_prompt_ends_with_it(start: Start) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.run("select 6 * 7 x;", "42")
+    terminal.type("\\watch 100\r")
+    terminal.until(lambda: terminal.text.count("42") > 1, "the second answer")
+    terminal.child.kill(signal.SIGTERM)
+    terminal.child.expect(pexpect.EOF)
+    terminal.child.wait()
+    assert terminal.child.signalstatus == signal.SIGTERM
 
 
 def test_ctrl_c_while_typing_clears_the_line(start: Start) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from qasino_cli.console import say
+from qasino_cli.console import Ended, say
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
@@ -173,6 +173,8 @@ def _watch(shell: Shell, argument: str) -> None:
                 shell.live.wait_for_generation(seen)
             else:
                 _sleep(interval_s)
+        except Ended:
+            raise
         except KeyboardInterrupt:
             say("")  # the terminal has written ^C; a prompt begins a line
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qasino_cli.console import say
+from qasino_cli.console import Ended, say, tidy_if_ended
 from qasino_cli.errors import ServerRefused, Unreachable
 from qasino_cli.sql.diagnosis import explain
 from qasino_cli.sql.repl.entries import Entry, read_entries
@@ -51,13 +51,17 @@ class Shell:
         self._away = False
 
     def execute(self, text: str) -> bool:
-        """Do everything a text asks for, up to the first error; False once it says to leave."""
+        """Do everything a text asks for, up to the first error; False once it says to leave.
+
+        Raises Ended where SIGTERM or SIGHUP comes meanwhile; what was asked is cancelled then.
+        """
         entries, rest = read_entries(text)
         if rest.strip():
             entries.append(Entry("statement", rest.strip()))
         try:
-            for entry in entries:
-                self.run(entry)
+            with tidy_if_ended():
+                for entry in entries:
+                    self.run(entry)
         except Leaving:
             return False
         except (ServerRefused, SqlError) as error:
@@ -69,6 +73,8 @@ class Shell:
             say(error.sentence)
         except QasinoError as error:
             say(error.sentence)
+        except Ended:
+            raise
         except KeyboardInterrupt:
             pass  # said by whoever was interrupted
         return True
