@@ -38,6 +38,8 @@ log = logging.getLogger("qasino.zmq")
 
 _DRAIN = 256
 """Requests taken in one go before the replies get their turn."""
+_DRAIN_BYTES = 1 << 20
+"""And what libzmq keeps of the rest has its senders wait."""
 _WORTH_HALVING = 4
 
 _SUBSCRIPTION_BYTES = 1024
@@ -138,15 +140,20 @@ class ZmqPort(Service):
             self._router.close()
 
     def _receive(self) -> None:
-        while len(self._arrived) < _DRAIN and (message := receive(self._router)) is not None:
+        size_bytes = 0
+        while len(self._arrived) < _DRAIN and size_bytes < _DRAIN_BYTES:
+            message = receive(self._router)
+            if message is None:
+                return
             self._arrived.append(message)
+            size_bytes += len(message[1][-1])
 
     def _hand_in_some(self, rested: bool) -> None:
         """What has arrived, or half of it where this thread had nothing to do before.
 
         A client that sends the next when it has an answer waits for all of a batch and then has
         this thread wait for it. In two halves one is worked on here while the other is there:
-        with 8 at once 1.14 of the publications, and 1.19 of the queries.
+        with 8 at once 1.14 of the publications, and 1.23 of the queries.
         """
         count = len(self._arrived)
         if rested and count >= _WORTH_HALVING:
