@@ -401,10 +401,7 @@ def _read_descriptions(value: object, columns: Columns) -> tuple[str, ...]:
 
 
 def _rows_text(rows: msgspec.Raw) -> str:
-    try:
-        text = str(rows, "utf-8")
-    except UnicodeDecodeError:
-        text = _decode_utf8(rows, "table.rows")
+    text = _decode_utf8(rows, "table.rows")
     if text.startswith("["):
         return text
     if not text:

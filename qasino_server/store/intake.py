@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from itertools import chain
 
 import msgspec
 
@@ -137,9 +136,8 @@ class Intake:
         rows = read_cells(rows_jsons, len(first.columns))
         if rows is None:
             return None
-        nr_rows, described = sum(rows.counts), [p.descriptions for p in publications]
-        size_bytes = sum(map(len, rows_jsons)) + sum(map(len, chain.from_iterable(described)))
-        if not self._has_room_for(len(publications), nr_rows, size_bytes):
+        nr_rows = sum(rows.counts)
+        if not self._has_room_for(publications, nr_rows):
             return None
         table = self._ensure_table(first, plan)
         ranges = self.generation.insert_alike(table.name, plan.targets, rows)
@@ -205,9 +203,10 @@ class Intake:
             most = quota.size_bytes
             raise refusal(self._size_bytes, "bytes", most, "--max-generation-bytes")
 
-    def _has_room_for(self, count: int, new_rows: int, size_bytes: int) -> bool:
-        """Whether so many publications fit; where not, `_check_room` says what is too much."""
-        ledger, quota = self.ledger, self._quota
+    def _has_room_for(self, publications: Sequence[Publication], new_rows: int) -> bool:
+        """Whether all of them fit; where not, `_check_room` says what is too much of which."""
+        ledger, quota, count = self.ledger, self._quota, len(publications)
+        size_bytes = sum(map(_json_bytes, publications))
         fits = (
             ledger.nr_tables < quota.tables
             and ledger.nr_sources + count <= quota.sources
