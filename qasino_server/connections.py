@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping, Sized
 from functools import lru_cache
 from typing import Any, Protocol
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from qasino_server.bridge import WATCH_AFTER_S
@@ -35,8 +36,8 @@ LEAVE_S = 30.0
 HANDSHAKE_S = 10.0
 """How long TLS may take to begin."""
 SWEEP_S = 5.0
-SENT_AHEAD_MAX = 20_000
-"""Requests that a client may send before it has read the answer to the first."""
+SENT_AHEAD_MAX = 100
+"""Requests that wait for the answers before them at which no more is read."""
 _NO_DESCRIPTORS_S = 0.1
 _PEER_GONE_MS = 60_000
 
@@ -151,6 +152,22 @@ def _head_of(
     return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % pair for pair in headers)
 
 
+class _PatientFlow(FlowControl):
+    """Reads on only where few requests wait.
+
+    uvicorn reads on after each answer and whenever a request looks for its body: a client that
+    sent faster than it was answered, or read nothing, had 180,000 requests kept for it.
+    """
+
+    def __init__(self, transport: Any, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if len(self._waiting) < SENT_AHEAD_MAX:
+            super().resume_reading()
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -166,6 +183,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for a request, unless there are too many who do."""
         super().connection_made(transport)
+        self.flow = _PatientFlow(transport, self.pipeline)
         address = self.client[0] if self.client else "?"
         self.seat = self.seat or self._seats.take("http", address)
         self._since: float | None = self.loop.time()
@@ -187,8 +205,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._received_bytes += len(data)
         self._idle_since = None
         super().data_received(data)
-        if len(self.pipeline) > SENT_AHEAD_MAX:
-            self.transport.abort()
         if self._in_head and self._received_bytes > HEAD_BYTES:
             self._refuse(431, "the request's head is larger than this server takes: 64 KiB")
 
@@ -253,13 +269,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self.on_response_complete()
         else:
             self._idle_since = self.loop.time()  # in place of uvicorn's timer for each answer
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.pipeline:
-            # uvicorn reads on after each answer: a client that sent faster than it was
-            # answered, or read nothing, had 180,000 requests kept for it.
-            self.flow.pause_reading()
 
     async def _go_on(self) -> None:
         await self.flow.drain()
