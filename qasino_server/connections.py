@@ -21,6 +21,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from qasino_server.bridge import WATCH_AFTER_S
+from qasino_server.heads import Heads
 from qasino_server.seats import Seat, Seats
 
 HEAD_BYTES = 65536
@@ -49,6 +50,12 @@ class Lane(Protocol):
         self, url: bytes, headers: Iterable[tuple[bytes, bytes]], own_address: str | None
     ) -> bool:
         """Whether it answers a POST of this head, the names of whose headers are lower case."""
+
+    def heads_at(self, own_address: str | None) -> Heads:
+        """The heads of requests to that address of ours that it took before."""
+
+    def has_room_for(self, url: bytes) -> bool:
+        """Whether a request to that URL, whose head it took before, may be answered now."""
 
     def arrives(self, request: DirectRequest, more_bytes: int) -> None:
         """Some more of the body of a request is there."""
@@ -192,9 +199,15 @@ class GuardedProtocol(HttpToolsProtocol):
         """When a direct request was answered, if nothing has come since."""
         self._received_bytes = 0
         self._in_head = True
+        self._between = True
+        """Whether what comes next begins a request."""
+        self._received = b""
+        """What is being read, if it began one."""
         self._closing_since: float | None = None
         lane = getattr(self.app, "lane", None)
         self._lane: Lane | None = None if self.scheme == "https" else lane
+        self._own_address = self.server[0] if self.server else None
+        self._heads = Heads() if self._lane is None else self._lane.heads_at(self._own_address)
         self._direct: DirectRequest | None = None
         """The direct request that is not answered yet; others may have been sent after it."""
         self._peer = f"{self.client[0]}:{self.client[1]}" if self.client else "?"
@@ -202,11 +215,28 @@ class GuardedProtocol(HttpToolsProtocol):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        self._received_bytes += len(data)
         self._idle_since = None
+        if self._between:
+            if self._is_read_already(data):
+                return
+            self._received = data
+        self._received_bytes += len(data)
         super().data_received(data)
+        self._received = b""
         if self._in_head and self._received_bytes > HEAD_BYTES:
             self._refuse(431, "the request's head is larger than this server takes: 64 KiB")
+
+    def _is_read_already(self, data: bytes) -> bool:
+        """Whether it is a direct request with a head that was read before; serves it then."""
+        lane, split = self._lane, self._heads.split(data)
+        if lane is None or split is None or not self._is_free() or not lane.has_room_for(split[0]):
+            return False
+        self._unset_keepalive_if_required()
+        self._in_head = False
+        self._since = None
+        self.cycle = self._direct = DirectRequest(self, split[0], self._peer)
+        lane.serve(self._direct, split[1])
+        return True
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -214,6 +244,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self._since = self.loop.time()
         self._in_head = True
+        self._between = False
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -233,10 +264,13 @@ class GuardedProtocol(HttpToolsProtocol):
             parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
-            and (self.cycle is None or self.cycle.response_complete)
-            and not self.pipeline
-            and lane.takes(self.url, self.headers, self.server[0] if self.server else None)
+            and self._is_free()
+            and lane.takes(self.url, self.headers, self._own_address)
         )
+
+    def _is_free(self) -> bool:
+        """Whether all that was sent before is answered."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.pipeline
 
     def on_body(self, body: bytes) -> None:
         if isinstance(self.cycle, DirectRequest):
@@ -249,10 +283,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._since = None
         self._received_bytes = 0
+        self._between = True
         if isinstance(self.cycle, DirectRequest):
             assert self._lane is not None
             if not self.cycle.response_complete:  # else its body was refused
                 request, body = self.cycle, bytes(self.cycle.body)
+                self._heads.learn(self._received, request.url, body)
                 self._lane.let_go(request)
                 self._lane.serve(request, body)
         else:

@@ -19,6 +19,7 @@ from qasino_server.browser import TELLING, check_host
 from qasino_server.connections import DirectRequest
 from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
+from qasino_server.heads import Heads
 from qasino_server.http_answer import Answers
 from qasino_server.message import Reply, decode_request, means_to_publish
 from qasino_server.share import Share
@@ -57,6 +58,8 @@ class DirectLane:
         self._most_bytes = min(DIRECT_BYTES, max_body_bytes)
         self._has_room = has_room
         self._arriving = arriving
+        self._heads: dict[str | None, Heads] = {}
+        """By the address of ours they were sent to, which is one of the hosts that are."""
         self._host_is_ours = lru_cache(maxsize=256)(partial(_host_is_ours, allowed_hosts))
         self.mailbox: Mailbox | None = None
 
@@ -66,8 +69,7 @@ class DirectLane:
         self, url: bytes, headers: Iterable[tuple[bytes, bytes]], own_address: str | None
     ) -> bool:
         """Whether a POST with this head is plain, not large, and may be answered now."""
-        op = _op_of(url)
-        if op is None or (op not in _ASKING and not self._has_room()):
+        if _op_of(url) is None or not self.has_room_for(url):
             return False
         host: bytes | None = None
         size: bytes = b""
@@ -83,6 +85,14 @@ class DirectLane:
             and int(size) <= self._most_bytes
             and self._host_is_ours(host, own_address)
         )
+
+    def heads_at(self, own_address: str | None) -> Heads:
+        """The heads of requests to that address of ours that `takes` said yes to."""
+        return self._heads.setdefault(own_address, Heads())
+
+    def has_room_for(self, url: bytes) -> bool:
+        """Whether there is room for what a request to a plain URL may bring."""
+        return _op_of(url) in _ASKING or self._has_room()
 
     def arrives(self, request: DirectRequest, more_bytes: int) -> None:
         """Some more of the body of a request is there; refuses it where too much is held."""

@@ -9,6 +9,8 @@ import threading
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from wire import Wire, publication, until
 
 from qasino_server.connections import SENT_AHEAD_MAX, DirectRequest, GuardedProtocol
@@ -178,6 +180,93 @@ def test_a_client_that_sends_far_ahead_and_reads_on_gets_all_answers(wire: Wire,
         sender.join()
     got = [json.loads(body)["table"]["rows"][0][0] for _, _, body in told]
     assert got == [n % 100 for n in range(count)]
+
+
+def cells(n: int) -> Any:
+    return table(f"host-{n:03}", [[n, "x"]])
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """Such as have heads in common, and some that are not quite requests."""
+    body = draw(
+        st.sampled_from([{"sql": "select 1"}, {"sql": "select 2"}, {"sql": "select"}, [1], b"{"])
+        | st.integers(0, 3).map(cells)
+    )
+    url = draw(st.sampled_from(["/request", "/request?op=query", "/request?op=add_table_data"]))
+    more = draw(
+        st.sampled_from(["", "", "x: y\r\n", "x : y\r\n", "x: y\n", USUAL, "Host: evil\r\n"])
+    )
+    one = request(body, url, more)
+    method, space, rest = one.partition(b" ")
+    return draw(st.sampled_from([method, method, method, b"POSTS", b"\r\nPOST"])) + space + rest
+
+
+def told_of(wire: Wire, sent: list[bytes]) -> list[tuple[int, bytes]]:
+    """The answer to each, sent when the one before is answered; no more where it is closed."""
+    told = []
+    with wire.connect("http") as made:
+        for one in sent:
+            made.sendall(one)
+            ((status, headers, body),) = answers(made, 1)
+            told.append((status, without_times(body)))
+            if headers.get("connection") == "close":
+                break
+    return told
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # what is stored is there
+@given(st.lists(requests(), min_size=1, max_size=6))
+def test_a_head_that_was_read_before_says_what_it_said_then(
+    server: Server, wire: Wire, sent: list[bytes]
+) -> None:
+    for one in sent:  # so that what is published is there already
+        told_of(wire, [one])
+    forget_heads(server)
+    first, again = told_of(wire, sent), told_of(wire, sent)
+    assert first == again
+
+
+def forget_heads(server: Server) -> None:
+    port = next(s for s in server._services if isinstance(s, HttpPort))
+    lane = port._app.lane
+    assert lane is not None
+    for heads in lane._heads.values():
+        heads._known.clear()
+
+
+def test_a_head_is_not_taken_for_that_of_another_request(wire: Wire) -> None:
+    """The first is answered before the second is read, so both are direct."""
+    query = request({"sql": "select 1"})
+    refused = request(b"[1]".ljust(19), "/request?op=add_table_data")
+    with wire.connect("http") as made:
+        made.sendall(refused + query)
+        assert [status for status, _, _ in answers(made, 2)] == [400, 200]
+    ((status, _),) = told_of(wire, [refused.replace(b"[1]".ljust(19), b'{"sql": "select 1"}')])
+    assert status == 400  # as the query it would be 200
+
+
+def test_a_request_inside_the_head_of_another_is_none(server: Server, wire: Wire) -> None:
+    inside = request({"sql": "select 1"})
+    assert [status for status, _ in told_of(wire, [inside])] == [200]
+    with wire.connect("http") as made:
+        made.sendall(b"GET /healthz/live HTTP/1.1\r\nx: ")
+        until(lambda: any(not c._between for c in connections_of(server)))
+        made.sendall(inside)
+        ((_, _, body),) = answers(made, 1)
+    assert b'"live"' in body
+
+
+def test_a_request_with_a_known_head_waits_for_the_answers_before_it(wire: Wire) -> None:
+    slow = "with recursive n(i) as (select 1 union all select i + 1 from n limit 3000000)"
+    quick = request({"sql": "select 'quick' as x"})
+    assert [status for status, _ in told_of(wire, [quick])] == [200]
+    with wire.connect("http") as made:
+        made.sendall(request({"sql": f"{slow} select 'slow' as x, max(i) from n"}))
+        until(lambda: wire.rows("show queries"))
+        made.sendall(quick)
+        told = [body for _, _, body in answers(made, 2)]
+    assert [b"slow" in told[0], b"quick" in told[1]] == [True, True]
 
 
 def test_a_connection_that_is_to_be_closed_is_closed_with_its_answer(wire: Wire) -> None:

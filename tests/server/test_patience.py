@@ -107,9 +107,25 @@ def test_an_idle_connection_that_was_served_is_kept(hasty: Server) -> None:
     for _ in range(3):
         connection.request("GET", "/request?op=query&sql=select+1")
         assert connection.getresponse().read()
-        began = time.monotonic()
-        until(lambda began=began: time.monotonic() > began + 0.5)  # longer than HEAD_S here
+        be_idle()
     connection.close()
+
+
+def test_so_is_one_whose_only_requests_have_a_head_that_was_read_before(
+    hasty: Server, connect: Callable[..., socket.socket]
+) -> None:
+    for _ in range(2):
+        made = connect(hasty)
+        for _ in range(2):
+            ask(made, "select 1")
+            assert made.recv(1000).startswith(b"HTTP/1.1 200")
+            be_idle()
+
+
+def be_idle() -> None:
+    """For longer than HEAD_S is here."""
+    began = time.monotonic()
+    until(lambda: time.monotonic() > began + 0.5)
 
 
 @pytest.mark.parametrize("head", [b"a: " + b"b" * 100_000, b"a: b\r\n" * 20_000])
