@@ -333,6 +333,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._closing_since = self._closing_since or now
             if now > self._closing_since + LEAVE_S:
                 self.transport.abort()
+        elif self._since is not None and self.flow.read_paused:
+            self._since = now  # the client would send on, but we do not read
         elif self._since is not None:
             allowed_s = HEAD_S
             if not self._in_head:

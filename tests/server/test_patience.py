@@ -28,6 +28,7 @@ from qasino_server.server import Server
 
 LARGE = "select printf('%.*c', 30000000, 'x') as x"
 """A result of 30 MB, more than sockets hold."""
+COUNTING = "with recursive n(i) as (select 1 union all select i + 1 from n"
 
 
 @pytest.fixture
@@ -67,6 +68,16 @@ def all_of(made: socket.socket) -> bytes:
             heard += data
     except ConnectionResetError:
         pass
+    return heard
+
+
+def heard_until(made: socket.socket, enough: Callable[[bytes], bool]) -> bytes:
+    """What the server says until that is enough."""
+    heard = b""
+    while not enough(heard):
+        data = made.recv(65536)
+        assert data, f"closed after {heard!r}"
+        heard += data
     return heard
 
 
@@ -122,6 +133,17 @@ def test_so_is_one_whose_only_requests_have_a_head_that_was_read_before(
             be_idle()
 
 
+def test_one_that_sends_ahead_has_its_time_when_it_is_read_from_again(
+    hasty: Server, connect: Callable[..., socket.socket]
+) -> None:
+    slow = f"{COUNTING} limit 3000000) select count(*) from n"
+    made = connect(hasty)
+    made.sendall(posted(slow) + posted("select 1") + posted("select 'last'")[:-1])
+    heard_until(made, lambda heard: heard.count(b"HTTP/1.1 200") == 2)
+    made.sendall(b"}")
+    heard_until(made, lambda heard: b"last" in heard)
+
+
 def be_idle() -> None:
     """For longer than HEAD_S is here."""
     began = time.monotonic()
@@ -150,12 +172,14 @@ def test_connections_have_a_bound(server: Server, connect: Callable[..., socket.
 # --- Slow readers -------------------------------------------------------------------------------
 
 
-def ask(made: socket.socket, sql: str) -> None:
+def posted(sql: str) -> bytes:
     body = json.dumps({"op": "query", "sql": sql}).encode()
-    made.sendall(
-        b"POST /request HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
-        % (len(body), body)
-    )
+    head = b"POST /request HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return head + body
+
+
+def ask(made: socket.socket, sql: str) -> None:
+    made.sendall(posted(sql))
 
 
 def test_a_result_nobody_reads_is_let_go(
