@@ -71,14 +71,13 @@ def all_of(made: socket.socket) -> bytes:
     return heard
 
 
-def heard_until(made: socket.socket, enough: Callable[[bytes], bool]) -> bytes:
-    """What the server says until that is enough."""
+def hear(made: socket.socket, enough: Callable[[bytes], bool]) -> None:
+    """Wait until what the server says is enough."""
     heard = b""
     while not enough(heard):
         data = made.recv(65536)
         assert data, f"closed after {heard!r}"
         heard += data
-    return heard
 
 
 # --- Slow senders -------------------------------------------------------------------------------
@@ -139,9 +138,9 @@ def test_one_that_sends_ahead_has_its_time_when_it_is_read_from_again(
     slow = f"{COUNTING} limit 3000000) select count(*) from n"
     made = connect(hasty)
     made.sendall(posted(slow) + posted("select 1") + posted("select 'last'")[:-1])
-    heard_until(made, lambda heard: heard.count(b"HTTP/1.1 200") == 2)
+    hear(made, lambda heard: heard.count(b"HTTP/1.1 200") == 2)
     made.sendall(b"}")
-    heard_until(made, lambda heard: b"last" in heard)
+    hear(made, lambda heard: b"last" in heard)
 
 
 def be_idle() -> None:
