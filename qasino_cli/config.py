@@ -27,6 +27,8 @@ import msgspec
 from qasino_cli.connection import NamedServer
 from qasino_cli.errors import UsageFault
 from qasino_cli.places import config_file
+from qasino_server.errors import BadRequest
+from qasino_server.yaml_text import read_yaml
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,14 +59,11 @@ def load_config() -> Config:
 
 def read_config(text: str, path: Path) -> Config:
     """The configuration that a YAML text holds. Raises UsageFault with the file and the key."""
-    import yaml  # 25 ms, for a file few have
-
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageFault(f"{path}: not YAML: {error}") from None
-    try:
+        found = read_yaml(text)
         return msgspec.convert({} if found is None else found, Config)
+    except BadRequest as error:
+        raise UsageFault(f"{path}: {error.sentence}") from None
     except msgspec.ValidationError as error:
         raise UsageFault(f"{path}: {_located(str(error))}") from None
 

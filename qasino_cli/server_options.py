@@ -20,6 +20,7 @@ from qasino_server.errors import BadRequest
 from qasino_server.message import flag
 from qasino_server.server import Settings
 from qasino_server.table import check_identity, shown
+from qasino_server.yaml_text import read_yaml
 
 _BYTES = re.compile(r"(\d+)\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
 _SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
@@ -430,25 +431,19 @@ def read_file(path: Path) -> dict[str, str]:
 
     Raises UsageFault with the file, and the line or the key.
     """
-    import yaml
-
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageFault(f"--config: {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageFault(f"--config: {path}: not UTF-8") from None
-    except yaml.YAMLError as error:
-        raise UsageFault(f"--config: {path}: not YAML: {_on_one_line(error)}") from None
+    except BadRequest as error:
+        raise UsageFault(f"--config: {path}: {error.sentence}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise UsageFault(f"--config: {path}: must be a mapping, such as http-port: 15597")
     return {_option_name(path, key): _text(path, key, value) for key, value in content.items()}
-
-
-def _on_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _option_name(path: Path, key: object) -> str:

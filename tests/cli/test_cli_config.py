@@ -11,6 +11,7 @@ from qasino_cli import places
 from qasino_cli.config import Config, load_config, read_config
 from qasino_cli.connection import Given, read_connection
 from qasino_cli.errors import UsageFault
+from qasino_cli.sql.repl.saved import SavedQueries
 from qasino_server.server import Server
 
 FILE = Path("config.yaml")
@@ -50,6 +51,7 @@ def test_an_empty_file_says_nothing() -> None:
         ("servers: {a: {uri: x}}", "servers[...]: Object contains unknown field `uri`"),
         ("- a", "Expected `object`, got `array`"),
         ("a: [", "config.yaml: not YAML"),
+        ("server: 2001-13-01", "config.yaml: not YAML: month must be in 1..12"),
     ],
 )
 def test_a_mistake_is_named_with_its_file(text: str, sentence: str) -> None:
@@ -73,6 +75,16 @@ def test_the_places_are_those_of_the_xdg_specification(
     assert places.history_file() == tmp_path / "state/qasino/history"
     monkeypatch.setenv("QASINO_CONFIG", str(tmp_path / "my.yaml"))
     assert places.config_file() == tmp_path / "my.yaml"
+
+
+def test_a_file_of_saved_queries_that_is_none_is_said_to_be(tmp_path: Path) -> None:
+    file = tmp_path / "queries.yaml"
+    for text in ("it: 2001-13-01", "it: [", "it: 7"):
+        file.write_text(text)
+        saved = SavedQueries(file)
+        assert saved.names() == []
+        with pytest.raises(UsageFault, match=r"queries\.yaml: "):
+            saved.get("it")
 
 
 def test_no_file_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

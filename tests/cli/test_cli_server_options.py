@@ -106,6 +106,7 @@ def test_a_configuration_file_takes_dashes_or_underscores(tmp_path: Path) -> Non
         ("htp-port: 1", "'htp-port' is not an option; the options are listen, http-port,"),
         ("- http-port", "must be a mapping, such as http-port: 15597"),
         ("a: [", "not YAML: while parsing"),
+        ("identity: 2001-13-01", "not YAML: month must be in 1..12"),
         ("http-port: [1]", "http-port takes one value, not [1]"),
         ("!!python/object/apply:os.getcwd []", "not YAML: could not determine a constructor"),
     ],

@@ -11,7 +11,9 @@ import yaml
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.places import private_directory
+from qasino_server.errors import BadRequest
 from qasino_server.table import shown
+from qasino_server.yaml_text import read_yaml
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -25,11 +27,13 @@ class SavedQueries:
     def all(self) -> dict[str, str]:
         """Every saved query, by name. Raises UsageFault where the file is no such file."""
         try:
-            found = yaml.safe_load(self._path.read_text(encoding="utf-8"))
+            found = read_yaml(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UsageFault(f"{self._path}: {' '.join(str(error).split())}") from None
+        except BadRequest as error:
+            raise UsageFault(f"{self._path}: {error.sentence}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageFault(f"{self._path}: {error}") from None
         if found is None:
             return {}
         if not isinstance(found, dict) or not all(isinstance(sql, str) for sql in found.values()):
