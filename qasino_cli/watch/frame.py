@@ -19,10 +19,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from qasino_cli.cells import clip, pad
+from qasino_cli.cells import clip, pad, shown_cell
 from qasino_cli.watch.diff import Mark, RowState
 from qasino_cli.watch.view import KEYS, View
-from qasino_server.render import text_cell, visible, width
+from qasino_server.render import visible, width
 
 Piece = tuple[str, str]
 """(style, text); the styles are header, rule, changed, new, gone, trouble, faint and ''."""
@@ -175,7 +175,7 @@ def _text(view: View, row: RowState, n: int) -> str:
         difference = _difference(view, row, n)
         if difference is not None:
             return difference
-    return "NULL" if cell is None else visible(text_cell(cell))
+    return visible(shown_cell(cell))
 
 
 def _difference(view: View, row: RowState, n: int) -> str | None:

@@ -164,6 +164,11 @@ def test_a_frame_of_80_columns() -> None:
     )
 
 
+def test_a_text_that_reads_null_is_told_from_a_null() -> None:
+    seen = pictured(result([("a", None), ("b", "NULL")], 100, ("host", "note")))
+    assert drawn(view(picture=seen)).splitlines()[-2:] == ["  a     NULL", "  b     'NULL'"]
+
+
 def test_a_frame_of_40_columns() -> None:
     assert drawn(view(), 40, 8) == (
         "select * from disks\n"
