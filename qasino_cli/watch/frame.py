@@ -17,9 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from qasino_cli.cells import clip, pad, shown_cell
+from qasino_cli.layout import Look
 from qasino_cli.watch.diff import Mark, RowState
 from qasino_cli.watch.view import KEYS, View
 from qasino_server.render import visible, width
@@ -38,20 +37,8 @@ _MARKS: dict[bool, dict[Mark, str]] = {
 }
 
 
-class Look(msgspec.Struct, frozen=True):
-    """What the terminal can show."""
-
-    unicode: bool = True
-
-    @property
-    def ellipsis(self) -> str:
-        """What stands where something is missing."""
-        return "…" if self.unicode else "~"
-
-
-def frame(view: View, columns: int, lines: int, now: float, look: Look | None = None) -> list[Line]:
+def frame(view: View, columns: int, lines: int, now: float, look: Look) -> list[Line]:
     """The whole screen: exactly so many lines, none wider than the screen."""
-    look = look or Look()
     columns, lines = max(columns, 1), max(lines, 1)
     if view.help:
         body = [[("", f"{key.shown:8} {key.help}")] for key in KEYS]
@@ -156,7 +143,7 @@ def _table(view: View, columns: int, lines: int, look: Look) -> list[Line]:
                 ).rstrip(),
             )
         ],
-        [("rule", ("─" if look.unicode else "-") * total)],
+        [("rule", look.rule * total)],
     ]
     for row, cells in zip(rows, texts, strict=True):
         out.append(_row(view, row, shown, cells, widths, numeric, look))

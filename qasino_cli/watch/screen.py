@@ -35,10 +35,11 @@ from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode
+from qasino_cli.layout import Look
 from qasino_cli.watch.batch import Plan
 from qasino_cli.watch.diff import compare
 from qasino_cli.watch.feed import Feed
-from qasino_cli.watch.frame import Look, frame, page_of, plain
+from qasino_cli.watch.frame import frame, page_of, plain
 from qasino_cli.watch.hook import Hook
 from qasino_cli.watch.query import Update, is_ordered
 from qasino_cli.watch.view import KEYS, View, pressed

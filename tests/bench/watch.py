@@ -16,6 +16,7 @@ from collections.abc import Callable
 import msgspec
 
 from qasino_cli.answers import read_result
+from qasino_cli.layout import Look
 from qasino_cli.watch.frame import frame
 from qasino_cli.watch.query import Update
 from qasino_cli.watch.screen import taken
@@ -68,12 +69,12 @@ def main() -> None:
         nonlocal view
         update = Update(result=decoded(body), sql=view.sql)
         view = taken(view, update, (), time.monotonic())
-        frame(view, COLUMNS, LINES, time.monotonic())
+        frame(view, COLUMNS, LINES, time.monotonic(), Look())
 
     for body in bodies:
         decoding.append(milliseconds(lambda b=body: decoded(b)))  # type: ignore[misc]  # bound now
         generations.append(milliseconds(lambda b=body: generation(b)))  # type: ignore[misc]  # now
-        ticks.append(milliseconds(lambda: frame(view, COLUMNS, LINES, time.monotonic())))
+        ticks.append(milliseconds(lambda: frame(view, COLUMNS, LINES, time.monotonic(), Look())))
     print(f"{rows:,} rows x {columns} columns, processor time")
     print(f"a generation  {statistics.median(generations):7.1f} ms")
     print(f"a tick        {statistics.median(ticks):7.1f} ms")

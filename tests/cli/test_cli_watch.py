@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qasino_cli.errors import UsageFault
+from qasino_cli.layout import Look
 from qasino_cli.watch.diff import Picture, changes, choose_key, compare
-from qasino_cli.watch.frame import Look, frame, plain
+from qasino_cli.watch.frame import frame, plain
 from qasino_cli.watch.goal import Goal
 from qasino_cli.watch.query import Update, condition_sql, is_ordered, table_names
 from qasino_cli.watch.view import KEYS, View, pressed
@@ -60,7 +61,7 @@ def view(**state: Any) -> View:
 
 
 def drawn(state: View, columns: int = 80, lines: int = 12, now: float = 1003.0) -> str:
-    return plain(frame(state, columns, lines, now))
+    return plain(frame(state, columns, lines, now, Look()))
 
 
 # --- Changes -----------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ def test_a_frame_of_200_columns_is_as_wide_as_its_rows() -> None:
 @pytest.mark.parametrize("lines", [1, 2, 5, 30])
 def test_a_frame_is_never_larger_than_the_screen(columns: int, lines: int) -> None:
     for state in (view(), view(help=True), view(picture=Picture()), view(trouble="lost: x" * 50)):
-        made = frame(state, columns, lines, 1003.0)
+        made = frame(state, columns, lines, 1003.0, Look())
         assert len(made) == lines
         for line in made:
             assert sum(width(text) for _, text in line) <= columns
