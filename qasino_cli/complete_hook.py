@@ -62,10 +62,12 @@ def _read(file: Path) -> list[str]:
 
 def _renew(file: Path, server: str) -> None:
     """Ask the server and write the file, whole or not at all."""
+    from qasino_cli.places import private_directory
+
     names = _asked(server)
     if names is None:
         return
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_directory(file.parent)
     partial = file.with_name(f"{file.name}.{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as out:

@@ -1,6 +1,6 @@
 """Where files of this user's belong, as the XDG Base Directory Specification has it.
 
-Nothing is made here; who writes a file makes its directory first (`private_directory`).
+Whoever writes a file makes its directory first, by `private_directory`.
 https://specifications.freedesktop.org/basedir-spec/latest/
 """
 

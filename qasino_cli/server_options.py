@@ -27,7 +27,7 @@ _SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
 class Option(msgspec.Struct, frozen=True):
-    """One option that takes a value."""
+    """One option."""
 
     name: str
     """Its long name without dashes in front: http-port."""

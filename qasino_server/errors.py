@@ -2,7 +2,9 @@
 
 QasinoError                 anything we name; `sentence` is for the person at the other end
 ├── BadRequest       400    the message itself is malformed or lacks something
-│   └── TooLarge     413    it is larger than this server takes
+│   ├── TooLarge     413    it is larger than this server takes
+│   └── UnsupportedCoding
+│                    415    it is compressed in a way this server does not know
 ├── Refused          400    well formed, but against a rule of the store
 ├── SqlError         400    SQLite refuses the statement; knows the place in it
 │   └── NotReading   400    it would do something else than read
@@ -12,6 +14,7 @@ QasinoError                 anything we name; `sentence` is for the person at th
 ├── NotFound         404    nothing is served there
 ├── WrongMethod      405    not with this HTTP method
 ├── Busy             503    try again: the server has all it can hold
+│   └── Full         503    not before the next generation: this one has
 ├── QueryTimeout     504    the query used up its time
 ├── ServerFault      500    our fault; the log has the details
 └── StartError              the server cannot start like this (no reply, an exit code)

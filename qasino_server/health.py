@@ -4,7 +4,7 @@
     /healthz/ready   200 while the snapshot is as young as it should be, else 503
     /healthz         the same as ready
 
-Nobody is asked who they are here, and nothing is told but that.
+Nobody is asked who they are here, and nothing is told but that and the snapshot's number and age.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The HTTP port: uvicorn's bytes in, bytes out; the one room but the pages that has asyncio.
+"""The HTTP port: uvicorn's bytes in, bytes out, in one thread with an asyncio loop.
 
 A plain ASGI callable, since a request object costs more than storing a small table does.
 The loop reads a body, decodes it and hands it in, and does what is brief itself when all that

@@ -1,7 +1,7 @@
 """The values that travel between rooms: columns, publications, receipts, results.
 
-All frozen. A publication's rows stay the JSON text they came as: SQLite reads it, Python
-never makes an object of a cell (DESIGN.md, "Rows need not become Python objects").
+All frozen. A publication's rows stay the JSON text they came as until they are stored
+(`database/cells`, `database/generation`).
 The values are msgspec structs because they are made in about 0.2 microseconds where a
 frozen dataclass of this size takes 2, and one is made for every message.
 """
@@ -49,7 +49,7 @@ Columns = tuple[Column, ...]
 
 
 class Publication(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One table from one identity, checked except for its rows, which SQLite checks."""
+    """One table from one identity, checked except for its rows."""
 
     identity: str
     tablename: str

@@ -2,7 +2,7 @@
 
 Four walls, each of which would do for most attacks alone: the files are opened read-only and
 immutable; `query_only` is on; the authorizer allows reading and nothing else; and a statement
-runs only if SQLite calls it read-only, with columns, alone (`answer.examine`).
+runs only if SQLite calls it read-only, with columns, alone (`examine`).
 The limits bound what one statement can make SQLite build.
 """
 

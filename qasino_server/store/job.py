@@ -1,7 +1,8 @@
 """A query on its way: what was asked, how far it is, and the one answer it gets.
 
-States are changed under the lock of the readers only. `finish` answers once, whoever comes
-first: the reader that has the result, or the warden that gives the reader up.
+Who has it now, a queue or a reader, and why it is to stop are changed under the lock of the
+readers only; the rest belongs to whoever runs it. It is answered once: `Readers.conclude` sees
+who comes first, the reader that has the result or the warden that gives the reader up.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class Job:
         self._done = done
 
     def finish(self, outcome: Any) -> None:
-        """Give the answer; only the first one counts. Not under the readers' lock."""
+        """Give the answer, once; not under the readers' lock."""
         self._done(outcome)
 
     def timed_out(self) -> QueryTimeout:
