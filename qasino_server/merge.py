@@ -1,9 +1,9 @@
 """Existing schema + publication -> what to create and add. A pure plan, no SQL.
 
-The rules (design, "Merging"): a table's columns are the union of what its publishers send;
-names compare without case; the type a column has stays. A table that the last snapshot had
-starts with the columns somebody sent for it, in its order, so that the order does not depend
-on who comes first in this generation.
+A table's columns are the union of what its publishers send; names compare without case; the
+type a column has stays. A table that the last snapshot had starts with the columns somebody
+sent for it, in its order, so that the order does not depend on who comes first in this
+generation.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def blob_text(blob: bytes) -> str:
 
 
 def text_table(column_names: Sequence[str], rows: Iterable[Row]) -> str:
-    """The seed's table: right-aligned, two blanks between, a rule of =, a count of rows."""
+    """The ancestor's table: right-aligned, two blanks between, a rule of =, a count of rows."""
     heads = [visible(name) for name in column_names]
     lines = [[visible(text_cell(cell)) for cell in row] for row in rows]
     widths = [width(head) for head in heads]

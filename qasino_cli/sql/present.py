@@ -1,7 +1,7 @@
 """Result -> the text of a format. Pure.
 
 table      for eyes: columns aligned, numbers to the right, NULL told from '' (see `layout`)
-text       the seed's table, as the line port draws it
+text       the ancestor's table, as the line port draws it
 csv tsv ndjson   the server's own streams: what HTTP answers, byte for byte
 json       an array of objects for each result
 markdown   a table to paste

@@ -1,8 +1,12 @@
 """One publication into the open generation: which rule applies, then the statements.
 
-The rules are design.md's 3 to 12, in one place. Everything that can be refused is refused
-before the first write, so that a batch needs no savepoint for each publication: what fails
-after that is the disk, and then the whole batch is rolled back and tried one by one.
+Of a pair (table, identity) the first publication of a generation counts, and a repeat changes
+nothing, unless it says `replace`, or one of the two lives on (persist, ttl): then its rows are
+the pair's. An update is merged with the pair's rows by its key columns.
+
+Everything that can be refused is refused before the first write, so that a batch needs no
+savepoint for each publication: what fails after that is the disk, and then the whole batch is
+rolled back and tried one by one.
 
 Runs at the writer's desk only, inside a transaction that was begun there.
 """
@@ -447,7 +451,7 @@ def _most_rows(size_bytes: int, nr_columns: int) -> int:
 
 
 def _is_repeat(publication: Publication, present: Source | None) -> bool:
-    """Whether rule 4 passes it over: it counts once, and neither side says otherwise."""
+    """Whether it is passed over: the pair counts once, and neither side says otherwise."""
     if present is None or not present.fresh or present.lives_on:
         return False
     return not (publication.replace or publication.carried)

@@ -1,7 +1,7 @@
 """The server's own tables: what a sealed generation says about itself.
 
-The seed's tables keep exactly the seed's columns, since people `select *` from them; what
-Qasino knows besides is in tables of its own. Epochs are seconds, rounded to hundredths.
+The ancestor's tables keep exactly its columns, since people `select *` from them; what Qasino
+knows besides is in tables of its own. Epochs are seconds, rounded to hundredths.
 
 All is made of the books of the generation, at rotation, beside the writer. What there is of
 each pair is put together by SQLite, without the GIL: in Python 60,000 of them kept it busy for

@@ -79,7 +79,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def keys(tmp_path: Path, authority: trustme.CA) -> Path:
-    """A directory with server.crt and server.key, as the seed has it."""
+    """A directory with server.crt and server.key, as the ancestor has it."""
     made = tmp_path / "keys"
     made.mkdir()
     write_certificate(made, authority)
