@@ -7,6 +7,7 @@ who comes first, the reader that has the result or the warden that gives the rea
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -23,6 +24,8 @@ from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlErro
 from qasino_server.render import Stream
 from qasino_server.statement import Select
 from qasino_server.table import Result
+
+log = logging.getLogger("qasino.store")
 
 _JET_BYTES = 65_536
 
@@ -102,6 +105,11 @@ class Job:
     def finish(self, outcome: Any) -> None:
         """Give the answer, once; not under the readers' lock."""
         self._done(outcome)
+
+    def failed(self) -> ServerFault:
+        """What it is told where running it raised what nobody foresaw; while that is handled."""
+        log.exception("query failed: %s", self.sql[:1000])
+        return ServerFault("the server failed at this query; its log says how")
 
     def timed_out(self) -> QueryTimeout:
         """What it is told when its time is up."""

@@ -104,6 +104,9 @@ class _Looker(threading.Thread):
             self.outcome = outcome
         except apsw.Error as error:
             self.outcome = ServerFault(f"the open generation cannot be read now: {error}")
+        except Exception:
+            # As in a reader: without an outcome it would be told that its time was up.
+            self.outcome = self._job.failed()
         finally:
             self.ended.set()
             if self._on is not None:

@@ -6,7 +6,6 @@ is its owner's business (`readers`).
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -24,8 +23,6 @@ from qasino_server.store.memo import Memo
 from qasino_server.store.spill import written_bytes
 from qasino_server.table import Result
 from qasino_server.wakeup import Bells
-
-log = logging.getLogger("qasino.store")
 
 SOON_S = 0.005
 """A reader that took a query so short a time ago is about to come for the next."""
@@ -174,8 +171,7 @@ class Reader(Service):
                     self._owner.memo.keep(question, outcome, snapshot, on.dress_version)
         except Exception:
             # A reader must not die of one query: the others would wait for it for ever.
-            log.exception("query failed: %s", job.sql[:1000])
-            outcome = ServerFault("the server failed at this query; its log says how")
+            outcome = job.failed()
         job.used_s = time.thread_time() - used_s
         self._owner.job_done(self, job, outcome)
 

@@ -364,6 +364,21 @@ def _raised(bench: Any, sql: str, **keys: Any) -> Exception | None:
     return None
 
 
+@pytest.mark.parametrize("use_write_db", [False, True])
+def test_a_query_at_which_the_server_fails_is_told_so_and_harms_no_other(
+    bench: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    use_write_db: bool,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Job, "_run", lambda *_: 1 / 0)
+        told = bench.refusal("select 1 x", use_write_db=use_write_db)
+    assert told == "the server failed at this query; its log says how"
+    assert "ZeroDivisionError" in caplog.text
+    assert bench.rows("select 1 x", use_write_db=use_write_db) == [[1]]
+
+
 def test_use_write_db_asks_the_generation_being_collected(bench: Any) -> None:
     bench.publish("a", "t", "x int", [[1]])
     assert bench.rows("select x from t", use_write_db=True) == [[1]]
