@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 import uvicorn
 import uvloop
 
@@ -69,6 +70,7 @@ from qasino_server.message import (
 )
 from qasino_server.metrics import Metrics
 from qasino_server.pages import Pages
+from qasino_server.render import STREAMS
 from qasino_server.rights import ANYBODY, Rights, reading_only
 from qasino_server.seats import Seats
 from qasino_server.service import OnDeath, Service
@@ -78,7 +80,6 @@ from qasino_server.wakeup import Turn, ring_now
 
 log = logging.getLogger("qasino.http")
 
-_STREAMS = ("csv", "tsv", "ndjson")
 _GET_OPS = ("query", "name_value_update")
 _DESKS = 4
 """Bodies that are unpacked, or read as CSV, at once: each may grow a thousandfold."""
@@ -219,7 +220,7 @@ class RequestApp:
             return
         except _Disconnected:
             return
-        if isinstance(request, Query) and format_name in _STREAMS:
+        if isinstance(request, Query) and format_name in STREAMS:
             await self._stream(request, caller, receive, send)
         else:
             answer = await self._answer(request, caller, receive, format_name)
@@ -296,7 +297,7 @@ class RequestApp:
             return Publish(await asyncio.to_thread(read_csv_table, body, identity))
         request = decode_request(body, op)
         if isinstance(request, Query) and "format" in params:
-            return _with_format(request, params["format"])
+            return msgspec.structs.replace(request, format=params["format"])
         return request
 
     async def _room(self) -> None:
@@ -464,16 +465,6 @@ def _read_get(op: str | None, params: dict[str, str]) -> Request:
     if op in (*OPS, "add_csv_table_data"):
         raise WrongMethod(f"the op {op} goes by POST")
     raise BadRequest(f"Unrecognized op {shown(op)}; by GET there are {', '.join(_GET_OPS)}")
-
-
-def _with_format(request: Query, format_name: str) -> Query:
-    return Query(
-        sql=request.sql,
-        typed=request.typed,
-        query_id=request.query_id,
-        use_write_db=request.use_write_db,
-        format=format_name,
-    )
 
 
 def listen(address: str, port: int) -> socket.socket:

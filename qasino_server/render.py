@@ -221,12 +221,13 @@ def _html_cell(cell: Cell, escape: Callable[[str], str]) -> str:
     return f"<td>{escape(visible(text_cell(cell)))}</td>"
 
 
+STREAMS: dict[str, type[CsvStream | TsvStream | NdjsonStream]] = {
+    made.form: made for made in (CsvStream, TsvStream, NdjsonStream)
+}
+"""The formats whose rows can be written as they come, by name."""
+
+
 def stream_for(name: str) -> Stream | None:
     """The stream of a format, or None where the format is no stream."""
-    streams: dict[str, type[CsvStream | TsvStream | NdjsonStream]] = {
-        "csv": CsvStream,
-        "tsv": TsvStream,
-        "ndjson": NdjsonStream,
-    }
-    made = streams.get(name)
+    made = STREAMS.get(name)
     return made() if made else None

@@ -18,6 +18,7 @@ import msgspec
 from qasino_cli.cells import right_aligned, shown_cell
 from qasino_cli.errors import UsageFault
 from qasino_server.render import (
+    STREAMS,
     distinct,
     json_cell,
     stream_for,
@@ -28,7 +29,6 @@ from qasino_server.render import (
 from qasino_server.table import Result, shown
 
 FORMATS = ("table", "text", "csv", "tsv", "json", "ndjson", "markdown", "vertical")
-STREAMS = ("csv", "tsv", "ndjson")
 _BATCH_ROWS = 1000
 
 Pieces = Iterator[str]

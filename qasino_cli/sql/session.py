@@ -12,9 +12,10 @@ import msgspec
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import say
-from qasino_cli.sql.present import STREAMS, wants_strings
+from qasino_cli.sql.present import wants_strings
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
+from qasino_server.render import STREAMS
 from qasino_server.table import Result
 
 CANCEL_TIMEOUT_S = 2.0
