@@ -20,8 +20,8 @@ from qasino_server.connections import DirectRequest
 from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
 from qasino_server.heads import Heads
-from qasino_server.http_answer import Answers
-from qasino_server.message import Reply, decode_request, means_to_publish
+from qasino_server.http_answer import Answer, Answers
+from qasino_server.message import ASKING_OPS, OPS, Reply, decode_request, means_to_publish
 from qasino_server.share import Share
 
 DIRECT_BYTES = 1 << 20
@@ -29,8 +29,6 @@ DIRECT_BYTES = 1 << 20
 _UNCOUNTED_BYTES = 65_536
 """Of bodies up to that each connection may hold one; larger ones are shared out."""
 _PATH = b"/request"
-_ASKING = ("query", "cancel", "get_table_list")
-_DIRECT_OPS = ("add_table_data", "drop_table", *_ASKING)
 _NOT_PLAIN = TELLING | {
     b"authorization",
     b"content-encoding",
@@ -92,7 +90,7 @@ class DirectLane:
 
     def has_room_for(self, url: bytes) -> bool:
         """Whether there is room for what a request to a plain URL may bring."""
-        return _op_of(url) in _ASKING or self._has_room()
+        return _op_of(url) in ASKING_OPS or self._has_room()
 
     def arrives(self, request: DirectRequest, more_bytes: int) -> None:
         """Some more of the body of a request is there; refuses it where too much is held."""
@@ -137,7 +135,7 @@ class DirectLane:
         if query_id is not None:
             request.when_gone = partial(self._dispatch.cancel, query_id)
 
-    def _finish(self, request: DirectRequest, asker: str, answer: tuple[int, str, bytes]) -> None:
+    def _finish(self, request: DirectRequest, asker: str, answer: Answer) -> None:
         if len(answer[2]) <= PORTION_BYTES or request.disconnected:
             request.finish(*answer)
         else:
@@ -154,7 +152,7 @@ def _op_of(url: bytes) -> str | None:
     if not query:
         return ""
     name, _, op = query.decode("latin-1").partition("=")
-    return op if name == "op" and op in _DIRECT_OPS else None
+    return op if name == "op" and op in OPS else None
 
 
 def _host_is_ours(allowed: frozenset[str], host: bytes | None, own_address: str | None) -> bool:

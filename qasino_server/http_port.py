@@ -46,6 +46,7 @@ from qasino_server.dispatch import Caller, Dispatch, caller_of
 from qasino_server.errors import (
     BadRequest,
     Cancelled,
+    NotFound,
     QasinoError,
     QueryTimeout,
     StartError,
@@ -56,13 +57,13 @@ from qasino_server.gzip_body import check_coding, unpacked
 from qasino_server.health import HEALTH_PATHS, Health
 from qasino_server.http_answer import JSON, Answer, Answers, send_whole, start
 from qasino_server.message import (
+    ASKING_OPS,
     OPS,
     Publish,
     Query,
     Reply,
     Request,
     check_format,
-    check_path,
     decode_request,
     means_to_publish,
     name_value_from_params,
@@ -83,6 +84,8 @@ log = logging.getLogger("qasino.http")
 _GET_OPS = ("query", "name_value_update")
 _DESKS = 4
 """Bodies that are unpacked, or read as CSV, at once: each may grow a thousandfold."""
+_BRIEF_CSV_BYTES = 65_536
+"""CSV is parsed cell by cell in Python: more of it not in the thread that serves everybody."""
 _STREAM_BYTES = 1 << 20
 """What a stream may be ahead of its client."""
 
@@ -151,12 +154,12 @@ class RequestApp:
         max_result_bytes: int,
         has_room: Callable[[], bool],
         when_room: Callable[[Callable[[], None]], None],
-        allowed_hosts: frozenset[str] = frozenset(),
-        gate: Gate | None = None,
-        asks_on_plain_http: bool = False,
-        health: Health | None = None,
-        metrics: Metrics | None = None,
-        pages: Pages | None = None,
+        allowed_hosts: frozenset[str],
+        gate: Gate | None,
+        asks_on_plain_http: bool,
+        health: Health,
+        metrics: Metrics,
+        pages: Pages,
     ) -> None:
         """With a `gate`, HTTPS asks who somebody is, and plain HTTP too where it is to."""
         self._dispatch = dispatch
@@ -187,13 +190,12 @@ class RequestApp:
         self.mailbox = mailbox
         if self.lane is not None:
             self.lane.mailbox = mailbox
-        if self.pages is not None:
-            self.pages.open(mailbox)
+        self.pages.open(mailbox)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        if self._health is not None and scope["path"] in HEALTH_PATHS:
+        if scope["path"] in HEALTH_PATHS:
             status, body = self._health.answer(scope["path"])
             await send_whole(send, (status, JSON, body))
             return
@@ -202,18 +204,18 @@ class RequestApp:
             check_host(scope["headers"], _own_address(scope), self._allowed_hosts)
             rights = await self._rights(scope)
             caller = caller_of(scope["scheme"], _peer(scope), rights)
-            if self._metrics is not None and scope["path"] == "/metrics":
-                await self._scrape(self._metrics, scope, rights, send)
+            if scope["path"] == "/metrics":
+                await self._scrape(scope, rights, send)
                 return
-            if self.pages is not None and self.pages.serves(scope["path"]):
+            if self.pages.serves(scope["path"]):
                 await self.pages(scope, _params(scope), receive, send, caller)
                 return
-            check_path(scope["path"])
+            _check_path(scope["path"])
             params = _params(scope)
             format_name = check_format(params.get("format", "json"))
             request = await self._read(scope, params, receive, caller)
         except QasinoError as error:
-            if self.pages is not None and self.pages.serves(scope["path"]):
+            if self.pages.serves(scope["path"]):
                 await self.pages.refuse(error, send)
             else:
                 await self._respond(send, error, format_name)
@@ -234,10 +236,10 @@ class RequestApp:
         page = foreign_page(scope["headers"], scope["method"])
         return rights if page is None else reading_only(rights, page)
 
-    async def _scrape(self, metrics: Metrics, scope: Scope, rights: Rights, send: Send) -> None:
+    async def _scrape(self, scope: Scope, rights: Rights, send: Send) -> None:
         rights.require("read", "see the metrics")
         accept = header(scope["headers"], b"accept") or ""
-        media_type, text = metrics.exposition(accept)
+        media_type, text = self._metrics.exposition(accept)
         await send_whole(send, (200, media_type, text))
 
     async def _identified(self, gate: Gate, scope: Scope) -> Rights:
@@ -266,12 +268,12 @@ class RequestApp:
             return _read_get(op, params)
         if method != "POST":
             raise WrongMethod(f"{method} is not served here; requests go by GET or POST")
-        if op not in ("query", "cancel", "get_table_list"):
+        if op not in ASKING_OPS:
             await self._room()
         gzipped = check_coding(header(scope["headers"], b"content-encoding"))
         with self._arriving.holding(caller.asker) as hold:
             body = await self._body(scope, receive, hold)
-            if not gzipped and (op != "add_csv_table_data" or len(body) < 65536):
+            if not gzipped and (op != "add_csv_table_data" or len(body) < _BRIEF_CSV_BYTES):
                 return await self._understood(op, params, body, False, caller)
             async with self._desks:
                 return await self._understood(op, params, body, gzipped, caller)
@@ -290,9 +292,8 @@ class RequestApp:
 
     async def _decode(self, op: str | None, params: dict[str, str], body: bytes) -> Request:
         if op == "add_csv_table_data":
-            # Parsed cell by cell in Python: not in the thread that serves everybody.
             identity = params.get("identity")
-            if len(body) < 65536:
+            if len(body) < _BRIEF_CSV_BYTES:
                 return Publish(read_csv_table(body, identity))
             return Publish(await asyncio.to_thread(read_csv_table, body, identity))
         request = decode_request(body, op)
@@ -425,6 +426,12 @@ async def _pour(
             return isinstance(ended.result(), Result)
 
 
+def _check_path(path: str) -> None:
+    """Only /request takes requests."""
+    if path != "/request":
+        raise NotFound(f"nothing is served at {shown(path)}; requests go to /request")
+
+
 def _peer(scope: Scope) -> str:
     client = scope.get("client")
     return f"{client[0]}:{client[1]}" if client else "?"
@@ -535,7 +542,7 @@ class HttpPort(Service):
     def wake(self) -> None:
         for server in self._servers:
             server.should_exit = True
-        if self._app.pages is not None and self._app.mailbox is not None:
+        if self._app.mailbox is not None:
             self._app.mailbox.post(self._app.pages.close)
 
     def run(self) -> None:

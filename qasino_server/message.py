@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from qasino_server.errors import BadRequest, NotFound, QasinoError, SqlError, TooLarge
+from qasino_server.errors import BadRequest, QasinoError, SqlError, TooLarge
 from qasino_server.table import (
     Columns,
     Publication,
@@ -431,6 +431,8 @@ _READERS: dict[str, Callable[[_Body], Request]] = {
     "drop_table": _read_drop,
 }
 OPS = tuple(_READERS)
+ASKING_OPS = frozenset({"query", "get_table_list", "cancel"})
+"""Those that store nothing, and so need no room for it."""
 
 
 def query_from_params(params: Mapping[str, str]) -> Query:
@@ -477,12 +479,6 @@ def name_value_from_params(params: Mapping[str, str]) -> Publish:
             name_value=True,
         )
     )
-
-
-def check_path(path: str) -> None:
-    """Only /request takes requests."""
-    if path != "/request":
-        raise NotFound(f"nothing is served at {shown(path)}; requests go to /request")
 
 
 # --- Replies --------------------------------------------------------------------------------
