@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from qasino_server.auth import CHALLENGE
@@ -68,15 +70,25 @@ class Answers:
         except Busy as error:
             await send_whole(send, self.encode(error, format_name))
             return
-        self._leaving.take(asker, len(body))
-        try:
-            async with asyncio.timeout(HEAD_S + len(body) / PACE_BYTES_S):
-                await send(start(status, media_type, len(body)))
-                await send_in_portions(send, body)
-        except TimeoutError:
-            return  # without an end: the connection is closed
-        finally:
-            self._leaving.give_back(asker, len(body))
+        async with counted(self._leaving, asker, len(body)):
+            await send(start(status, media_type, len(body)))
+            await send_in_portions(send, body)
+
+
+@asynccontextmanager
+async def counted(leaving: Share, asker: str, size_bytes: int) -> AsyncIterator[None]:
+    """Within it a body is sent: what the client does not read is held, and counted as theirs.
+
+    One that is read too slowly is left without an end, and uvicorn closes the connection.
+    """
+    leaving.take(asker, size_bytes)
+    try:
+        async with asyncio.timeout(HEAD_S + size_bytes / PACE_BYTES_S):
+            yield
+    except TimeoutError:
+        pass
+    finally:
+        leaving.give_back(asker, size_bytes)
 
 
 def start(status: int, media_type: str, length: int | None) -> dict[str, Any]:

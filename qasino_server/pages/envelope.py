@@ -5,7 +5,6 @@ from __future__ import annotations
 from qasino_server.auth import CHALLENGE
 from qasino_server.bridge import Send, send_in_portions
 
-HTML = "text/html; charset=utf-8"
 NOT_KEPT = b"no-store"
 KEPT_FOR_EVER = b"private, max-age=31536000, immutable"
 ASKED_AGAIN = b"no-cache"

@@ -9,9 +9,9 @@ from urllib.parse import unquote
 import msgspec
 
 from qasino_server.bridge import Mailbox, Receive, Scope, Send
-from qasino_server.connections import HEAD_S, PACE_BYTES_S
 from qasino_server.dispatch import Caller, Dispatch, anybody_at
 from qasino_server.errors import NotFound, QasinoError, WrongMethod
+from qasino_server.http_answer import HTML, counted
 from qasino_server.pages import envelope
 from qasino_server.pages.contents import Contents
 from qasino_server.pages.events import Events
@@ -96,23 +96,13 @@ class Pages:
         except QasinoError as error:
             await self.refuse(error, send)
             return
-        await self._send_page(html, send, caller.asker)
-
-    async def _send_page(self, html: bytes, send: Send, asker: str) -> None:
-        """Send it as fast as the client reads; what it does not read is held, and counted."""
-        self._leaving.take(asker, len(html))
-        try:
-            async with asyncio.timeout(HEAD_S + len(html) / PACE_BYTES_S):
-                await envelope.send_whole(send, 200, envelope.HTML, html, envelope.NOT_KEPT)
-        except TimeoutError:
-            return  # without an end: uvicorn closes the connection
-        finally:
-            self._leaving.give_back(asker, len(html))
+        async with counted(self._leaving, caller.asker, len(html)):
+            await envelope.send_whole(send, 200, HTML, html, envelope.NOT_KEPT)
 
     async def refuse(self, error: QasinoError, send: Send) -> None:
         """Send a page that says why not."""
         html = self._press.html(Sheet("error.html", {"error": error, "status": error.status}))
-        await envelope.send_whole(send, error.status, envelope.HTML, html, envelope.NOT_KEPT)
+        await envelope.send_whole(send, error.status, HTML, html, envelope.NOT_KEPT)
 
     async def _page(
         self, scope: Scope, params: dict[str, str], receive: Receive, caller: Caller
