@@ -28,13 +28,12 @@ from qasino_server.database.generation import (
 from qasino_server.errors import Refused
 from qasino_server.merge import Plan, plan_merge
 from qasino_server.quota import Quota, refusal
-from qasino_server.store.ledger import Arrears, Ledger, Pair, Source, TableState
+from qasino_server.store.ledger import Arrears, Descriptions, Ledger, Pair, Source, TableState
 from qasino_server.table import Columns, Publication, Receipt
 
 CARRY_ROWS = 20_000
 """Rows carried in one go; 6.5 ms at most, so that publications get in between."""
 
-Descriptions = tuple[tuple[str, str], ...]
 BRIEF_ROWS = 1_000
 """To be deleted before others take their place."""
 BRIEF_RANGES = 10
@@ -143,7 +142,7 @@ class Intake:
         nr_rows = sum(rows.counts)
         if not self._has_room_for(publications, nr_rows):
             return None
-        table = self._ensure_table(first, plan)
+        table = self._ensure_table(first.table_key, first.tablename, plan)
         ranges = self.generation.insert_alike(table.name, plan.targets, rows)
         self._book_alike(publications, plan, table, ranges, nr_rows)
         return self._receipts(plan, rows.counts)
@@ -155,7 +154,7 @@ class Intake:
         rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
         plan = self._plan(publication)
         self._check_room(publication, pair, rows.nr_rows - (present.nr_rows if present else 0))
-        table = self._ensure_table(publication, plan)
+        table = self._ensure_table(pair[0], publication.tablename, plan)
         if owed is not None:
             self.ledger.put_arrears(pair, None)
         if present is not None:
@@ -180,7 +179,7 @@ class Intake:
             present = self.ledger.source(pair)
             plan = self._plan(publication)
         self._check_room(publication, pair, rows.nr_rows)
-        table = self._ensure_table(publication, plan)
+        table = self._ensure_table(pair[0], publication.tablename, plan)
         keys = _own_names(publication, plan)
         before = present.ranges if present is not None else ()
         new = self.generation.upsert((table.name, table.columns), plan.targets, keys, rows, before)
@@ -252,11 +251,8 @@ class Intake:
             self._plans[key, publication.columns] = (existing, plan)
         return plan
 
-    def _ensure_table(self, publication: Publication, plan: Plan) -> TableState:
+    def _ensure_table(self, key: str, name: str, plan: Plan) -> TableState:
         """Create the table or add what it lacks."""
-        return self._ensure(publication.table_key, publication.tablename, plan)
-
-    def _ensure(self, key: str, name: str, plan: Plan) -> TableState:
         table = self.ledger.table(key)
         if plan.create or table is None:
             self.generation.create_table(name, plan.columns)
@@ -340,28 +336,40 @@ class Intake:
     def carry_some(self) -> None:
         """Carry one portion of what is owed; `ledger.arrears` is not empty."""
         pair, owed = next(iter(self.ledger.arrears.items()))
-        self._carry(pair, owed, CARRY_ROWS)
+        self._carry(pair, owed)
 
     def _carry_all(self, pair: Pair, owed: Arrears) -> None:
         left: Arrears | None = owed
         while left is not None:
-            self._carry(pair, left, CARRY_ROWS)
+            self._carry(pair, left)
             left = self.ledger.owed(pair)
 
-    def _carry(self, pair: Pair, owed: Arrears, at_most: int) -> None:
-        """Copy up to `at_most` rows of the pair from the generation before."""
+    def _carry(self, pair: Pair, owed: Arrears) -> None:
+        """Copy up to CARRY_ROWS rows of the pair from the generation before."""
         sent = owed.table.shapes[owed.source.shape]
         existing = self.ledger.table(pair[0])
         columns = existing.columns if existing is not None else None
         plan = plan_merge(columns, self.ledger.inherited(pair[0]), sent)
-        table = self._ensure(pair[0], owed.table.name, plan)
-        portion, left = _split(owed.left, at_most)
+        table = self._ensure_table(pair[0], owed.table.name, plan)
+        portion, left = _split(owed.left, CARRY_ROWS)
         names = list(zip([column.name for column in sent], plan.targets, strict=True))
-        ranges = self.ledger.source(pair)
-        carried = ranges.ranges if ranges is not None else ()
+        present = self.ledger.source(pair)
+        carried = present.ranges if present is not None else ()
         for rows in portion:
             source = (owed.table.name, owed.table.columns)
             carried = _joined(carried, self.generation.carry(source, table.name, names, rows))
+        self._book_carried(pair, owed, plan, table, carried, left)
+
+    def _book_carried(
+        self,
+        pair: Pair,
+        owed: Arrears,
+        plan: Plan,
+        table: TableState,
+        carried: Ranges,
+        left: Ranges,
+    ) -> None:
+        """Enter what the pair has now, and what is still owed."""
         shapes, shape = _with_shape(table, plan.sent)
         descriptions = table.descriptions or owed.table.descriptions
         self._count_descriptions(table.descriptions, descriptions)
@@ -515,13 +523,12 @@ def _split(ranges: Ranges, at_most: int) -> tuple[Ranges, Ranges]:
     """The first `at_most` rows of the ranges, and the rest."""
     taken: list[RowRange] = []
     for place, r in enumerate(ranges):
-        if r.count > at_most:
-            head = RowRange(r.first, r.first + at_most - 1)
-            rest = RowRange(r.first + at_most, r.last)
-            if at_most:
-                taken.append(head)
-                return tuple(taken), (rest, *ranges[place + 1 :])
+        if not at_most:
             return tuple(taken), ranges[place:]
+        if r.count > at_most:
+            last = r.first + at_most - 1
+            taken.append(RowRange(r.first, last))
+            return tuple(taken), (RowRange(last + 1, r.last), *ranges[place + 1 :])
         taken.append(r)
         at_most -= r.count
     return tuple(taken), ()

@@ -21,6 +21,9 @@ from qasino_server.table import Columns
 Pair = tuple[str, str]
 """(table key, identity): the unit in which rows are published, replaced and carried."""
 
+Descriptions = tuple[tuple[str, str], ...]
+"""(column key, sentence); the first one given counts."""
+
 
 class TableState(msgspec.Struct, frozen=True, kw_only=True):
     """A table of this generation."""
@@ -32,8 +35,7 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
     nr_updates: int = 0
     last_update_epoch: float = 0.0
     upserted: bool = False
-    descriptions: tuple[tuple[str, str], ...] = ()
-    """(column key, sentence); the first one given counts."""
+    descriptions: Descriptions = ()
 
     def sent_columns(self) -> Columns:
         """The columns somebody sent for this generation, in the table's order."""
@@ -98,9 +100,9 @@ class Ledger:
         self._staged_sources: dict[Pair, Source | None] = {}
         self._staged_arrears: dict[Pair, Arrears | None] = {}
         if previous is not None:
-            self.arrears = dict(previous.legacy())
+            self.arrears = dict(previous._owed_to_the_next())
 
-    def legacy(self) -> Iterator[tuple[Pair, Arrears]]:
+    def _owed_to_the_next(self) -> Iterator[tuple[Pair, Arrears]]:
         """The pairs whose rows live on in the next generation."""
         now = time.monotonic()
         for pair in self._living:
