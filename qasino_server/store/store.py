@@ -440,7 +440,7 @@ class Store:
         `asked_at`: see `Views.current`.
         """
         made_of = (self._views.current(asked_at), self._statics.version)
-        if made_of[0] is not (self._dress_made_of or (None,))[0] or made_of != self._dress_made_of:
+        if made_of != self._dress_made_of:
             with self._dress_lock:
                 if made_of != self._dress_made_of:
                     self._dress = Dress(self._dress.version + 1, made_of[0])
