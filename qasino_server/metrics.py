@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import generate_latest as prometheus_text
@@ -28,17 +27,22 @@ _QUERY_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0)
 _ROTATION_BUCKETS = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 
-_HELP = {
-    "generation_number": "The number of the snapshot",
-    "generation_age_seconds": "Time since the snapshot was made",
-    "generation_bytes": "Size of the snapshot's file",
-    "rows": "Rows of the snapshot",
-    "tables": "Tables of the snapshot",
-    "identities": "Identities that reported for the snapshot",
-    "missing": "Tables of identities that used to report and did not for the snapshot",
-    "queries_running": "Queries that run or wait",
-    "waiting_bytes": "Publications that wait to be stored",
-}
+_GAUGES = (
+    ("generation_number", "generation_number", "The number of the snapshot"),
+    ("generation_age_seconds", "generation_age_s", "Time since the snapshot was made"),
+    ("generation_bytes", "generation_bytes", "Size of the snapshot's file"),
+    ("rows", "nr_rows", "Rows of the snapshot"),
+    ("tables", "nr_tables", "Tables of the snapshot"),
+    ("identities", "nr_identities", "Identities that reported for the snapshot"),
+    (
+        "missing",
+        "nr_missing",
+        "Tables of identities that used to report and did not for the snapshot",
+    ),
+    ("queries_running", "queries_running", "Queries that run or wait"),
+    ("waiting_bytes", "waiting_bytes", "Publications that wait to be stored"),
+)
+"""What a gauge is called, the field of State it shows, and its help."""
 
 
 class _Gauges:
@@ -51,9 +55,9 @@ class _Gauges:
         self._connections = connections
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        state = msgspec.structs.astuple(self._state())
-        for (name, help), value in zip(_HELP.items(), state, strict=True):
-            yield GaugeMetricFamily(f"qasino_{name}", help, value=value)
+        state = self._state()
+        for name, field, help in _GAUGES:
+            yield GaugeMetricFamily(f"qasino_{name}", help, value=getattr(state, field))
         by_port = GaugeMetricFamily("qasino_connections", "Connections open", labels=["port"])
         for port, number in sorted(self._connections().items()):
             by_port.add_metric([port], number)
