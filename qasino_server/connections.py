@@ -107,6 +107,7 @@ class DirectRequest:
 
     def finish(self, status: int, media_type: str, body: bytes) -> None:
         """Write the answer; what the connection sent meanwhile has its turn then."""
+        self.when_gone = None
         if self.disconnected:
             return
         self._connection.transport.write(self._head(status, media_type, len(body)) + body)
@@ -127,6 +128,12 @@ class DirectRequest:
             await self._connection.flow.drain()
             if not message.get("more_body"):
                 self._written()
+
+    def give_up(self) -> None:
+        """Nobody waits for the answer any more; nothing where it has come by now: what is called
+        as the query was may be another's."""
+        if self.when_gone is not None:
+            self.when_gone()
 
     def keep_task(self, task: asyncio.Future[None]) -> None:
         """What still has to be done; a connection whose answer it cuts short is closed."""
@@ -323,9 +330,8 @@ class GuardedProtocol(HttpToolsProtocol):
         request.disconnected = True  # uvicorn tells the last request, which may be another
         if self._lane is not None:
             self._lane.let_go(request)
-        if request.when_gone is not None:
-            # What is answered in a moment is not worth the word that it was cancelled.
-            self.loop.call_later(WATCH_AFTER_S, request.when_gone)
+        # What is answered in a moment is not worth the word that it was cancelled.
+        self.loop.call_later(WATCH_AFTER_S, request.give_up)
 
     def sweep(self, now: float) -> None:
         """Close the connection if it has used up our patience; `now` is the loop's time."""

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire import Wire, publication, until
 
+from qasino_server import connections
 from qasino_server.connections import SENT_AHEAD_MAX, DirectRequest, GuardedProtocol
 from qasino_server.direct import DIRECT_BYTES
 from qasino_server.http_port import HttpPort
@@ -133,6 +135,25 @@ def test_a_body_over_the_bound_goes_the_usual_way_to_the_same_answer(wire: Wire)
         ((status, _, body),) = answers(made, 1)
     assert status == 200
     assert json.loads(body)["nr_rows"] == len(rows)
+
+
+def test_a_client_that_has_gone_ends_no_other_query_of_the_same_id(
+    server: Server, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "WATCH_AFTER_S", 0.5)
+    asked = request({"sql": ENDLESS, "query_id": "mine"})
+    with wire.connect("http") as first:
+        first.sendall(asked)
+        until(lambda: wire.rows("show queries"))
+    until(lambda: not connections_of(server))
+    gone_s = time.monotonic()
+    wire.rows("kill mine")
+    until(lambda: not wire.rows("show queries"))
+    with wire.connect("http") as again:
+        again.sendall(asked)
+        until(lambda: wire.rows("show queries"))
+        until(lambda: time.monotonic() > gone_s + 1)
+        assert [row[0] for row in wire.rows("show queries")] == ["mine"]
 
 
 def test_a_query_whose_client_has_gone_is_cancelled(server: Server, wire: Wire) -> None:
