@@ -7,15 +7,15 @@ Text is made visible first (`shown_cell`, `visible`); nothing here passes a cont
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
-from qasino_server.render import text_cell, visible, width
-from qasino_server.table import Result
+from qasino_server.render import text_cell, width
 
 ELLIPSIS = "…"
 _JOINER = "\u200d"
 NULL = "NULL"
+_NUMBERS = {int, float, bool}
 CHARS_A_COLUMN = 8
 """The longest pictures in use (a family of four, each with a skin tone) take 11 for 2 columns."""
 
@@ -31,17 +31,11 @@ def shown_cell(cell: Any) -> str:
     return f"'{NULL}'" if text == NULL else text
 
 
-def right_aligned(result: Result) -> list[bool]:
-    """Which columns hold numbers alone; one without any cell goes by its declared type."""
-    columns = list(zip(*result.rows, strict=True)) or [()] * len(result.column_names)
-    return [_numeric(cells, kind) for cells, kind in zip(columns, result.column_types, strict=True)]
-
-
-def _numeric(cells: Sequence[Any], declared: str) -> bool:
-    present_cells = [cell for cell in cells if cell is not None]
-    if not present_cells:
-        return declared.upper() in ("INTEGER", "REAL")
-    return all(isinstance(cell, int | float) for cell in present_cells)
+def is_numeric(kinds: Collection[type], declared: str) -> bool:
+    """Whether a column of cells of these types holds numbers alone; one without any goes by its
+    declared type."""
+    present = set(kinds) - {type(None)}
+    return present <= _NUMBERS if present else declared.upper() in ("INTEGER", "REAL")
 
 
 def pad(text: str, columns: int, right: bool = False) -> str:
@@ -101,6 +95,3 @@ def _longest(text: str, columns: int) -> int:
         else:
             high = middle - 1
     return low
-
-
-__all__ = ["ELLIPSIS", "NULL", "clip", "pad", "right_aligned", "shown_cell", "visible", "width"]

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from qasino_cli.cells import CHARS_A_COLUMN, ELLIPSIS, NULL, clip, pad, shown_cell
+from qasino_cli.cells import CHARS_A_COLUMN, ELLIPSIS, NULL, clip, is_numeric, pad, shown_cell
 from qasino_server.render import visible, width
 from qasino_server.table import Result
 
@@ -138,14 +138,11 @@ def _fits(made: Sequence[_Column], columns: int) -> bool:
 def _column(name: str, declared: str, cells: list[Any]) -> _Column:
     """A column's text; fast where it is plain, which it nearly always is."""
     kinds = set(map(type, cells))
-    numeric = kinds <= {int, float, bool, type(None)} and kinds != {type(None)}
-    if not cells or kinds == {type(None)}:
-        numeric = declared.upper() in ("INTEGER", "REAL")
     nulls = {n for n, cell in enumerate(cells) if cell is None} if type(None) in kinds else set()
     texts = _texts(cells, kinds)
     joined = "".join(texts)
     widths = list(map(len if joined.isascii() else width, texts))
-    return _Column(visible(name), texts, widths, nulls, numeric)
+    return _Column(visible(name), texts, widths, nulls, is_numeric(kinds, declared))
 
 
 def _texts(cells: list[Any], kinds: set[type]) -> list[str]:

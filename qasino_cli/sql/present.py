@@ -15,7 +15,7 @@ from itertools import islice
 
 import msgspec
 
-from qasino_cli.cells import right_aligned, shown_cell
+from qasino_cli.cells import is_numeric, shown_cell
 from qasino_cli.errors import UsageFault
 from qasino_server.render import (
     STREAMS,
@@ -98,11 +98,18 @@ def _json(result: Result) -> Pieces:
 
 
 def _markdown(result: Result) -> Pieces:
-    rules = ["---:" if right else "---" for right in right_aligned(result)]
+    rules = ["---:" if numeric else "---" for numeric in _numeric(result)]
     yield _markdown_line([_markdown_cell(name) for name in result.column_names])
     yield _markdown_line(rules)
     for row in result.rows:
         yield _markdown_line([_markdown_cell(shown_cell(cell)) for cell in row])
+
+
+def _numeric(result: Result) -> list[bool]:
+    """Which columns hold numbers."""
+    columns = list(zip(*result.rows, strict=True)) or [()] * len(result.column_names)
+    kinds = (set(map(type, cells)) for cells in columns)
+    return list(map(is_numeric, kinds, result.column_types))
 
 
 def _markdown_line(cells: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qasino_cli.cells import clip, pad, shown_cell
+from qasino_cli.cells import clip, is_numeric, pad, shown_cell
 from qasino_cli.layout import Look
 from qasino_cli.watch.diff import Mark, RowState
 from qasino_cli.watch.view import KEYS, View
@@ -179,8 +179,7 @@ def _difference(view: View, row: RowState, n: int) -> str | None:
 
 
 def _numeric(view: View, n: int) -> bool:
-    cells = [row.cells[n] for row in view.picture.rows if row.cells[n] is not None]
-    return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
+    return is_numeric({type(row.cells[n]) for row in view.picture.rows}, declared="")
 
 
 def _widths(

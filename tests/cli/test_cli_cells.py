@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qasino_cli.cells import CHARS_A_COLUMN, clip, pad, shown_cell, width
+from qasino_cli.cells import CHARS_A_COLUMN, clip, pad, shown_cell
+from qasino_server.render import width
 
 FAMILY = "👩🏽\u200d👩🏿\u200d👧🏽\u200d👦🏽"
 WHOLE = ["日", "a", "e\u0301", "🇩🇪", FAMILY, "👍🏽", "❤\ufe0f"]

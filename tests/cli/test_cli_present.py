@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from qasino_cli.cells import right_aligned
 from qasino_cli.errors import UsageFault
 from qasino_cli.sql.present import choose_format, present
 from qasino_cli.sql.table_view import note
@@ -63,7 +62,7 @@ def test_the_note_under_a_table_says_how_much_how_fast_from_when() -> None:
 
 
 def test_a_column_without_cells_is_aligned_by_its_declared_type() -> None:
-    assert right_aligned(EMPTY) == [True, False]
+    assert "".join(present(EMPTY, "markdown")).splitlines()[1] == "| ---: | --- |"
 
 
 def test_the_format_is_the_option_else_the_environment_else_what_stdout_is() -> None:
