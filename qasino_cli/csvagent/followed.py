@@ -150,11 +150,10 @@ class FollowedFile(Generic[T]):
         """Whether there is no such file."""
         return self._judged == ABSENT
 
-    def heard(self, now: float, reread: bool = True) -> None:
-        """An event about it: somebody closed, renamed or removed it. `reread` also if it looks
+    def heard(self, now: float) -> None:
+        """An event about it: somebody closed, renamed or removed it. It is read even if it looks
         unchanged."""
-        self._whole = True
-        self._reread |= reread
+        self._whole = self._reread = True
         self._changing_since = min(self._changing_since, now)
         latest = self._changing_since + self._pace.patience_s
         self.look_at = min(now + self._pace.quiet_s, max(now, latest))

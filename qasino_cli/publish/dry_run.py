@@ -16,8 +16,7 @@ from qasino_server.table import Publication, Result
 
 FIRST_ROWS = 5
 
-_rows = msgspec.json.Decoder(list[msgspec.Raw])
-_cells = msgspec.json.Decoder(list[msgspec.Raw])
+_items = msgspec.json.Decoder(list[msgspec.Raw])
 _infinities = {b"9e999": float("inf"), b"-9e999": float("-inf")}
 
 
@@ -29,7 +28,7 @@ def described(prepared: Sequence[Prepared]) -> Iterator[str]:
 
 def _described(one: Prepared) -> Iterator[str]:
     publication, reading = one.publication, one.reading
-    rows = _rows.decode(publication.rows_json)
+    rows = _items.decode(publication.rows_json)
     form = "" if reading is None else f", read as {reading.form}"
     yield visible(
         f"{one.name}: table {publication.tablename} of {publication.identity}, "
@@ -61,7 +60,7 @@ def _values(row: msgspec.Raw) -> tuple[object, ...]:
     """The cells of a row; msgspec alone would not take an infinity."""
     return tuple(
         _infinities[bytes(cell)] if bytes(cell) in _infinities else _value(cell)
-        for cell in _cells.decode(row)
+        for cell in _items.decode(row)
     )
 
 

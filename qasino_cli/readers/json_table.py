@@ -21,11 +21,11 @@ from qasino_server.table import Publication, shown
 _Keys = dict[str, msgspec.Raw]
 
 _top_level = msgspec.json.Decoder(_Keys)
-_rows = msgspec.json.Decoder(list[msgspec.Raw])
-_cells = msgspec.json.Decoder(list[msgspec.Raw])
+_items = msgspec.json.Decoder(list[msgspec.Raw])
 
 _TABLE_KEYS = {"tablename", "column_names", "column_types", "rows"}
 _BYTE = re.compile(r"^(.*) \(byte (\d+)\)$")
+_SHOWN_CHARS = 80
 
 
 def is_message(text: str) -> bool:
@@ -119,18 +119,18 @@ def _check_op(keys: _Keys) -> _Keys:
 
 def _check_rows(publication: Publication) -> None:
     columns = len(publication.columns)
-    for number, row in enumerate(_rows.decode(publication.rows_json), start=1):
+    for number, row in enumerate(_items.decode(publication.rows_json), start=1):
         if not bytes(row).startswith(b"["):
-            raise BadRequest(f"row {number} must be an array of cells, not {shown_json(row)}")
-        cells = len(_cells.decode(row))
+            raise BadRequest(f"row {number} must be an array of cells, not {_shown_json(row)}")
+        cells = len(_items.decode(row))
         if cells != columns:
             raise BadRequest(
                 f"row {number} has {cells} cells, the table has {columns} columns:"
-                f" {shown_json(row)}"
+                f" {_shown_json(row)}"
             )
 
 
-def shown_json(value: msgspec.Raw, limit: int = 80) -> str:
+def _shown_json(value: msgspec.Raw) -> str:
     """A piece of JSON as a sentence can show it: cut where it is long."""
     text = bytes(value).decode()
-    return text if len(text) <= limit else f"{text[:limit]}..."
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."

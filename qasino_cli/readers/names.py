@@ -11,11 +11,10 @@ import unicodedata
 
 from qasino_cli.readers.draft import BadPlace, Draft, Renamed
 from qasino_server.errors import BadRequest
-from qasino_server.table import check_name
+from qasino_server.table import MAX_NAME_CHARS, check_name
 
 _WORDS = {"%": "_pct_", "#": "_nr_", "&": "_and_", "°": "_deg_"}
 _OTHER = re.compile(r"[^A-Za-z0-9_]+")
-MAX_CHARS = 128
 
 
 def legal_names(draft: Draft, strict: bool) -> tuple[list[str], list[Renamed]]:
@@ -61,7 +60,7 @@ def _free(name: str, taken: set[str]) -> str:
     free, number = name, 1
     while free.lower() in taken:
         number += 1
-        free = f"{name[: MAX_CHARS - 8]}_{number}"
+        free = f"{name[: MAX_NAME_CHARS - 8]}_{number}"
     taken.add(free.lower())
     return free
 
@@ -76,8 +75,8 @@ def mapped(header: str, place: int) -> str:
     text = re.sub(r"_{2,}", "_", text).strip("_") or f"column_{place}"
     if text[0].isdigit():
         text = f"_{text}"
-    text = text[:MAX_CHARS]
-    return text if _is_legal(text) else f"{text[: MAX_CHARS - 1]}_"
+    text = text[:MAX_NAME_CHARS]
+    return text if _is_legal(text) else f"{text[: MAX_NAME_CHARS - 1]}_"
 
 
 def table_name(path: str) -> str | None:

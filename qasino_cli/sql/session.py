@@ -22,7 +22,8 @@ CANCEL_TIMEOUT_S = 2.0
 CANCEL_PATIENCE_S = 0.2
 """Who pressed Ctrl-C has the prompt again after that, whatever the server does."""
 HEAR_S = 0.1
-"""Ctrl-C is heard at the latest after that."""
+"""Who waits in the main thread hears Ctrl-C at the latest after that: a signal that comes just
+before a system call does not interrupt it."""
 ASIDE_TIMEOUT_S = 2.0
 """The most it may take to find out more about an error."""
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import msgspec
 
 from qasino_cli.connection import Connection
-from qasino_cli.console import ExitCode, say, write
+from qasino_cli.console import ExitCode, counted, say, write
 from qasino_cli.errors import ServerRefused, Unreachable
 from qasino_cli.watch.diff import Picture, compare
 from qasino_cli.watch.feed import Feed
@@ -119,7 +119,7 @@ def _tsv(update: Update) -> str:
     result = update.result
     if result is None:
         return unknown + "\n"
-    rows = "1 row" if result.nr_rows == 1 else f"{result.nr_rows} rows"
+    rows = counted(result.nr_rows, "row")
     head = f"# generation {result.generation_number}, age {result.generation_age_s:.1f} s, {rows}\n"
     tsv = TsvStream()
     return f"{head}{unknown}{tsv.head(result.column_names)}{tsv.rows(result.rows)}\n"

@@ -16,9 +16,9 @@ from qasino_cli.console import Ended, say
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
-from qasino_cli.sql.repl.live import HEAR_S
 from qasino_cli.sql.repl.shell import Command, Leaving, Shell
 from qasino_cli.sql.scripts import read_text
+from qasino_cli.sql.session import HEAR_S
 from qasino_server.table import shown
 
 

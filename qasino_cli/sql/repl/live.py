@@ -17,6 +17,7 @@ from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused
 from qasino_cli.generation_clock import PATIENCE, GenerationClock
+from qasino_cli.sql.session import HEAR_S
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.service import Service
@@ -25,9 +26,6 @@ from qasino_server.table import Result
 RETRY_S = 1.0
 """A server that is away is looked for so often."""
 FETCH_TIMEOUT_S = 10.0
-HEAR_S = 0.1
-"""Who waits here in the main thread hears Ctrl-C at the latest after that: a signal that comes
-just before a system call does not interrupt it."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -132,10 +130,10 @@ class Live(Service):
         self._stale = False
         try:
             catalog = fetch_catalog(ask).make_ready()  # here, not at a keystroke
-        except ServerRefused as error:  # a server of another kind: its generation at least
+        except ServerRefused:  # a server of another kind: its generation at least
             catalog = EMPTY
             if not asked:
-                raise error
+                raise
         fresh = asked[0].generation_number != self.status.generation_number
         self.catalog = catalog
         with self._lock:
