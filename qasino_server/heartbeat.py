@@ -39,12 +39,12 @@ class Heartbeat(Service):
         self,
         duration_s: float,
         last_number: int,
-        rotate: Callable[[int], int],
+        rotate: Callable[[int], tuple[int, int]],
         publish: Callable[[int], None],
         on_death: OnDeath,
         rotated: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        """`rotate` takes the next number and returns the rows of the new snapshot.
+        """`rotate` takes the next number and returns that of the new snapshot, and its rows.
 
         `rotated` is told how long it took.
         """
@@ -68,11 +68,10 @@ class Heartbeat(Service):
 
     def beat(self) -> None:
         """One rotation and its signal; where the disk fails it, the old snapshot stays."""
-        sealed, number = self._last_number, next_number(self._last_number)
-        self._last_number = number
+        number = self._last_number = next_number(self._last_number)
         started = time.perf_counter()
         try:
-            rows = self._rotate(number)
+            sealed, rows = self._rotate(number)
         except (QasinoError, apsw.Error, OSError) as error:
             log.error("rotation failed, the last snapshot stays: %s", error)
             return

@@ -485,8 +485,8 @@ class Store:
         """The number of the snapshot."""
         return self._snapshot.number
 
-    def rotate(self, number: int) -> int:
-        """End the open generation, begin the one of that number; rows in the new snapshot.
+    def rotate(self, number: int) -> tuple[int, int]:
+        """End the open generation, begin the one of that number; the new snapshot's, and its rows.
 
         One thread at a time. Raises Busy where there is no room to end it, and it goes on, or
         apsw.Error where the files cannot be written; the old snapshot stays in force then.
@@ -498,7 +498,7 @@ class Store:
         with right_of_way():
             return self._rotate(number, began)
 
-    def _rotate(self, number: int, began: float) -> int:
+    def _rotate(self, number: int, began: float) -> tuple[int, int]:
         self._remove_orphans()
         if not self._reserve.can_finish():
             raise Busy("no room to finish the generation, which goes on until there is")
@@ -522,7 +522,7 @@ class Store:
         if gone is not None:
             self._archive.remove(gone)
         retired.ledger.forget()
-        return self.nr_rows
+        return self._snapshot.number, self.nr_rows
 
     def _remove_orphans(self) -> None:
         """Lost generations whose rows are carried; on a full disk their room is needed now."""

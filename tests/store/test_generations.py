@@ -45,11 +45,11 @@ def test_the_heartbeat_keeps_its_cadence_and_tells_of_the_generation_that_begins
     told: list[int] = []
     third = threading.Event()
 
-    def rotate(number: int) -> int:
+    def rotate(number: int) -> tuple[int, int]:
         beats.append(time.monotonic())
         if len(beats) == 3:
             third.set()
-        return 0
+        return number - 1, 0
 
     began = time.monotonic()
     heart = Heartbeat(0.2, 10, rotate, told.append, lambda name, error: None)
@@ -65,13 +65,27 @@ def test_the_heartbeat_keeps_its_cadence_and_tells_of_the_generation_that_begins
 def test_a_rotation_that_fails_leaves_the_last_snapshot_and_the_clock_running(bench):
     told: list[int] = []
 
-    def fails(number: int) -> int:
+    def fails(number: int) -> tuple[int, int]:
         raise OSError("no room")
 
     heart = Heartbeat(30, 0, fails, told.append, lambda name, error: None)
     heart.beat()
     assert told == []
     assert bench.rows("select 1") == [[1]]
+
+
+def test_after_a_rotation_that_failed_the_log_names_the_generation_that_went_on(
+    bench, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    collected = bench.number
+    heart = Heartbeat(30, collected, bench.store.rotate, lambda n: None, lambda *death: None)
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.store._reserve, "can_finish", lambda: False)
+        heart.beat()
+    heart.beat()
+    assert bench.store.generation_number == collected
+    assert f"rotation generation={collected} rows=0" in caplog.text
 
 
 def test_a_rotation_has_the_way_once_all_is_carried(bench, monkeypatch):
