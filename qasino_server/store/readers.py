@@ -70,7 +70,8 @@ _KNOWN_SLOW_CHARS = 2000
 
 
 class Counts(msgspec.Struct):
-    """Queries since the start; changed under the readers' lock."""
+    """Queries since the start, as qasino_server_sql_stats has them; changed under the readers'
+    lock."""
 
     received: int = 0
     completed: int = 0
@@ -282,7 +283,7 @@ class Readers:
             self.counts.errors += 1
             raise Busy("busy: too many queries wait already; try again")
 
-    def remembered(self, query_id: str | None) -> None:
+    def count_recalled(self, query_id: str | None) -> None:
         """Count a query that needed no reader. Raises Refused where its id is running."""
         with self._mutex:
             self.counts.received += 1

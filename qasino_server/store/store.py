@@ -93,7 +93,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdateCounts(msgspec.Struct):
-    """Publications since the start; counted at the writer's desk."""
+    """Publications since the start, as qasino_server_update_stats has them; counted at the
+    writer's desk."""
 
     updates_received: int = 0
     updates_completed: int = 0
@@ -349,7 +350,7 @@ class Store:
         known = memo.recall(question, snapshot, self.dress(request.asked_at).version)
         if known is None:
             return None
-        self._readers.remembered(request.query_id)
+        self._readers.count_recalled(request.query_id)
         elapsed_s = time.perf_counter() - began
         return msgspec.structs.replace(known, generation_age_s=snapshot.age_s, elapsed_s=elapsed_s)
 
@@ -597,17 +598,7 @@ class Store:
     def _totals(self) -> tuple[int, ...]:
         """What was counted since the start; a generation tells of its own share."""
         sql = self._readers.counts if self._started else Counts()
-        updates = self._counts
-        return (
-            sql.received,
-            sql.completed,
-            sql.errors,
-            updates.updates_received,
-            updates.updates_completed,
-            updates.update_errors,
-            updates.inserts_received,
-            updates.inserts_completed,
-        )
+        return *msgspec.structs.astuple(sql), *msgspec.structs.astuple(self._counts)
 
 
 def _size_of(path: Path) -> int:
