@@ -23,7 +23,7 @@ from qasino_cli.csvagent.courier import Courier
 from qasino_cli.csvagent.followed import FollowedFile
 from qasino_cli.csvagent.journal import Journal
 from qasino_cli.csvagent.pace import Pace
-from qasino_cli.csvagent.report import FileRow, file_row, own_tables, trouble_row
+from qasino_cli.csvagent.report import FileRow, own_tables, rows_of
 from qasino_cli.csvagent.table_file import OK, TableFile
 from qasino_cli.csvagent.watching import Tell, Watcher
 from qasino_cli.errors import ServerRefused, Unreachable
@@ -256,7 +256,7 @@ class Agent(Service):
             # table that failed comes last, in case it was its own fault.
             self._pending.update(dict.fromkeys(self._catalogue.tables))
             self._report_due = True
-        self._tell_news()
+        self._journal.note(self._rows())
 
     def _send_table(self, table: TableFile) -> None:
         """Send what is in force. Raises Unreachable."""
@@ -283,7 +283,7 @@ class Agent(Service):
     def _send_report(self) -> None:
         if not self._report_due or self.stopping.is_set():
             return
-        rows = self.rows()
+        rows = self._rows()
         nr_sent = sum(table.sendable(self._errand.max_age_s) for table in self._catalogue.tables)
         try:
             for publication in own_tables(self._errand.identity, rows, nr_sent):
@@ -292,19 +292,14 @@ class Agent(Service):
             log.warning("the agent's own tables were refused: %s", error.sentence)
         self._report_due = False
 
-    def rows(self) -> list[FileRow]:
-        """What there is to say of each file, and of whatever names files and cannot."""
-        tables = [file_row(table, self._errand.max_age_s) for table in self._catalogue.tables]
-        return [*tables, *map(trouble_row, self._catalogue.troubles())]
+    def _rows(self) -> list[FileRow]:
+        return rows_of(self._catalogue, self._errand.max_age_s)
 
     def _greet(self) -> None:
         """Say once what there is, as soon as everything has been looked at."""
         if not self._greeted and self._catalogue.complete:
             self._greeted = True
-            log.info("%s", greeting(self.rows(), self._catalogue.nr_indexes, self._errand))
-
-    def _tell_news(self) -> None:
-        self._journal.note(self.rows())
+            log.info("%s", greeting(self._rows(), self._catalogue.nr_indexes, self._errand))
 
 
 def greeting(rows: list[FileRow], nr_indexes: int, errand: Errand) -> str:

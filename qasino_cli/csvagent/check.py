@@ -12,7 +12,7 @@ from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, counted, on_terminal, say, write
 from qasino_cli.csvagent.catalogue import Catalogue
-from qasino_cli.csvagent.report import FileRow, file_row, own_tables, trouble_row
+from qasino_cli.csvagent.report import FileRow, own_tables, rows_of
 from qasino_cli.csvagent.table_file import BROKEN, MISSING, OK, REFUSED, TableFile
 from qasino_cli.errors import ServerRefused
 from qasino_cli.outgoing import encode_publication
@@ -22,16 +22,10 @@ _HEADINGS = ("path", "table", "state", "rows", "line", "error")
 _STYLES = {OK: "green", BROKEN: "bold red", MISSING: "bold red", REFUSED: "bold red"}
 
 
-def rows_now(catalogue: Catalogue, max_age_s: float | None) -> list[FileRow]:
-    """What there is to say of every file."""
-    tables = [file_row(table, max_age_s) for table in catalogue.tables]
-    return [*tables, *map(trouble_row, catalogue.troubles())]
-
-
 def check(catalogue: Catalogue, max_age_s: float | None) -> ExitCode:
     """Read and parse everything and print what came of it; INPUT if anything is bad."""
     catalogue.look(math.inf, hasty=True)
-    rows = rows_now(catalogue, max_age_s)
+    rows = rows_of(catalogue, max_age_s)
     _print(rows)
     say(_summary(rows))
     return _code(rows)
@@ -51,7 +45,7 @@ def once(
         for table in catalogue.tables:
             if table.parcel is not None and table.sendable(max_age_s):
                 sent += _send(table, client)
-        rows = rows_now(catalogue, max_age_s)
+        rows = rows_of(catalogue, max_age_s)
         for publication in own_tables(identity, rows, sent):
             client.publish(encode_publication(publication))
     finally:
@@ -89,8 +83,7 @@ def _summary(rows: Sequence[FileRow]) -> str:
 
 
 def _line(row: FileRow) -> str:
-    place = row.path if row.error_line is None else f"{row.path}:{row.error_line}"
-    return f"{place}: {row.state}: {row.error}"
+    return f"{row.place}: {row.state}: {row.error}"
 
 
 def _print(rows: Sequence[FileRow]) -> None:

@@ -51,11 +51,7 @@ def _say(state: str, error: str | None, group: Sequence[FileRow]) -> None:
         log.log(level, "%s, %s first: %s%s", files, group[0].path, state, _because(group[0]))
         return
     for row in group:
-        log.log(level, "%s: %s%s", _place(row), state, _because(row))
-
-
-def _place(row: FileRow) -> str:
-    return row.path if row.error_line is None else f"{row.path}:{row.error_line}"
+        log.log(level, "%s: %s%s", row.place, state, _because(row))
 
 
 def _because(row: FileRow) -> str:

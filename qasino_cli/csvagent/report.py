@@ -11,7 +11,7 @@ from typing import Any, overload
 
 import msgspec
 
-from qasino_cli.csvagent.catalogue import OWN_TABLES, Trouble
+from qasino_cli.csvagent.catalogue import OWN_TABLES, Catalogue, Trouble
 from qasino_cli.csvagent.table_file import TableFile
 from qasino_server.csv_table import encode_rows
 from qasino_server.table import Publication, check_columns
@@ -41,8 +41,19 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
     read_epoch: float = 0.0
     read_time_s: float = -1.0
 
+    @property
+    def place(self) -> str:
+        """The file, and the line of its error where that is known."""
+        return self.path if self.error_line is None else f"{self.path}:{self.error_line}"
 
-def file_row(table: TableFile, max_age_s: float | None) -> FileRow:
+
+def rows_of(catalogue: Catalogue, max_age_s: float | None) -> list[FileRow]:
+    """What there is to say of each file, and of whatever names files and cannot."""
+    tables = [_file_row(table, max_age_s) for table in catalogue.tables]
+    return [*tables, *map(_trouble_row, catalogue.troubles())]
+
+
+def _file_row(table: TableFile, max_age_s: float | None) -> FileRow:
     """A table file now; `rows` are those in force."""
     return FileRow(
         path=_legible(table.path),
@@ -58,7 +69,7 @@ def file_row(table: TableFile, max_age_s: float | None) -> FileRow:
     )
 
 
-def trouble_row(trouble: Trouble) -> FileRow:
+def _trouble_row(trouble: Trouble) -> FileRow:
     """An index, list or directory with something wrong; it has no table."""
     return FileRow(
         path=_legible(trouble.path),
