@@ -174,7 +174,7 @@ def _with_our_types(recorded: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_well_formed(answer: Answer, case: Case) -> None:
-    """What section 3 says of any answer, kept or changed."""
+    """What holds of any answer, kept or changed: its form on the wire."""
     if case.interface == "ZMQ" or answer.media_type == "application/json":
         for found in [d for part in answer.parts for d in documents(part)][:1]:
             _is_reply(found, answer)

@@ -1,7 +1,8 @@
 """Our server answers what the ancestor was recorded to answer, or what a rule says instead.
 
-`TABLE` names every recorded file once: kept, changed (by which rule of the design's section 2,
-which part of its section 3, or which recorded bug that must not come along), or outside.
+`TABLE` names every recorded file once: kept, changed (by a rule of ours, a part of the wire's
+description, or a recorded bug that must not come along), or outside. The numbers of rules, sections
+and bugs are those of the notes the recordings came with; the words beside them say what is meant.
 Where our server deviates and nothing allows it, the test is expected to fail, strictly.
 """
 
@@ -974,7 +975,7 @@ def test_every_recorded_file_is_classified() -> None:
     assert list(TABLE) == list(CASES)
 
 
-def test_every_answer_is_what_section_3_says(answers: Answers) -> None:
+def test_every_answer_has_the_form_of_the_wire(answers: Answers) -> None:
     for file in answers:
         is_well_formed(answer_to(file, answers), CASES[file])
 
