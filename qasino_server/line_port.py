@@ -214,8 +214,8 @@ class LinePort(Service):
 
     def _take_answers(self, events: int) -> None:
         for connection, text in self._outbox.take():
-            if connection not in self._connections:
-                continue
+            if connection.running is None:
+                continue  # it was cancelled: who asked is leaving, or gone
             connection.running = None
             if len(text) > _SMALL_BYTES and not self._unsent.has_room(connection.caller.asker):
                 text = _text(self._unsent.busy)

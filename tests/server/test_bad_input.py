@@ -1782,6 +1782,17 @@ def test_the_query_of_a_line_client_that_leaves_is_stopped(patient: Site, abrupt
     patient.unhurt()
 
 
+def test_a_line_client_that_reads_late_is_told_nothing_after_the_bye(patient: Site) -> None:
+    wire = patient.wire
+    with wire.connect("line") as made:
+        made.sendall(f"select printf('%.*c', 8000000, 'x') as x; {ENDLESS};\n".encode())
+        until(lambda: [line for line in running(wire) if "recursive" in line[4]])
+        made.sendall(b"\x03")
+        until(lambda: not running(wire))
+        assert read_all(made)[-40:].endswith(b"x\r\n1 rows returned\r\nBye!\r\n")
+    patient.unhurt()
+
+
 @pytest.mark.parametrize("abruptly", [False, True])
 @pytest.mark.parametrize("form", ["json", "text", "csv", "ndjson"])
 def test_the_query_of_an_http_client_that_leaves_is_stopped(
