@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -55,7 +56,8 @@ class Hook(Service):
         if not self.join(END_WITHIN_S):
             process = self._process
             if process is not None:
-                os.killpg(process.pid, signal.SIGTERM)
+                with suppress(ProcessLookupError):  # it has ended by itself this very moment
+                    os.killpg(process.pid, signal.SIGTERM)
             self.join(END_WITHIN_S)
 
     def _next(self) -> tuple[list[dict[str, Any]], int] | None:
