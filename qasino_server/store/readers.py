@@ -132,9 +132,11 @@ class Readers:
         self._warden.stop()
         with self.lock:
             waiting = [job for queue in self._queues() for job in queue.clear()]
+            for job in self._jobs.values():  # those that run elsewhere, or are to, among them
+                job.stop_reason = job.stop_reason or Cancelled("the server is shutting down")
             for reader in self._readers:
                 reader.stopping.set()
-                reader.interrupt(Cancelled("the server is shutting down"))
+                reader.interrupt(None)
             self._wake_all()
         for job in waiting:
             self.conclude(job, Busy("the server is shutting down"))

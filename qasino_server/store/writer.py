@@ -216,6 +216,8 @@ class Writer(Service):
     def look(self, call: Callable[[Path], None]) -> None:
         """Run `call` with the open generation's file, between two batches."""
         with self._condition:
+            if self.stopping.is_set():
+                raise Busy("the server is shutting down")
             if len(self._looks) >= 100:
                 raise Busy("busy: too many queries wait to look into the open generation")
             self._looks.append(call)
@@ -271,7 +273,8 @@ class Writer(Service):
         self._next_look = ended + LOOKS_LEAVE * (ended - began)
 
     def _look_is_due(self) -> bool:
-        return bool(self._looks) and time.monotonic() >= self._next_look
+        due = time.monotonic() >= self._next_look or self.stopping.is_set()
+        return due and bool(self._looks)
 
     def _until_look_s(self) -> float | None:
         """How long to sleep at most; None where nobody waits to look."""

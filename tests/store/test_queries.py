@@ -12,6 +12,7 @@ import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wire import until
 
 from qasino_server.database.answer import Limits, _build_here, answer
 from qasino_server.database.examine import begin, examine
@@ -400,6 +401,25 @@ def test_a_look_into_the_open_generation_delays_publications_a_second_at_most(be
     assert time.monotonic() - began < 3
     thread.join(10)
     assert not isinstance(outcome[0], Result)
+
+
+def test_a_look_that_waits_is_answered_where_the_server_ends(bench: Any) -> None:
+    forever = (
+        "with recursive r(i) as (select 1 union all select i + 1 from r) select count(*) from r"
+    )
+    told: list[str] = []
+    looks = [
+        threading.Thread(target=lambda: told.append(bench.refusal(forever, use_write_db=True)))
+        for _ in range(3)
+    ]
+    for look in looks:
+        look.start()
+    until(lambda: len(bench.store._readers.running()) == 3)
+    bench.store.stop(10)
+    for look in looks:
+        look.join(10)
+    assert told.count("the server is shutting down") >= 2
+    assert len(told) == 3
 
 
 def test_looks_without_end_leave_publishers_most_of_the_time(bench: Any) -> None:
