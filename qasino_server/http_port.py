@@ -150,6 +150,7 @@ class RequestApp:
         self,
         dispatch: Dispatch,
         identity: str,
+        *,
         max_body_bytes: int,
         max_result_bytes: int,
         has_room: Callable[[], bool],

@@ -273,16 +273,16 @@ class Server:
             app = RequestApp(
                 dispatch,
                 settings.identity,
-                settings.max_body_bytes,
-                settings.max_result_bytes,
-                store.has_room,
-                store.when_room,
-                settings.allowed_hosts,
-                gate,
-                settings.asks_everywhere,
-                Health(store.state, settings.generation_duration_s),
-                metrics,
-                self._pages,
+                max_body_bytes=settings.max_body_bytes,
+                max_result_bytes=settings.max_result_bytes,
+                has_room=store.has_room,
+                when_room=store.when_room,
+                allowed_hosts=settings.allowed_hosts,
+                gate=gate,
+                asks_on_plain_http=settings.asks_everywhere,
+                health=Health(store.state, settings.generation_duration_s),
+                metrics=metrics,
+                pages=self._pages,
             )
             self._services.append(HttpPort(self._http_sockets, app, self._seats, self._died))
             if gate is not None:
@@ -293,11 +293,11 @@ class Server:
                     self._router,
                     dispatch,
                     settings.identity,
-                    settings.max_body_bytes,
-                    self._died,
-                    self._watch,
-                    Unread(settings.max_result_bytes, self.ports["zmq"]),
-                    None if self._curve_gate is None else self._curve_gate.rights_of,
+                    max_body_bytes=settings.max_body_bytes,
+                    on_death=self._died,
+                    watch=self._watch,
+                    unread=Unread(settings.max_result_bytes, self.ports["zmq"]),
+                    rights_of=None if self._curve_gate is None else self._curve_gate.rights_of,
                 )
             )
         for service in (self._watch, self._curve_gate):

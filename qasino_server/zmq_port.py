@@ -92,11 +92,12 @@ class ZmqPort(Service):
         router: _Socket,
         dispatch: Dispatch,
         identity: str,
+        *,
         max_body_bytes: int,
         on_death: OnDeath,
         watch: ZmqWatch,
         unread: Unread,
-        rights_of: Callable[[str], Rights] | None = None,
+        rights_of: Callable[[str], Rights] | None,
     ) -> None:
         """`rights_of` tells what the owner of a CURVE key may do; None is everybody everything."""
         super().__init__("zmq-port", on_death)

@@ -222,12 +222,12 @@ class Store:
         self._writer = Writer(
             Intake(first, Ledger(first_number, zero.ledger), self._quota),
             self._statics,
-            self._views.names,
-            2 * self.settings.max_body_bytes,
-            self._quota,
-            self._reserve,
-            self._settled,
-            self._on_death,
+            view_names=self._views.names,
+            max_waiting_bytes=2 * self.settings.max_body_bytes,
+            quota=self._quota,
+            reserve=self._reserve,
+            settled=self._settled,
+            on_death=self._on_death,
         )
         self._readers = Readers(
             lambda: self._snapshot,

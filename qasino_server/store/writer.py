@@ -95,6 +95,7 @@ class Writer(Service):
         self,
         first: Intake,
         statics: Statics,
+        *,
         view_names: Callable[[], frozenset[str]],
         max_waiting_bytes: int,
         quota: Quota,
