@@ -392,7 +392,7 @@ class RequestApp:
                 self._dispatch.cancel(query_id)
 
         with watched(receive, gone):
-            whole = await _pour(sink, news, ended, send)
+            whole = await _send_chunks(sink, news, ended, send)
         reply = ended.result()
         if sink.media_type is None:
             await self._respond(send, reply, request.format)
@@ -408,7 +408,7 @@ class _Disconnected(Exception):
     """The client went away before its request was whole."""
 
 
-async def _pour(
+async def _send_chunks(
     sink: _StreamSink, news: asyncio.Event, ended: asyncio.Future[Reply], send: Send
 ) -> bool:
     """Send what comes until the query has ended; whether it ended well."""

@@ -22,7 +22,7 @@ _RESERVED_DESCRIPTORS = 512
 
 
 class Seat:
-    """One connection's; given back once, however often it is told."""
+    """The seat of one connection; given back once, however often it is left."""
 
     def __init__(self, seats: Seats, port: str, network: str) -> None:
         self._seats = seats

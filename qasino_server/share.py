@@ -38,7 +38,7 @@ class Share:
 
     @contextmanager
     def holding(self, who: str) -> Iterator[Callable[[int], None]]:
-        """What is held within it, by calling what it gives with more bytes, is given back."""
+        """A function that holds more bytes; when this ends, all of them are given back."""
         held_bytes = 0
 
         def hold(more_bytes: int) -> None:

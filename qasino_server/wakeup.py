@@ -29,7 +29,7 @@ Chore = Callable[[], bool]
 TOGETHER_S = 0.001
 """The end of what counts as arrived at once; a turn may be longer."""
 REST = 0.5
-"""Of the time that chores took, how much is for who is served without one, if anybody is."""
+"""Of the time its chores took, how much a thread then leaves to those it answers without one."""
 WAY_MOST_S = 0.002
 """The longest a turn makes way for."""
 
@@ -88,7 +88,7 @@ class Bells:
         _of_thread.bells = self
 
     def hold(self, bell: Bell) -> None:
-        """Carry it until `ring`."""
+        """Carry it until `ring`; it is rung once."""
         first = not self
         self._held.add(bell)
         if first and self._on_first is not None:

@@ -34,13 +34,12 @@ from qasino_server.table import Columns, Publication, Receipt
 CARRY_ROWS = 20_000
 """Rows carried in one go; 6.5 ms at most, so that publications get in between."""
 
-BRIEF_ROWS = 1_000
-"""To be deleted before others take their place."""
-BRIEF_RANGES = 10
-BRIEF_NEW_ROWS = 10_000
+BRIEF_ROWS, BRIEF_RANGES = 1_000, 10
+"""The most rows, and ranges of them, that a brief publication deletes."""
+BRIEF_NEW_ROWS, BRIEF_NEW_COLUMNS = 10_000, 200
+"""The most rows that it stores, and columns of a table that it makes."""
 BRIEF_BYTES = 4 * BRIEF_NEW_ROWS
-"""They hold no more rows, however short."""
-BRIEF_NEW_COLUMNS = 200
+"""JSON that is no longer than this has no more rows than that, however short they are."""
 _MEASURE_EVERY = 16
 _PLANNED_COLUMNS_MAX = 500_000
 _SHAPES_MAX = 1_000

@@ -27,7 +27,7 @@ from qasino_server.table import Result
 
 log = logging.getLogger("qasino.store")
 
-_JET_BYTES = 65_536
+_BUFFERED_BYTES = 65_536
 
 
 class Sink(Protocol):
@@ -138,7 +138,7 @@ class Job:
         if self.stream is not None and self.sink is not None:
             examined = examine(on, sql, bindings)
             self._go_on()
-            return self._pour(on, examined, self.stream, self.sink)
+            return self._write(on, examined, self.stream, self.sink)
         examined, begun = self._begin(on)
         if self.form == "rows":
             return collect(on, examined, limits, begun)
@@ -159,22 +159,22 @@ class Job:
         if self.stop_reason is not None:
             raise self.stop_reason
 
-    def _pour(self, on: SnapshotConnection, query: Examined, stream: Stream, sink: Sink) -> Result:
+    def _write(self, on: SnapshotConnection, query: Examined, stream: Stream, sink: Sink) -> Result:
         """Write the rows into the sink as they come."""
-        jet = _Jet(sink, stream.media_type, stream.head(query.names), self.deadline)
+        out = _Buffered(sink, stream.media_type, stream.head(query.names), self.deadline)
         try:
             with closing(lines_of(on, query, stream.form, stream.keys)) as lines:
                 for text, nr_rows in lines:
-                    jet.add(text, nr_rows)
+                    out.add(text, nr_rows)
         except (NotLines, apsw.TooBigError):
             # The next line is longer than a value may be, or what is in it has to be seen.
-            if jet.nr_rows and not query.repeatable:
+            if out.nr_rows and not query.repeatable:
                 raise SqlError(_NOT_TWICE) from None
             with closing(rows_of(on, query)) as rows:
-                for row in islice(rows, jet.nr_rows, None):
-                    jet.add(stream.rows((row,)).encode(), 1)
-        jet.write()
-        return Result(column_names=query.names, column_types=(), nr_rows=jet.nr_rows)
+                for row in islice(rows, out.nr_rows, None):
+                    out.add(stream.rows((row,)).encode(), 1)
+        out.flush()
+        return Result(column_names=query.names, column_types=(), nr_rows=out.nr_rows)
 
 
 _NOT_TWICE = (
@@ -183,7 +183,7 @@ _NOT_TWICE = (
 )
 
 
-class _Jet:
+class _Buffered:
     """Rows on their way into a sink, as many at a time as go into some kilobytes."""
 
     def __init__(self, sink: Sink, media_type: str, head: str, deadline: float) -> None:
@@ -200,10 +200,10 @@ class _Jet:
         self._parts.append(text)
         self.nr_rows += nr_rows
         self._size_bytes += len(text)
-        if self._size_bytes > _JET_BYTES:
-            self.write()
+        if self._size_bytes > _BUFFERED_BYTES:
+            self.flush()
 
-    def write(self) -> None:
+    def flush(self) -> None:
         """Pass on what there is."""
         if not self._begun:
             self._sink.begin(self._media_type)
