@@ -30,12 +30,12 @@ from qasino_cli.server_options import (
     read_file,
 )
 from qasino_cli.supervisor import tell_ready, tell_reloading, tell_stopping
+from qasino_server.browser import is_local
 from qasino_server.interpreter import keep_what_is_here
 from qasino_server.server import Server, Settings
 
 DEMO_DURATION_S = 5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_LOOPBACK = ("127.", "::1", "localhost")
 
 
 def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
@@ -169,7 +169,7 @@ def greeting(settings: Settings, ports: dict[str, int]) -> list[str]:
     lines = [f"qasino {settings.identity} listens on {settings.listen}: {listed}"]
     if settings.asks_everywhere:
         return [*lines, _closed_doors(settings)]
-    if is_loopback(settings.listen):
+    if is_local(settings.listen):
         return [*lines, "only this host can connect; --listen 0.0.0.0 lets other hosts in"]
     unguarded = [name for name in ports if name in ("http", "line")]
     if settings.curve_keys is not None and not unguarded:
@@ -188,8 +188,3 @@ def _closed_doors(settings: Settings) -> str:
         "ZeroMQ, the signal and the line port, which cannot ask for users, are closed;"
         " --curve-keys opens ZeroMQ and the signal to those who have a key"
     )
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this host can connect to the address."""
-    return address.startswith(_LOOPBACK)

@@ -37,7 +37,7 @@ def check_host(headers: Headers, own_address: str | None, allowed: Collection[st
     if host is None:
         return
     name = _host_name(host)
-    if name not in allowed and not _local_name(name):
+    if name not in allowed and not is_local(name):
         raise Forbidden(
             f"Host {shown(name)} is not a name of this server's loopback address; ask localhost,"
             " or start the server with --allow-host"
@@ -94,7 +94,8 @@ def _host_name(host: str) -> str:
     return name.partition(":")[0].removesuffix(".")
 
 
-def _local_name(name: str) -> bool:
+def is_local(name: str) -> bool:
+    """Whether a name or an address is this host's own, which no other host can reach."""
     return name == "localhost" or name.endswith(".localhost") or _loopback(name)
 
 

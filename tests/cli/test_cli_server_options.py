@@ -134,8 +134,9 @@ def test_on_loopback_the_greeting_says_how_to_open_the_server() -> None:
     ]
 
 
-def test_opened_without_authentication_the_greeting_warns() -> None:
-    warning = greeting(Settings(identity="me", listen="0.0.0.0"), PORTS)[1]
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "127.example.org", "::1f00", "localhosts"])
+def test_opened_without_authentication_the_greeting_warns(address: str) -> None:
+    warning = greeting(Settings(identity="me", listen=address), PORTS)[1]
     assert warning.startswith("WARNING: every host that reaches this one can read and publish")
 
 
