@@ -18,13 +18,11 @@ import csv
 import io
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
-
 from qasino_server.errors import BadRequest
-from qasino_server.message import make_publication
+from qasino_server.message import encode_rows, make_publication
 from qasino_server.table import Column, Columns, Publication, check_columns, shown
 
 csv.field_size_limit(sys.maxsize)  # the size of a message is bounded before it gets here
@@ -61,30 +59,6 @@ def read_csv_table(body: bytes, identity: str | None = None) -> Publication:
         descriptions=descriptions,
         options=options,
     )
-
-
-def encode_rows(rows: Iterable[list[Any]]) -> str:
-    """Rows as the JSON text of a publication; an infinity becomes 9e999, which SQLite reads so.
-
-    msgspec writes an infinity as null, so a row with one is written cell by cell. One row is
-    held at a time: as Python's values 64 MiB of CSV can be gigabytes.
-    """
-    encoded = bytearray(b"[")
-    for row in rows:
-        if len(encoded) > 1:
-            encoded += b","
-        if any(isinstance(cell, float) and math.isinf(cell) for cell in row):
-            encoded += b"[" + b",".join(map(_encode_cell, row)) + b"]"
-        else:
-            encoded += msgspec.json.encode(row)
-    encoded += b"]"
-    return encoded.decode()
-
-
-def _encode_cell(cell: Any) -> bytes:
-    if isinstance(cell, float) and math.isinf(cell):
-        return b"9e999" if cell > 0 else b"-9e999"
-    return msgspec.json.encode(cell)
 
 
 Rows = Iterator[tuple[int, list[str]]]

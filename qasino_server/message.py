@@ -10,8 +10,9 @@ to an answer are new keys only.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -317,6 +318,30 @@ def make_publication(
         replace=replace,
     )
     return publication if read is None else msgspec.structs.replace(publication, **read)
+
+
+def encode_rows(rows: Iterable[list[Any]]) -> str:
+    """Rows as the JSON text of a publication; an infinity becomes 9e999, which SQLite reads so.
+
+    msgspec writes an infinity as null, so a row with one is written cell by cell. One row is
+    held at a time: as Python's values 64 MiB of CSV can be gigabytes.
+    """
+    encoded = bytearray(b"[")
+    for row in rows:
+        if len(encoded) > 1:
+            encoded += b","
+        if any(isinstance(cell, float) and math.isinf(cell) for cell in row):
+            encoded += b"[" + b",".join(map(_encode_cell, row)) + b"]"
+        else:
+            encoded += msgspec.json.encode(row)
+    encoded += b"]"
+    return encoded.decode()
+
+
+def _encode_cell(cell: Any) -> bytes:
+    if isinstance(cell, float) and math.isinf(cell):
+        return b"9e999" if cell > 0 else b"-9e999"
+    return msgspec.json.encode(cell)
 
 
 def _read_options(options: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
