@@ -179,8 +179,9 @@ class Store:
         self._archive = Archive(settings.archive_dir, settings.archive_keep, on_death)
         self._absence = Absence(settings.forget_after_s, settings.quota.sources)
         self._rejects: deque[tuple[Any, ...]] = deque(maxlen=REJECTS_MAX)
+        """Any thread appends, the heartbeat lists: each is one step under the GIL, no lock."""
         self._nr_rejects = 0
-        """Since the last rotation."""
+        """Since the last rotation; a curve for people, so that a race may cost it one."""
         self._nr_queries = 0
         """Received while the snapshot was collected."""
         self.trend = Trend()
