@@ -150,8 +150,8 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s T -l table -d 'P
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s t -l table-list -d 'A file that names those tables, one a line.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s x -l interval -d 'Send every so many seconds. [default: at the server\'s signal]' -x
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s d -l send-delay-max -d 'Send at random up to so long after the signal, at most half a generation.' -x
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s g -l gen-signal-timeout -d 'Connect to the signal anew after so long without one.' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s d -l send-delay-max -d 'Send at random up to so long after the signal, at most half a generation. [default: 15]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s g -l gen-signal-timeout -d 'Connect to the signal anew after so long without one. [default: 120]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l max-age -d 'Do not send files last written longer ago.' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l add-identity-column -d 'Add a column identity to tables that have none.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l poll -d 'Look for changes every second; do not use events.'

@@ -90,8 +90,9 @@ def csvagent(
             "-d",
             "--send-delay-max",
             metavar="SECONDS",
-            help="Send at random up to so long after the signal, at most half a generation.",
-            show_default="15",
+            help="Send at random up to so long after the signal, at most half a generation."
+            " [default: 15]",
+            show_default=False,
         ),
     ] = 15.0,
     gen_signal_timeout: Annotated[
@@ -100,8 +101,9 @@ def csvagent(
             "-g",
             "--gen-signal-timeout",
             metavar="SECONDS",
-            help="Connect to the signal anew after so long without one.",
-            show_default=f"{USUAL_SILENCE_S:g}",
+            help="Connect to the signal anew after so long without one."
+            f" [default: {USUAL_SILENCE_S:g}]",
+            show_default=False,
         ),
     ] = USUAL_SILENCE_S,
     max_age: Annotated[
