@@ -31,7 +31,7 @@ class Feed(Service):
         self, connection: Connection, watched: Watched, heard: Heard, interval_s: float | None
     ) -> None:
         """`heard` is called with each update, in this thread."""
-        super().__init__("watch")
+        super().__init__("watch", self._died)
         self._connection = connection
         self._watched = watched
         self._heard = heard
@@ -69,6 +69,10 @@ class Feed(Service):
         finally:
             client.close()
             self._clock.close()
+
+    def _died(self, name: str, error: BaseException) -> None:
+        """Nobody is to wait for ever for a thread that is no more."""
+        self._heard(Update(error=f"no more is asked: {error}"))
 
     def _look(self, client: Client, own_beat: bool) -> Update:
         with self._lock:

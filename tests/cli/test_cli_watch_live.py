@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,7 +15,10 @@ from command import run_qasino, start_qasino, zmq_url
 from terminal_screen import Terminal
 from wire import Wire, until
 
+from qasino_cli.connection import Given, read_connection
 from qasino_cli.console import ExitCode
+from qasino_cli.watch.feed import Feed
+from qasino_cli.watch.query import Update, Watched
 from qasino_server.server import Server
 
 
@@ -51,6 +55,21 @@ def running(server: Server) -> Iterator[Callable[..., Any]]:
             return process
 
         yield start
+
+
+def test_a_thread_that_dies_leaves_nobody_waiting(server: Server) -> None:
+    heard: queue.SimpleQueue[Update] = queue.SimpleQueue()
+
+    def hear(update: Update) -> None:
+        heard.put(update)
+        if update.error is None:
+            raise LookupError("out of luck")
+
+    feed = Feed(read_connection(Given(server=zmq_url(server)), {}), Watched("select 1"), hear, None)
+    feed.start()
+    assert heard.get(timeout=10).error is None
+    assert heard.get(timeout=10).error == "no more is asked: out of luck"
+    assert feed.join(10)
 
 
 def frame_of(process: Any) -> list[str]:
