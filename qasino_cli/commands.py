@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from qasino_cli.console import ExitCode, finish
+from qasino_cli.console import ExitCode, finish, unwritten
 
 SETTINGS: dict[str, Any] = {
     # rich's help would cost 60 ms at every start that shows help, and 0 ms elsewhere.
@@ -111,4 +111,7 @@ def qasino(
 
 def run() -> None:
     """Run the command line; ends in SystemExit."""
-    app(prog_name="qasino")
+    try:
+        app(prog_name="qasino")
+    except OSError as error:  # of help and usage; what the rooms write is `console.write`'s
+        sys.exit(unwritten(error))

@@ -111,6 +111,15 @@ def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
         _let_go_of_stderr()
 
 
+def unwritten(error: OSError) -> ExitCode:
+    """How it ends where help, usage or the version could not be written, which typer does."""
+    _let_go_of_stdout()
+    if isinstance(error, BrokenPipeError):
+        return _die_of(signal.SIGPIPE)
+    say(f"standard output: {error.strerror}")
+    return ExitCode.REFUSED
+
+
 def _let_go_of_stdout() -> None:
     """Point it elsewhere, so that no later flush fails again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -19,7 +19,12 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         from qasino_cli import __version__
 
-        print(f"qasino {__version__}")
+        try:
+            print(f"qasino {__version__}", flush=True)
+        except OSError as error:
+            from qasino_cli.console import unwritten
+
+            sys.exit(unwritten(error))
         return
     if sys.argv[1:2] == ["__complete"]:
         from qasino_cli import complete_hook

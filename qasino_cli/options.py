@@ -182,12 +182,22 @@ _CONNECTION_OPTIONS: dict[str, tuple[Any, object]] = {
 }
 
 
+def in_utf8(flag: str, text: str) -> str:
+    """A text that is to be sent, as it is. Raises UsageFault where the shell gave other bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageFault(f"{flag}: what stands there is not UTF-8") from None
+    return text
+
+
 def connection_of(given: Given) -> Connection:
     """The server meant by the command line, the environment and the configuration.
 
     With what it takes to be let in; a password is asked for if need be. Raises UsageFault.
     """
     for secret in given.secrets:
+        in_utf8("the password", secret)
         strike_out(secret)
     config = load_config()
     connection = read_connection(given, os.environ, config.servers, config.server)

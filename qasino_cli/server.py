@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from qasino_cli import terminal
 from qasino_cli.console import ExitCode, say
 from qasino_cli.log_lines import log_to_stderr
 from qasino_cli.server_options import (
@@ -133,7 +134,7 @@ def _heed_signals(running: Server) -> None:
 
     def wait_for_signals() -> None:
         while True:
-            if signal.sigwait(_SIGNALS) == signal.SIGHUP and not sys.stderr.isatty():
+            if signal.sigwait(_SIGNALS) == signal.SIGHUP and not terminal.watched(sys.stderr):
                 tell_reloading()
                 running.reload()
                 tell_ready()

@@ -17,13 +17,18 @@ USUAL_COLUMNS = 80
 USUAL_LINES = 24
 
 
-def coloured(stream: IO[Any], wish: str = "auto") -> bool:
+def watched(stream: IO[Any] | None) -> bool:
+    """Whether a person reads what is written there; None is a stream closed before we began."""
+    return stream is not None and stream.isatty()
+
+
+def coloured(stream: IO[Any] | None, wish: str = "auto") -> bool:
     """Whether to write colours to a stream; `wish` is auto, always or never."""
     if os.environ.get("NO_COLOR") or wish == "never":
         return False
     if os.environ.get("FORCE_COLOR") or wish == "always":
         return True
-    return stream.isatty() and not dumb()
+    return watched(stream) and not dumb()
 
 
 def dumb() -> bool:
@@ -39,5 +44,5 @@ def size() -> tuple[int, int]:
 
 def speaks_unicode() -> bool:
     """Whether stdout takes box characters and the ellipsis; else ASCII stands for them."""
-    encoding = sys.stdout.encoding or "ascii"
+    encoding = (sys.stdout and sys.stdout.encoding) or "ascii"
     return encoding.lower().replace("-", "") in ("utf8", "utf16", "utf32")

@@ -188,7 +188,7 @@ def publish(
         persist=persist,
         static=static,
         update=update,
-        keycols=keycols,
+        keycols=keycols and options.in_utf8("--keycols", keycols),
         ttl_s=None if ttl is None else read_duration_s("--ttl", ttl),
         add_identity_column=add_identity_column,
         replace=replace,

@@ -28,7 +28,7 @@ class Bar:
     """
 
     def __init__(self, wanted: bool = True) -> None:
-        self._seen = wanted and sys.stderr.isatty() and not terminal.dumb()
+        self._seen = wanted and terminal.watched(sys.stderr) and not terminal.dumb()
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._shown: Any = None

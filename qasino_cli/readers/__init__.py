@@ -73,6 +73,8 @@ def read_file(path: str) -> bytes:
     """All bytes of a file, of standard input where the path is `-`. Raises InputRejected."""
     try:
         if path == STDIN:
+            if sys.stdin is None:
+                raise InputRejected("standard input: it is closed")
             return sys.stdin.buffer.read()
         with open(path, "rb") as file:
             return file.read()

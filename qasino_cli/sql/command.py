@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from qasino_cli import options
 from qasino_cli.config import load_config
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, on_terminal, tidy_when_ended, typed_in
+from qasino_cli.errors import UsageFault
 from qasino_cli.sql.batch import Batch
 from qasino_cli.sql.present import FORMATS, choose_format
 from qasino_cli.sql.scripts import given_statements, piped_statements
@@ -79,12 +81,14 @@ def sql(
         form=chosen,
         keep_going=keep_going,
         header=not no_header,
-        null=null,
+        null=None if null is None else options.in_utf8("--null", null),
         fail_empty=fail_empty,
         colours=config.colors,
         theme=config.theme,
     )
-    given = given_statements(query or [], file or [])
+    if sys.stdin is None and not (query or file):
+        raise UsageFault("standard input is closed; give statements by -q or -f")
+    given = given_statements([options.in_utf8("-q", text) for text in query or []], file or [])
     with Session(connection) as session:
         if given or not typed_in():
             tidy_when_ended()

@@ -32,7 +32,7 @@ def look_for(colours: str = "auto", theme: str = "auto") -> Look:
 
 def draw(result: Result, look: Look) -> None:
     """The whole result on stdout, fitted to the terminal's width."""
-    columns = terminal.size()[0] if sys.stdout.isatty() else PIPE_COLUMNS
+    columns = terminal.size()[0] if terminal.watched(sys.stdout) else PIPE_COLUMNS
     lines = lay_out(result, columns, look=look)
     for begins in range(0, len(lines), _BATCH_LINES):
         write("\n".join(lines[begins : begins + _BATCH_LINES]) + "\n")

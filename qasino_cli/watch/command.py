@@ -107,6 +107,8 @@ def watch(
       qasino watch --batch --format ndjson "select * from queues" | jq .rows
       qasino watch --on-change ./page-me "select * from mounts where used_pct > 90"
     """
+    for flag, text in (("SQL", sql), ("--until", until), ("--while", while_), ("--key", key)):
+        options.in_utf8(flag, text or "")
     plan = _plan(
         Watched(sql.strip().rstrip(";"), until if until is not None else while_, ignore_missing),
         interval,

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from command import COMMAND, clean_environment, run_qasino
+from command import COMMAND, clean_environment, run_qasino, zmq_url
 
 from qasino_cli import __version__
 from qasino_cli.commands import ROOMS
@@ -21,6 +21,7 @@ from qasino_cli.errors import (
     UsageFault,
 )
 from qasino_server.errors import StartError
+from qasino_server.server import Server
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -111,6 +112,84 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...], sente
     assert ran.returncode == ExitCode.USAGE
     assert sentence in ran.stderr
     assert ran.stdout == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("arguments", [("--help",), ("sql", "--help"), ("--version",)])
+def test_help_that_cannot_be_written_is_one_sentence(arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full:
+        ran = subprocess.run(
+            [*COMMAND, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+        )
+    assert ran.returncode == ExitCode.REFUSED
+    assert ran.stderr == "standard output: No space left on device\n"
+
+
+def test_no_default_is_shown_in_two_brackets() -> None:
+    for command in ROOMS:
+        assert "[default: (" not in run_qasino(command, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag"),
+    [
+        (("sql", "-q"), "-q"),
+        (("sql", "-q", "select 1", "--null"), "--null"),
+        (("sql", "-q", "select 1", "-u", "me", "-w"), "the password"),
+        (("watch", "--once"), "SQL"),
+        (("watch", "--once", "select 1", "--until"), "--until"),
+        (("publish", "-", "--update", "--keycols"), "--keycols"),
+    ],
+)
+def test_a_word_that_is_not_utf8_is_named_and_never_shown(
+    arguments: tuple[str, ...], flag: str
+) -> None:
+    ran = subprocess.run(
+        [*COMMAND, *arguments, b"\xfc"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env=clean_environment(),
+    )
+    assert ran.stderr == f"{flag}: what stands there is not UTF-8\n"
+    assert ran.returncode == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("redirection", "arguments", "code", "said"),
+    [
+        (">&-", ("sql", "--format", "table", "-q", "select 1"), 1, "standard output: it is closed"),
+        (">&-", ("sql", "-q", "selct"), 1, 'SQL error: near "selct": syntax error\n  selct\n  ^'),
+        ("<&-", ("sql",), 2, "standard input is closed; give statements by -q or -f"),
+        ("<&-", ("sql", "-f", "-"), 4, "standard input: it is closed"),
+        ("2>&-", ("sql", "-q", "selct"), 1, ""),
+        ("2>&-", ("publish", "--table", "t", "{csv}"), 0, ""),
+        ("2>&-", ("publish", "--table", "t", "--dry-run", "{csv}"), 0, ""),
+    ],
+)
+def test_a_stream_that_is_closed_from_the_beginning_does_no_harm(
+    server: Server,
+    table_csv: Path,
+    redirection: str,
+    arguments: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    """As cron and careless scripts start commands."""
+    words = [word.format(csv=table_csv) for word in arguments]
+    ran = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=clean_environment(QASINO_SERVER=zmq_url(server)),
+    )
+    assert (ran.returncode, ran.stderr.strip()) == (code, said)
 
 
 @pytest.mark.parametrize(

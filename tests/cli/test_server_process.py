@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server_process import Load, launch, ports_of
+from command import COMMAND, clean_environment
+from server_process import FREE_PORTS, Load, launch, ports_of
 from wire import Wire, until
 
 Start = Callable[..., tuple["subprocess.Popen[bytes]", Wire]]
@@ -42,6 +43,23 @@ def start(tmp_path: Path) -> Iterator[Start]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def test_a_server_whose_stderr_is_closed_reloads_and_ends(tmp_path: Path) -> None:
+    ports_file = tmp_path / "ports.json"
+    options = [*FREE_PORTS, "--ports-file", ports_file, "--static-db", tmp_path / "static.db"]
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, "server", *map(str, options)],
+        env=clean_environment(),
+    )
+    try:
+        until(lambda: ports_file.exists(), 20.0)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

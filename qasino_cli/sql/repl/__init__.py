@@ -28,7 +28,7 @@ def converse(session: Session, config: Config, form: str) -> ExitCode:
     say(f"qasino at {session.connection.url}; \\? for help")
     live.start()
     try:
-        if terminal.dumb() or not (on_terminal() or sys.stderr.isatty()):
+        if terminal.dumb() or not (on_terminal() or terminal.watched(sys.stderr)):
             return _plainly(shell)
         prompts.append(Prompt(shell, config))
         return _at_prompt(shell, prompts[0])

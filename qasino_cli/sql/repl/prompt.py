@@ -43,7 +43,7 @@ class Prompt:
 
     def __init__(self, shell: Shell, config: Config) -> None:
         self._shell = shell
-        output = create_output(stdout=sys.stdout if sys.stdout.isatty() else sys.stderr)
+        output = create_output(stdout=sys.stdout if terminal.watched(sys.stdout) else sys.stderr)
         coloured = terminal.coloured(output.stdout or sys.stdout, config.colors)
         self._session: PromptSession[str] = PromptSession(
             message=[("class:prompt", PROMPT)],

@@ -96,7 +96,7 @@ class Screen:
 
     def _show_table(self, result: Result, expanded: Expanded) -> None:
         columns, height = terminal.size()
-        lines = max(height - LINES_BESIDE, LEAST_ROWS) if sys.stdout.isatty() else None
+        lines = max(height - LINES_BESIDE, LEAST_ROWS) if terminal.watched(sys.stdout) else None
         drawn = lay_out(result, columns, lines, expanded, self.look)
         if expanded and len(drawn) >= height:
             pager.show(drawn, self._config.pager)
