@@ -42,6 +42,8 @@ def _described(one: Prepared) -> Iterator[str]:
     yield from _table(
         tuple(c.name for c in publication.columns), [_values(row) for row in rows[:FIRST_ROWS]]
     )
+    for note in () if reading is None else reading.notes:
+        yield visible(f"  {note}")
     yield from _passed_over(one)
 
 

@@ -211,12 +211,15 @@ def _parts(process: subprocess.Popen[bytes], limit_s: float | None) -> Iterator[
 
 
 def mapping_lines(prepared: Sequence[Prepared]) -> list[str]:
-    """Which headers got other names, a line for each input that had some."""
+    """Which headers got other names, and what else was done to each input."""
     lines = []
     for one in prepared:
-        if one.reading is not None and one.reading.renamed:
+        if one.reading is None:
+            continue
+        if one.reading.renamed:
             pairs = ", ".join(f"{r.header!r} -> {r.name}" for r in one.reading.renamed)
             lines.append(f"{one.name}: columns renamed: {pairs}")
+        lines += [f"{one.name}: {note}" for note in one.reading.notes]
     return lines
 
 

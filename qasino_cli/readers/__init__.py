@@ -38,7 +38,7 @@ from qasino_cli.readers.infer import typed_columns
 from qasino_cli.readers.names import legal_names, table_name
 from qasino_cli.readers.openmetrics import looks_like_metrics, read_metrics
 from qasino_cli.readers.qasino_csv import read_qasino_csv
-from qasino_cli.readers.unpack import as_text, unpacked
+from qasino_cli.readers.unpack import as_text, line_at, place, unpacked
 from qasino_server.errors import BadRequest
 from qasino_server.message import make_publication
 from qasino_server.table import TYPE_NAMES, check_tablename
@@ -67,6 +67,9 @@ _QASINO_CSV = re.compile(
     re.IGNORECASE,
 )
 """Version 1 and a table's name; or any version, where line 4 is all types."""
+
+
+_MARKED_UP = re.compile(r"\s*<(!doctype\s+html\b|\?xml\s|html[\s>]|head>|body[\s>])", re.IGNORECASE)
 
 
 def read_file(path: str) -> bytes:
@@ -147,6 +150,15 @@ def _named(reading: Reading, wanted: Wanted) -> Reading:
 def found_form(text: str) -> str:
     """The form of a text, by its first lines."""
     start = text.lstrip()[:1]
+    if start == "<" and (marked_up := _MARKED_UP.match(text)) is not None:
+        what = (
+            "XML" if marked_up[1].startswith("?") else "HTML, a page or the error of a web server"
+        )
+        line, column = place(text, marked_up.start(1) - 1)
+        remedy = "-d csv reads it all the same"
+        raise BadPlace(
+            line, f"this looks like {what}", column, line_at(text, marked_up.start(1)), remedy
+        )
     if start == "[":
         return "json"
     if start == "{":
@@ -184,6 +196,8 @@ def _assembled(draft: Draft, path: str, form: str, wanted: Wanted, faults: Fault
     names, renamed = legal_names(draft, wanted.strict_names)
     types = _types_by_name(wanted, draft.headers, names)
     tablename, notes = _tablename(path, wanted)
+    if form == "csv" and wanted.form is None and len(renamed) == len(names) == 1:
+        notes.append("it has one column: no comma, tab, semicolon or | parts its lines alike")
     columns, rows_json, inferred = typed_columns(draft, names, types, faults)
     publication = make_publication(
         identity=wanted.identity,

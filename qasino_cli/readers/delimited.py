@@ -32,6 +32,8 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 _OTHER_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\tnrN])")
 _NULL = re.compile(r"(?:^|\t)\\N(?:$|[\t\r\n])", re.MULTILINE)
+_SAID = re.compile(r"sep=([\t,;|])\r?\n")
+"""How spreadsheets are told the delimiter, in a line before the header."""
 _PLAIN_HEADER = re.compile(r"[A-Za-z_][A-Za-z0-9_. %/-]*")
 
 
@@ -114,7 +116,8 @@ def _empty_is_text(text: str, dialect: Dialect, begins: list[int], names: list[s
 
 def _skip_comments(text: str, dialect: Dialect) -> tuple[int, list[str]]:
     """Where the header begins, and the lines with # before it, which are narrower than it."""
-    at, comments = 0, []
+    said = _SAID.match(text)
+    at, comments = (said.end() if said is not None else 0), []
     while text.startswith("#", at) and (end := text.find("\n", at)) >= 0:
         here = len(_split(text, at, dialect))
         after = len(_split(text, end + 1, dialect)) if end + 1 < len(text) else 0
@@ -328,6 +331,9 @@ def find_delimiter(text: str) -> str | None:
     The one most records agree on, then the one that makes most columns. Where the header has
     one that half of the records do not follow it is still the delimiter, and they are ragged.
     """
+    said = _SAID.match(text)
+    if said is not None:
+        return said[1]
     sample = sample_of(text)
     best, best_score = None, (0.0, 0)
     for delimiter in DELIMITERS:

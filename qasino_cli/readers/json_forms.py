@@ -7,6 +7,7 @@ blank of a nested object is lost.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -20,6 +21,8 @@ _Numbered = tuple[int, int, _Object]
 
 T = TypeVar("T")
 
+_OBJECTS = re.compile(rb"\[\s*\{")
+
 _item = msgspec.json.Decoder(msgspec.Raw)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _object = msgspec.json.Decoder(_Object)
@@ -31,7 +34,8 @@ def read_json(text: str, faults: Faults) -> Draft:
     if start == "{":
         found = _whole(_object.decode, text)
         _check_keys(text, found, 1, text)
-        return _objects(lambda first: iter([(1, 0, found)]), text)
+        draft = _objects(lambda first: iter([(1, 0, found)]), text)
+        return msgspec.structs.replace(draft, notes=_rows_within(found))
     if start != "[":
         _whole(_item.decode, text)
         raise BadPlace(1, "the JSON must be an object or an array of them", None, line_at(text, 0))
@@ -39,6 +43,14 @@ def read_json(text: str, faults: Faults) -> Draft:
     if items and all(str(item, "utf-8").startswith("[") for item in items):
         return _arrays(text, items, faults)
     return _objects(lambda first: _read_items(text, items, faults, first), text)
+
+
+def _rows_within(found: _Object) -> list[str]:
+    """A hint where an object is no row but holds them: `lsblk -J`, `kubectl get -o json`."""
+    holders = [key for key, value in found.items() if _OBJECTS.match(bytes(value))]
+    if len(holders) != 1 or not holders[0].isidentifier():
+        return []
+    return [f"it is one row; `jq .{holders[0]}` makes one of each object in {holders[0]}"]
 
 
 def read_ndjson(text: str, faults: Faults) -> Draft:

@@ -30,6 +30,48 @@ def columns(reading: Reading) -> dict[str, str]:
     return {column.name: column.type for column in reading.publication.columns}
 
 
+@pytest.mark.parametrize(
+    ("page", "what"),
+    [
+        ("<!DOCTYPE html>\n<html><body>502</body></html>\n", "HTML, a page or the error"),
+        ("\n\n  <html lang='en'>\n<body>a,b</body></html>\n", "HTML, a page or the error"),
+        ('<?xml version="1.0"?>\n<rows><row a="1"/></rows>\n', "XML"),
+    ],
+)
+def test_a_page_is_no_table_unless_it_is_said_to_be(page: str, what: str) -> None:
+    with pytest.raises(InputRejected, match=f"this looks like {what}"):
+        read(page)
+    with contextlib.suppress(InputRejected):
+        assert read(page, form="csv").form == "csv"
+    assert rows(read("<host>,b\n1,2\n")) == [[1, 2]]
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "|", "\t"])
+def test_a_spreadsheets_line_that_names_the_delimiter_is_heeded(delimiter: str) -> None:
+    text = "sep=;\r\nname;n\r\na,b;1\r\nc,d;2\r\n".replace(";", delimiter)
+    if delimiter == ",":
+        text = text.replace("a,b", "a b").replace("c,d", "c d")
+    found = read("\ufeff" + text)
+    assert list(columns(found)) == ["name", "n"]
+    assert [row[1] for row in rows(found)] == [1, 2]
+    with pytest.raises(InputRejected, match="t.csv:3:"):
+        read(text.replace("\na", f"\n{delimiter}a"))
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("total 88\n-rw-r--r--   1 root\n", "it has one column: no comma"),
+        ('{"blockdevices": [\n {"name": "vda"}]}', "it is one row; `jq .blockdevices` makes"),
+        ("host\nweb-1\n", None),
+        ('{"a": [1], "b": [{"x": 1}], "c": [{}]}', None),
+    ],
+)
+def test_a_table_that_is_hardly_meant_like_that_is_told(text: str, note: str | None) -> None:
+    notes = read(text).notes
+    assert (notes == ()) if note is None else notes[0].startswith(note)
+
+
 DF = """\
 Filesystem     1024-blocks     Used Available Capacity Mounted on
 /dev/vda1        263174212 41241828 208490416      17% /
