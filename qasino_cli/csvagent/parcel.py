@@ -61,7 +61,7 @@ def form_of(body: bytes) -> str | None:
     """
     if _VERSION.match(body):
         return "qasino-csv"
-    return None if body.lstrip()[:1] in (b"{", b"[", b"\x1f") else "csv"
+    return None if body.lstrip()[:1] in (b"{", b"[", b"<", b"\x1f") else "csv"
 
 
 def flaw_of(path: str, sentence: str) -> Flaw:

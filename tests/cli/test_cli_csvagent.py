@@ -26,7 +26,7 @@ from qasino_cli.csvagent.catalogue import Catalogue, Wanted
 from qasino_cli.csvagent.followed import FollowedFile, Reading
 from qasino_cli.csvagent.index_files import read_index
 from qasino_cli.csvagent.landmarks import Surveyor
-from qasino_cli.csvagent.parcel import Wrapping
+from qasino_cli.csvagent.parcel import Wrapping, pack
 from qasino_cli.csvagent.watching import remote_directory
 from qasino_cli.generation_clock import Beat
 from qasino_server.server import Server
@@ -60,6 +60,13 @@ def own_house(server: Server, stack: ExitStack) -> House:
 
 
 # --- Indexes and directories ----------------------------------------------------------------
+
+
+def test_a_page_of_a_web_server_is_no_table() -> None:
+    """As `curl -o table.csv` leaves one where -f is missing."""
+    packed = pack("/d/t.csv", b"<html>\n<body>502</body></html>\n", None, Wrapping("me"))
+    assert packed.flaw is not None
+    assert packed.flaw.sentence.startswith("this looks like HTML")
 
 
 def test_both_forms_of_an_index_line_name_files_beside_the_index(

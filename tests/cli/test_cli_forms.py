@@ -54,7 +54,7 @@ def test_a_spreadsheets_line_that_names_the_delimiter_is_heeded(delimiter: str) 
     found = read("\ufeff" + text)
     assert list(columns(found)) == ["name", "n"]
     assert [row[1] for row in rows(found)] == [1, 2]
-    with pytest.raises(InputRejected, match="t.csv:3:"):
+    with pytest.raises(InputRejected, match=r"t\.csv:3:"):
         read(text.replace("\na", f"\n{delimiter}a"))
 
 
