@@ -2,77 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-import msgspec
-
-from qasino_cli.console import ExitCode, code_for, on_terminal, say, write
-from qasino_cli.errors import ServerRefused
-from qasino_cli.sql.present import present
+from qasino_cli.console import ExitCode, code_for, say
+from qasino_cli.errors import ServerRefused, UsageFault
+from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.session import Session
-from qasino_cli.sql.statements import Leave, SetWriteDb, own_command
-from qasino_cli.sql.table_view import cut_note, draw, look_for, note
+from qasino_cli.sql.statements import Entry, Leave, Leaving, SetWriteDb, own_command
 from qasino_server.errors import SqlError
-from qasino_server.table import Result
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """How statements are run and shown."""
+class Commander(Protocol):
+    """Carries out the commands that begin with a backslash."""
 
-    form: str
-    keep_going: bool = False
-    """Errors of statements end nothing; a server out of reach always does."""
-    header: bool = True
-    null: str | None = None
-    """What NULL is written as in csv and tsv; None is the format's own way."""
-    colours: str = "auto"
-    theme: str = "auto"
-    """Of tables, as config.yaml has them."""
-    fail_empty: bool = False
-    """A query without rows counts as not met."""
+    def run(self, entry: Entry) -> None: ...
 
-    def run(self, session: Session, statements: Iterable[str]) -> ExitCode:
-        """Run statements to the end, to a `quit`, or to the first error; the first bad code."""
-        code = ExitCode.OK
-        for statement in statements:
+    def close(self) -> None: ...
+
+
+class Batch:
+    """Runs what is in options, files and pipes, one after the other."""
+
+    def __init__(
+        self,
+        session: Session,
+        screen: Screen,
+        commander: Callable[[Batch], Commander],
+        keep_going: bool = False,
+        fail_empty: bool = False,
+    ) -> None:
+        """With `keep_going` errors of statements end nothing; a server out of reach always does.
+        With `fail_empty` a query without rows counts as not met. `commander` makes who carries
+        out commands, at the first of them.
+        """
+        self.session = session
+        self.screen = screen
+        self.last_statement: str | None = None
+        self._make_commander = commander
+        self._commander: Commander | None = None
+        self._keep_going = keep_going
+        self._fail_empty = fail_empty
+        self._code = ExitCode.OK
+
+    def run(self, entries: Iterable[Entry]) -> ExitCode:
+        """Do everything to the end, to a `quit`, or to the first error; the first bad code."""
+        try:
+            self.go_through(entries)
+        except Leaving:
+            pass
+        finally:
+            if self._commander is not None:
+                self._commander.close()
+            self.screen.close()
+        return self._code
+
+    def go_through(self, entries: Iterable[Entry]) -> None:
+        """The same as a part of it. Raises Leaving where nothing is to be done any more."""
+        for entry in entries:
             try:
-                command = own_command(statement)
-                if isinstance(command, Leave):
-                    break
-                met = self._obey(session, command) if command else self._ask(session, statement)
-                code = code or met
-            except (ServerRefused, SqlError) as error:
-                from qasino_cli.sql.diagnosis import explain  # with SQLite, 20 ms
+                self._do(entry)
+            except (ServerRefused, SqlError, UsageFault) as error:
+                say(self._explained(error))
+                self._code = self._code or code_for(error)
+                if not self._keep_going:
+                    raise Leaving from None
 
-                say(explain(statement, error, session.aside, session.aside_open))
-                code = code or code_for(error)
-                if not self.keep_going:
-                    break
-        return code
+    def answer(self, statement: str, vertical: bool = False, target: str = "") -> None:
+        """Run one statement and show what it gives. Raises what goes wrong, and Leaving."""
+        self.last_statement = statement
+        command = own_command(statement)
+        if isinstance(command, Leave):
+            raise Leaving
+        if isinstance(command, SetWriteDb):
+            self.session.use_write_db = command.on
+            say(command.sentence)
+            return
+        with self.screen.sent_to(target):
+            self._ask(statement, vertical)
 
-    def _obey(self, session: Session, command: SetWriteDb) -> ExitCode:
-        session.use_write_db = command.on
-        say(command.sentence)
-        return ExitCode.OK
+    def _do(self, entry: Entry) -> None:
+        if entry.kind == "statement":
+            self.answer(entry.text, entry.vertical, entry.target)
+            return
+        if self._commander is None:
+            self._commander = self._make_commander(self)
+        self._commander.run(entry)
 
-    def _ask(self, session: Session, statement: str) -> ExitCode:
-        plain = self.header and self.null is None and not self.fail_empty
-        chunks = session.stream(statement, self.form) if plain else None
+    def _ask(self, statement: str, vertical: bool) -> None:
+        screen = self.screen
+        plain = screen.plain and not vertical and not self._fail_empty
+        chunks = self.session.stream(statement, screen.form) if plain else None
         if chunks is not None:
-            for chunk in chunks:
-                write(chunk)
-            return ExitCode.OK
-        result = session.query(statement, self.form)
-        self._show(result)
-        return ExitCode.NOT_MET if self.fail_empty and not result.nr_rows else ExitCode.OK
+            screen.write(chunks)
+            return
+        result = self.session.query(statement, screen.form)
+        screen.show(result, vertical)
+        if self._fail_empty and not result.nr_rows:
+            self._code = self._code or ExitCode.NOT_MET
 
-    def _show(self, result: Result) -> None:
-        if self.form == "table":
-            draw(result, look_for(self.colours, self.theme))
-            if on_terminal():
-                say(note(result))
-        else:
-            for piece in present(result, self.form, self.header, self.null):
-                write(piece)
-        if (cut := cut_note(result)) is not None:
-            say(cut)
+    def _explained(self, error: ServerRefused | SqlError | UsageFault) -> str:
+        if isinstance(error, UsageFault):
+            return error.sentence
+        from qasino_cli.sql.diagnosis import explain  # with SQLite, 20 ms
+
+        asides = self.session.aside, self.session.aside_open
+        return explain(self.last_statement or "", error, *asides)

@@ -13,9 +13,10 @@ from qasino_cli.config import load_config
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, on_terminal, tidy_when_ended, typed_in
 from qasino_cli.errors import UsageFault
-from qasino_cli.sql.batch import Batch
+from qasino_cli.sql.batch import Batch, Commander
 from qasino_cli.sql.present import FORMATS, choose_format
-from qasino_cli.sql.scripts import given_statements, piped_statements
+from qasino_cli.sql.screen import Screen
+from qasino_cli.sql.scripts import given_entries, piped_entries
 from qasino_cli.sql.session import Session
 
 
@@ -66,7 +67,8 @@ def sql(
 
     stdout gets the answers and nothing else. SHOW tables, SHOW info, SHOW queries and
     DESC TABLE show what there is; SET use_write_db = true asks the generation being
-    collected instead of the last finished one. At the prompt \\? lists its commands.
+    collected instead of the last finished one. \\? lists the commands of the prompt, which
+    work in files and pipes as well.
 
     \b
     Examples:
@@ -77,22 +79,23 @@ def sql(
     config = load_config()
     for_eyes = on_terminal() and null is None and not no_header
     chosen = choose_format(form, os.environ.get("QASINO_FORMAT"), for_eyes, config.format)
-    batch = Batch(
-        form=chosen,
-        keep_going=keep_going,
-        header=not no_header,
-        null=None if null is None else options.in_utf8("--null", null),
-        fail_empty=fail_empty,
-        colours=config.colors,
-        theme=config.theme,
-    )
+    null = None if null is None else options.in_utf8("--null", null)
     if sys.stdin is None and not (query or file):
         raise UsageFault("standard input is closed; give statements by -q or -f")
-    given = given_statements([options.in_utf8("-q", text) for text in query or []], file or [])
+    given = given_entries([options.in_utf8("-q", text) for text in query or []], file or [])
+    prompting = not given and typed_in()
+    screen = Screen(config, chosen, not no_header, null, prompting)
     with Session(connection) as session:
-        if given or not typed_in():
-            tidy_when_ended()
-            return batch.run(session, given or piped_statements())
-        from qasino_cli.sql.repl import converse  # prompt_toolkit takes 100 ms to import
+        if prompting:
+            from qasino_cli.sql.repl import converse
 
-        return converse(session, config, chosen)
+            return converse(session, config, screen)
+        tidy_when_ended()
+        batch = Batch(session, screen, _commander, keep_going, fail_empty)
+        return batch.run(given or piped_entries())
+
+
+def _commander(batch: Batch) -> Commander:
+    from qasino_cli.sql.repl import Script  # 30 ms, for scripts with commands
+
+    return Script(batch)

@@ -8,6 +8,7 @@ unfinished (a string, a comment, a quoted name) is a token to the end of the tex
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _TOKEN = re.compile(
@@ -72,7 +73,12 @@ class Token(NamedTuple):
 
 def tokens(text: str) -> list[Token]:
     """All of the text, in order and without a gap."""
-    return [Token(m.lastgroup or "", m[0], m.start()) for m in _TOKEN.finditer(text)]
+    return list(each_token(text, 0))
+
+
+def each_token(text: str, begins: int) -> Iterator[Token]:
+    """Those from a place on that is no token's middle, each when it is asked for."""
+    return (Token(m.lastgroup or "", m[0], m.start()) for m in _TOKEN.finditer(text, begins))
 
 
 def meaningful(found: list[Token]) -> list[Token]:

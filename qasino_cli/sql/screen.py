@@ -1,21 +1,21 @@
-"""Where results go and how they look: the prompt's settings, and what \\o has opened."""
+"""Where results go and how they look: what options and commands have set, what \\o has opened."""
 
 from __future__ import annotations
 
 import subprocess
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from qasino_cli import terminal
 from qasino_cli.config import Config
-from qasino_cli.console import say, write
+from qasino_cli.console import on_terminal, say, write
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Expanded, Look, lay_out, shows_all
 from qasino_cli.sql import pager
 from qasino_cli.sql.present import present
-from qasino_cli.sql.table_view import PIPE_COLUMNS, cut_note, look_for, note
+from qasino_cli.sql.table_view import PIPE_COLUMNS, cut_note, look_for, note, write_lines
 from qasino_server.table import Result, shown
 
 LINES_BESIDE = 5
@@ -26,29 +26,49 @@ LEAST_ROWS = 10
 class Screen:
     """Shows results, on the terminal or where \\o sends them."""
 
-    def __init__(self, config: Config, form: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        form: str,
+        header: bool = True,
+        null: str | None = None,
+        prompting: bool = True,
+    ) -> None:
+        """`prompting` has a person who asks one thing after the other; else all is shown."""
         self.form = form
+        self.header = header
+        """Whether csv and tsv begin with the names."""
+        self.null = null
+        """What NULL is written as in csv and tsv; None is the format's own way."""
         self.expanded: Expanded = False
-        self.timing = True
+        self.timing = prompting or (form == "table" and on_terminal())
+        self._prompting = prompting
         self.last: Result | None = None
         """The last result, for \\last."""
         self._config = config
-        self._file: IO[str] | None = None
-        self._process: subprocess.Popen[str] | None = None
+        self._file: IO[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def look(self) -> Look:
         """How lines on the terminal are dressed."""
         return look_for(self._config.colors, self._config.theme)
 
+    @property
+    def plain(self) -> bool:
+        """Whether rows are shown as the server streams them in csv, tsv and ndjson."""
+        return self.header and self.null is None and self.expanded is not True
+
     def show(self, result: Result, vertical: bool = False) -> None:
         """Show a result, as much of it as a screen takes, and a note under it."""
         self.last = result
+        records = vertical or self.expanded is True
         if self.form != "table":
-            self._write(present(result, self.form))
+            form = "vertical" if records else self.form
+            self.write(present(result, form, self.header, self.null))
         elif self._file is not None:
-            plain = lay_out(result, PIPE_COLUMNS, expanded=vertical or self.expanded is True)
-            self._write(line + "\n" for line in plain)
+            plain = lay_out(result, PIPE_COLUMNS, expanded=records)
+            self.write(line + "\n" for line in plain)
         else:
             self._show_table(result, vertical or self.expanded)
         self._note(result)
@@ -57,7 +77,7 @@ class Screen:
         """The whole of the last result, through the pager where it does not fit."""
         if self.last is None:
             raise UsageFault("there is no result yet")
-        columns = terminal.size()[0]
+        columns = self._columns()
         lines = lay_out(self.last, columns, expanded=self.expanded, look=self.look)
         pager.show(lines, self._config.pager)
 
@@ -73,14 +93,30 @@ class Screen:
         self.close()
         try:
             if target.startswith("|"):
-                self._process = subprocess.Popen(
-                    target[1:], shell=True, stdin=subprocess.PIPE, text=True, encoding="utf-8"
-                )
+                self._process = subprocess.Popen(target[1:], shell=True, stdin=subprocess.PIPE)
                 self._file = self._process.stdin
             elif target:
-                self._file = Path(target).expanduser().open("w", encoding="utf-8")
+                self._file = Path(target).expanduser().open("wb")
         except OSError as error:
-            raise UsageFault(f"\\o: {shown(target)}: {error.strerror}") from None
+            raise UsageFault(f"{shown(target)}: {error.strerror}") from None
+
+    @contextmanager
+    def sent_to(self, target: str) -> Iterator[None]:
+        """Within the block results go there, and then where they went before; '' changes nothing.
+
+        Raises UsageFault where the file cannot be opened.
+        """
+        if not target:
+            yield
+            return
+        before = self._file, self._process
+        self._file = self._process = None
+        try:
+            self.redirect(target)
+            yield
+        finally:
+            self.close()
+            self._file, self._process = before
 
     def close(self) -> None:
         """End what \\o has begun."""
@@ -95,27 +131,32 @@ class Screen:
             process.wait()
 
     def _show_table(self, result: Result, expanded: Expanded) -> None:
-        columns, height = terminal.size()
-        lines = max(height - LINES_BESIDE, LEAST_ROWS) if terminal.watched(sys.stdout) else None
-        drawn = lay_out(result, columns, lines, expanded, self.look)
-        if expanded and len(drawn) >= height:
+        height = terminal.size()[1]
+        screen = self._prompting and on_terminal()
+        lines = max(height - LINES_BESIDE, LEAST_ROWS) if screen else None
+        drawn = lay_out(result, self._columns(), lines, expanded, self.look)
+        if screen and expanded and len(drawn) >= height:
             pager.show(drawn, self._config.pager)
         else:
-            write("\n".join(drawn) + "\n")
+            write_lines(drawn)
         if not shows_all(result, lines):
             say(f"the first and last of {result.nr_rows:,} rows; \\last shows all")
 
-    def _write(self, pieces: Iterable[str]) -> None:
+    def _columns(self) -> int:
+        return terminal.size()[0] if on_terminal() else PIPE_COLUMNS
+
+    def write(self, pieces: Iterable[str | bytes]) -> None:
+        """Write pieces of a result where results go. Raises what `write` raises, and UsageFault."""
         for piece in pieces:
             if self._file is None:
                 write(piece)
             else:
                 self._to_file(piece)
 
-    def _to_file(self, piece: str) -> None:
+    def _to_file(self, piece: str | bytes) -> None:
         assert self._file is not None
         try:
-            self._file.write(piece)
+            self._file.write(piece.encode() if isinstance(piece, str) else piece)
             self._file.flush()
         except OSError as error:
             self.close()

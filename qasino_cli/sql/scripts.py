@@ -6,17 +6,33 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from qasino_cli.errors import InputRejected, UsageFault
-from qasino_cli.sql.statements import split_all
+from qasino_cli.sql.statements import Entry
 from qasino_server.statement import split
 
 
-def given_statements(queries: Sequence[str], files: Sequence[str]) -> list[str]:
-    """The statements of -q and -f, in this order. Raises UsageFault where they hold none."""
+def given_entries(queries: Sequence[str], files: Sequence[str]) -> list[Entry]:
+    """What -q and -f say to do, in this order. Raises UsageFault where that is nothing."""
     texts = [*queries, *(read_text(path) for path in files)]
-    statements = [statement for text in texts for statement in split_all(text)]
-    if texts and not statements:
+    entries = [entry for text in texts for entry in entries_of(text)]
+    if texts and not entries:
         raise UsageFault("there is no statement in what -q and -f give")
-    return statements
+    return entries
+
+
+def entries_of(text: str) -> list[Entry]:
+    """Everything in a text; its last statement needs no `;`."""
+    entries, rest = _read(text)
+    return [*entries, Entry("statement", rest.strip())] if rest else entries
+
+
+def _read(text: str) -> tuple[list[Entry], str]:
+    """What is complete, and what follows it; '' where that says nothing."""
+    if "\\" not in text:
+        statements, rest = split(text)
+        return [Entry("statement", statement) for statement in statements], rest
+    from qasino_cli.sql.entries import read_script  # 5 ms, for scripts with commands
+
+    return read_script(text)
 
 
 def read_text(path: str) -> str:
@@ -36,12 +52,12 @@ def _decoded(name: str, body: bytes) -> str:
         ) from None
 
 
-def piped_statements() -> Iterator[str]:
-    """Statements from standard input, each as soon as its `;` has come."""
+def piped_entries() -> Iterator[Entry]:
+    """What standard input says to do, each as soon as its end has come."""
     typed = ""
     for line in sys.stdin.buffer:
         typed += _decoded("standard input", line)
-        if ";" in line.decode(errors="replace"):
-            statements, typed = split(typed)
-            yield from statements
-    yield from split_all(typed)
+        if b";" in line or b"\\" in line:
+            entries, typed = _read(typed)
+            yield from entries
+    yield from entries_of(typed)

@@ -4,12 +4,12 @@ server to say."""
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import msgspec
 
 from qasino_server.errors import BadRequest, SqlError
 from qasino_server.message import flag
-from qasino_server.statement import split
 from qasino_server.table import shown
 
 _SET = re.compile(r"\s*set\b(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
@@ -28,14 +28,26 @@ class SetWriteDb(msgspec.Struct, frozen=True):
         return f"asking the {'generation being collected' if self.on else 'snapshot'}"
 
 
+class Entry(msgspec.Struct, frozen=True):
+    """One thing to do that stands in a text."""
+
+    kind: Literal["statement", "command"]
+    text: str
+    """A statement without its end, or a command with its argument."""
+    vertical: bool = False
+    """Its rows are wanted as records."""
+    target: str = ""
+    """Where its rows go, a file or `| command`; '' is where all go."""
+    pending: str = ""
+    """The statement that stands before a command and has not been run; '' for none."""
+
+
+class Leaving(Exception):
+    """\\q, quit or exit has come."""
+
+
 class Leave(msgspec.Struct, frozen=True):
     """End the session."""
-
-
-def split_all(text: str) -> list[str]:
-    """Every statement; the last one needs no `;`."""
-    statements, rest = split(text)
-    return [*statements, rest.strip()] if rest else statements
 
 
 def own_command(statement: str) -> SetWriteDb | Leave | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from qasino_cli import terminal
 from qasino_cli.console import counted, write
-from qasino_cli.layout import Look, lay_out
+from qasino_cli.layout import Look
 from qasino_server.table import Result
 
 PIPE_COLUMNS = 1 << 16
@@ -30,10 +31,8 @@ def look_for(colours: str = "auto", theme: str = "auto") -> Look:
     )
 
 
-def draw(result: Result, look: Look) -> None:
-    """The whole result on stdout, fitted to the terminal's width."""
-    columns = terminal.size()[0] if terminal.watched(sys.stdout) else PIPE_COLUMNS
-    lines = lay_out(result, columns, look=look)
+def write_lines(lines: Sequence[str]) -> None:
+    """Lines on stdout, many at a time."""
     for begins in range(0, len(lines), _BATCH_LINES):
         write("\n".join(lines[begins : begins + _BATCH_LINES]) + "\n")
 

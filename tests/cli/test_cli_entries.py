@@ -6,11 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qasino_cli.sql.repl.entries import Entry, is_complete, read_entries
+from qasino_cli.sql.entries import is_complete, read_entries, read_script
+from qasino_cli.sql.statements import Entry
 
 
 def statement(text: str, vertical: bool = False) -> Entry:
     return Entry("statement", text, vertical)
+
+
+def command(text: str, pending: str = "") -> Entry:
+    return Entry("command", text, pending=pending)
+
+
+def to(text: str, target: str) -> Entry:
+    return Entry("statement", text, target=target)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +33,23 @@ def statement(text: str, vertical: bool = False) -> Entry:
         ("select 1\\G", [statement("select 1", True)]),
         ("select 1\\G;", [statement("select 1", True)]),
         ("select 1\\g", [statement("select 1")]),
+        ("select 1 \\gx", [statement("select 1", True)]),
+        ("select 1 \\g o.csv\nselect 2;", [to("select 1", "o.csv"), statement("select 2")]),
+        ("select 1 \\g | tr \\\\ /", [to("select 1", "| tr \\\\ /")]),
+        ("select 1\\G select 2;", [statement("select 1", True), statement("select 2")]),
+        ("select 1 \\watch", [command("\\watch", "select 1")]),
+        ("select 1 \\watch 5", [command("\\watch 5", "select 1")]),
+        ("\\watch", [command("\\watch")]),
+        ("\\x \\t", [command("\\x"), command("\\t")]),
+        ("\\x \\\\ select 1;", [command("\\x"), statement("select 1")]),
+        ("\\! printf '\\n'; true", [command("\\! printf '\\n'; true")]),
+        ("\\echo it's\nselect 1;", [command("\\echo it's"), statement("select 1")]),
+        ("select 1\n\\x\n;", [command("\\x", "select 1"), statement("select 1")]),
+        ("select 1 \\r\nselect 2;", [command("\\r", "select 1"), statement("select 2")]),
+        ("select '\\x', \"\\g\" -- \\q\n;", [statement("select '\\x', \"\\g\" -- \\q")]),
+        ("\\q;", [command("\\q")]),
+        ("help", [command("\\?")]),
+        (".tables", [command(".tables")]),
         ("select 1\\G\nselect 2;", [statement("select 1", True), statement("select 2")]),
         ("show tables", [statement("show tables")]),
         ("SHOW TABLES LIKE 'a%'", [statement("SHOW TABLES LIKE 'a%'")]),
@@ -62,7 +88,31 @@ def test_what_is_not_gets_another_line(text: str) -> None:
     assert not is_complete(text)
 
 
+def test_a_command_leaves_the_unfinished_statement_before_it() -> None:
+    assert read_entries("select 1 \\d t") == ([command("\\d t", "select 1")], "select 1 ")
+    assert is_complete("select 1 \\d t")
+    assert not is_complete("select 1 \\d t\nfrom")
+
+
+def test_a_script_has_no_shortcuts() -> None:
+    assert read_script("show\ntables; select 1 -- \\x") == (
+        [statement("show\ntables")],
+        " select 1 -- \\x",
+    )
+
+
+@given(st.text(alphabet="select;'\"\\Gg-/* \n1show", max_size=60))
+def test_text_that_comes_by_the_line_says_what_it_says_at_once(text: str) -> None:
+    came: list[Entry] = []
+    typed = ""
+    for line in (text + "\n").splitlines(keepends=True):
+        entries, typed = read_script(typed + line)
+        came += entries
+    assert came == read_script(text + "\n")[0]
+
+
 @given(st.text(alphabet="select;'\"\\Gg-/* \n1show", max_size=60))
 def test_any_text_is_read_and_nothing_of_it_twice(text: str) -> None:
     entries, rest = read_entries(text)
-    assert sum(len(entry.text) for entry in entries) + len(rest) <= len(text)
+    between = len(entries)  # a blank between a command and its argument
+    assert sum(len(entry.text) for entry in entries) + len(rest) <= len(text) + between

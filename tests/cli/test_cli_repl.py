@@ -245,6 +245,21 @@ COMMANDS: list[tuple[str, str]] = [
     ("\\keys", "vi keys"),
     ("\\keys", "emacs keys"),
     ("\\refresh", ""),
+    ("select 6 six \\gx", "-[ 1 ]- six | 6"),
+    ("\\g", "six ─── 6"),
+    ("select 7 seven \\g | tr 7 8", "seven ───── 8"),
+    ("\\p", "select 7 seven;"),
+    ("\\echo it 'is  so'", "it is so"),
+    ("\\! echo $((40 + 2))", "42"),
+    ("\\t", "the line of names in csv and tsv: off"),
+    ("\\pset null -", "NULL in csv and tsv: '-'"),
+    ("\\pset format csv", "format csv"),
+    ("select host, dc from hosts;", "web-1,BOS web-2,-"),
+    ("\\format table \\t", "format table the line of names in csv and tsv: on"),
+    ("\\d ho*", "hosts table 2 1"),
+    ("\\c prod", "\\c is no command here: a prompt asks one server"),
+    (".tables", ".tables is no command here: \\dt lists the tables"),
+    ("help", "\\conninfo which server"),
     ("\\fromat", "is no command; did you mean \\format?"),
     ("SET use_write_db = true;", "asking the generation being collected"),
     ("select host from hosts;", "no such table"),
@@ -259,10 +274,31 @@ def test_the_commands_do_what_the_help_says(start: Start, hosts: None) -> None:
     terminal.prompt()
     for typed, answer in COMMANDS:
         if answer == "describe":
-            answer = "\\d [TABLE] tables and views"
+            answer = "\\i FILE run the statements of a file"
         terminal.run(typed, answer)
     terminal.type("\\q\r")
     assert terminal.wait() == 0
+
+
+def test_a_command_in_the_middle_of_a_statement_leaves_it_at_the_prompt(
+    start: Start, hosts: None
+) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.type("select count(*) as many \\d hosts\r")
+    terminal.see("free_mb INTEGER", "qasino> select count(*) as many")
+    terminal.type("from hosts;\r")
+    terminal.see("many ──── 2")
+
+
+def test_watch_takes_the_statement_before_it(start: Start, server: Server) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.type("select 6 * 7 as answer \\watch 0.1\r")
+    terminal.until(lambda: terminal.text.count("42") > 2, "the third answer")
+    terminal.interrupt()
+    terminal.prompt()
+    terminal.run("select 1 one;", "1 row in")
 
 
 def test_the_help_is_whole_on_80_columns() -> None:
@@ -381,6 +417,24 @@ def test_a_dumb_terminal_gets_a_plain_prompt(start: Start, hosts: None) -> None:
     terminal.type("from hosts where free_mb = 7;\r")
     terminal.see("web-1", "1 row in")
     assert terminal.leave() == 0
+
+
+def test_a_dumb_terminal_goes_on_with_what_a_command_left(start: Start, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho "select 99 as edited" > "$1"\n')
+    editor.chmod(0o755)
+    terminal = start(TERM="dumb", EDITOR=str(editor))
+    terminal.prompt()
+    terminal.type("\\e\r")
+    terminal.see("select 99 as edited ->")
+    terminal.type(";\r")
+    terminal.see("edited ────── 99")
+
+
+def test_no_header_and_null_count_at_the_prompt(server: Server, start: Start) -> None:
+    terminal = start(zmq_url(server), "--no-header", "--null", "-")
+    terminal.prompt()
+    terminal.run("select 1 first, null second;", "1 - 1 row in")
 
 
 def test_no_colour_writes_no_colour(start: Start, hosts: None) -> None:

@@ -60,6 +60,113 @@ def test_statements_come_from_options_files_and_pipes(server: Server, tmp_path: 
     assert run_qasino(*arguments, stdin="").returncode == ExitCode.OK
 
 
+SCRIPT = """\
+select 1 a, 'x' b \\gx
+\\echo hi 'there  you'
+\\x
+select 2 c;
+\\x off
+\\t \\pset null -
+select null d;
+select 3 e \\g {out}
+\\o {piped}
+select 4 f;
+\\qecho done
+\\o
+select
+\\d t
+5 g;
+\\g | tr 5 6
+\\p
+\\i {included}
+select 'unfinished'
+"""
+
+SCRIPTED = """\
+-[ 1 ]-
+a | 1
+b | x
+hi there  you
+-[ 1 ]-
+c | 2
+-
+column\ttype\tidentities\tdescription
+n\tINTEGER\t1\t
+identity\trows\tupdated_s_ago
+5
+6
+select
+5 g;
+included
+unfinished
+"""
+
+
+@pytest.mark.parametrize("way", ["pipe", "file", "option"])
+def test_commands_of_the_prompt_work_in_scripts(
+    server: Server, wire: Wire, tmp_path: Path, way: str
+) -> None:
+    wire.publish("me", "t", ["n"], ["int"], [[1]])
+    server.rotate()
+    out, piped, included = (tmp_path / name for name in ("out", "piped", "it's.sql"))
+    included.write_text("select 'included'")
+    script = SCRIPT.format(out=out, piped=piped, included=f'"{included}"')
+    script = script.replace("\\d t", "\\t off \\d t").replace("5 g;", "\\t on\n5 g;")
+    given = tmp_path / "script.sql"
+    given.write_text(script)
+    arguments = {"pipe": (), "file": ("-f", given), "option": ("-q", script)}[way]
+    ran = run_qasino(
+        "sql", "-s", zmq_url(server), *arguments, stdin=script if way == "pipe" else ""
+    )
+    shown = re.sub("me\\t1\\t.*\\n", "", ran.stdout)
+    wanted = SCRIPTED.replace("5 g;", "\n\n5 g;")
+    assert (shown, ran.returncode) == (wanted, ExitCode.OK), ran.stderr
+    assert (out.read_text(), piped.read_text()) == ("3\n", "4\ndone\n")
+
+
+def test_a_command_that_fails_ends_a_script_unless_told_to_keep_going(
+    url: str, tmp_path: Path
+) -> None:
+    included = tmp_path / "s.sql"
+    included.write_text("\\fromat csv\nselect 1 a;")
+    script = f"\\i {included}\nselect 2 b;"
+    ran = run_qasino("sql", "-s", url, stdin=script)
+    assert (ran.stdout, ran.returncode) == ("", ExitCode.USAGE)
+    assert ran.stderr == "\\fromat is no command; did you mean \\format? \\? lists them\n"
+    ran = run_qasino("sql", "-s", url, "--keep-going", stdin=script)
+    assert (ran.stdout, ran.returncode) == ("a\n1\nb\n2\n", ExitCode.USAGE)
+    ran = run_qasino("sql", "-s", url, "-q", "\\e")
+    assert ran.stderr == "\\e needs a terminal\n"
+
+
+def test_what_psql_has_and_we_have_not_is_told(server: Server) -> None:
+    ran = run_qasino("sql", "-s", zmq_url(server), "-q", "\\l")
+    assert ran.stderr.startswith("\\l is no command here: a server has one database")
+    assert run_qasino("sql", "-s", zmq_url(server), "-q", "\\dt+").returncode == ExitCode.OK
+
+
+def test_watch_in_a_script_repeats_until_it_is_ended(server: Server) -> None:
+    process = start_qasino("sql", "-s", zmq_url(server), "-q", "select 7 a \\watch")
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(2)] == [b"a\n", b"7\n"]
+    server.rotate()
+    assert [process.stdout.readline() for _ in range(2)] == [b"a\n", b"7\n"]
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_a_piped_command_is_carried_out_before_the_next_one_comes(server: Server) -> None:
+    process = start_qasino("sql", "-s", zmq_url(server), stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"\\echo one\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == b"one\n"
+    assert process.communicate(b"\\q\nselect 2;", timeout=10) == (b"", b"")
+    assert process.returncode == ExitCode.OK
+
+
 def test_a_piped_statement_is_answered_before_the_next_one_comes(server: Server) -> None:
     process = start_qasino("sql", "-s", zmq_url(server), stdin=subprocess.PIPE)
     assert process.stdin is not None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from qasino_cli.sql.statements import Leave, SetWriteDb, own_command, split, split_all
+from qasino_cli.sql.scripts import entries_of
+from qasino_cli.sql.statements import Leave, SetWriteDb, own_command
 from qasino_server.errors import SqlError
+from qasino_server.statement import split
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ from qasino_server.errors import SqlError
 def test_a_semicolon_ends_a_statement_outside_quotes_and_comments(
     text: str, statements: list[str]
 ) -> None:
-    assert split_all(text) == statements
+    assert [entry.text for entry in entries_of(text)] == statements
 
 
 def test_what_follows_the_last_semicolon_is_kept_for_more_to_come() -> None:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from typing import TYPE_CHECKING
 
 from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.console import ExitCode, on_terminal, say
 from qasino_cli.places import queries_file
+from qasino_cli.sql.entries import is_complete
 from qasino_cli.sql.repl.commands import find_command
-from qasino_cli.sql.repl.entries import is_complete
 from qasino_cli.sql.repl.live import Live
-from qasino_cli.sql.repl.prompt import CONTINUED, PROMPT, Prompt
 from qasino_cli.sql.repl.saved import SavedQueries
-from qasino_cli.sql.repl.screen import Screen
-from qasino_cli.sql.repl.shell import Shell
+from qasino_cli.sql.repl.script import Script
+from qasino_cli.sql.repl.shell import CONTINUED, PROMPT, Shell
+from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.session import Session
 
+if TYPE_CHECKING:
+    from qasino_cli.sql.repl.prompt import Prompt
 
-def converse(session: Session, config: Config, form: str) -> ExitCode:
+__all__ = ["Script", "converse"]
+
+
+def converse(session: Session, config: Config, screen: Screen) -> ExitCode:
     """Run what is typed until quit, exit or Ctrl-D."""
-    screen = Screen(config, form)
     prompts: list[Prompt] = []
     live = Live(session.connection, lambda values: prompts[0].news(values) if prompts else None)
     shell = Shell(session, screen, live, SavedQueries(queries_file()), find_command)
@@ -30,6 +35,8 @@ def converse(session: Session, config: Config, form: str) -> ExitCode:
     try:
         if terminal.dumb() or not (on_terminal() or terminal.watched(sys.stderr)):
             return _plainly(shell)
+        from qasino_cli.sql.repl.prompt import Prompt  # prompt_toolkit takes 100 ms to import
+
         prompts.append(Prompt(shell, config))
         return _at_prompt(shell, prompts[0])
     finally:
@@ -45,7 +52,7 @@ def _at_prompt(shell: Shell, prompt: Prompt) -> ExitCode:
             return ExitCode.OK
         except KeyboardInterrupt:
             continue  # the line is gone, as in every shell
-        if text.strip() and not shell.execute(text):
+        if text.strip() and not shell.type(text):
             return ExitCode.OK
 
 
@@ -66,8 +73,16 @@ def _plainly(shell: Shell) -> ExitCode:
             continue
         if is_complete(typed):
             text, typed = typed, ""
-            if not shell.execute(text):
+            if not shell.type(text):
                 return ExitCode.OK
+            typed = _resumed(shell)
+
+
+def _resumed(shell: Shell) -> str:
+    """What stands at the prompt again: shown, since nobody can edit it here."""
+    begun = shell.take_next()
+    say(begun) if begun else None
+    return begun and begun + "\n"
 
 
 def _line(prompt: str) -> str:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from qasino_cli.console import Ended, say
+from qasino_cli.console import Ended, say, typed_in, write
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
-from qasino_cli.sql.repl.shell import Command, Leaving, Shell
+from qasino_cli.sql.repl.shell import Command, Shell
 from qasino_cli.sql.scripts import read_text
 from qasino_cli.sql.session import HEAR_S
+from qasino_cli.sql.statements import Leaving
 from qasino_server.table import shown
 
 
@@ -32,13 +33,43 @@ class Named(msgspec.Struct, frozen=True):
 
 
 def find_command(name: str) -> Command:
-    """What carries out `\\name`. Raises UsageFault, with the nearest name, for no command."""
+    """What carries out `\\name`. Raises UsageFault, with the nearest name, for no command.
+
+    The `+` of psql's \\d+ asks for what is shown anyway.
+    """
     for command in COMMANDS:
-        if command.name == name:
+        if command.name == name or (name[:2] == "\\d" and command.name == name.removesuffix("+")):
             return command.run
+    if name in _ELSEWHERE:
+        raise UsageFault(f"{name} is no command here: {_ELSEWHERE[name]}")
     near = get_close_matches(name, [command.name for command in COMMANDS], 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise UsageFault(f"{name[:80]} is no command{hint} \\? lists them")
+
+
+_ELSEWHERE = {
+    "\\a": "\\format chooses how results look",
+    "\\c": "a prompt asks one server; qasino sql -s NAME asks another",
+    "\\connect": "a prompt asks one server; qasino sql -s NAME asks another",
+    "\\copy": "\\format csv and \\g FILE send rows to a file, qasino publish FILE brings them in",
+    "\\df": "select distinct name from pragma_function_list lists the functions",
+    "\\dn": "there is main, and prev, which is the snapshot before",
+    "\\du": "SHOW connections lists who reports",
+    "\\h": "\\? lists the commands; the language is SQLite's, https://sqlite.org/lang.html",
+    "\\l": "a server has one database; \\d lists its tables",
+    "\\s": "Ctrl-R searches the history",
+    "\\set": "there are no variables",
+    ".exit": "\\q leaves",
+    ".headers": "\\t switches the line of names",
+    ".help": "\\? lists the commands",
+    ".mode": "\\format chooses how results look",
+    ".output": "\\o sends results to a file",
+    ".quit": "\\q leaves",
+    ".read": "\\i runs a file",
+    ".schema": "\\d TABLE shows the columns",
+    ".tables": "\\dt lists the tables",
+}
+"""What those who know psql and the sqlite3 shell type, and what does it here."""
 
 
 def help_lines() -> list[str]:
@@ -48,11 +79,11 @@ def help_lines() -> list[str]:
 
 
 _KEYS = (
-    "Enter runs a complete statement (one that ends in ; or \\G), else it adds a",
-    "line; Alt-Enter always adds a line. Tab completes, -> takes the suggestion,",
-    "Ctrl-R searches the history, F4 switches between emacs and vi keys. Ctrl-C",
-    "clears the line or cancels the query, Ctrl-D leaves. A line that begins with",
-    "a blank is not kept.",
+    "Enter runs a complete statement, one that ends in ; or in \\g \\gx \\G \\watch,",
+    "else it adds a line; Alt-Enter always adds a line. Tab completes, -> takes",
+    "the suggestion, Ctrl-R searches the history, F4 switches between emacs and",
+    "vi keys. Ctrl-C clears the line or cancels the query, Ctrl-D leaves. A line",
+    "that begins with a blank is not kept.",
     "SHOW tables|info|connections|views|queries, DESC table, KILL id,",
     "SET use_write_db = true asks the generation being collected.",
 )
@@ -72,7 +103,12 @@ def _describe(shell: Shell, name: str) -> None:
         _show(shell, describe.tables())
         _show(shell, describe.views(), unless_empty=True)
         return
-    plain = name.rstrip(";").strip("\"'`[]")
+    name = name.rstrip("; ")
+    if "*" in name or "?" in name:
+        _show(shell, describe.tables(name))
+        _show(shell, describe.views(name), unless_empty=True)
+        return
+    plain = name.strip("\"'`[]")
     if _show(shell, describe.columns(plain), unless_empty=True):
         _show(shell, describe.sources(plain), unless_empty=True)
     elif _show(shell, describe.definition(plain), unless_empty=True, vertical=True):
@@ -99,6 +135,8 @@ def _views(shell: Shell, pattern: str) -> None:
 
 def _edit(shell: Shell, path: str) -> None:
     """Edit the last statement, or a file; what comes back stands at the prompt."""
+    if not typed_in():
+        raise UsageFault("\\e needs a terminal")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     if path:
         shell.next_text = _edited(editor, Path(path).expanduser())
@@ -123,7 +161,7 @@ def _include(shell: Shell, path: str) -> None:
     if not path:
         raise UsageFault("\\i wants the name of a file")
     try:
-        text = read_text(str(Path(path).expanduser()))
+        text = read_text(str(Path(_unquoted(path)).expanduser()))
     except InputRejected as error:
         raise UsageFault(f"\\i: {error.sentence}") from None
     if not shell.execute(text):
@@ -131,7 +169,88 @@ def _include(shell: Shell, path: str) -> None:
 
 
 def _output(shell: Shell, target: str) -> None:
-    shell.screen.redirect(target)
+    try:
+        shell.screen.redirect(_unquoted(target))
+    except UsageFault as error:
+        raise UsageFault(f"\\o: {error.sentence}") from None
+
+
+def _unquoted(path: str) -> str:
+    """A path as it is meant: quotes around it are psql's way to have blanks in it."""
+    return path[1:-1] if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"" else path
+
+
+def _go(shell: Shell, target: str) -> None:
+    """The last statement again, its rows to a file or a command where one is named."""
+    shell.run_statement(_last_one(shell, "\\g"), target=_unquoted(target))
+
+
+def _go_expanded(shell: Shell, target: str) -> None:
+    shell.run_statement(_last_one(shell, "\\gx"), True, _unquoted(target))
+
+
+def _print(shell: Shell, argument: str) -> None:
+    shell.screen.page([_last_one(shell, "\\p") + ";"])
+
+
+def _last_one(shell: Shell, command: str) -> str:
+    if shell.last_statement is None:
+        raise UsageFault(f"{command} wants a statement, and there is none yet")
+    return shell.last_statement
+
+
+def _reset(shell: Shell, argument: str) -> None:
+    """What stood before it at the prompt is gone by its having been read."""
+
+
+def _echo(shell: Shell, text: str) -> None:
+    write(_words(text))
+
+
+def _echo_to_results(shell: Shell, text: str) -> None:
+    shell.screen.write([_words(text)])
+
+
+def _warn(shell: Shell, text: str) -> None:
+    say(_words(text).removesuffix("\n"))
+
+
+def _words(text: str) -> str:
+    """What echo writes: words without their quotes; no end of the line after -n."""
+    begun = text.removeprefix("-n ") if text != "-n" else ""
+    try:
+        words = shlex.split(begun, posix=True)
+    except ValueError:  # a quote that is an apostrophe
+        words = begun.split()
+    return " ".join(words) + ("\n" if begun == text else "")
+
+
+def _system(shell: Shell, command: str) -> None:
+    """A command of the shell; without one the shell itself, as psql does it."""
+    code = subprocess.run(command or os.environ.get("SHELL") or "sh", shell=True).returncode
+    if code:
+        raise UsageFault(f"\\!: it ended with {code}")
+
+
+def _tuples_only(shell: Shell, wish: str) -> None:
+    choices = {"on": False, "off": True, "": not shell.screen.header}
+    if wish not in choices:
+        raise UsageFault("\\t is on or off")
+    shell.screen.header = choices[wish]
+    say(f"the line of names in csv and tsv: {'on' if shell.screen.header else 'off'}")
+
+
+def _set_option(shell: Shell, argument: str) -> None:
+    """psql's \\pset, for the options there are."""
+    name, _, value = argument.partition(" ")
+    value = _unquoted(value.strip())
+    if name == "null":
+        shell.screen.null = value
+        say(f"NULL in csv and tsv: {shown(value)}")
+    elif name in _OPTIONS:
+        _OPTIONS[name](shell, value)
+    else:
+        raise UsageFault(f"\\pset sets null, {', '.join(_OPTIONS)}")
 
 
 def _format(shell: Shell, name: str) -> None:
@@ -160,12 +279,10 @@ def _timing(shell: Shell, wish: str) -> None:
 
 def _watch(shell: Shell, argument: str) -> None:
     """The last statement again at each generation, or every so many seconds, until Ctrl-C."""
-    statement = shell.last_statement
-    if statement is None:
-        raise UsageFault("\\watch repeats the last statement, and there is none yet")
+    statement = _last_one(shell, "\\watch")
     interval_s = _interval(argument)
     while True:
-        seen = shell.live.nr_generations
+        seen = shell.live.nr_generations if interval_s is None else 0
         say(time.strftime("%H:%M:%S"))
         shell.run_statement(statement)
         try:
@@ -251,13 +368,24 @@ COMMANDS = (
     Named("\\dt", "[PATTERN]", "tables", _tables),
     Named("\\dv", "[PATTERN]", "views", _views),
     Named("\\e", "[FILE]", "edit the last statement, or a file, in $EDITOR", _edit),
+    Named("\\g", "[FILE]", "run it, or the last statement; rows to FILE or `| cmd`", _go),
+    Named("\\gx", "[FILE]", "the same as records", _go_expanded),
+    Named("\\G", "", "the same, as mysql has it", _go_expanded),
+    Named("\\p", "", "print what stands before it, or the last statement", _print),
+    Named("\\r", "", "forget what stands before it", _reset),
     Named("\\i", "FILE", "run the statements of a file", _include),
     Named("\\o", "[FILE]", "send results to a file, to `| command`, or back here", _output),
     Named("\\format", "[NAME]", f"{', '.join(FORMATS)}", _format),
     Named("\\x", "[on|off|auto]", "records, not a table; auto: where that does not fit", _expanded),
+    Named("\\t", "[on|off]", "csv and tsv without the line of names", _tuples_only),
+    Named("\\pset", "NAME [VALUE]", "null, format, expanded or tuples_only", _set_option),
     Named("\\timing", "[on|off]", "the line under each result", _timing),
-    Named("\\watch", "[SECONDS]", "repeat the last statement at each generation", _watch),
+    Named("\\watch", "[SECONDS]", "repeat it, or the last statement, at each generation", _watch),
     Named("\\last", "", "the whole of the last result, paged", _last),
+    Named("\\echo", "[-n] [TEXT]", "write a text", _echo),
+    Named("\\qecho", "[-n] [TEXT]", "the same where \\o sends results", _echo_to_results),
+    Named("\\warn", "[TEXT]", "the same to stderr", _warn),
+    Named("\\!", "[COMMAND]", "run a command of the shell", _system),
     Named("\\save", "NAME [SQL]", "save the last statement, or this one", _save),
     Named("\\run", "[NAME]", "run a saved query, or list them", _run),
     Named("\\forget", "NAME", "forget a saved query", _forget),
@@ -266,3 +394,4 @@ COMMANDS = (
     Named("\\keys", "", "switch between emacs and vi keys", _keys),
     Named("\\q", "", "leave, as quit, exit and Ctrl-D do", _leave),
 )  # fmt: skip
+_OPTIONS = {"format": _format, "expanded": _expanded, "tuples_only": _tuples_only}

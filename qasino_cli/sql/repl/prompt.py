@@ -23,15 +23,13 @@ from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.places import history_file
 from qasino_cli.sql.completion import complete
+from qasino_cli.sql.entries import is_complete
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl.colours import SqlColours, style_of
 from qasino_cli.sql.repl.commands import COMMANDS
-from qasino_cli.sql.repl.entries import is_complete
 from qasino_cli.sql.repl.history import FileHistory
-from qasino_cli.sql.repl.shell import Shell
+from qasino_cli.sql.repl.shell import CONTINUED, PROMPT, Shell
 
-PROMPT = "qasino> "
-CONTINUED = "     -> "
 TICK_S = 1.0
 """How often the age in the toolbar moves on."""
 
@@ -70,8 +68,7 @@ class Prompt:
 
     def read(self) -> str:
         """The next text. Raises EOFError for Ctrl-D and KeyboardInterrupt for Ctrl-C."""
-        begin, self._shell.next_text = self._shell.next_text, ""
-        return self._session.prompt(default=begin)
+        return self._session.prompt(default=self._shell.take_next())
 
     def toggle_keys(self) -> str:
         """Switch between emacs and vi keys; the name of those in force now."""

@@ -6,24 +6,24 @@ in. Errors are said and end nothing but what was typed with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from qasino_cli.console import Ended, say, tidy_if_ended
 from qasino_cli.errors import ServerRefused, Unreachable
 from qasino_cli.sql.diagnosis import explain
-from qasino_cli.sql.repl.entries import Entry, read_entries
+from qasino_cli.sql.entries import read_entries
 from qasino_cli.sql.repl.live import Live
 from qasino_cli.sql.repl.saved import SavedQueries
-from qasino_cli.sql.repl.screen import Screen
+from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.session import Session
-from qasino_cli.sql.statements import Leave, SetWriteDb, own_command
+from qasino_cli.sql.statements import Entry, Leave, Leaving, SetWriteDb, own_command
 from qasino_server.errors import QasinoError, SqlError
 
 Command = Callable[["Shell", str], None]
 
 
-class Leaving(Exception):
-    """Whoever sits at the prompt wants out."""
+PROMPT = "qasino> "
+CONTINUED = "     -> "
 
 
 class Shell:
@@ -33,14 +33,14 @@ class Shell:
         self,
         session: Session,
         screen: Screen,
-        live: Live,
+        live: Live | None,
         saved: SavedQueries,
         find_command: Callable[[str], Command],
     ) -> None:
         """`find_command` gives what carries out `\\name`; raises UsageFault for no command."""
         self.session = session
         self.screen = screen
-        self.live = live
+        self._live = live
         self.saved = saved
         self.find_command = find_command
         self.last_statement: str | None = None
@@ -50,6 +50,24 @@ class Shell:
         """Switches between emacs and vi keys and names the new ones; where there is a choice."""
         self._away = False
 
+    @property
+    def live(self) -> Live:
+        """What is known of the server."""
+        assert self._live is not None
+        return self._live
+
+    def take_next(self) -> str:
+        """What the prompt is to begin with, once."""
+        text, self.next_text = self.next_text, ""
+        return text
+
+    def type(self, text: str) -> bool:
+        """Do everything that was typed; what is unfinished stands at the prompt again."""
+        entries, rest = read_entries(text)
+        goes_on = self._do(entries)
+        self.next_text = self.next_text or (rest.strip() and rest.strip() + " ")
+        return goes_on
+
     def execute(self, text: str) -> bool:
         """Do everything a text asks for, up to the first error; False once it says to leave.
 
@@ -58,6 +76,9 @@ class Shell:
         entries, rest = read_entries(text)
         if rest.strip():
             entries.append(Entry("statement", rest.strip()))
+        return self._do(entries)
+
+    def _do(self, entries: Iterable[Entry]) -> bool:
         try:
             with tidy_if_ended():
                 for entry in entries:
@@ -82,12 +103,13 @@ class Shell:
     def run(self, entry: Entry) -> None:
         """Do one thing. Raises what goes wrong, and Leaving."""
         if entry.kind == "command":
+            self.last_statement = entry.pending or self.last_statement
             name, _, argument = entry.text.partition(" ")
             self.find_command(name)(self, argument.strip())
         else:
-            self.run_statement(entry.text, entry.vertical)
+            self.run_statement(entry.text, entry.vertical, entry.target)
 
-    def run_statement(self, statement: str, vertical: bool = False) -> None:
+    def run_statement(self, statement: str, vertical: bool = False, target: str = "") -> None:
         """Ask one statement, or obey it where it is for this end."""
         self.last_statement = statement
         command = own_command(statement)
@@ -102,4 +124,5 @@ class Shell:
             self._away = False
             say(f"{self.session.connection.url} is back")
             self.live.refresh()
-        self.screen.show(result, vertical)
+        with self.screen.sent_to(target):
+            self.screen.show(result, vertical)
