@@ -6,6 +6,8 @@ import re
 import signal
 import stat
 import sys
+import termios
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -299,6 +301,21 @@ def test_watch_takes_the_statement_before_it(start: Start, server: Server) -> No
     terminal.interrupt()
     terminal.prompt()
     terminal.run("select 1 one;", "1 row in")
+
+
+def test_no_key_is_echoed_between_a_prompt_that_ctrl_c_ends_and_the_next(start: Start) -> None:
+    """The terminal itself showed it where the cursor was, and the prompt once more."""
+    terminal = start()
+    terminal.prompt()
+    for _ in range(3):
+        terminal.type("select * fro")
+        terminal.see("from")
+        terminal.type("\x03")
+        ends = time.monotonic() + 20.0
+        while terminal._typed() != PROMPT.strip() and time.monotonic() < ends:
+            assert not termios.tcgetattr(terminal.child.child_fd)[3] & termios.ECHO
+            terminal._read(0.0)
+        terminal.press("\x03", lambda: terminal._typed() == PROMPT.strip(), "a prompt")
 
 
 def test_the_help_is_whole_on_80_columns() -> None:

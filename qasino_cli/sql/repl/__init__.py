@@ -50,8 +50,6 @@ def _at_prompt(shell: Shell, prompt: Prompt) -> ExitCode:
             text = prompt.read()
         except EOFError:
             return ExitCode.OK
-        except KeyboardInterrupt:
-            continue  # the line is gone, as in every shell
         if text.strip() and not shell.type(text):
             return ExitCode.OK
 

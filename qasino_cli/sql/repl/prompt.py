@@ -5,8 +5,10 @@ to the shell; nothing is asked of a server here.
 from __future__ import annotations
 
 import sys
+import termios
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application
@@ -67,8 +69,13 @@ class Prompt:
         shell.toggle_keys = self.toggle_keys
 
     def read(self) -> str:
-        """The next text. Raises EOFError for Ctrl-D and KeyboardInterrupt for Ctrl-C."""
-        return self._session.prompt(default=self._shell.take_next())
+        """The next text. Raises EOFError for Ctrl-D. Ctrl-C makes a new prompt."""
+        with _unechoed():
+            while True:
+                try:
+                    return self._session.prompt(default=self._shell.take_next())
+                except KeyboardInterrupt:
+                    continue  # the line is gone, as in every shell
 
     def toggle_keys(self) -> str:
         """Switch between emacs and vi keys; the name of those in force now."""
@@ -104,6 +111,27 @@ class Prompt:
         keys = "vi" if self._session.editing_mode == EditingMode.VI else "emacs"
         parts.append(("", f"│ {keys} │ \\? help"))
         return parts
+
+
+@contextmanager
+def _unechoed() -> Iterator[None]:
+    """Within the block the terminal shows no key by itself: the prompt shows them all.
+
+    A prompt that ends gives the terminal back as it was; until the next one has it, keys would be
+    shown where the cursor happens to be, and by that prompt again.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+    except (OSError, ValueError, termios.error):  # it is no terminal that has an echo
+        yield
+        return
+    silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(descriptor, termios.TCSANOW, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
 def _renew(app: Application[str], values: bool) -> None:
