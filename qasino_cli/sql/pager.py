@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from qasino_cli import terminal
 from qasino_cli.console import on_terminal, say, write
@@ -53,17 +53,25 @@ def pager_command(configured: str | None) -> str | None:
     return "less" if shutil.which("less") and not terminal.dumb() else None
 
 
-def _page(lines: Sequence[str], command: str) -> None:
-    environment = {"LESS": _LESS} | os.environ
-    # A handler of ours rather than SIG_IGN, which the pager would inherit: Ctrl-C must end one
-    # that hangs.
+@contextlib.contextmanager
+def alone_on_terminal() -> Iterator[None]:
+    """Within the block Ctrl-C is for the program we wait for, which has the terminal.
+
+    A handler of ours rather than SIG_IGN, which it would inherit: Ctrl-C must end one that hangs.
+    """
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _page(lines: Sequence[str], command: str) -> None:
+    environment = {"LESS": _LESS} | os.environ
+    with alone_on_terminal():
         pager = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment)
         with contextlib.suppress(BrokenPipeError):
             pager.communicate(("\n".join(lines) + "\n").encode())
         if pager.returncode == 127:
             say(f"the pager {command!r} was not found; here it is without")
             write("\n".join(lines) + "\n")
-    finally:
-        signal.signal(signal.SIGINT, before)

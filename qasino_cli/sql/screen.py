@@ -43,6 +43,8 @@ class Screen:
         self.expanded: Expanded = False
         self.timing = prompting or (form == "table" and on_terminal())
         self._prompting = prompting
+        self._brief = False
+        """Whether what is open is for one result alone."""
         self.last: Result | None = None
         """The last result, for \\last."""
         self._config = config
@@ -111,11 +113,16 @@ class Screen:
             return
         before = self._file, self._process
         self._file = self._process = None
+        self._brief = True
         try:
             self.redirect(target)
             yield
+        except BrokenPipeError:
+            if self._process is None:  # it is stdout's
+                raise
         finally:
             self.close()
+            self._brief = False
             self._file, self._process = before
 
     def close(self) -> None:
@@ -125,10 +132,13 @@ class Screen:
         if file is not None:
             try:
                 file.close()
+            except BrokenPipeError:
+                pass  # who reads it has seen enough
             except OSError as error:
                 say(f"\\o: {error.strerror}")
         if process is not None:
-            process.wait()
+            with pager.alone_on_terminal():
+                process.wait()
 
     def _show_table(self, result: Result, expanded: Expanded) -> None:
         height = terminal.size()[1]
@@ -158,6 +168,11 @@ class Screen:
         try:
             self._file.write(piece.encode() if isinstance(piece, str) else piece)
             self._file.flush()
+        except BrokenPipeError:
+            if self._brief:
+                raise  # `head` has seen enough
+            self.close()
+            raise UsageFault("\\o ended: nobody reads it any more") from None
         except OSError as error:
             self.close()
             raise UsageFault(f"\\o ended: {error.strerror}") from None

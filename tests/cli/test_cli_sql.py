@@ -139,6 +139,14 @@ def test_a_command_that_fails_ends_a_script_unless_told_to_keep_going(
     assert ran.stderr == "\\e needs a terminal\n"
 
 
+@pytest.mark.parametrize("form", ["csv", "table"])
+def test_a_command_that_has_seen_enough_of_a_result_is_no_error(url: str, form: str) -> None:
+    numbers = "with recursive r(n) as (select 1 union all select n + 1 from r)"
+    script = f"{numbers} select n from r limit 50000 \\g | head -1\n\\echo on"
+    ran = run_qasino("sql", "-s", url, "--format", form, stdin=script)
+    assert (ran.stdout.split(), ran.stderr, ran.returncode) == (["n", "on"], "", ExitCode.OK)
+
+
 def test_what_psql_has_and_we_have_not_is_told(server: Server) -> None:
     ran = run_qasino("sql", "-s", zmq_url(server), "-q", "\\l")
     assert ran.stderr.startswith("\\l is no command here: a server has one database")
