@@ -148,6 +148,9 @@ def texts(marked: str) -> list[str]:
         ("\\dv |", ["busy"]),
         ("\\format c|", ["csv"]),
         ("\\run f|", ["fullest"]),
+        ("select 1 \\|", ["\\d", "\\dt", "\\format", "\\run"]),
+        ("select 1 \\d h|", ["hosts"]),
+        ("\\x\nselect host from ho|", ["hosts"]),
     ],
 )
 def test_the_likeliest_come_first(marked: str, first: list[str]) -> None:

@@ -44,13 +44,24 @@ def complete(
     queries, `formats` those of output formats: what the arguments of commands may be.
     """
     text, cursor = _near(text, cursor)
-    if text.lstrip().startswith("\\"):
-        return offered_commands(text[:cursor], catalog, commands or {}, saved, formats)
-    found = _statement(tokens(text), cursor)
+    found = tokens(text)
+    command = _command_begun(found, text, cursor)
+    if command is not None:
+        return offered_commands(command, catalog, commands or {}, saved, formats)
+    found = _statement(found, cursor)
     at = _token_at(found, cursor)
     if at is not None and at.kind == "comment" and cursor > at.start and _inside(at, cursor):
         return []
     return _Place(found, at, cursor, catalog, values_of).candidates()
+
+
+def _command_begun(found: list[Token], text: str, cursor: int) -> str | None:
+    """The command the cursor is in, as far as it is typed; it may stand behind a statement."""
+    for token in reversed(found):
+        if token.kind == "operator" and token.text == "\\" and token.start < cursor:
+            typed = text[token.start : cursor]
+            return None if "\n" in typed else typed
+    return None
 
 
 def _near(text: str, cursor: int) -> tuple[str, int]:

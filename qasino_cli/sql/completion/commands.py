@@ -42,7 +42,7 @@ def _arguments(
         return [Offer(name, name, "command", 0, "saved query", p) for p, name in enumerate(saved)]
     if command == "\\format":
         return [Offer(name, name, "command", 0, "format", p) for p, name in enumerate(formats)]
-    if command in ("\\x", "\\timing"):
+    if command in ("\\x", "\\t", "\\timing"):
         words = ("on", "off", "auto") if command == "\\x" else ("on", "off")
         return [Offer(word, word, "command", 0, "", p) for p, word in enumerate(words)]
     return []
