@@ -132,9 +132,11 @@ def _heed_signals(running: Server) -> None:
     process that has just been continued) and the main thread would sleep on in `wait`.
     """
 
+    on_terminal = terminal.watched(sys.stderr)  # one that has been closed is none any more
+
     def wait_for_signals() -> None:
         while True:
-            if signal.sigwait(_SIGNALS) == signal.SIGHUP and not terminal.watched(sys.stderr):
+            if signal.sigwait(_SIGNALS) == signal.SIGHUP and not on_terminal:
                 tell_reloading()
                 running.reload()
                 tell_ready()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 from command import COMMAND, clean_environment
 from server_process import FREE_PORTS, Load, launch, ports_of
@@ -60,6 +61,21 @@ def test_a_server_whose_stderr_is_closed_reloads_and_ends(tmp_path: Path) -> Non
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_server_on_a_terminal_ends_when_that_is_closed(tmp_path: Path) -> None:
+    ports_file = tmp_path / "ports.json"
+    options = [*FREE_PORTS, "--ports-file", ports_file, "--static-db", tmp_path / "static.db"]
+    words = [*COMMAND, "server", *map(str, options)]
+    child = pexpect.spawn(words[0], words[1:], env=clean_environment(), timeout=20)
+    try:
+        until(lambda: ports_file.exists(), 20.0)
+        with open(os.devnull) as nothing:
+            os.dup2(nothing.fileno(), child.child_fd)  # a closed window: the kernel sends SIGHUP
+        until(lambda: not child.isalive(), 20.0)
+        assert child.exitstatus == 0
+    finally:
+        child.close(force=True)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
