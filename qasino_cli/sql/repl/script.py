@@ -7,10 +7,11 @@ import threading
 from qasino_cli.places import queries_file
 from qasino_cli.sql.batch import Batch
 from qasino_cli.sql.repl.commands import find_command
-from qasino_cli.sql.repl.live import HEAR_S, Live
+from qasino_cli.sql.repl.live import Live
 from qasino_cli.sql.repl.saved import SavedQueries
 from qasino_cli.sql.repl.shell import Shell
 from qasino_cli.sql.scripts import entries_of
+from qasino_cli.sql.session import HEAR_S
 from qasino_cli.sql.statements import Entry
 
 
