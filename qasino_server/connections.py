@@ -217,6 +217,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._heads = Heads() if self._lane is None else self._lane.heads_at(self._own_address)
         self._direct: DirectRequest | None = None
         """The direct request that is not answered yet; others may have been sent after it."""
+        self._usual: Any = None
+        """uvicorn's cycle of the request that is being answered, with or without others behind."""
         self._peer = f"{self.client[0]}:{self.client[1]}" if self.client else "?"
         if self.seat is None:
             transport.abort()
@@ -263,6 +265,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
         super().on_headers_complete()
+        if not self.pipeline:
+            self._usual = self.cycle
 
     def _is_direct(self, lane: Lane) -> bool:
         """Whether the request is for the lane; one that was sent ahead of an answer is not."""
@@ -318,8 +322,16 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.on_response_complete()
 
+    def on_response_complete(self) -> None:
+        self._usual = self.pipeline[-1][0] if self.pipeline else None
+        super().on_response_complete()  # begins that
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._usual is not None and not self._usual.response_complete:
+            # uvicorn tells the last request that came, which may be another.
+            self._usual.disconnected = True
+            self._usual.message_event.set()
         if self.seat is not None:
             self.seat.leave()
         if self._direct is not None:
@@ -327,7 +339,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _leave(self, request: DirectRequest) -> None:
         """Nobody waits for it any more."""
-        request.disconnected = True  # uvicorn tells the last request, which may be another
+        request.disconnected = True
         if self._lane is not None:
             self._lane.let_go(request)
         # What is answered in a moment is not worth the word that it was cancelled.

@@ -47,9 +47,13 @@ def answers(made: socket.socket, count: int) -> list[tuple[int, dict[str, str], 
     return found
 
 
+def port_of(server: Server) -> Any:
+    return next(s for s in server._services if isinstance(s, HttpPort))
+
+
 def connections_of(server: Server) -> list[GuardedProtocol]:
-    port = next(s for s in server._services if isinstance(s, HttpPort))
-    return [c for one in port._servers for c in list(one.server_state.connections)]
+    servers = port_of(server)._servers
+    return [c for one in servers for c in list(one.server_state.connections)]
 
 
 def without_times(body: bytes) -> bytes:
@@ -174,6 +178,27 @@ def test_nor_does_one_that_was_sent_before_others_hold_up_the_port(
     until(lambda: not wire.rows("show queries"))
     assert wire.rows("select 2") == [[2]]
     assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+@pytest.mark.parametrize("url", ["/request?op=query", "/request?op=query&format=csv"])
+def test_nor_one_of_the_usual_way_that_was_sent_before_others(wire: Wire, url: str) -> None:
+    """uvicorn tells the last request that came of the client's going."""
+    made = wire.connect("http")
+    made.sendall(request({"sql": ENDLESS}, url, USUAL) + request({"sql": "select 1"}))
+    until(lambda: wire.rows("show queries"))
+    made.close()
+    until(lambda: not wire.rows("show queries"))
+
+
+def test_who_follows_the_events_and_asked_for_more_is_let_go(server: Server, wire: Wire) -> None:
+    """Each kept its place for good, and every generation logged that it was gone."""
+    events = port_of(server)._app.pages.events
+    get = b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    made = wire.connect("http")
+    made.sendall(get % b"/healthz/live" + get % b"/events" + get % b"/healthz/live")
+    until(lambda: len(events) == 1)
+    made.close()
+    until(lambda: len(events) == 0)
 
 
 def test_a_client_that_reads_nothing_is_not_read_from_either(server: Server, wire: Wire) -> None:
