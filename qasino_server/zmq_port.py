@@ -41,6 +41,8 @@ _DRAIN = 256
 _DRAIN_BYTES = 1 << 20
 """And what libzmq keeps of the rest has its senders wait."""
 _WORTH_HALVING = 4
+_FRAMES_KEPT = 100
+"""Of one message; requests have one, after an envelope that has one more for each hop."""
 
 _SUBSCRIPTION_BYTES = 1024
 """The largest frame a subscriber may send: a key exchange takes half of it."""
@@ -52,6 +54,8 @@ _SRCFD = int(zmq.SRCFD)
 """As plain numbers: pyzmq's are flags of enum, whose `|` takes as long as sending a frame."""
 
 _Socket = zmq.Socket[bytes]
+_Message = tuple[bytes, list[zmq.Frame], Sequence[int]]
+"""Who sent it, its frames, and the sizes of those not kept, which stood before the last."""
 _send = zmq.backend.Socket.send
 """Without what pyzmq's own looks for at each frame, for kinds of sockets that are none of ours;
 1 us a message."""
@@ -108,7 +112,7 @@ class ZmqPort(Service):
         self._rights_of = rights_of
         self._watch = watch
         self._unread = unread
-        self._arrived: list[tuple[bytes, list[zmq.Frame]]] = []
+        self._arrived: list[_Message] = []
         """Received and not handed in yet."""
         self._outbox: Outbox[tuple[ZmqPeer | None, str, list[bytes], list[bytes]]] = Outbox()
 
@@ -163,14 +167,18 @@ class ZmqPort(Service):
         for message in taken:
             self._hand_in(*message)
 
-    def _hand_in(self, sender: bytes, frames: Sequence[zmq.Frame]) -> None:
+    def _hand_in(
+        self, sender: bytes, frames: Sequence[zmq.Frame], skipped_bytes: Sequence[int]
+    ) -> None:
         envelope, payload = split_envelope(sender, frames)
         fd = _descriptor(frames[-1])
         peer = self._watch.peer(fd)
         if peer is not None:
-            peer.passed_bytes += wire_bytes(frames, self._rights_of is not None)
-            if fd < 0:
-                peer.passed_bytes += len(frames)  # the first ZMTP's headers have a byte more
+            peer.passed_bytes += wire_bytes(map(len, frames), self._rights_of is not None)
+            if skipped_bytes:
+                peer.passed_bytes += wire_bytes(skipped_bytes, self._rights_of is not None)
+            if fd < 0:  # the first ZMTP's headers have a byte more
+                peer.passed_bytes += len(frames) + len(skipped_bytes)
         name = peer.name if peer is not None else self._watch.name_of(fd)
         caller = anybody_at("zmq", name)
 
@@ -185,7 +193,7 @@ class ZmqPort(Service):
             answer(error)
             return
         try:
-            body = self._body_of(payload)
+            body = self._body_of(payload, len(skipped_bytes))
             request = decode_request(body)
         except QasinoError as error:
             if payload and means_to_publish(payload[0].bytes):
@@ -199,10 +207,11 @@ class ZmqPort(Service):
             return
         self._dispatch.handle(request, caller, answer)
 
-    def _body_of(self, payload: Sequence[zmq.Frame]) -> bytes:
-        if len(payload) != 1:
+    def _body_of(self, payload: Sequence[zmq.Frame], nr_skipped: int) -> bytes:
+        if len(payload) != 1 or nr_skipped:
             raise BadRequest(
-                f"a request is one frame of JSON; this message has {len(payload)} frames"
+                "a request is one frame of JSON;"
+                f" this message has {len(payload) + nr_skipped} frames"
             )
         if len(payload[0]) > self._max_body_bytes:
             raise TooLarge(
@@ -225,10 +234,11 @@ class ZmqPort(Service):
                 log.debug("reply not sent: %s", error)
                 continue
             if peer is not None and not peer.gone:
-                self._unread.add(peer, asker, wire_bytes(message[1:], self._rights_of is not None))
+                size_bytes = wire_bytes(map(len, message[1:]), self._rights_of is not None)
+                self._unread.add(peer, asker, size_bytes)
 
 
-def receive(socket: _Socket) -> tuple[bytes, list[zmq.Frame]] | None:
+def receive(socket: _Socket) -> _Message | None:
     """Who sent a ROUTER its next message, and its frames, one at least; None where none is there.
 
     They are not copied into bytes: only such a frame knows its connection, and whether more
@@ -240,9 +250,13 @@ def receive(socket: _Socket) -> tuple[bytes, list[zmq.Frame]] | None:
     except zmq.Again:
         return None
     frames = [socket.recv(copy=False)]
+    skipped_bytes: list[int] = []
     while frames[-1].more:
         frames.append(socket.recv(copy=False))
-    return sender, frames
+        if len(frames) > _FRAMES_KEPT:
+            # A frame takes two bytes to send and two hundred to keep.
+            skipped_bytes.append(len(frames.pop(-2)))
+    return sender, frames, skipped_bytes
 
 
 def send(socket: _Socket, message: Sequence[bytes]) -> None:

@@ -21,7 +21,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -355,10 +355,10 @@ class Unread:
                 self._owing.discard(peer)
 
 
-def wire_bytes(frames: Iterable[Sized], encrypted: bool) -> int:
-    """What frames take on the wire: a header each, and what CURVE adds."""
+def wire_bytes(sizes_bytes: Iterable[int], encrypted: bool) -> int:
+    """What frames of these sizes take on the wire: a header each, and what CURVE adds."""
     extra, total = 33 if encrypted else 0, 0
-    for size_bytes in map(len, frames):
+    for size_bytes in sizes_bytes:
         total += size_bytes + extra + (2 if size_bytes + extra <= 255 else 9)
     return total
 

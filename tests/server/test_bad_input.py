@@ -1104,6 +1104,7 @@ ENVELOPES = {
     "a delimiter between requests": ([b"", GET_LIST, b"", GET_LIST], b"3 frames"),
     "bytes that are no text": ([b"\xff\xfe"], b"not JSON"),
     "a thousand frames": ([b"x"] * 1000, b"1000 frames"),
+    "a delimiter behind a hundred": ([b"x"] * 100 + [b""], b"1 frames"),
 }
 
 

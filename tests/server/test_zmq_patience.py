@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 import zmq
 from wire import Wire, publication, until
 
-from qasino_server import zmq_watch
+from qasino_server import zmq_port, zmq_watch
 from qasino_server.curve_keys import make_pair, read_public_key
 from qasino_server.server import Server
 from qasino_server.zmq_port import ZmqPort
@@ -250,6 +250,29 @@ def test_old_peers_do_not_hide_a_message_that_does_not_end(
             dripping.begin_frame(10 * MIB)
             dripping.socket.sendall(bytes(MIB))
             assert dripping.is_cut()
+
+
+def test_of_a_message_of_very_many_frames_few_are_kept_and_all_counted(
+    server: Server, connect: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame takes two bytes on the wire and took two hundred of memory here."""
+    kept: list[int] = []
+    split = zmq_port.split_envelope
+
+    def noted(sender: bytes, frames: Sequence[zmq.Frame]) -> Any:
+        kept.append(len(frames))
+        return split(sender, frames)
+
+    monkeypatch.setattr(zmq_port, "split_envelope", noted)
+    made = connect(server)
+    made.socket.sendall(b"\x01\x00" * 50_000)
+    made.asks()
+    made.hears(b"this message has 50000 frames")
+    assert 0 < kept.pop() < 200
+    (peer,) = service(server, ZmqWatch)._peers["zmq"].values()
+    counts = tcp_counts(peer.fd, server.ports["zmq"])
+    assert counts is not None
+    assert 0 < counts[1] - peer.passed_bytes < 1000
 
 
 # --- Slow readers -------------------------------------------------------------------------------
