@@ -42,6 +42,9 @@ class Owner(Protocol):
     def wait_for_job(self, reader: Reader) -> Job | None:
         """Sleep until there may be a job for this reader; None when it should look around."""
 
+    def unpin(self, job: Job) -> tuple[SnapshotConnection, Snapshot] | None:
+        """What the job began on, if it has to go on with that; under the lock."""
+
     def job_done(self, reader: Reader, job: Job, outcome: Result | QasinoError) -> None:
         """The reader is free again."""
 
@@ -180,9 +183,10 @@ class Reader(Service):
         if job.pinned is not None:
             self._close()
             with self._owner.lock:
-                taken, job.pinned = job.pinned, None
-                self._on, self._snapshot = taken
-            return taken
+                taken = self._owner.unpin(job)
+                if taken is not None:  # nobody has given the job up meanwhile
+                    self._on, self._snapshot = taken
+                    return taken
         dress = self._dress(job.asked_at)
         for _ in range(3):
             snapshot = self._current()

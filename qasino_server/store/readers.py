@@ -6,7 +6,9 @@ Rules of this file:
 2. Slow queries may hold all readers but one. The last, the express, takes only queries that
    were not slow yet; one that takes longer there than EXPRESS_S (EXPRESS_CROWDED_S while
    others wait behind it) is interrupted and waits for another reader, where it begins anew
-   on the same connection (nothing of it has been sent: streams never ride the express).
+   on the same connection (nothing of it has been sent: streams never ride the express). Where
+   PINNED_MAX wait so, the next begins anew on the snapshot of the time when it is its turn:
+   each would hold four descriptors, and perhaps a generation that nobody else needs.
 3. An interrupt is sent only under the lock that assigns queries, and only to the reader that
    still has that query: a late one would hit the next.
 4. Nobody (a user, or an address where there are no users) holds more than half of the readers,
@@ -36,7 +38,7 @@ from collections.abc import Callable
 import msgspec
 
 from qasino_server.database.answer import Limits
-from qasino_server.database.snapshot import Dress, Snapshot
+from qasino_server.database.snapshot import Dress, Snapshot, SnapshotConnection
 from qasino_server.errors import Busy, Cancelled, QasinoError, Refused
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath
@@ -59,6 +61,7 @@ _CROWD = 5
 """Five who wait behind the express leave a query half of that time, ten a third, and so on."""
 GIVE_UP_S = 1.0
 GIVEN_UP_MAX = 4
+PINNED_MAX = 8
 TURN_S = 0.002
 """How long a thread that receives answers queries before it looks at its sockets again."""
 WORTH_S = 0.001
@@ -105,6 +108,8 @@ class Readers:
         self._fresh = Turns()
         self._slow = Turns()
         self._jobs: dict[str, Job] = {}
+        self._nr_pinned = 0
+        """Jobs that wait with the connection they began on."""
         self._readers: list[Reader] = []
         self._given_up: list[Reader] = []
         self._numbers = itertools.count(1)
@@ -352,10 +357,16 @@ class Readers:
                 self.counts.completed += 1
             else:
                 self.counts.errors += 1
-            pinned, job.pinned = job.pinned, None
+            pinned = self.unpin(job)
         if pinned is not None:
             pinned[0].close()
         job.finish(outcome)
+
+    def unpin(self, job: Job) -> tuple[SnapshotConnection, Snapshot] | None:
+        """What the job began on, for whoever goes on with it or closes it; under the lock."""
+        pinned, job.pinned = job.pinned, None
+        self._nr_pinned -= pinned is not None
+        return pinned
 
     # --- For readers ------------------------------------------------------------------------
 
@@ -431,7 +442,9 @@ class Readers:
                 and not isinstance(outcome, Result)
             )
             if again:
-                job.pinned = reader.hand_over()
+                if self._nr_pinned < PINNED_MAX:
+                    job.pinned = reader.hand_over()
+                    self._nr_pinned += job.pinned is not None
                 job.demoted, job.slow, job.running_since = False, True, None
                 self._slow.put(job)
                 self.lock.notify_all()

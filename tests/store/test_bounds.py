@@ -237,6 +237,29 @@ def test_one_asker_leaves_half_of_the_readers_to_others(make_bench: Any) -> None
     until(lambda: all(hogs))
 
 
+def test_those_that_wait_for_a_slow_reader_hold_few_connections(make_bench: Any) -> None:
+    """Each kept the one it began on: four descriptors, of which a server may have a thousand."""
+    bench = make_bench()
+    bench.rotate()  # there is a schema prev, with a descriptor of its own
+    readers, count = bench.store._readers, 60
+    before = len(os.listdir("/proc/self/fd"))
+    hogs = [
+        begin(bench, ENDLESS.replace("count(*)", f"count(*) + {n}"), f"h{n}", query_id=f"q{n}")
+        for n in range(count)
+    ]
+    until(lambda: len(readers._slow) >= count - 4, 30)
+    assert len(os.listdir("/proc/self/fd")) < before + 100
+    bench.rotate()
+    for n in range(count - 1):
+        bench.rows(f"kill q{n}")
+    last = readers.running()[0]
+    until(lambda: last.running_since is not None)
+    assert bench.rows("select 1") == [[1]]
+    bench.rows(f"kill q{count - 1}")
+    until(lambda: all(hogs))
+    assert readers._nr_pinned == 0
+
+
 def test_a_reader_that_still_writes_its_answer_is_not_counted_as_free(make_bench: Any) -> None:
     """A text table of a large result takes as long as the query did."""
     bench = make_bench()
