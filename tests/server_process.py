@@ -32,7 +32,7 @@ def launch(
 
 def ports_of(process: subprocess.Popen[bytes], ports_file: Path) -> dict[str, int]:
     """The ports of a server that was just launched, once it serves; {} if it has ended."""
-    until(lambda: ports_file.exists() or process.poll() is not None, within_s=30)
+    until(lambda: ports_file.exists() or process.poll() is not None, within_s=60)
     if process.poll() is not None:
         return {}
     ports: dict[str, int] = json.loads(ports_file.read_text())

@@ -321,7 +321,7 @@ def test_limits_of_the_server_hold(full: Any, at_port: Any) -> None:
 
 
 def test_what_waits_can_be_cancelled_and_has_a_deadline(full: Any, at_port: Any) -> None:
-    bench = full(query_timeout_s=0.2)
+    bench = full(query_timeout_s=1.0)
 
     def act(port: Any) -> None:
         port.hand_in(asking("select 1", query_id="one"), asking("select 2", query_id="two"))
