@@ -396,7 +396,7 @@ def test_many_large_values_meet_the_bound_on_memory(make_bench: Any) -> None:
     from qasino_server.database.sandbox import bound_memory
 
     bench = make_bench()
-    columns = ", ".join(f"group_concat(hex(zeroblob(500 + i + {n})))" for n in range(200))
+    columns = ", ".join(f"group_concat(hex(zeroblob(50000 + i + {n})))" for n in range(20))
     sql = (
         "with recursive n(i) as (select 1 union all select i + 1 from n limit 50000)"
         f" select {columns} from n"
