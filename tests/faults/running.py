@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,8 @@ class Held(NamedTuple):
     private_bytes: int
     """Memory of its own, without the pages of files it reads."""
     descriptors: int
+    sockets: int
+    """Of these."""
     files: int
     """Generations in its db-dir."""
 
@@ -61,9 +64,11 @@ class Running:
     def held(self) -> Held:
         """Memory, descriptors and files."""
         proc = Path(f"/proc/{self.process.pid}")
+        descriptors = _descriptors(proc / "fd")
         return Held(
             private_bytes=_private_bytes((proc / "smaps_rollup").read_text()),
-            descriptors=len(os.listdir(proc / "fd")),
+            descriptors=len(descriptors),
+            sockets=sum(link.startswith("socket:") for link in descriptors),
             files=len(list(self.db_dir.glob("run-*/*.db"))),
         )
 
@@ -175,6 +180,17 @@ class Site:
                     running.send(signal.SIGCONT)
                     running.process.kill()
                 running.process.communicate()
+
+
+def _descriptors(place: Path) -> list[str]:
+    """What each is of; '' where it was closed meanwhile."""
+
+    def target(name: str) -> str:
+        with suppress(OSError):
+            return os.readlink(place / name)
+        return ""
+
+    return [target(name) for name in os.listdir(place)]
 
 
 def _private_bytes(smaps_rollup: str) -> int:

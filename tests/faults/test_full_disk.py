@@ -138,7 +138,7 @@ def test_what_was_answered_ok_is_seen_however_little_is_left(
     assert running.wire.query("select 1")["response_op"] == "result_table"
     ballast.unlink()
     running.turns(3)
-    until(lambda: sorted(archived(archive, "select n from t")) == promised)
+    until(lambda: sorted(archived(archive, "select n from t")) == promised, 30)
 
 
 def test_a_file_that_may_not_grow_is_as_a_full_disk(site: Site) -> None:
