@@ -173,10 +173,13 @@ class ZmqPort(Service):
         envelope, payload = split_envelope(sender, frames)
         fd = _descriptor(frames[-1])
         peer = self._watch.peer(fd)
-        if peer is not None:
-            peer.passed_bytes += wire_bytes(map(len, frames), self._rights_of is not None)
-            if skipped_bytes:
-                peer.passed_bytes += wire_bytes(skipped_bytes, self._rights_of is not None)
+        passed_bytes = wire_bytes(map(len, frames), self._rights_of is not None)
+        if skipped_bytes:
+            passed_bytes += wire_bytes(skipped_bytes, self._rights_of is not None)
+        if peer is None:
+            self._watch.passes_early(fd, passed_bytes)
+        else:
+            peer.passed_bytes += passed_bytes
             if fd < 0:  # the first ZMTP's headers have a byte more
                 peer.passed_bytes += len(frames) + len(skipped_bytes)
         name = peer.name if peer is not None else self._watch.name_of(fd)

@@ -77,7 +77,7 @@ class ZmqPeer:
         self.acked_bytes = 0
         """What the other end has taken."""
         self.forgiven_bytes = 0
-        """What of that was no message: headers, heartbeats."""
+        """What of that was no message (headers, heartbeats), or passed before it was known."""
         self.seen_passing_bytes = 0
         self.since: float | None = None
         """When it began to send what is not whole yet."""
@@ -142,6 +142,9 @@ class ZmqWatch(Service):
         """Where a socket's connections are told of -> the name and number of its port."""
         self._peers: dict[str, dict[int, ZmqPeer]] = {"zmq": {}, "pubsub": {}}
         self._old_peers = OldPeers()
+        self._early_bytes: dict[int, int] = {}
+        """By descriptor, what passed before we had heard of the connection; the port's thread adds,
+        the watch's takes."""
 
     def observe(self, name: str, unbound: _Socket, context: zmq.Context[_Socket]) -> _Socket:
         """Be told of a socket's connections; before it is bound. Its port is told by `bound`."""
@@ -164,6 +167,10 @@ class ZmqWatch(Service):
         Those that a message without a descriptor may have come over count as one.
         """
         return self._peers["zmq"].get(fd) if fd >= 0 else self._old_peers
+
+    def passes_early(self, fd: int, size_bytes: int) -> None:
+        """A message came over a connection that is not known yet; in the port's thread."""
+        self._early_bytes[fd] = self._early_bytes.get(fd, 0) + size_bytes
 
     def name_of(self, fd: int) -> str:
         """Who is at the other end of a connection that is not known yet: address and port."""
@@ -224,6 +231,8 @@ class ZmqWatch(Service):
 
     def _forget(self, name: str, peer: ZmqPeer) -> None:
         del self._peers[name][peer.fd]
+        if name == "zmq":
+            self._early_bytes.pop(peer.fd, None)
         peer.gone = True
         if peer.seat is not None:
             peer.seat.leave()
@@ -262,6 +271,8 @@ class ZmqWatch(Service):
             if counts is None:
                 self._forget(name, peer)
                 continue
+            if name == "zmq" and self._early_bytes:
+                peer.forgiven_bytes += self._early_bytes.pop(peer.fd, 0)
             moved = counts[1] != peer.received_bytes
             peer.acked_bytes, peer.received_bytes = counts
             held_bytes = peer.received_bytes - passed_bytes - peer.forgiven_bytes

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -210,6 +211,24 @@ def test_who_sends_whole_messages_is_never_suspected(
         assert 0 < handshake_bytes < 1000
         assert abs(counts[0] - peer.sent_bytes) < 1000
         made.close()
+
+
+def test_what_passes_before_a_connection_is_known_is_not_held_against_it(
+    server: Server, connect: Callable[..., Peer]
+) -> None:
+    """A large message that was faster than the watch counted as one that does not end."""
+    watch = service(server, ZmqWatch)
+    admit, may_admit = watch._admit, threading.Event()
+    watch._admit = lambda *of: (may_admit.wait(20), admit(*of))
+    made = connect(server)
+    body = json.dumps({"op": "query", "sql": f"select 1 /*{'x' * 900_000}*/"}).encode()
+    made.begin_frame(len(body))
+    made.socket.sendall(body)
+    made.hears(b"result_table")
+    may_admit.set()
+    (peer,) = until(lambda: list(watch._peers["zmq"].values()))
+    until(lambda: peer.forgiven_bytes > 900_000)
+    assert peer.since is None
 
 
 @pytest.mark.parametrize("version", [1, 2])
