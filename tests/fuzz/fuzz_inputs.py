@@ -323,6 +323,7 @@ RAW_HTTP = st.lists(
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
             b'{"op":"query","sql":"select 1"}',
             b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n",
         ]
     )
     | st.binary(max_size=20),
