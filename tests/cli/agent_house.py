@@ -126,7 +126,7 @@ class House:
             return found[0] == rows
 
         try:
-            until(there, 20.0)
+            until(there, 8.0)
         except AssertionError:
             raise AssertionError(f"{sql}: {found[0]} instead of {rows}") from None
 

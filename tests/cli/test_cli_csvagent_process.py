@@ -85,6 +85,8 @@ def test_sending_says_nothing(
     (tmp_path / "t.csv").write_text(csv_of("t", [1]))
     process = start("--directory", tmp_path, "-s", transport(house.server), "-d", "0")
     house.until_rows("select n from t", [[1]])
+    # Its first report follows, and is not to be taken for that of the next generation.
+    house.until_rows("select state from qasino_agent_files", [["ok"]])
     house.rotate()
     house.until_rows("select n from t", [[1]])
     process.send_signal(signal.SIGTERM)
