@@ -28,7 +28,7 @@ Chore = Callable[[], bool]
 
 TOGETHER_S = 0.001
 """The end of what counts as arrived at once; a turn may be longer."""
-REST = 0.5
+REST = 0.75
 """Of the time its chores took, how much a thread then leaves to those it answers without one."""
 WAY_MOST_S = 0.002
 """The longest a turn makes way for."""
