@@ -84,6 +84,8 @@ log = logging.getLogger("qasino.http")
 _GET_OPS = ("query", "name_value_update")
 _DESKS = 4
 """Bodies that are unpacked, or read as CSV, at once: each may grow a thousandfold."""
+_TICK_S = 0.001
+"""What the loop's clock knows."""
 _BRIEF_CSV_BYTES = 65_536
 """CSV is parsed cell by cell in Python: more of it not in the thread that serves everybody."""
 _STREAM_BYTES = 1 << 20
@@ -556,7 +558,10 @@ class HttpPort(Service):
         self._app.open(Mailbox(loop))
         # Whoever this thread has to wake is woken when all that has arrived is handed in; what
         # is left of its chores then comes after the next look at the sockets.
-        turn = Turn(on_first=lambda: loop.call_soon(turn.end))
+        turn = Turn(
+            on_first=lambda: loop.call_soon(turn.end),
+            on_rest=lambda rest_s: loop.call_later(max(rest_s, _TICK_S), turn.rested),
+        )
         turn.carry()
         await asyncio.gather(*map(self._serve, self._servers, *zip(*self._listeners, strict=True)))
 

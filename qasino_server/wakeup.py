@@ -30,6 +30,9 @@ TOGETHER_S = 0.001
 """The end of what counts as arrived at once; a turn may be longer."""
 REST = 0.75
 """Of the time its chores took, how much a thread then leaves to those it answers without one."""
+REST_MOST_S = 0.002
+CROWD = 4
+"""So many served since the last chores: those who ask do so as fast as they can."""
 WAY_MOST_S = 0.002
 """The longest a turn makes way for."""
 
@@ -78,10 +81,8 @@ def way_is_free() -> bool:
 class Bells:
     """The bells that one thread has to ring once it has nothing more at hand."""
 
-    def __init__(self, on_first: Callable[[], object] | None = None) -> None:
-        """`on_first` hears, in the thread that carries them, that there is one to ring."""
+    def __init__(self) -> None:
         self._held: set[Bell] = set()
-        self._on_first = on_first
 
     def carry(self) -> None:
         """From now on this thread's bells are these."""
@@ -89,10 +90,7 @@ class Bells:
 
     def hold(self, bell: Bell) -> None:
         """Carry it until `ring`; it is rung once."""
-        first = not self
         self._held.add(bell)
-        if first and self._on_first is not None:
-            self._on_first()
 
     def ring(self) -> None:
         """Ring them all; any thread, so that somebody can help one that is held up."""
@@ -110,11 +108,28 @@ class Bells:
 class Turn(Bells):
     """The bells of a thread that receives, and the chores it does before it looks again."""
 
-    def __init__(self, on_first: Callable[[], object] | None = None) -> None:
-        """`on_first` hears that `end` has something to do."""
-        super().__init__(on_first)
+    def __init__(
+        self,
+        on_first: Callable[[], object] | None = None,
+        on_rest: Callable[[float], object] | None = None,
+    ) -> None:
+        """`on_first` hears that `end` has something to do; a thread that calls it in each of its
+        turns does without. With `on_rest` it waits for its sockets while a crowd has its time,
+        and is to call `rested` in so many seconds."""
+        super().__init__()
+        self._on_first = on_first
+        self._on_rest = on_rest
+        self._is_due = False
+        """Whether `on_first` has heard of it since `end` was called."""
         self._chores: dict[Chore, None] = {}
+        self._nr_served = self._nr_served_before = 0
+        """How often there was a bell to ring since the last chores, and between them and the
+        ones before."""
+        self._is_urgent = False
+        """Whether one of the chores is to be done before others."""
         self._rest_until_s = 0.0
+        self._rests = False
+        """Whether `on_rest` was told."""
         self._made_way_s = 0.0
         self._moment_s = float("-inf")
 
@@ -122,15 +137,25 @@ class Turn(Bells):
         super().carry()
         _of_thread.turn = self
 
+    def hold(self, bell: Bell) -> None:
+        super().hold(bell)
+        self._nr_served += 1
+        self._be_due()
+
     def take_on(self, chore: Chore, before_others: bool = False) -> None:
         """Do it at the end of the turn, once however often it is asked for."""
         if chore in self._chores:
             return
-        first = not self
-        self._chores[chore] = None
-        if before_others and not first:
+        if before_others:
+            self._is_urgent = True
             self._chores = {chore: None, **self._chores}
-        if first and self._on_first is not None:
+        else:
+            self._chores[chore] = None
+        self._be_due()
+
+    def _be_due(self) -> None:
+        if not self._is_due and self._on_first is not None:
+            self._is_due = True
             self._on_first()
 
     def moment(self, now_s: float) -> float:
@@ -145,8 +170,10 @@ class Turn(Bells):
         Others begin with what they got while this thread does its chores. A turn in which
         somebody was served, or that has `answers` to give, passes them over for a while (REST)
         after the last ones: chores without end would leave those who ask little of the thread.
+        A crowd may have all of that while: it sends the next when it has its answers.
         What a bell or a chore raises goes on to the caller, and what is left can be done next.
         """
+        self._is_due = False
         self._moment_s = float("-inf")
         self._make_way()
         try:
@@ -154,6 +181,12 @@ class Turn(Bells):
         except BaseException:
             self._come_again()
             raise
+
+    def rested(self) -> None:
+        """The time that `on_rest` was told is over."""
+        if self._rests:
+            self._rests = False
+            self.end()
 
     def _make_way(self) -> None:
         """Where a rotation is under way, rest as long as it is since the last time.
@@ -169,19 +202,33 @@ class Turn(Bells):
         self.ring()
         if not self._chores:
             return False
-        if busy and time.monotonic() < self._rest_until_s:
+        left_s = self._rest_until_s - time.monotonic()
+        if left_s > 0 and self._is_for_the_crowd():
+            self._rest(left_s)
+            return True
+        if left_s > 0 and busy:
             self._come_again()
             return True
         self._do_chores()
         self.ring()
         return bool(self._chores)
 
+    def _is_for_the_crowd(self) -> bool:
+        return self._nr_served_before >= CROWD and not self._is_urgent and bool(self._on_rest)
+
+    def _rest(self, left_s: float) -> None:
+        if not self._rests and self._on_rest is not None:
+            self._rests = True
+            self._on_rest(left_s)
+
     def _come_again(self) -> None:
-        if self and self._on_first is not None:
-            self._on_first()
+        if self:
+            self._be_due()
 
     def _do_chores(self) -> None:
         chores, self._chores = self._chores, {}
+        self._rests = self._is_urgent = False
+        self._nr_served_before = self._nr_served
         began_s = time.monotonic()
         try:
             while chores:
@@ -191,8 +238,9 @@ class Turn(Bells):
                     self.take_on(chore)
         finally:
             self._chores |= chores
+        self._nr_served = 0  # what the chores had to ring is no sign of others
         ended_s = time.monotonic()
-        self._rest_until_s = ended_s + REST * (ended_s - began_s)
+        self._rest_until_s = ended_s + min(REST * (ended_s - began_s), REST_MOST_S)
 
     def __bool__(self) -> bool:
         return bool(self._chores or self._held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -154,6 +155,77 @@ def test_chores_without_end_leave_time_for_who_is_served_without_one(
         assert done == ["chore", "bell", "chore"]
 
     in_a_thread(act)
+
+
+def serve() -> None:
+    """A bell that says somebody has an answer."""
+
+
+def test_a_crowd_that_asks_has_all_of_the_time_that_is_left_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of it sends the next when it has its answer, when a turn has nobody to serve."""
+    monkeypatch.setattr(wakeup, "REST", 1e6)
+    monkeypatch.setattr(wakeup, "REST_MOST_S", 60.0)
+    done: list[str] = []
+    scheduled: list[None] = []
+    rests: list[float] = []
+
+    def chore() -> bool:
+        done.append("chore")
+        return True
+
+    def act() -> None:
+        turn = Turn(on_first=lambda: scheduled.append(None), on_rest=rests.append)
+        turn.carry()
+        take_on(chore)
+        for _ in range(wakeup.CROWD):
+            ring(serve)
+        assert turn.end()
+        assert (done, rests) == (["chore"], [])
+        assert turn.end()  # nobody was served
+        assert (done, len(rests)) == (["chore"], 1)
+        scheduled.clear()
+        ring(lambda: done.append("bell"))
+        assert scheduled  # the bell does not wait for the end of the rest
+        assert turn.end()
+        assert done == ["chore", "bell"]
+        assert len(rests) == 1
+        turn.rested()  # a little early, as a loop's clock may be
+        assert (done, len(rests)) == (["chore", "bell"], 2)
+        assert 0 < rests[1] < rests[0] <= 60.0
+        take_on(lambda: bool(done.append("quick")), before_others=True)
+        assert turn.end()  # which does not wait
+        assert done == ["chore", "bell", "quick", "chore"]
+
+    in_a_thread(act)
+
+
+def test_the_rest_of_a_crowd_has_an_end_and_few_who_ask_have_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[int] = []
+    rests: list[float] = []
+
+    def chore() -> bool:
+        done.append(len(done))
+        return True
+
+    def act(asked: int, most_s: float) -> None:
+        monkeypatch.setattr(wakeup, "REST", 1e6)
+        monkeypatch.setattr(wakeup, "REST_MOST_S", most_s)
+        turn = Turn(on_rest=rests.append)
+        turn.carry()
+        take_on(chore)
+        for _ in range(asked):
+            ring(serve)
+        for _ in range(3):
+            turn.end()
+
+    for asked, most_s in ((wakeup.CROWD, 0.0), (wakeup.CROWD - 1, 60.0)):
+        done.clear()
+        in_a_thread(partial(act, asked, most_s))
+        assert (done, rests) == ([0, 1, 2], [])
 
 
 def test_a_turn_that_fails_is_followed_by_another() -> None:
