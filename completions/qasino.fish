@@ -47,8 +47,8 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l forget-after -d 'H
 complete -c qasino -n '__fish_seen_subcommand_from server' -l log-level -d 'How much to log: debug, info, warning, error. [default: info]' -x -a 'debug info warning error'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l config -d 'Options in YAML. [default: none]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l demo -d 'Also publish this machine\'s own tables, every 5 s.'
-complete -c qasino -n '__fish_seen_subcommand_from server' -l help -d 'Show the help and exit.'
-complete -c qasino -n '__fish_seen_subcommand_from sql' -s q -l query -d 'A statement; may be repeated.' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -s h -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s q -s c -l query -d 'A statement; may be repeated.' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s f -l file -d 'A file of statements; - is stdin.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l format -d 'One of table, text, csv, tsv, json, ndjson, markdown, vertical. [env: QASINO_FORMAT] [default: table on a terminal, else tsv]' -x -a 'table text csv tsv json ndjson markdown vertical'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l keep-going -d 'Go on after a statement that failed.'
@@ -71,7 +71,7 @@ complete -c qasino -n '__fish_seen_subcommand_from sql' -s k -l skip-ssl-verify 
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
-complete -c qasino -n '__fish_seen_subcommand_from sql' -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l table -d 'Publish under this table name.' -x -a '(qasino __complete tables 2>/dev/null)'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s d -l data-format -d 'One of qasino-csv, csv, tsv, json, ndjson, openmetrics, columns. [default: told by the content]' -x -a 'qasino-csv csv tsv json ndjson openmetrics columns'
@@ -111,7 +111,7 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -s k -l skip-ssl-ver
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
-complete -c qasino -n '__fish_seen_subcommand_from publish' -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l key -d 'Columns that tell rows apart. [default: found by looking]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l interval -d 'Ask so often. [default: once a generation]' -x
@@ -142,7 +142,7 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -s k -l skip-ssl-verif
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l request-timeout -d 'Give up a request after so many seconds. [default: 35]' -x
-complete -c qasino -n '__fish_seen_subcommand_from watch' -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s i -l index -l index-file -d 'An index: version 1, then FILE,TABLE or TABLE a line. Repeatable.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s f -l index-list -d 'A file that names indexes, one a line.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l directory -d 'Publish every *.csv in it. Repeatable.' -x -a '(__fish_complete_directories)'
@@ -174,5 +174,5 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s k -l skip-ssl-ve
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l help -d 'Show the help and exit.'
-complete -c qasino -n '__fish_seen_subcommand_from keys' -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s h -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from keys' -s h -l help -d 'Show the help and exit.'

@@ -84,7 +84,12 @@ def _load(name: str, room: _Room) -> Any:
     return typer.main.get_command(single)
 
 
-app = typer.Typer(cls=_Rooms, no_args_is_help=True, **SETTINGS)
+app = typer.Typer(
+    cls=_Rooms,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},  # every command's, too
+    **SETTINGS,
+)
 
 
 @app.callback()

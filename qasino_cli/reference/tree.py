@@ -60,7 +60,7 @@ def _command(name: str, found: Any) -> Command:
     arguments = [p for p in shown if p.param_type_name == "argument"]
     options = [_option(name, p) for p in shown if p.param_type_name == "option"]
     argument = " ".join(str(p.metavar or p.name.upper()) for p in arguments)
-    help_option = Option(("--help",), "", "Show the help and exit.", False, "")
+    help_option = Option(("-h", "--help"), "", "Show the help and exit.", False, "")
     return Command(
         name=name,
         help=ROOMS[name].help,

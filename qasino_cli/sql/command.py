@@ -23,9 +23,13 @@ from qasino_cli.sql.session import Session
 @options.connected
 def sql(
     connection: Connection,
+    statements: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SQL...]", help="Statements, as -q gives them."),
+    ] = None,
     query: Annotated[
         list[str] | None,
-        typer.Option("-q", "--query", metavar="SQL", help="A statement; may be repeated."),
+        typer.Option("-q", "-c", "--query", metavar="SQL", help="A statement; may be repeated."),
     ] = None,
     file: Annotated[
         list[str] | None,
@@ -63,7 +67,7 @@ def sql(
         str | None, typer.Option("-I", "--identity", metavar="IDENTITY", hidden=True)
     ] = None,
 ) -> ExitCode:
-    """Ask a server in SQL: what -q says, statements from a file or a pipe, or a prompt.
+    """Ask a server in SQL: statements given here, from a file or a pipe, or at a prompt.
 
     stdout gets the answers and nothing else. SHOW tables, SHOW info, SHOW queries and
     DESC TABLE show what there is; SET use_write_db = true asks the generation being
@@ -80,9 +84,10 @@ def sql(
     for_eyes = on_terminal() and null is None and not no_header
     chosen = choose_format(form, os.environ.get("QASINO_FORMAT"), for_eyes, config.format)
     null = None if null is None else options.in_utf8("--null", null)
-    if sys.stdin is None and not (query or file):
+    queries = [options.in_utf8("-q", text) for text in (*(query or []), *(statements or []))]
+    if sys.stdin is None and not (queries or file):
         raise UsageFault("standard input is closed; give statements by -q or -f")
-    given = given_entries([options.in_utf8("-q", text) for text in query or []], file or [])
+    given = given_entries(queries, file or [])
     prompting = not given and typed_in()
     screen = Screen(config, chosen, not no_header, null, prompting)
     with Session(connection) as session:

@@ -89,10 +89,12 @@ def test_every_command_teaches_by_example(command: str) -> None:
     assert ran.returncode == ExitCode.OK
     assert f"Examples:\n    qasino {command}" in ran.stdout
     assert ran.stderr == ""
+    assert run_qasino(command, "-h").stdout == ran.stdout
 
 
 def test_the_help_lists_the_commands_and_the_exit_codes() -> None:
     help_text = run_qasino("--help").stdout
+    assert run_qasino("-h").stdout == help_text
     for command, room in ROOMS.items():
         assert re.search(rf"^  {command} +{re.escape(room.help)}$", help_text, re.MULTILINE)
     for code in ExitCode:

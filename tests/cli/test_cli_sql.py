@@ -50,6 +50,12 @@ def test_the_environment_names_the_format(server: Server) -> None:
     assert ran.stdout == '[{"a":1}]\n'
 
 
+@pytest.mark.parametrize("way", [("-c",), ("-q",), ("--query",), (), ("--",)])
+def test_a_statement_is_given_as_other_shells_have_it(url: str, way: tuple[str, ...]) -> None:
+    ran = run_qasino("sql", "-s", url, *way, "select 1 a")
+    assert (ran.returncode, ran.stdout) == (ExitCode.OK, "a\n1\n")
+
+
 def test_statements_come_from_options_files_and_pipes(server: Server, tmp_path: Path) -> None:
     file = tmp_path / "q.sql"
     file.write_text("select 3 c; -- and\nselect ';' d")
