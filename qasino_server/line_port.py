@@ -2,8 +2,8 @@
 
 A statement ends with ; and may span lines, LF or CRLF in, CRLF out. One thread serves all
 connections; a connection runs one statement at a time, what comes after it waits.
-`quit;`, `exit;`, Ctrl-D and Ctrl-C (as telnet sends them, or the byte itself) say Bye! and
-close. A client that goes away has its query cancelled.
+`quit`, `exit`, Ctrl-D and Ctrl-C (as telnet sends them, or the byte itself) say Bye! and
+close; `help` says what else there is. A client that goes away has its query cancelled.
 """
 
 from __future__ import annotations
@@ -42,6 +42,13 @@ _MAX_UNRUN_CHARS = 256 << 20
 _SHORT_CHARS = 4096
 """What any connection may: somebody types."""
 _BYE = b"Bye!\r\n"
+_LEAVING_WORDS = ("quit", "exit", "\\q")
+_WORDS = (*_LEAVING_WORDS, "help")
+"""Are understood with or without a `;`, on a line of their own; no statement begins so."""
+_HELP = (
+    b"SQL, ended by ; and on as many lines as you like. SHOW tables; DESC table; SHOW info;\r\n"
+    b"SHOW connections; SHOW views; DESC VIEW view; SHOW queries; KILL id; quit\r\n"
+)
 _TOO_MUCH = b"SQL error: that is more than this server takes at once: over 1 MiB\r\n"
 _LEAVE = (b"\x04", b"\x03", b"\xff\xf4", b"\xff\xec")  # Ctrl-D, Ctrl-C, telnet's IP and EOF
 
@@ -146,7 +153,11 @@ class LinePort(Service):
         if any(mark in data for mark in _LEAVE):
             self._leave(connection)
             return
-        statements = connection.splitter.feed(connection.decoder.decode(data))
+        complete = connection.splitter.feed(connection.decoder.decode(data))
+        statements = [each for statement in complete for each in _with_words(statement)]
+        if _is_word(connection.splitter.rest):
+            statements.append(connection.splitter.rest.strip())
+            connection.splitter = Splitter()
         connection.waiting += statements
         connection.waiting_chars += sum(map(len, statements))
         unfinished_chars = len(connection.splitter.rest)
@@ -198,8 +209,10 @@ class LinePort(Service):
             statement = connection.waiting.popleft()
             connection.waiting_chars -= len(statement)
             self._hold(connection, max(0, connection.held_chars - len(statement)))
-            if statement.lower() in ("quit", "exit", "\\q"):
+            if statement.lower() in _LEAVING_WORDS:
                 self._leave(connection)
+            elif statement.lower() == "help":
+                self._send(connection, _HELP)
             else:
                 self._run(connection, statement)
 
@@ -278,6 +291,22 @@ class LinePort(Service):
             self._selector.unregister(connection.socket)
         connection.socket.close()
         connection.seat.leave()
+
+
+def _with_words(statement: str) -> list[str]:
+    """A statement, and before it the words that stood on lines of their own and need no `;`."""
+    words: list[str] = []
+    while True:
+        line, newline, rest = statement.partition("\n")
+        if not newline or line.strip().lower() not in _WORDS:
+            return [*words, statement]
+        words.append(line.strip())
+        statement = rest.lstrip()
+
+
+def _is_word(unfinished: str) -> bool:
+    """Whether that is one of the words that need no `;`, and its line has ended."""
+    return unfinished.endswith("\n") and unfinished.strip().lower() in _WORDS
 
 
 def _text(reply: Reply) -> bytes:

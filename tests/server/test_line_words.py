@@ -1,0 +1,39 @@
+"""What is typed on the line port by habit, without a `;`."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from wire import Wire, read_all
+
+HELP = rb"SQL, ended by ;.*KILL id; quit\r\n *"
+
+
+@pytest.mark.parametrize("word", ["quit", "exit", "QUIT;", " exit ", "\\q", "select 1;\r\nquit"])
+def test_who_wants_to_leave_is_let_go(wire: Wire, word: str) -> None:
+    with wire.connect("line") as made:
+        made.sendall(f"{word}\r\n".encode())
+        assert read_all(made).endswith(b"Bye!\r\n")
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.integers(0, 60), max_size=3))
+@example([4, 10])
+def test_words_are_told_from_statements_however_the_text_is_cut(
+    wire: Wire, cuts: list[int]
+) -> None:
+    text = b"help\nselect\n 'help\nquit\n' as a;\nhelp;\nselect\n2 as b;quit\n"
+    with wire.connect("line") as made:
+        begins = 0
+        for ends in [*sorted(cuts), len(text)]:
+            made.sendall(text[begins:ends])
+            begins = max(begins, ends)
+        told = read_all(made)
+    assert re.fullmatch(
+        rb"%ba\r\n.*%bb\r\n=\r\n2\r\n1 rows returned\r\nBye!\r\n" % (HELP, HELP), told, re.DOTALL
+    )
