@@ -17,8 +17,10 @@ IDENTITY = "test-server"
 
 MakeServer = Callable[..., Server]
 
+# What tests start hears them, also where they run under nohup or behind a shell's `&`, which
+# have them ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-"""What tests start hears it, also where they run under nohup, which has it ignored."""
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def settings_in(place: Path, **overrides: Any) -> Settings:
