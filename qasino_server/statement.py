@@ -43,7 +43,8 @@ SHORTCUT_CHARS = 1000
 _TYPED_CHARS = 50_000
 """A text longer than that, blanks and comments included, is no shortcut."""
 
-_PLAIN_TEXT = re.compile(r"(?:[^'\"`\[;/-]++|-(?=[^-])|/(?=[^*]))*+")
+_PLAIN_TEXT = r"(?:[^'\"`\[{}/-]++|-(?=[^-])|/(?=[^*]))*+"
+"""What opens nothing, up to a mark."""
 _CLOSERS = {"'": "'", '"': '"', "`": "`", "[": "]", "--": "\n", "/*": "*/"}
 """What opens a string, a name or a comment, and what ends it. A doubled quote reads as two
 strings, side by side."""
@@ -95,51 +96,36 @@ def _shortcut_words(sql: str) -> str:
     return found["words"] if found is not None else ""
 
 
-class Splitter:
-    """Text as it comes, in pieces of any size -> whole statements.
+class Scan:
+    """Looks for what ends a statement, in text that may come in pieces of any size.
 
-    The text is split as SQLite reads it: a `;` in quotes, in brackets or in a comment ends
-    nothing. Each character is looked at once, however the text is cut: one that comes byte by
-    byte costs no more than one that comes whole.
+    The text is read as SQLite reads it: a mark in quotes, in brackets or in a comment is none.
     """
 
-    def __init__(self) -> None:
-        self.rest = ""
-        """What has come of a statement whose `;` has not; '' where that is blanks and comments."""
-        self._text = ""
-        self._seen = 0
+    def __init__(self, marks: str = ";") -> None:
+        """`marks` are the characters to stop at."""
+        self._marks = marks
+        self._plain = re.compile(_PLAIN_TEXT.format(re.escape(marks)))
+        self.text = ""
+        self.seen = 0
         """How much of the text has been read."""
-        self._closer = ""
+        self.closer = ""
         """What ends the string, name or comment we are in."""
-        self._says_something = False
-        """Whether the text has more than blanks and comments."""
+        self.says_something = False
+        """Whether more than blanks and comments has been read; the caller takes it back."""
 
-    def feed(self, text: str) -> list[str]:
-        """The statements that are complete with this text, without their `;`."""
-        self._text += text
-        statements: list[str] = []
-        begins = 0
-        while self._read_on():
-            if self._says_something:
-                statements.append(self._text[begins : self._seen].strip())
-            self._says_something = False
-            self._seen += 1
-            begins = self._seen
-        self._keep(begins)
-        return statements
-
-    def _read_on(self) -> bool:
-        """Read up to the next `;` that ends a statement; False where there is none yet."""
+    def read_on(self) -> bool:
+        """Read up to the next mark; False where there is none yet."""
         while True:
-            if self._closer and not self._read_to_closer():
+            if self.closer and not self._read_to_closer():
                 return False
-            begins = self._seen
-            found = _PLAIN_TEXT.match(self._text, begins)
-            self._seen = found.end() if found is not None else begins
-            if not self._says_something and self._seen > begins:
-                self._says_something = not self._text[begins : self._seen].isspace()
-            mark = self._text[self._seen : self._seen + 2]
-            if mark[:1] == ";":
+            begins = self.seen
+            found = self._plain.match(self.text, begins)
+            self.seen = found.end() if found is not None else begins
+            if not self.says_something and self.seen > begins:
+                self.says_something = not self.text[begins : self.seen].isspace()
+            mark = self.text[self.seen : self.seen + 2]
+            if mark and mark[0] in self._marks:
                 return True
             if not self._open(mark):
                 return False
@@ -150,32 +136,66 @@ class Splitter:
         opener = mark if comment else mark[:1]
         if opener not in _CLOSERS:
             return False
-        self._closer = _CLOSERS[opener]
-        self._seen += len(opener)
-        self._says_something = self._says_something or not comment
+        self.closer = _CLOSERS[opener]
+        self.seen += len(opener)
+        self.says_something = self.says_something or not comment
         return True
 
     def _read_to_closer(self) -> bool:
-        place = self._text.find(self._closer, self._seen)
+        place = self.text.find(self.closer, self.seen)
         if place < 0:
             # A part of `*/` may have come.
-            self._seen = max(self._seen, len(self._text) - len(self._closer) + 1)
+            self.seen = max(self.seen, len(self.text) - len(self.closer) + 1)
             return False
-        self._seen = place + len(self._closer)
-        self._closer = ""
+        self.seen = place + len(self.closer)
+        self.closer = ""
         return True
+
+
+class Splitter:
+    """Text as it comes, in pieces of any size -> whole statements.
+
+    Each character is looked at once, however the text is cut: one that comes byte by byte
+    costs no more than one that comes whole.
+    """
+
+    def __init__(self) -> None:
+        self.rest = ""
+        """What has come of a statement whose `;` has not; '' where that is blanks and comments."""
+        self._scan = Scan()
+
+    @property
+    def begun(self) -> str:
+        """The same with blanks and comments; of a mere comment, that it has begun."""
+        return self._scan.text
+
+    def feed(self, text: str) -> list[str]:
+        """The statements that are complete with this text, without their `;`."""
+        scan = self._scan
+        scan.text += text
+        statements: list[str] = []
+        begins = 0
+        while scan.read_on():
+            if scan.says_something:
+                statements.append(scan.text[begins : scan.seen].strip())
+            scan.says_something = False
+            scan.seen += 1
+            begins = scan.seen
+        self._keep(begins)
+        return statements
 
     def _keep(self, begins: int) -> None:
         """Keep what follows the last statement; of a mere comment that it has begun."""
-        self._text = self._text[begins:]
-        self._seen -= begins
-        tail = self._text[self._seen :]
-        if self._says_something or (tail and not self._closer):
-            self.rest = self._text
+        scan = self._scan
+        scan.text = scan.text[begins:]
+        scan.seen -= begins
+        tail = scan.text[scan.seen :]
+        if scan.says_something or (tail and not scan.closer):
+            self.rest = scan.text
             return
         self.rest = ""
-        opener = {"\n": "--", "*/": "/*"}.get(self._closer, "")
-        self._text, self._seen = opener + tail, len(opener)
+        opener = {"\n": "--", "*/": "/*"}.get(scan.closer, "")
+        scan.text, scan.seen = opener + tail, len(opener)
 
 
 def split(text: str) -> tuple[list[str], str]:

@@ -15,6 +15,7 @@ import re
 
 from qasino_cli.sql.lexer import Token, each_token, tokens
 from qasino_cli.sql.statements import Entry
+from qasino_server.statement import Scan
 
 _SHORTCUT = re.compile(
     r"\s*(show|desc|describe|set|kill|quit|exit|help)\b[^;]*", re.IGNORECASE | re.DOTALL
@@ -41,8 +42,57 @@ def is_complete(text: str) -> bool:
     return not rest.strip() and (not pending or bool(entries))
 
 
+class ScriptReader:
+    """A file or a pipe as it comes -> what is to be done, each as soon as its end is there.
+
+    Each line is read once, however many a statement has.
+    """
+
+    def __init__(self) -> None:
+        self._scan = Scan(";\\")
+        self._pieces: list[str] = []
+        """What has come of the statement since `pending`."""
+        self.pending = ""
+        """What stands before the last command, unfinished."""
+
+    @property
+    def rest(self) -> str:
+        """What has come since the last command, or the last end of a statement."""
+        return "".join(self._pieces)
+
+    def feed(self, text: str) -> list[Entry]:
+        """What is complete with this text, which is whole lines, or the last there is."""
+        scan, begins = self._scan, 0
+        scan.text, scan.seen = text, 0
+        entries: list[Entry] = []
+        while scan.read_on():
+            said = self.pending + self.rest + text[begins : scan.seen]
+            self._pieces = []
+            begins = self._end(said, text, scan.seen, entries)
+            scan.seen = begins
+        self._pieces.append(text[begins:])
+        return entries
+
+    def _end(self, said: str, text: str, place: int, entries: list[Entry]) -> int:
+        """Add what ends or begins at a place; where the text goes on."""
+        statement = _worded(said)
+        self.pending = ""
+        if text[place] == ";":
+            entries += [Entry("statement", statement)] if statement else []
+            return place + 1
+        name, argument, goes_on = _command_at(text, place)
+        if statement and name in _ENDS:
+            entries.append(Entry("statement", statement, name != "\\g", argument))
+        else:
+            self.pending = "" if name in _TAKES_OVER or not statement else said
+            if name != "\\\\":
+                command = f"{name} {argument}".rstrip()
+                entries.append(Entry("command", command, pending=statement))
+        return goes_on
+
+
 def read_script(text: str) -> tuple[list[Entry], str]:
-    """The same for a file or a pipe, where every statement has its end."""
+    """The same for a file, where every statement has its end."""
     entries, pending, rest = _read(text)
     rest = pending + rest
     return entries, rest if _says_anything(rest) else ""
@@ -61,33 +111,8 @@ def _typed(text: str) -> tuple[list[Entry], str, str]:
 
 def _read(text: str) -> tuple[list[Entry], str, str]:
     """The entries; what stands before the last command, unfinished; and what follows it."""
-    entries: list[Entry] = []
-    pending, begins = "", 0
-    while (end := _next_end(text, begins)) is not None:
-        said = pending + text[begins : end.start]
-        statement = _worded(said)
-        pending = ""
-        if end.text == ";":
-            begins = end.end
-            entries += [Entry("statement", statement)] if statement else []
-            continue
-        name, argument, begins = _command_at(text, end.start)
-        if statement and name in _ENDS:
-            entries.append(Entry("statement", statement, name != "\\g", argument))
-        else:
-            pending = "" if name in _TAKES_OVER or not statement else said
-            if name != "\\\\":
-                command = f"{name} {argument}".rstrip()
-                entries.append(Entry("command", command, pending=statement))
-    return entries, pending, text[begins:]
-
-
-def _next_end(text: str, begins: int) -> Token | None:
-    """The next `;` or backslash that is one."""
-    for token in each_token(text, begins):
-        if token.kind == "operator" and token.text in (";", "\\"):
-            return token
-    return None
+    script = ScriptReader()
+    return script.feed(text), script.pending, script.rest
 
 
 def _command_at(text: str, begins: int) -> tuple[str, str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.sql.statements import Entry
-from qasino_server.statement import split
+from qasino_server.statement import Splitter, split
 
 
 def given_entries(queries: Sequence[str], files: Sequence[str]) -> list[Entry]:
@@ -29,7 +29,7 @@ def _read(text: str) -> tuple[list[Entry], str]:
     """What is complete, and what follows it; '' where that says nothing."""
     if "\\" not in text:
         statements, rest = split(text)
-        return [Entry("statement", statement) for statement in statements], rest
+        return list(map(_as_entry, statements)), rest
     from qasino_cli.sql.entries import read_script  # 5 ms, for scripts with commands
 
     return read_script(text)
@@ -54,10 +54,22 @@ def _decoded(name: str, body: bytes) -> str:
 
 def piped_entries() -> Iterator[Entry]:
     """What standard input says to do, each as soon as its end has come."""
-    typed = ""
+    splitter, script, held = Splitter(), None, ""
     for line in sys.stdin.buffer:
-        typed += _decoded("standard input", line)
-        if b";" in line or b"\\" in line:
-            entries, typed = _read(typed)
-            yield from entries
-    yield from entries_of(typed)
+        held += _decoded("standard input", line)
+        if script is None and b"\\" in line:
+            from qasino_cli.sql.entries import ScriptReader  # 5 ms, for scripts with commands
+
+            script, held = ScriptReader(), splitter.begun + held
+        if script is not None:
+            yield from script.feed(held)
+            held = ""
+        elif b";" in line:
+            yield from map(_as_entry, splitter.feed(held))
+            held = ""
+    begun = splitter.begun if script is None else script.pending + script.rest
+    yield from entries_of(begun + held)
+
+
+def _as_entry(statement: str) -> Entry:
+    return Entry("statement", statement)

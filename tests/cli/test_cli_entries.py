@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qasino_cli.sql.entries import is_complete, read_entries, read_script
+from qasino_cli.sql.entries import ScriptReader, is_complete, read_entries, read_script
 from qasino_cli.sql.statements import Entry
+from qasino_server.statement import split
+
+PIECES = ("select 1", ";", "\n", " ", "'C:\\temp'", "'a\\'", "'it''s \\g'", "`\\q`", "[\\x]")
+PIECES += ('"\\d+""\\"', "-- \\! ;\n", "/* \\i ;\n\\q */", "- ", "/", "*", "$1", "a$b", ":p")
 
 
 def statement(text: str, vertical: bool = False) -> Entry:
@@ -103,12 +109,29 @@ def test_a_script_has_no_shortcuts() -> None:
 
 @given(st.text(alphabet="select;'\"\\Gg-/* \n1show", max_size=60))
 def test_text_that_comes_by_the_line_says_what_it_says_at_once(text: str) -> None:
-    came: list[Entry] = []
-    typed = ""
-    for line in (text + "\n").splitlines(keepends=True):
-        entries, typed = read_script(typed + line)
-        came += entries
+    script = ScriptReader()
+    came = [e for line in (text + "\n").splitlines(keepends=True) for e in script.feed(line)]
     assert came == read_script(text + "\n")[0]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_a_script_without_commands_is_split_as_the_server_splits_it(text: str) -> None:
+    """Backslashes in literals, names and comments are what they were."""
+    statements, rest = split(text)
+    assert read_script(text) == ([statement(each) for each in statements], rest)
+
+
+def test_a_long_statement_that_comes_by_the_line_is_read_once() -> None:
+    line = "('C:\\temp\\1'),\n"
+    script = ScriptReader()
+    began_s = time.process_time()
+    for _ in range(10_000):
+        assert not script.feed(line)
+    by_the_line_s = time.process_time() - began_s
+    assert script.feed(";") == [statement((line * 10_000).strip())]
+    began_s = time.process_time()
+    read_script(line * 10_000)
+    assert by_the_line_s < 50 * (time.process_time() - began_s)
 
 
 @given(st.text(alphabet="select;'\"\\Gg-/* \n1show", max_size=60))

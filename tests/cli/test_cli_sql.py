@@ -181,6 +181,14 @@ def test_a_piped_command_is_carried_out_before_the_next_one_comes(server: Server
     assert process.returncode == ExitCode.OK
 
 
+@pytest.mark.parametrize("comment", ["C:\\temp\n\\echo no\n", "a; b\n\\echo no\nc; d\n", ";\nd\n"])
+def test_a_piped_comment_goes_on_over_lines(url: str, comment: str) -> None:
+    for script in (f"/* {comment}*/ select 1 a;", f"select 0 a; /* {comment}*/ select 1 a;"):
+        ran = run_qasino("sql", "-s", url, "--no-header", stdin=script)
+        assert (ran.stdout.split()[-1:], ran.stderr, ran.returncode) == (["1"], "", ExitCode.OK)
+        assert "no" not in ran.stdout
+
+
 def test_a_piped_statement_is_answered_before_the_next_one_comes(server: Server) -> None:
     process = start_qasino("sql", "-s", zmq_url(server), stdin=subprocess.PIPE)
     assert process.stdin is not None
