@@ -54,7 +54,9 @@ class Batch:
         finally:
             if self._commander is not None:
                 self._commander.close()
-            self.screen.close()
+            if (trouble := self.screen.close()) is not None:
+                say(f"\\o: {trouble}")
+                self._code = self._code or ExitCode.USAGE
         return self._code
 
     def go_through(self, entries: Iterable[Entry]) -> None:

@@ -90,9 +90,9 @@ class Screen:
     def redirect(self, target: str) -> None:
         """Send results to a file or `| command` from now on; '' is the terminal again.
 
-        Raises UsageFault where the file cannot be opened.
+        Raises UsageFault where the file cannot be opened, or what is ended by it failed.
         """
-        self.close()
+        trouble = self.close()
         try:
             if target.startswith("|"):
                 self._process = subprocess.Popen(target[1:], shell=True, stdin=subprocess.PIPE)
@@ -101,12 +101,14 @@ class Screen:
                 self._file = Path(target).expanduser().open("wb")
         except OSError as error:
             raise UsageFault(f"{shown(target)}: {error.strerror}") from None
+        if trouble is not None:
+            raise UsageFault(trouble)
 
     @contextmanager
     def sent_to(self, target: str) -> Iterator[None]:
         """Within the block results go there, and then where they went before; '' changes nothing.
 
-        Raises UsageFault where the file cannot be opened.
+        Raises UsageFault where the file cannot be opened, or the command fails.
         """
         if not target:
             yield
@@ -121,12 +123,15 @@ class Screen:
             if self._process is None:  # it is stdout's
                 raise
         finally:
-            self.close()
+            trouble = self.close()
             self._brief = False
             self._file, self._process = before
+        if trouble is not None:
+            raise UsageFault(f"\\g: {trouble}")
 
-    def close(self) -> None:
-        """End what \\o has begun."""
+    def close(self) -> str | None:
+        """End what \\o has begun; what went wrong with it, None for nothing."""
+        trouble = None
         file, process = self._file, self._process
         self._file = self._process = None
         if file is not None:
@@ -135,10 +140,12 @@ class Screen:
             except BrokenPipeError:
                 pass  # who reads it has seen enough
             except OSError as error:
-                say(f"\\o: {error.strerror}")
+                trouble = error.strerror
         if process is not None:
             with pager.alone_on_terminal():
-                process.wait()
+                code = process.wait()
+            trouble = trouble or (f"it ended with {code}" if code else None)
+        return trouble
 
     def _show_table(self, result: Result, expanded: Expanded) -> None:
         height = terminal.size()[1]
@@ -175,7 +182,8 @@ class Screen:
             raise UsageFault("\\o ended: nobody reads it any more") from None
         except OSError as error:
             self.close()
-            raise UsageFault(f"\\o ended: {error.strerror}") from None
+            name = "\\g" if self._brief else "\\o"
+            raise UsageFault(f"{name} ended: {error.strerror}") from None
 
     def _note(self, result: Result) -> None:
         if self.timing:

@@ -153,6 +153,37 @@ def test_a_command_that_has_seen_enough_of_a_result_is_no_error(url: str, form: 
     assert (ran.stdout.split(), ran.stderr, ran.returncode) == (["n", "on"], "", ExitCode.OK)
 
 
+@pytest.mark.parametrize("script", ["\\g | exit 3", ";\\o | cat; exit 3\nselect 2;\\o\n"])
+def test_a_command_that_results_go_to_fails_as_any_other(url: str, script: str) -> None:
+    ran = run_qasino("sql", "-s", url, stdin=f"select 1 {script}\n\\echo on")
+    name = script.strip(";")[:2]
+    assert (ran.stderr, ran.returncode) == (f"{name}: it ended with 3\n", ExitCode.USAGE)
+    assert "on" not in ran.stdout
+
+
+def test_the_last_command_that_results_go_to_counts_as_well(url: str) -> None:
+    ran = run_qasino("sql", "-s", url, "-q", "\\o | cat; exit 3", "-q", "select 1 a")
+    assert (ran.stdout, ran.stderr) == ("a\n1\n", "\\o: it ended with 3\n")
+    assert ran.returncode == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("script", ["select 1 \\g /dev/full", "\\o /dev/full\nselect 1;"])
+def test_a_full_file_is_one_sentence(url: str, script: str) -> None:
+    ran = run_qasino("sql", "-s", url, stdin=script)
+    name = re.findall(r"\\[go]", script)[0]
+    assert ran.stderr == f"{name} ended: No space left on device\n"
+    assert (ran.stdout, ran.returncode) == ("", ExitCode.USAGE)
+
+
+def test_a_file_that_includes_itself_is_run_once(url: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "1.sql", tmp_path / "2.sql"
+    first.write_text(f"\\echo first\n\\i {second}\n\\i {second}\n")
+    second.write_text(f"\\echo second\n\\i {first}\n")
+    ran = run_qasino("sql", "-s", url, "--keep-going", "-q", f"\\i {first}")
+    assert (ran.stdout.split(), ran.returncode) == (["first", *["second"] * 2], ExitCode.USAGE)
+    assert ran.stderr == f"\\i: '{first}' includes itself\n" * 2
+
+
 def test_what_psql_has_and_we_have_not_is_told(server: Server) -> None:
     ran = run_qasino("sql", "-s", zmq_url(server), "-q", "\\l")
     assert ran.stderr.startswith("\\l is no command here: a server has one database")

@@ -40,7 +40,8 @@ def converse(session: Session, config: Config, screen: Screen) -> ExitCode:
         prompts.append(Prompt(shell, config))
         return _at_prompt(shell, prompts[0])
     finally:
-        screen.close()
+        if (trouble := screen.close()) is not None:
+            say(f"\\o: {trouble}")
         live.stop()
 
 

@@ -160,11 +160,19 @@ def _edited(editor: str, file: Path) -> str:
 def _include(shell: Shell, path: str) -> None:
     if not path:
         raise UsageFault("\\i wants the name of a file")
+    file = str(Path(_unquoted(path)).expanduser())
+    if (place := os.path.realpath(file)) in shell.included:
+        raise UsageFault(f"\\i: {shown(file)} includes itself")
     try:
-        text = read_text(str(Path(_unquoted(path)).expanduser()))
+        text = read_text(file)
     except InputRejected as error:
         raise UsageFault(f"\\i: {error.sentence}") from None
-    if not shell.execute(text):
+    shell.included.append(place)
+    try:
+        goes_on = shell.execute(text)
+    finally:
+        shell.included.pop()
+    if not goes_on:
         raise Leaving
 
 

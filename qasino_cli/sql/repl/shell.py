@@ -49,6 +49,8 @@ class Shell:
         self.toggle_keys: Callable[[], str] | None = None
         """Switches between emacs and vi keys and names the new ones; where there is a choice."""
         self._away = False
+        self.included: list[str] = []
+        """The files that are being run, each by the one before it."""
 
     @property
     def live(self) -> Live:
