@@ -28,6 +28,8 @@ _ENDS = ("\\g", "\\gx", "\\G")
 _TAKES_OVER = ("\\watch", "\\e", "\\r")
 _TO_LINE_END = ("\\!", "\\save")
 """Their argument may hold backslashes, as one that begins with `|` may."""
+_AS_IT_STANDS = (*_TO_LINE_END, "\\echo", "\\qecho", "\\warn")
+"""Theirs may end in `;`, which for others ends the command as it does a statement."""
 
 
 def read_entries(text: str) -> tuple[list[Entry], str]:
@@ -131,7 +133,10 @@ def _command_at(text: str, begins: int) -> tuple[str, str, int]:
     after += len(line)
     if text.startswith("\\\\", after):
         after += 2
-    return name, line.strip().removesuffix(";") if line.strip() == ";" else line.strip(), after
+    argument_text = line.strip()
+    if argument_text == ";" or not (argument_text.startswith("|") or name in _AS_IT_STANDS):
+        argument_text = argument_text.removesuffix(";").rstrip()
+    return name, argument_text, after
 
 
 def _worded(text: str) -> str:
