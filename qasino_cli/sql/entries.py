@@ -40,6 +40,10 @@ def read_entries(text: str) -> tuple[list[Entry], str]:
 
 def is_complete(text: str) -> bool:
     """Whether Enter is to run it: nothing in it waits for more, or it ends in a command."""
+    reader = ScriptReader()
+    reader.feed(text)
+    if reader.in_comment:
+        return False
     entries, pending, rest = _typed(text)
     return not rest.strip() and (not pending or bool(entries))
 
@@ -61,6 +65,11 @@ class ScriptReader:
     def rest(self) -> str:
         """What has come since the last command, or the last end of a statement."""
         return "".join(self._pieces)
+
+    @property
+    def in_comment(self) -> bool:
+        """Whether a comment that has its own end has begun, and that has not come."""
+        return self._scan.closer == "*/"
 
     def feed(self, text: str) -> list[Entry]:
         """What is complete with this text, which is whole lines, or the last there is."""

@@ -85,6 +85,8 @@ def test_what_is_complete_is_run(text: str, entries: list[Entry]) -> None:
         "select 1; select 2",
         "select 'a;",
         "select 1 /* ;",
+        "/* \\q ;",
+        "select 1; /* and\n",
         'select "a;',
         "show",
         "desc",
