@@ -267,6 +267,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if not self.pipeline:
             self._usual = self.cycle
+        elif self._direct is not None:
+            self.flow.resume_reading()  # uvicorn has paused it; we would not hear the client go
 
     def _is_direct(self, lane: Lane) -> bool:
         """Whether the request is for the lane; one that was sent ahead of an answer is not."""
@@ -351,8 +353,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self._closing_since = self._closing_since or now
             if now > self._closing_since + LEAVE_S:
                 self.transport.abort()
-        elif self._since is not None and self.flow.read_paused:
-            self._since = now  # the client would send on, but we do not read
+        elif self._since is not None and (
+            self.flow.read_paused or (self._direct is not None and self.pipeline)
+        ):
+            self._since = now  # the client would send on, but we do not read, or it waits for us
         elif self._since is not None:
             allowed_s = HEAD_S
             if not self._in_head:

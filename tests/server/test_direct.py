@@ -190,6 +190,16 @@ def test_nor_one_of_the_usual_way_that_was_sent_before_others(wire: Wire, url: s
     until(lambda: not wire.rows("show queries"))
 
 
+@pytest.mark.parametrize("nr_behind", [1, 50])
+def test_nor_a_direct_one_that_was_sent_before_others(wire: Wire, nr_behind: int) -> None:
+    """Reading stopped at the second request, and the query went on until its time was over."""
+    made = wire.connect("http")
+    made.sendall(request({"sql": ENDLESS}) + request({"sql": "select 1"}) * nr_behind)
+    until(lambda: wire.rows("show queries"))
+    made.close()
+    until(lambda: not wire.rows("show queries"))
+
+
 def test_who_follows_the_events_and_asked_for_more_is_let_go(server: Server, wire: Wire) -> None:
     """Each kept its place for good, and every generation logged that it was gone."""
     events = port_of(server)._app.pages.events
