@@ -35,6 +35,9 @@ from qasino_cli.sql.repl.shell import CONTINUED, PROMPT, Shell
 TICK_S = 1.0
 """How often the age in the toolbar moves on."""
 
+_AGAIN_S = 0.2
+"""While a completion is under way no other begins, and it may have asked before values came."""
+
 _HELP = {command.name: command.help for command in COMMANDS}
 
 
@@ -144,6 +147,15 @@ def _renew(app: Application[str], values: bool) -> None:
     state = buffer.complete_state
     if values and buffer.text and (state is None or state.complete_index is None):
         buffer.complete_state = None
+        buffer.start_completion(select_first=False)
+        if app.loop is not None:
+            app.loop.call_later(_AGAIN_S, _renew_late, app, buffer.text)
+
+
+def _renew_late(app: Application[str], text: str) -> None:
+    """The same where nothing has come of it and nothing else has been typed."""
+    buffer = app.current_buffer
+    if app.is_running and buffer.text == text and buffer.complete_state is None:
         buffer.start_completion(select_first=False)
 
 
