@@ -121,12 +121,11 @@ class Turn(Bells):
         self._on_rest = on_rest
         self._is_due = False
         """Whether `on_first` has heard of it since `end` was called."""
-        self._chores: dict[Chore, None] = {}
+        self._chores: dict[Chore, bool] = {}
+        """Each with whether it was to be done before others."""
         self._nr_served = self._nr_served_before = 0
         """How often there was a bell to ring since the last chores, and between them and the
         ones before."""
-        self._is_urgent = False
-        """Whether one of the chores is to be done before others."""
         self._rest_until_s = 0.0
         self._rests = False
         """Whether `on_rest` was told."""
@@ -147,10 +146,9 @@ class Turn(Bells):
         if chore in self._chores:
             return
         if before_others:
-            self._is_urgent = True
-            self._chores = {chore: None, **self._chores}
+            self._chores = {chore: True, **self._chores}
         else:
-            self._chores[chore] = None
+            self._chores[chore] = False
         self._be_due()
 
     def _be_due(self) -> None:
@@ -214,7 +212,9 @@ class Turn(Bells):
         return bool(self._chores)
 
     def _is_for_the_crowd(self) -> bool:
-        return self._nr_served_before >= CROWD and not self._is_urgent and bool(self._on_rest)
+        """Whether the time left is a crowd's, and no chore was to be done before others."""
+        crowded = self._on_rest is not None and self._nr_served_before >= CROWD
+        return crowded and not any(self._chores.values())
 
     def _rest(self, left_s: float) -> None:
         if not self._rests and self._on_rest is not None:
@@ -227,15 +227,15 @@ class Turn(Bells):
 
     def _do_chores(self) -> None:
         chores, self._chores = self._chores, {}
-        self._rests = self._is_urgent = False
+        self._rests = False
         self._nr_served_before = self._nr_served
         began_s = time.monotonic()
         try:
             while chores:
                 chore = next(iter(chores))
-                del chores[chore]
+                before_others = chores.pop(chore)
                 if chore():
-                    self.take_on(chore)
+                    self.take_on(chore, before_others)
         finally:
             self._chores |= chores
         self._nr_served = 0  # what the chores had to ring is no sign of others
