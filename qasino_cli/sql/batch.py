@@ -9,7 +9,7 @@ from qasino_cli.console import ExitCode, code_for, say
 from qasino_cli.errors import ServerRefused, UsageFault
 from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.session import Session
-from qasino_cli.sql.statements import Entry, Leave, Leaving, SetWriteDb, own_command
+from qasino_cli.sql.statements import Entry, Leaving
 from qasino_server.errors import SqlError
 
 
@@ -73,12 +73,7 @@ class Batch:
     def answer(self, statement: str, vertical: bool = False, target: str = "") -> None:
         """Run one statement and show what it gives. Raises what goes wrong, and Leaving."""
         self.last_statement = statement
-        command = own_command(statement)
-        if isinstance(command, Leave):
-            raise Leaving
-        if isinstance(command, SetWriteDb):
-            self.session.use_write_db = command.on
-            say(command.sentence)
+        if self.session.obeys(statement):
             return
         with self.screen.sent_to(target):
             self._ask(statement, vertical)

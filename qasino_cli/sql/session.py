@@ -13,6 +13,7 @@ from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import say
 from qasino_cli.sql.present import wants_strings
+from qasino_cli.sql.statements import Leave, Leaving, SetWriteDb, own_command
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.render import STREAMS
@@ -41,6 +42,19 @@ class Session:
 
     def __exit__(self, *exception: object) -> None:
         self._client.close()
+
+    def obeys(self, statement: str) -> bool:
+        """Do what a statement tells this end; whether it is none for the server.
+
+        Raises Leaving, or SqlError for a SET there is not.
+        """
+        command = own_command(statement)
+        if isinstance(command, Leave):
+            raise Leaving
+        if isinstance(command, SetWriteDb):
+            self.use_write_db = command.on
+            say(command.sentence)
+        return command is not None
 
     def query(self, statement: str, form: str = "table") -> Result:
         """The whole answer, as a format needs it.

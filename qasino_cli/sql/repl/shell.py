@@ -16,7 +16,7 @@ from qasino_cli.sql.repl.live import Live
 from qasino_cli.sql.repl.saved import SavedQueries
 from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.session import Session
-from qasino_cli.sql.statements import Entry, Leave, Leaving, SetWriteDb, own_command
+from qasino_cli.sql.statements import Entry, Leaving
 from qasino_server.errors import QasinoError, SqlError
 
 Command = Callable[["Shell", str], None]
@@ -114,12 +114,7 @@ class Shell:
     def run_statement(self, statement: str, vertical: bool = False, target: str = "") -> None:
         """Ask one statement, or obey it where it is for this end."""
         self.last_statement = statement
-        command = own_command(statement)
-        if isinstance(command, Leave):
-            raise Leaving
-        if isinstance(command, SetWriteDb):
-            self.session.use_write_db = command.on
-            say(command.sentence)
+        if self.session.obeys(statement):
             return
         result = self.session.query(statement, self.screen.form)
         if self._away:
