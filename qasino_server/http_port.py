@@ -82,7 +82,7 @@ from qasino_server.wakeup import Turn, ring_now
 log = logging.getLogger("qasino.http")
 
 _GET_OPS = ("query", "name_value_update")
-_DESKS = 4
+_UNPACKED_AT_ONCE = 4
 """Bodies that are unpacked, or read as CSV, at once: each may grow a thousandfold."""
 _TICK_S = 0.001
 """What the loop's clock knows."""
@@ -176,7 +176,7 @@ class RequestApp:
         self._metrics = metrics
         self.pages = pages
         self._arriving = Share(8 * max_body_bytes, "requests that are still arriving")
-        self._desks = asyncio.Semaphore(_DESKS)
+        self._unpacking = asyncio.Semaphore(_UNPACKED_AT_ONCE)
         self._answers = Answers(identity, max_result_bytes)
         self.lane = (
             None
@@ -278,7 +278,7 @@ class RequestApp:
             body = await self._body(scope, receive, hold)
             if not gzipped and (op != "add_csv_table_data" or len(body) < _BRIEF_CSV_BYTES):
                 return await self._understood(op, params, body, False, caller)
-            async with self._desks:
+            async with self._unpacking:
                 return await self._understood(op, params, body, gzipped, caller)
 
     async def _understood(

@@ -327,7 +327,7 @@ class Server:
         if self._users is not None:
             self._users.reload()
         if self._store is not None:
-            self._store.dress()
+            self._store.overlay()
 
     def rotate(self) -> int:
         """Rotate now, by hand; the number of the new snapshot. Not beside a heartbeat."""

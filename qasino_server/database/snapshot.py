@@ -5,8 +5,8 @@ A connection sees, in this order: the views (TEMP), the snapshot (main), the sta
 its bare name, or a query would mix two generations without a word: such names are covered by
 a TEMP view that leads to nothing ("shadow").
 
-What a connection wears over the snapshot, views and shadows, is its dress; it changes when
-the views file or the set of static tables does, between two queries.
+What a connection has of its own over the snapshot, views and shadows, is its overlay (SQLite's
+TEMP schema); it changes when the views file or the set of static tables does, between two queries.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class View(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class Dress(msgspec.Struct, frozen=True):
-    """What a connection is to wear; `version` grows with every change of the rest."""
+class Overlay(msgspec.Struct, frozen=True):
+    """What it is to be; `version` grows with every change of the rest."""
 
     version: int
     views: tuple[View, ...] = ()
@@ -61,12 +61,12 @@ class Place(msgspec.Struct, frozen=True):
 class SnapshotConnection:
     """One read-only connection to a snapshot; used by one thread at a time."""
 
-    def __init__(self, place: Place, dress: Dress, max_value_bytes: int) -> None:
+    def __init__(self, place: Place, overlay: Overlay, max_value_bytes: int) -> None:
         self.connection = apsw.Connection(
             file_uri(place.snapshot, "mode=ro&immutable=1"), flags=_READ_ONLY
         )
         self.sandbox = Sandbox(self.connection)
-        self.dress_version = -1
+        self.overlay_version = -1
         self.examined: dict[str, Any] = {}
         """Statements that were examined on this connection, and the outcome; `examine`'s."""
         harden(self.connection)
@@ -81,7 +81,7 @@ class SnapshotConnection:
         self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, 0)
         self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, 0)
         self.shadows: frozenset[str] = frozenset()
-        self.wear(dress)
+        self.apply(overlay)
 
     def _attach_static(self, path: Path) -> str:
         """Attach the static tables; where they cannot be read, none, and the reason.
@@ -103,21 +103,21 @@ class SnapshotConnection:
         self.connection.execute("ATTACH ':memory:' AS static")
         return fault
 
-    def wear(self, dress: Dress) -> None:
-        """Put on these views, if they are not the ones it wears already."""
-        if dress.version == self.dress_version:
+    def apply(self, overlay: Overlay) -> None:
+        """Have these views, if they are not the ones it has already."""
+        if overlay.version == self.overlay_version:
             return
         self.examined.clear()
         self.sandbox.let_out()
         try:
-            self._undress()
+            self._drop_overlay()
             statics = self.sandbox.static_tables = frozenset(self._names("static"))
             tables = self._names("main") | statics
-            self._put_on_views(dress.views, tables)
-            self._cover(tables)
+            self._create_views(overlay.views, tables)
+            self._create_shadows(tables)
         finally:
             self.sandbox.close_in()
-        self.dress_version = dress.version
+        self.overlay_version = overlay.version
 
     def warm(self) -> None:
         """Read the schema now, so that no query has to."""
@@ -127,7 +127,7 @@ class SnapshotConnection:
         """Let go of the files; an unlinked one is gone with its last connection."""
         self.connection.close()
 
-    def _undress(self) -> None:
+    def _drop_overlay(self) -> None:
         for kind, name in self.connection.execute(
             "SELECT type, name FROM temp.sqlite_schema WHERE type IN ('view', 'table')"
         ).fetchall():
@@ -140,8 +140,8 @@ class SnapshotConnection:
         )
         return {str(name) for (name,) in rows}
 
-    def _put_on_views(self, views: Sequence[View], tables: set[str]) -> None:
-        worn = [self._put_on(view, tables) for view in views]
+    def _create_views(self, views: Sequence[View], tables: set[str]) -> None:
+        errors = [self._create_view(view, tables) for view in views]
         self.connection.execute(
             f"CREATE TEMP TABLE {VIEWS_TABLE}"
             ' (viewname TEXT, loaded INTEGER, errormsg TEXT, "view" TEXT)'
@@ -150,11 +150,11 @@ class SnapshotConnection:
             f"INSERT INTO temp.{VIEWS_TABLE} VALUES (?, ?, ?, ?)",
             [
                 (view.viewname, int(not error), error, view.definition)
-                for view, error in zip(views, worn, strict=True)
+                for view, error in zip(views, errors, strict=True)
             ],
         )
 
-    def _put_on(self, view: View, tables: set[str]) -> str:
+    def _create_view(self, view: View, tables: set[str]) -> str:
         """Create the view; what is wrong with it, or ''."""
         if view.body is None:
             return view.error
@@ -166,14 +166,14 @@ class SnapshotConnection:
             return str(error)
         return ""
 
-    def _cover(self, tables: Iterable[str]) -> None:
+    def _create_shadows(self, tables: Iterable[str]) -> None:
         if not self._has_prev:
             return
-        worn = {
+        ours = {
             name
             for (name,) in self.connection.execute("SELECT lower(name) FROM sqlite_temp_schema")
         }
-        gone = self._names("prev") - set(tables) - worn
+        gone = self._names("prev") - set(tables) - ours
         for name in gone:
             self.connection.execute(
                 f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM main.{quoted(name)}"
@@ -184,9 +184,9 @@ class SnapshotConnection:
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
 
-def brief_connection(place: Place, dress: Dress, max_value_bytes: int) -> SnapshotConnection:
-    """A connection that waits for nothing and knows no large values but those it wears."""
-    made = SnapshotConnection(place, dress, max_value_bytes)
+def brief_connection(place: Place, overlay: Overlay, max_value_bytes: int) -> SnapshotConnection:
+    """A connection that waits for nothing and knows no large values but those of its overlay."""
+    made = SnapshotConnection(place, overlay, max_value_bytes)
     made.connection.limit(apsw.SQLITE_LIMIT_LENGTH, BRIEF_VALUE_BYTES)
     made.connection.set_busy_timeout(0)
     made.sandbox.reads_max = _BRIEF_READS
@@ -242,9 +242,9 @@ class Snapshot:
         except IndexError:
             return None
 
-    def new_connection(self, dress: Dress) -> SnapshotConnection:
+    def new_connection(self, overlay: Overlay) -> SnapshotConnection:
         """One more. Raises apsw.CantOpenError where the snapshot's file is gone."""
-        return SnapshotConnection(self.place, dress, self._max_value_bytes)
+        return SnapshotConnection(self.place, overlay, self._max_value_bytes)
 
     def close_untaken(self) -> None:
         """Close what no reader came for."""

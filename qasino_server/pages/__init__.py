@@ -5,7 +5,7 @@ paint       values as a page shows them: numbers, ages, cells, sparklines
 links       addresses that pages link to
 envelope    the headers that pages go out with
 files       stylesheet and scripts, with their versions
-press       templates -> HTML
+templating  templates -> HTML
 contents    what fills each page
 recent      pages that were made a moment ago
 site        which path is which page

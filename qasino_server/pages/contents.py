@@ -17,7 +17,7 @@ from qasino_server.dispatch import Caller, Dispatch, Overview
 from qasino_server.errors import NotFound, QasinoError
 from qasino_server.message import Query, query_from_params
 from qasino_server.pages import links, paint
-from qasino_server.pages.press import Sheet
+from qasino_server.pages.templating import Page
 from qasino_server.render import Row
 from qasino_server.table import Result, shown
 
@@ -69,7 +69,7 @@ class Contents:
         """The loop has begun."""
         self._mailbox = mailbox
 
-    async def overview(self, caller: Caller) -> Sheet:
+    async def overview(self, caller: Caller) -> Page:
         """How the server is, and who is not heard of."""
         overview = self._dispatch.look_around(caller)
         missing = await self._ask(_MISSING, caller)
@@ -85,9 +85,9 @@ class Contents:
             "listed": LISTED,
             "named_chars": NAMED_CHARS,
         }
-        return Sheet("overview.html", values)
+        return Page("overview.html", values)
 
-    async def tables(self, wanted: str, caller: Caller) -> Sheet:
+    async def tables(self, wanted: str, caller: Caller) -> Page:
         """Every table and view with `wanted` in its name."""
         part = wanted.strip().lower()
         overview = self._dispatch.look_around(caller)
@@ -102,9 +102,9 @@ class Contents:
             "views": [view for view in views.rows if part in view[0].lower()],
             "filter": wanted,
         }
-        return Sheet("tables.html", values)
+        return Page("tables.html", values)
 
-    async def describe(self, name: str, caller: Caller) -> Sheet:
+    async def describe(self, name: str, caller: Caller) -> Page:
         """One table. Raises NotFound."""
         overview = self._dispatch.look_around(caller)
         key = name.lower()
@@ -126,9 +126,9 @@ class Contents:
             "first": first,
             "numeric": paint.numeric_columns(first.column_names, first.rows),
         }
-        return Sheet("describe.html", values)
+        return Page("describe.html", values)
 
-    async def query(self, sql: str, live: bool, receive: Receive, caller: Caller) -> Sheet:
+    async def query(self, sql: str, live: bool, receive: Receive, caller: Caller) -> Page:
         """The box, and what the statement answers, if there is one."""
         overview = self._dispatch.look_around(caller)
         result: Result | None = None
@@ -159,7 +159,7 @@ class Contents:
             "marked": paint.marked(sql, error),
             "downloads": links.downloads(sql),
         }
-        return Sheet("query.html", values)
+        return Page("query.html", values)
 
     async def _ask(self, sql: str, caller: Caller) -> Result:
         """The rows of a statement of ours. Raises what the query fails with."""

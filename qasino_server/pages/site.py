@@ -16,8 +16,8 @@ from qasino_server.pages import envelope
 from qasino_server.pages.contents import Contents
 from qasino_server.pages.events import Events
 from qasino_server.pages.files import read_assets
-from qasino_server.pages.press import Press, Sheet
 from qasino_server.pages.recent import Recent
+from qasino_server.pages.templating import Page, Templating
 from qasino_server.share import Share
 from qasino_server.store.store import State
 from qasino_server.table import shown
@@ -35,7 +35,7 @@ class Pages:
         self._dispatch = dispatch
         self._duration_s = duration_s
         self._assets = read_assets()
-        self._press = Press(self._assets, identity, duration_s)
+        self._templating = Templating(self._assets, identity, duration_s)
         self._contents = Contents(dispatch)
         self._recent = Recent()
         self._leaving = Share(UNREAD_BYTES, "pages that have not been read yet")
@@ -101,7 +101,7 @@ class Pages:
 
     async def refuse(self, error: QasinoError, send: Send) -> None:
         """Send a page that says why not."""
-        html = self._press.html(Sheet("error.html", {"error": error, "status": error.status}))
+        html = self._templating.html(Page("error.html", {"error": error, "status": error.status}))
         await envelope.send_whole(send, error.status, HTML, html, envelope.NOT_KEPT)
 
     async def _page(
@@ -112,24 +112,24 @@ class Pages:
             return await self._recent.page(path, partial(self._overview, caller))
         if path == "/tables":
             if params.get("filter"):
-                return await self._print(await contents.tables(params["filter"], caller))
+                return await self._html(await contents.tables(params["filter"], caller))
             return await self._recent.page(path, partial(self._tables, caller))
         if path == "/query":
             sql, live = params.get("sql", ""), "live" in params
-            return await self._print(await contents.query(sql, live, receive, caller))
+            return await self._html(await contents.query(sql, live, receive, caller))
         if path.startswith("/tables/"):
-            return await self._print(await contents.describe(_last_part(scope), caller))
+            return await self._html(await contents.describe(_last_part(scope), caller))
         raise NotFound(f"nothing is served at {shown(path)}")
 
-    async def _print(self, sheet: Sheet) -> bytes:
+    async def _html(self, page: Page) -> bytes:
         """The page, made beside the thread that serves everybody."""
-        return await asyncio.to_thread(self._press.html, sheet)
+        return await asyncio.to_thread(self._templating.html, page)
 
     async def _overview(self, caller: Caller) -> bytes:
-        return await self._print(await self._contents.overview(caller))
+        return await self._html(await self._contents.overview(caller))
 
     async def _tables(self, caller: Caller) -> bytes:
-        return await self._print(await self._contents.tables("", caller))
+        return await self._html(await self._contents.tables("", caller))
 
     async def _follow(self, method: str, caller: Caller, receive: Receive, send: Send) -> None:
         facts = self._facts(self._dispatch.look_around(caller).state)

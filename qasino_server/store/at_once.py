@@ -22,7 +22,7 @@ import apsw
 
 from qasino_server.database.answer import Limits, answer, collect
 from qasino_server.database.examine import begin_anew
-from qasino_server.database.snapshot import Dress, Snapshot, SnapshotConnection
+from qasino_server.database.snapshot import Overlay, Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError
 from qasino_server.store.job import Job
 from qasino_server.store.memo import Memo
@@ -62,12 +62,12 @@ class AtOnce:
     def __init__(
         self,
         current: Callable[[], Snapshot],
-        dress: Callable[[float], Dress],
+        overlay: Callable[[float], Overlay],
         limits: Limits,
         memo: Memo,
     ) -> None:
         self._current = current
-        self._dress = dress
+        self._overlay = overlay
         self._memo = memo
         self._limits = Limits(min(limits.max_rows, _ROWS_MAX), min(limits.max_bytes, _BYTES_MAX))
         self.chair = threading.Lock()
@@ -137,7 +137,7 @@ class AtOnce:
             return None
         result = snapshot.signed(result, started_s)
         if job.repeatable:
-            self._memo.keep((job.sql, job.form), result, snapshot, on.dress_version)
+            self._memo.keep((job.sql, job.form), result, snapshot, on.overlay_version)
         return result
 
     def _run(self, job: Job, on: SnapshotConnection) -> Result:
@@ -157,14 +157,14 @@ class AtOnce:
         return result
 
     def _connection(self, job: Job) -> tuple[SnapshotConnection, Snapshot] | None:
-        """To the current snapshot, in the dress that is in force; None where it is not there."""
+        """To the current snapshot, in the overlay that is in force; None where it is not there."""
         snapshot = self._current()
         if self._snapshot is not snapshot:
             self._close()
             self._on, self._snapshot = snapshot.take_brief_connection(), snapshot
             if self._on is not None:
                 self._on.connection.set_progress_handler(self._tick, _STEPS)
-        if self._on is None or self._on.dress_version != self._dress(job.asked_at).version:
+        if self._on is None or self._on.overlay_version != self._overlay(job.asked_at).version:
             return None
         return self._on, snapshot
 

@@ -16,7 +16,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.answer import Limits
-from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
+from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import Busy, QasinoError, QueryTimeout, ServerFault
 from qasino_server.store.job import Job
 from qasino_server.table import Result
@@ -38,7 +38,7 @@ class Lookout:
         self._max_value_bytes = max_value_bytes
         self._deaf: list[threading.Thread] = []
 
-    def look(self, job: Job, place: Place, dress: Dress) -> Result | QasinoError:
+    def look(self, job: Job, place: Place, overlay: Overlay) -> Result | QasinoError:
         """Run the job on the open generation's file; the outcome, after LOOK_S at most.
 
         Between two transactions only.
@@ -48,7 +48,7 @@ class Lookout:
             return Busy("busy: queries that do not end still look into the open generation")
         if job.stop_reason is not None or time.monotonic() > job.deadline:
             return job.stop_reason or job.timed_out()
-        looker = _Looker(job, place, dress, self._limits, self._max_value_bytes)
+        looker = _Looker(job, place, overlay, self._limits, self._max_value_bytes)
         looker.start()
         if not looker.ended.wait(LOOK_S):
             self._end(looker, job)
@@ -68,12 +68,12 @@ class _Looker(threading.Thread):
     """A short-lived thread that looks for one query."""
 
     def __init__(
-        self, job: Job, place: Place, dress: Dress, limits: Limits, max_value_bytes: int
+        self, job: Job, place: Place, overlay: Overlay, limits: Limits, max_value_bytes: int
     ) -> None:
         super().__init__(name="looker", daemon=True)
         self._job = job
         self._place = place
-        self._dress = dress
+        self._overlay = overlay
         self._limits = limits
         self._max_value_bytes = max_value_bytes
         self._on: SnapshotConnection | None = None
@@ -91,7 +91,7 @@ class _Looker(threading.Thread):
         """Open, answer, close."""
         started = time.perf_counter()
         try:
-            self._on = SnapshotConnection(self._place, self._dress, self._max_value_bytes)
+            self._on = SnapshotConnection(self._place, self._overlay, self._max_value_bytes)
             outcome = self._job.run(self._on, self._limits)
             if isinstance(outcome, Result):
                 number = int(self._place.snapshot.stem)

@@ -26,11 +26,11 @@ _COLUMN_BYTES = 130
 
 
 class _Page:
-    """The answers of one snapshot in one dress."""
+    """The answers of one snapshot in one overlay."""
 
-    def __init__(self, snapshot: Snapshot | None, dress_version: int) -> None:
+    def __init__(self, snapshot: Snapshot | None, overlay_version: int) -> None:
         self.snapshot = snapshot
-        self.dress_version = dress_version
+        self.overlay_version = overlay_version
         self.answers: OrderedDict[Question, Result] = OrderedDict()
         """The oldest first; a dict looks for its first one through all that have gone."""
         self.size_bytes = 0
@@ -47,15 +47,15 @@ class Memo:
         """Whether `recall` may have something to say; quicker than asking what it takes."""
         return question in self._page.answers
 
-    def recall(self, question: Question, snapshot: Snapshot, dress_version: int) -> Result | None:
+    def recall(self, question: Question, snapshot: Snapshot, overlay_version: int) -> Result | None:
         """The answer, if it still holds for these."""
         page = self._page
-        if page.snapshot is not snapshot or page.dress_version != dress_version:
+        if page.snapshot is not snapshot or page.overlay_version != overlay_version:
             return None
         return page.answers.get(question)
 
     def keep(
-        self, question: Question, answer: Result, snapshot: Snapshot, dress_version: int
+        self, question: Question, answer: Result, snapshot: Snapshot, overlay_version: int
     ) -> None:
         """Remember an answer that was made from these, if it is not large."""
         size_bytes = _size_of(question, answer)
@@ -63,10 +63,10 @@ class Memo:
             return
         with self._lock:
             page = self._page
-            if page.snapshot is not snapshot or page.dress_version != dress_version:
+            if page.snapshot is not snapshot or page.overlay_version != overlay_version:
                 if page.snapshot is not None and page.snapshot.number > snapshot.number:
                     return
-                page = self._page = _Page(snapshot, dress_version)
+                page = self._page = _Page(snapshot, overlay_version)
             if question in page.answers:
                 return
             while page.answers and page.size_bytes + size_bytes > TOTAL_BYTES:

@@ -14,7 +14,7 @@ from typing import Protocol
 import apsw
 
 from qasino_server.database.answer import Limits
-from qasino_server.database.snapshot import Dress, Snapshot, SnapshotConnection
+from qasino_server.database.snapshot import Overlay, Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, ServerFault
 from qasino_server.interpreter import step_back
 from qasino_server.service import OnDeath, Service
@@ -56,7 +56,7 @@ class Reader(Service):
         self,
         owner: Owner,
         current: Callable[[], Snapshot],
-        dress: Callable[[float], Dress],
+        overlay: Callable[[float], Overlay],
         limits: Limits,
         express: bool,
         on_death: OnDeath,
@@ -64,7 +64,7 @@ class Reader(Service):
         super().__init__("reader-express" if express else "reader", on_death)
         self._owner = owner
         self._current = current
-        self._dress = dress
+        self._overlay = overlay
         self._limits = limits
         self._snapshot: Snapshot | None = None
         self._on: SnapshotConnection | None = None
@@ -171,7 +171,7 @@ class Reader(Service):
                 outcome = snapshot.signed(outcome, started)
                 if job.repeatable:
                     question = (job.sql, job.form)
-                    self._owner.memo.keep(question, outcome, snapshot, on.dress_version)
+                    self._owner.memo.keep(question, outcome, snapshot, on.overlay_version)
         except Exception:
             # A reader must not die of one query: the others would wait for it for ever.
             outcome = job.failed()
@@ -179,7 +179,7 @@ class Reader(Service):
         self._owner.job_done(self, job, outcome)
 
     def _connection(self, job: Job) -> tuple[SnapshotConnection, Snapshot]:
-        """The connection the job began on, or one to the current snapshot, dressed."""
+        """The connection the job began on, or one to the current snapshot."""
         if job.pinned is not None:
             self._close()
             with self._owner.lock:
@@ -187,16 +187,16 @@ class Reader(Service):
                 if taken is not None:  # nobody has given the job up meanwhile
                     self._on, self._snapshot = taken
                     return taken
-        dress = self._dress(job.asked_at)
+        overlay = self._overlay(job.asked_at)
         for _ in range(3):
             snapshot = self._current()
             try:
                 if self._snapshot is not snapshot or self._on is None:
                     self._close()
-                    on = snapshot.take_connection() or snapshot.new_connection(dress)
+                    on = snapshot.take_connection() or snapshot.new_connection(overlay)
                     with self._owner.lock:
                         self._on, self._snapshot = on, snapshot
-                self._on.wear(dress)
+                self._on.apply(overlay)
                 return self._on, snapshot
             except apsw.CantOpenError:
                 continue  # two rotations went by since we looked

@@ -38,7 +38,7 @@ from collections.abc import Callable
 import msgspec
 
 from qasino_server.database.answer import Limits
-from qasino_server.database.snapshot import Dress, Snapshot, SnapshotConnection
+from qasino_server.database.snapshot import Overlay, Snapshot, SnapshotConnection
 from qasino_server.errors import Busy, Cancelled, QasinoError, Refused
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath
@@ -87,13 +87,13 @@ class Readers:
     def __init__(
         self,
         current: Callable[[], Snapshot],
-        dress: Callable[[float], Dress],
+        overlay: Callable[[float], Overlay],
         limits: Limits,
         max_temp_bytes: int,
         on_death: OnDeath,
     ) -> None:
         self._current = current
-        self._dress = dress
+        self._overlay = overlay
         self._limits = limits
         self._max_temp_bytes = max_temp_bytes
         self._on_death = on_death
@@ -115,7 +115,7 @@ class Readers:
         self._numbers = itertools.count(1)
         self.counts = Counts()
         self.memo = Memo()
-        self._at_once = AtOnce(current, dress, limits, self.memo)
+        self._at_once = AtOnce(current, overlay, limits, self.memo)
         self._known_slow: dict[str, None] = {}
         self._warden = Warden(self, on_death)
 
@@ -130,7 +130,7 @@ class Readers:
         self._warden.start()
 
     def _new_reader(self, express: bool) -> Reader:
-        return Reader(self, self._current, self._dress, self._limits, express, self._on_death)
+        return Reader(self, self._current, self._overlay, self._limits, express, self._on_death)
 
     def stop(self) -> None:
         """Interrupt what runs, refuse what waits, let the threads go."""

@@ -28,7 +28,7 @@ from qasino_server.database.directory import RunDirectory
 from qasino_server.database.generation import Generation
 from qasino_server.database.room import Reserve, share_of_room
 from qasino_server.database.snapshot import (
-    Dress,
+    Overlay,
     Place,
     Snapshot,
     SnapshotConnection,
@@ -188,9 +188,9 @@ class Store:
         self._counts = UpdateCounts()
         self._counted: tuple[int, ...] = (0,) * 8
         """The totals when the last generation ended."""
-        self._dress_lock = threading.Lock()
-        self._dress = Dress(0)
-        self._dress_made_of: tuple[Any, ...] = ()
+        self._overlay_lock = threading.Lock()
+        self._overlay = Overlay(0)
+        self._overlay_made_of: tuple[Any, ...] = ()
         self._summaries: list[TableSummary] = []
         self.nr_rows = 0
         """Rows that were published for the snapshot."""
@@ -232,7 +232,7 @@ class Store:
         )
         self._readers = Readers(
             lambda: self._snapshot,
-            self.dress,
+            self.overlay,
             self._limits,
             self.settings.max_temp_bytes,
             self._on_death,
@@ -348,7 +348,7 @@ class Store:
         if request.use_write_db or request.sink is not None or not memo.knows(question):
             return None
         snapshot = self._snapshot
-        known = memo.recall(question, snapshot, self.dress(request.asked_at).version)
+        known = memo.recall(question, snapshot, self.overlay(request.asked_at).version)
         if known is None:
             return None
         self._readers.count_recalled(request.query_id)
@@ -434,20 +434,20 @@ class Store:
     def _look_now(self, job: Job, path: Path) -> None:
         """In the writer's thread, which waits for the looker."""
         place = Place(path, None, self._statics.path)
-        self._readers.conclude(job, self._lookout.look(job, place, self.dress()))
+        self._readers.conclude(job, self._lookout.look(job, place, self.overlay()))
 
-    def dress(self, asked_at: float | None = None) -> Dress:
+    def overlay(self, asked_at: float | None = None) -> Overlay:
         """The views in force; a new version where the views file or the statics changed.
 
         `asked_at`: see `Views.current`.
         """
         made_of = (self._views.current(asked_at), self._statics.version)
-        if made_of != self._dress_made_of:
-            with self._dress_lock:
-                if made_of != self._dress_made_of:
-                    self._dress = Dress(self._dress.version + 1, made_of[0])
-                    self._dress_made_of = made_of
-        return self._dress
+        if made_of != self._overlay_made_of:
+            with self._overlay_lock:
+                if made_of != self._overlay_made_of:
+                    self._overlay = Overlay(self._overlay.version + 1, made_of[0])
+                    self._overlay_made_of = made_of
+        return self._overlay
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """Every table of the snapshot, and the static ones, as get_table_list tells them."""
@@ -563,11 +563,11 @@ class Store:
         if previous is not None and not previous.exists():
             previous = None
         place = Place(retired.generation.path, previous, self._statics.path)
-        dress = self.dress()
+        overlay = self.overlay()
         connections = [
-            SnapshotConnection(place, dress, self.max_value_bytes) for _ in range(READERS)
+            SnapshotConnection(place, overlay, self.max_value_bytes) for _ in range(READERS)
         ]
-        brief = brief_connection(place, dress, self.max_value_bytes)
+        brief = brief_connection(place, overlay, self.max_value_bytes)
         for connection in (*connections, brief):
             connection.warm()
         if connections[0].static_fault:

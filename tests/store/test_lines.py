@@ -16,7 +16,7 @@ from qasino_server.database.answer import Limits, rows_of
 from qasino_server.database.examine import examine
 from qasino_server.database.generation import Generation
 from qasino_server.database.lines import NotLines, lines_of
-from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
+from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import Cancelled, QasinoError
 from qasino_server.render import Stream, stream_for
 from qasino_server.statement import Select
@@ -47,7 +47,7 @@ def make_connection(tmp_path: Path) -> Iterator[Callable[..., SnapshotConnection
                 generation._execute("insert into t values (?, ?, ?)", tuple(row))
         generation.seal()
         made.append(
-            SnapshotConnection(Place(path, None, tmp_path / "static.db"), Dress(0), most_bytes)
+            SnapshotConnection(Place(path, None, tmp_path / "static.db"), Overlay(0), most_bytes)
         )
         return made[-1]
 

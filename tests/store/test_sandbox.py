@@ -20,7 +20,7 @@ from qasino_server.database.sandbox import (
     READABLE_PRAGMAS,
     is_table_function,
 )
-from qasino_server.database.snapshot import Dress, Place, SnapshotConnection
+from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import QasinoError
 from qasino_server.table import check_columns
 
@@ -72,7 +72,7 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnapshotConnection]
         generation.seal()
     static = DurableFile(place / "static", 1 << 20)
     made = SnapshotConnection(
-        Place(place / "now", place / "before", place / "static"), Dress(0), MAX_VALUE_BYTES
+        Place(place / "now", place / "before", place / "static"), Overlay(0), MAX_VALUE_BYTES
     )
     yield made
     made.close()

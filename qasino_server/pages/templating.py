@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
-class Sheet(msgspec.Struct, frozen=True):
-    """A page that has not been printed yet: a template and what fills it."""
+class Page(msgspec.Struct, frozen=True):
+    """A page to be made: a template and what fills it."""
 
     template: str
     values: dict[str, Any]
 
 
-class Press:
-    """Prints the pages of one server."""
+class Templating:
+    """Makes the pages of one server."""
 
     def __init__(self, assets: dict[str, Asset], identity: str, duration_s: int) -> None:
         self._assets = assets
         self._identity = identity
         self._duration_s = duration_s
 
-    def html(self, sheet: Sheet) -> bytes:
+    def html(self, page: Page) -> bytes:
         """The page; what is no UTF-8 becomes a question mark."""
-        text = self._templates.get_template(sheet.template).render(**sheet.values)
+        text = self._templates.get_template(page.template).render(**page.values)
         return text.encode("utf-8", "replace")
 
     @cached_property
