@@ -20,7 +20,7 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l db-dir -d 'Where g
 complete -c qasino -n '__fish_seen_subcommand_from server' -l static-db -d 'The file of static tables. [default: ~/.local/state/qasino/static.db]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-dir -d 'Keep each finished generation here as an SQLite file. [default: none is kept]' -x -a '(__fish_complete_directories)'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-keep -d 'How many files to keep there. [default: 120]' -x
-complete -c qasino -n '__fish_seen_subcommand_from server' -l no-prev -d 'Let go of the snapshot before the last at once, which queries else see as schema prev: memory for two generations instead of three. [default: no]'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l no-prev -d 'Let go of the snapshot before the last at once, which queries else see as schema prev: memory for two generations, instead of a third that is compressed (from 16 MiB on) until somebody asks for it. [default: no]'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l views-file -d 'Views, in YAML; read again when it changes. [default: views.conf]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l query-timeout -d 'The most a query may take, its wait included. [default: 30]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l slow-query -d 'Log queries that take longer. [default: 1]' -x

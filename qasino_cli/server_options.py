@@ -215,7 +215,8 @@ OPTIONS = (
         "yes|no",
         _yes_or_no,
         "Let go of the snapshot before the last at once, which queries else see as schema prev:"
-        " memory for two generations instead of three. [default: no]",
+        " memory for two generations, instead of a third that is compressed (from 16 MiB on) until"
+        " somebody asks for it. [default: no]",
         flag=True,
     ),
     Option(

@@ -2,7 +2,7 @@
 
     BASE/                    0700; BASE/lock is held while directories are made or cleared
       run-XXXXXXXX/          0700; run-XXXXXXXX/lock is held as long as the server lives
-        1764000000.db        a generation
+        1764000000.db        a generation; -compressed beside one (`generation_file`)
 
 A killed server leaves its directory behind; the next start removes every sibling whose lock
 nobody holds, and nothing that is not one of ours: a db-dir may hold what else a user keeps
@@ -28,7 +28,7 @@ from qasino_server.errors import StartError
 
 log = logging.getLogger("qasino.store")
 
-_MADE_BY_US = re.compile(r"lock|\d+\.db(-journal)?")
+_MADE_BY_US = re.compile(r"lock|\d+\.db(-journal|-compressed)?")
 _SHM = Path("/dev/shm")
 _SHM_ROOM_BYTES = 1 << 30  # Docker's /dev/shm has 64 MB: a generation would not fit
 
@@ -157,11 +157,19 @@ def _clear_leftovers(base: Path) -> None:
 def _is_ours(sibling: Path) -> bool:
     """Whether it is a directory as a server makes it, with nothing in it but what one does."""
     try:
-        found = sibling.lstat()
+        if not is_private(sibling):
+            return False
         names = {entry.name for entry in sibling.iterdir()}
     except OSError:
         return False
-    private = stat.S_ISDIR(found.st_mode) and found.st_mode & 0o777 == 0o700
-    if not private or found.st_uid != os.getuid():
-        return False
     return ("lock" in names or not names) and all(_MADE_BY_US.fullmatch(name) for name in names)
+
+
+def is_private(directory: Path) -> bool:
+    """Whether it is a directory, no link to one, where nobody else can put anything.
+
+    Raises OSError where there is nothing of that name.
+    """
+    found = directory.lstat()
+    private = stat.S_ISDIR(found.st_mode) and found.st_mode & 0o777 == 0o700
+    return private and found.st_uid == os.getuid()

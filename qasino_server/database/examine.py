@@ -7,6 +7,7 @@ goes on from there where it may.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -22,6 +23,8 @@ from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
 _WRAPPED_COLUMNS_MAX = 300
 _REMEMBERED = 200
 _REMEMBERED_CHARS = 2000
+_PREV_IS_NOT_THERE = re.compile(r"no such table: prev\.|unknown database '?prev\b", re.IGNORECASE)
+"""What SQLite says of a schema that is not attached."""
 
 
 class Examined(msgspec.Struct, frozen=True):
@@ -42,6 +45,10 @@ class Examined(msgspec.Struct, frozen=True):
     """Forms in which SQLite has built something else than this gives."""
     repeatable: bool = False
     """Whether the same snapshot, views and static tables give the same answer again."""
+
+
+class LacksPrev(SqlError):
+    """The statement reads the snapshot before, which its connection does not have yet."""
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -230,6 +237,8 @@ def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError
         return SqlError(f"no room for the query's temporary files: {message}")
     if message == "incomplete input":
         message = "Incomplete sql statement"
+    if on.lacks_prev and _PREV_IS_NOT_THERE.match(message):
+        return LacksPrev(message)
     for name in on.shadows:
         message = message.replace(f"no such table: main.{name}", f"no such table: {name}")
     if on.static_fault and message.startswith("no such table"):

@@ -9,6 +9,7 @@ The limits bound what one statement can make SQLite build.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 
 import apsw
@@ -96,8 +97,10 @@ FORBIDDEN_TABLES = frozenset({"carray", "dbstat", "fts3tokenize", "fts4aux", "sq
 class Sandbox:
     """The authorizer of one connection, and the memory of what it refused last."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, prev_read: Callable[[], None]) -> None:
+        """`prev_read` is called when a statement is prepared that reads the snapshot before."""
         self._connection = connection
+        self._prev_read = prev_read
         self.static_tables: frozenset[str] = frozenset()
         """Their keys: of a table none of whose columns are read SQLite may not say where it is."""
         self.reads_max = sys.maxsize
@@ -136,6 +139,8 @@ class Sandbox:
         if action == _READ:
             if db == "static" or (not second and (first or "").lower() in self.static_tables):
                 self.brief = False
+            elif db == "prev":
+                self._prev_read()
             self._nr_reads += 1
             if self._nr_reads > self.reads_max:
                 return apsw.SQLITE_DENY

@@ -3,7 +3,8 @@
 A connection sees, in this order: the views (TEMP), the snapshot (main), the static tables
 (`static`), and the snapshot before (`prev`). A table that only `prev` has must not answer to
 its bare name, or a query would mix two generations without a word: such names are covered by
-a TEMP view that leads to nothing ("shadow").
+a TEMP view that leads to nothing ("shadow"). Where the snapshot before is away (`generation_file`),
+a connection is opened without it, and gets it when a query has asked for it.
 
 What a connection has of its own over the snapshot, views and shadows, is its overlay (SQLite's
 TEMP schema); it changes when the views file or the set of static tables does, between two queries.
@@ -12,8 +13,8 @@ TEMP schema); it changes when the views file or the set of static tables does, b
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ import apsw
 import msgspec
 
 from qasino_server.database.generation import file_uri, quoted
+from qasino_server.database.generation_file import GONE, GenerationFile, Stopped
 from qasino_server.database.sandbox import Sandbox, harden, set_limits
+from qasino_server.errors import Busy
 from qasino_server.table import Result
 
 _LOCKED_MS = 100
@@ -53,8 +56,8 @@ class Overlay(msgspec.Struct, frozen=True):
 class Place(msgspec.Struct, frozen=True):
     """The files a connection reads."""
 
-    snapshot: Path
-    previous: Path | None
+    snapshot: GenerationFile
+    previous: GenerationFile | None
     static: Path
 
 
@@ -62,10 +65,20 @@ class SnapshotConnection:
     """One read-only connection to a snapshot; used by one thread at a time."""
 
     def __init__(self, place: Place, overlay: Overlay, max_value_bytes: int) -> None:
-        self.connection = apsw.Connection(
-            file_uri(place.snapshot, "mode=ro&immutable=1"), flags=_READ_ONLY
-        )
-        self.sandbox = Sandbox(self.connection)
+        """Raises apsw.CantOpenError where a file is gone."""
+        self._previous = place.previous
+        self._open: list[GenerationFile] = []
+        with _opening(place.snapshot):
+            self.connection = apsw.Connection(_uri(place.snapshot), flags=_READ_ONLY)
+            self._open.append(place.snapshot)
+        try:
+            self._set_up(place, overlay, max_value_bytes)
+        except BaseException:
+            self.close()
+            raise
+
+    def _set_up(self, place: Place, overlay: Overlay, max_value_bytes: int) -> None:
+        self.sandbox = Sandbox(self.connection, self._note_prev_read)
         self.overlay_version = -1
         self.examined: dict[str, Any] = {}
         """Statements that were examined on this connection, and the outcome; `examine`'s."""
@@ -73,10 +86,9 @@ class SnapshotConnection:
         self.connection.execute("PRAGMA mmap_size=1099511627776")
         self.static_fault = self._attach_static(place.static)
         """Why the static tables are not there; '' where they are."""
-        if place.previous is not None:
-            uri = file_uri(place.previous, "mode=ro&immutable=1")
-            self.connection.execute("ATTACH ? AS prev", (uri,))
-        self._has_prev = place.previous is not None
+        self._has_prev = False
+        if place.previous is not None and not place.previous.away:
+            self._attach_prev(place.previous)
         set_limits(self.connection, max_value_bytes)
         self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, 0)
         self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, 0)
@@ -103,6 +115,42 @@ class SnapshotConnection:
         self.connection.execute("ATTACH ':memory:' AS static")
         return fault
 
+    @property
+    def lacks_prev(self) -> bool:
+        """Whether there is a snapshot before that it does not have yet."""
+        return self._previous is not None and not self._has_prev
+
+    def fetch_prev(self, stopped: Stopped) -> None:
+        """Attach the snapshot before, as soon as its file is there again, or `stopped` says so.
+
+        Raises Busy where it cannot be had.
+        """
+        if self._previous is None:
+            return
+        with self._previous.restored(stopped) as there:
+            if there:
+                self._attach_now(self._previous)
+
+    def _attach_now(self, previous: GenerationFile) -> None:
+        self.sandbox.let_out()
+        try:
+            self._attach_prev(previous)
+            self._create_shadows(self._names("main") | self._names("static"))
+        except (apsw.CantOpenError, apsw.IOError):
+            raise Busy(GONE) from None
+        finally:
+            self.sandbox.close_in()
+
+    def _attach_prev(self, previous: GenerationFile) -> None:
+        with _opening(previous):
+            self.connection.execute("ATTACH ? AS prev", (_uri(previous),))
+            self._open.append(previous)
+        self._has_prev = True
+
+    def _note_prev_read(self) -> None:
+        if self._previous is not None:
+            self._previous.asked = True
+
     def apply(self, overlay: Overlay) -> None:
         """Have these views, if they are not the ones it has already."""
         if overlay.version == self.overlay_version:
@@ -126,6 +174,8 @@ class SnapshotConnection:
     def close(self) -> None:
         """Let go of the files; an unlinked one is gone with its last connection."""
         self.connection.close()
+        while self._open:
+            self._open.pop().closed()
 
     def _drop_overlay(self) -> None:
         for kind, name in self.connection.execute(
@@ -179,6 +229,21 @@ class SnapshotConnection:
                 f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM main.{quoted(name)}"
             )
         self.shadows = frozenset(gone)
+
+
+@contextmanager
+def _opening(file: GenerationFile) -> Iterator[None]:
+    """Count it as open, unless it cannot be opened."""
+    file.opening()
+    try:
+        yield
+    except BaseException:
+        file.closed()
+        raise
+
+
+def _uri(file: GenerationFile) -> str:
+    return file_uri(file.path, "mode=ro&immutable=1")
 
 
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI

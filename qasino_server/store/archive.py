@@ -1,4 +1,5 @@
-"""Retired snapshots: kept as plain SQLite files where that is asked for, removed where not.
+"""Retired snapshots: kept as plain SQLite files where that is asked for, compressed while they
+are the one before and nobody asks for that, removed when nobody can.
 
 A thread of its own, because a copy from /dev/shm to a disk takes as long as it takes and the
 next rotation must not wait for it.
@@ -10,9 +11,13 @@ import logging
 import os
 import queue
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from qasino_server.database.generation_file import GenerationFile
 from qasino_server.errors import StartError
+from qasino_server.interpreter import step_back
 from qasino_server.service import OnDeath, Service
 
 log = logging.getLogger("qasino.archive")
@@ -25,8 +30,8 @@ class Archive(Service):
         """Raises StartError where the directory cannot be made."""
         super().__init__("archive", on_death)
         self._directory = directory
-        self._keep = keep
-        self._work: queue.SimpleQueue[tuple[Path, int | None] | None] = queue.SimpleQueue()
+        self._nr_kept = keep
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         if directory is not None:
             try:
                 directory.mkdir(parents=True, exist_ok=True)
@@ -38,28 +43,36 @@ class Archive(Service):
     def keep(self, snapshot: Path, number: int) -> None:
         """Archive the snapshot of that number; its file must stay until `remove`."""
         if self._directory is not None:
-            self._work.put((snapshot, number))
+            self._work.put(partial(self._keep_copy, snapshot, number))
 
-    def remove(self, snapshot: Path) -> None:
+    def compress(self, before: GenerationFile) -> None:
+        """Compress the snapshot before, after what was asked before."""
+        self._work.put(partial(before.compress, self.stopping.is_set))
+
+    def remove(self, retired: GenerationFile) -> None:
         """Remove a snapshot's file, after what was asked before."""
-        self._work.put((snapshot, None))
+        self._work.put(retired.remove)
 
     def wake(self) -> None:
         self._work.put(None)
 
     def run(self) -> None:
         """Work off what was asked, then end when stopped."""
-        while (item := self._work.get()) is not None or not self.stopping.is_set():
-            if item is not None:
-                self._do(*item)
+        step_back()
+        while (act := self._work.get()) is not None or not self.stopping.is_set():
+            if act is not None:
+                self._try(act)
 
-    def _do(self, snapshot: Path, number: int | None) -> None:
+    def _try(self, act: Callable[[], None]) -> None:
         try:
-            if number is None:
-                snapshot.unlink(missing_ok=True)
-            else:
-                self._copy(snapshot, number)
-                self._thin_out()
+            act()
+        except OSError as error:
+            log.error("a retired generation was left as it was: %s", error)
+
+    def _keep_copy(self, snapshot: Path, number: int) -> None:
+        try:
+            self._copy(snapshot, number)
+            self._thin_out()
         except OSError as error:
             log.error("archive of generation %s failed: %s", number, error)
 
@@ -78,7 +91,7 @@ class Archive(Service):
         assert self._directory is not None
         ours = [path for path in self._directory.glob("qasino_*.db") if _number_of(path) >= 0]
         kept = sorted(ours, key=_number_of, reverse=True)
-        for old in kept[self._keep :]:
+        for old in kept[self._nr_kept :]:
             old.unlink(missing_ok=True)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import apsw
 
 from qasino_server.database.answer import Limits, answer, collect, rows_of
-from qasino_server.database.examine import Begun, Examined, begin, examine, in_words
+from qasino_server.database.examine import Begun, Examined, LacksPrev, begin, examine, in_words
 from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError
@@ -101,6 +101,8 @@ class Job:
         self.generation_number: int | None = None
         """The snapshot it runs on, once it does."""
         self._done = done
+        self._writing = False
+        """Whether rows have gone into the sink."""
 
     def finish(self, outcome: Any) -> None:
         """Give the answer, once; not under the readers' lock."""
@@ -118,7 +120,20 @@ class Job:
         )
 
     def run(self, on: SnapshotConnection, limits: Limits) -> Result | QasinoError:
-        """Run it on that connection; in a reader's thread."""
+        """Run it on that connection, where the snapshot before is fetched if it is read; in a
+        reader's thread."""
+        outcome = self._tried(on, limits)
+        if not isinstance(outcome, LacksPrev) or self._writing:
+            return outcome
+        try:
+            on.fetch_prev(lambda: self.demoted or self.stop_reason is not None)
+        except QasinoError as error:
+            return error.landed()
+        if on.lacks_prev:
+            return self.stop_reason or outcome
+        return self._tried(on, limits)
+
+    def _tried(self, on: SnapshotConnection, limits: Limits) -> Result | QasinoError:
         try:
             result = self._run(on, limits)
             if self.select.missing is not None and not result.nr_rows:
@@ -173,6 +188,8 @@ class Job:
             with closing(rows_of(on, query)) as rows:
                 for row in islice(rows, out.nr_rows, None):
                     out.add(stream.rows((row,)).encode(), 1)
+        finally:
+            self._writing = out.begun
         out.flush()
         return Result(column_names=query.names, column_types=(), nr_rows=out.nr_rows)
 
@@ -192,7 +209,7 @@ class _Buffered:
         self._deadline = deadline
         self._parts = [head.encode()]
         self._size_bytes = 0
-        self._begun = False
+        self.begun = False
         self.nr_rows = 0
 
     def add(self, text: bytes, nr_rows: int) -> None:
@@ -205,9 +222,9 @@ class _Buffered:
 
     def flush(self) -> None:
         """Pass on what there is."""
-        if not self._begun:
+        if not self.begun:
             self._sink.begin(self._media_type)
-            self._begun = True
+            self.begun = True
         chunk = b"".join(self._parts)
         self._parts, self._size_bytes = [], 0
         self._sink.write(chunk, self._deadline)

@@ -94,7 +94,7 @@ class _Looker(threading.Thread):
             self._on = SnapshotConnection(self._place, self._overlay, self._max_value_bytes)
             outcome = self._job.run(self._on, self._limits)
             if isinstance(outcome, Result):
-                number = int(self._place.snapshot.stem)
+                number = int(self._place.snapshot.path.stem)
                 outcome = msgspec.structs.replace(
                     outcome,
                     generation_number=number,

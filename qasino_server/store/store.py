@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ import msgspec
 from qasino_server.database.answer import Limits
 from qasino_server.database.directory import RunDirectory
 from qasino_server.database.generation import Generation
+from qasino_server.database.generation_file import GenerationFile
 from qasino_server.database.room import Reserve, share_of_room
 from qasino_server.database.snapshot import (
     Overlay,
@@ -67,6 +69,9 @@ log = logging.getLogger("qasino.store")
 REJECTS_MAX = 1000
 REASON_CHARS = 500
 """A refusal can name 2,000 columns; the list of them is read by people."""
+PREV_STAYS_GENERATIONS = 10
+"""Rotations for which the snapshot before stays plain after somebody has asked for it: who does
+so every few minutes is not to wait each time."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +85,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     archive_keep: int
     keep_prev: bool = True
     """Whether the snapshot before the last stays there, as schema `prev`."""
+    compress_from_bytes: int = 16 << 20
+    """The file of the snapshot before is compressed from that size on, while nobody asks for it."""
     views_file: Path
     query_timeout_s: float
     max_rows: int
@@ -200,8 +207,11 @@ class Store:
         self.ports: list[tuple[str, str, int]] = []
         """(name, address, port) of what is bound; filled in by the assembly before start."""
         self._on_death = on_death
-        self._orphans: list[Path] = []
+        self._orphans: list[GenerationFile] = []
         """Generations that never became a snapshot; removed once their rows are carried."""
+        self._files: dict[Path, GenerationFile] = {}
+        self._nr_unasked = PREV_STAYS_GENERATIONS
+        """Rotations since somebody asked for the snapshot before; at first as if long ago."""
         self._started = False
         self._stopped = False
 
@@ -433,7 +443,7 @@ class Store:
 
     def _look_now(self, job: Job, path: Path) -> None:
         """In the writer's thread, which waits for the looker."""
-        place = Place(path, None, self._statics.path)
+        place = Place(self._file(path), None, self._statics.path)
         self._readers.conclude(job, self._lookout.look(job, place, self.overlay()))
 
     def overlay(self, asked_at: float | None = None) -> Overlay:
@@ -471,7 +481,7 @@ class Store:
         return State(
             generation_number=snapshot.number,
             generation_age_s=snapshot.age_s,
-            generation_bytes=_size_of(snapshot.place.snapshot),
+            generation_bytes=_size_of(snapshot.place.snapshot.path),
             nr_rows=self.nr_rows,
             nr_tables=len(self._summaries),
             nr_identities=self._nr_identities,
@@ -507,29 +517,49 @@ class Store:
         successor = self._new_generation(number)
         retired = self._writer.exchange(successor, number)
         previous = self._snapshot
+        kept = self._to_be_kept(previous.place) if self.settings.keep_prev else None
         try:
-            kept = previous.place.snapshot if self.settings.keep_prev else None
             self._snapshot = self._finish(retired, kept)
         except BaseException:
             # That generation is lost, but not what lives on in it, as far as it can be read.
-            self._orphans.append(retired.generation.path)
+            self._orphans.append(self._file(retired.generation.path))
             raise
         finally:
             self._writer.carry_from(retired.generation.path)
         self._readers.turn_over()
         self._note_trend(previous, time.monotonic() - began)
         previous.close_untaken()
-        self._archive.keep(previous.place.snapshot, previous.number)
-        gone = previous.place.previous if self.settings.keep_prev else previous.place.snapshot
-        if gone is not None:
-            self._archive.remove(gone)
+        self._archive.keep(previous.place.snapshot.path, previous.number)
+        if previous.place.previous is not None:
+            self._remove(previous.place.previous)
+        if kept is None:
+            self._remove(previous.place.snapshot)
+        elif kept.away:  # last, since it takes its time
+            kept.when_closed(partial(self._archive.compress, kept))
         retired.ledger.forget()
         return self._snapshot.number, self.nr_rows
 
+    def _to_be_kept(self, place: Place) -> GenerationFile:
+        """The snapshot that was, as the one before; away where it is large and nobody has asked
+        for the one before for some time."""
+        before, kept = place.previous, place.snapshot
+        self._nr_unasked = 0 if before is not None and before.asked else self._nr_unasked + 1
+        large = _size_of(kept.path) >= self.settings.compress_from_bytes
+        kept.away = large and self._nr_unasked >= PREV_STAYS_GENERATIONS
+        return kept
+
+    def _file(self, path: Path) -> GenerationFile:
+        """The one there is for that path: it counts who has it open."""
+        return self._files.setdefault(path, GenerationFile(path))
+
+    def _remove(self, file: GenerationFile) -> None:
+        self._files.pop(file.path, None)
+        self._archive.remove(file)
+
     def _remove_orphans(self) -> None:
         """Lost generations whose rows are carried; on a full disk their room is needed now."""
-        for path in self._orphans:
-            self._archive.remove(path)
+        for file in self._orphans:
+            self._remove(file)
         self._orphans.clear()
 
     def _note_trend(self, previous: Snapshot, rotation_s: float) -> None:
@@ -548,7 +578,7 @@ class Store:
             )
         )
 
-    def _finish(self, retired: Intake, previous: Path | None) -> Snapshot:
+    def _finish(self, retired: Intake, previous: GenerationFile | None) -> Snapshot:
         """Write the internal tables, seal, open and warm the readers' connections."""
         now = time.time()
         ledger = retired.ledger
@@ -560,9 +590,9 @@ class Store:
             self._reserve.took(retired.generation.size_bytes() - before_bytes)
         finally:
             retired.generation.seal()
-        if previous is not None and not previous.exists():
+        if previous is not None and not previous.path.exists():
             previous = None
-        place = Place(retired.generation.path, previous, self._statics.path)
+        place = Place(self._file(retired.generation.path), previous, self._statics.path)
         overlay = self.overlay()
         connections = [
             SnapshotConnection(place, overlay, self.max_value_bytes) for _ in range(READERS)

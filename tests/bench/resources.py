@@ -51,7 +51,7 @@ def held_bytes(pid: int, db_dir: Path) -> int:
 def file_bytes(db_dir: Path) -> int:
     """What the files of the generations take."""
     total = 0
-    for path in db_dir.rglob("*.db"):
+    for path in db_dir.rglob("*.db*"):
         try:
             total += path.stat().st_blocks * 512
         except FileNotFoundError:  # retired meanwhile

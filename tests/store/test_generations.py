@@ -357,6 +357,7 @@ def test_leftovers_of_a_killed_server_are_cleared_at_the_next_start(make_bench, 
     left.mkdir(parents=True, mode=0o700)
     (left / "lock").touch()
     (left / "1.db").write_bytes(b"x" * 1000)
+    (left / "0.db-compressed").touch()
     make_bench()
     assert not left.exists()
 

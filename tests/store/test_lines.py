@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from qasino_server.database.answer import Limits, rows_of
 from qasino_server.database.examine import examine
 from qasino_server.database.generation import Generation
+from qasino_server.database.generation_file import GenerationFile
 from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import Cancelled, QasinoError
@@ -46,9 +47,8 @@ def make_connection(tmp_path: Path) -> Iterator[Callable[..., SnapshotConnection
             for row in rows:
                 generation._execute("insert into t values (?, ?, ?)", tuple(row))
         generation.seal()
-        made.append(
-            SnapshotConnection(Place(path, None, tmp_path / "static.db"), Overlay(0), most_bytes)
-        )
+        place = Place(GenerationFile(path), None, tmp_path / "static.db")
+        made.append(SnapshotConnection(place, Overlay(0), most_bytes))
         return made[-1]
 
     yield make

@@ -17,6 +17,7 @@ from wire import until
 from qasino_server.database.answer import Limits, _build_here, answer
 from qasino_server.database.examine import begin, examine
 from qasino_server.database.generation import Generation
+from qasino_server.database.generation_file import GenerationFile
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout
 from qasino_server.store.job import Job
@@ -38,7 +39,8 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Any:
     made = apsw.Connection(str(static))
     made.execute("create table s(a)")
     made.close()
-    connection = SnapshotConnection(Place(directory / "g.db", None, static), Overlay(0), 1 << 26)
+    place = Place(GenerationFile(directory / "g.db"), None, static)
+    connection = SnapshotConnection(place, Overlay(0), 1 << 26)
     yield connection
     connection.close()
 

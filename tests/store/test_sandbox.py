@@ -15,6 +15,7 @@ from qasino_server.database.answer import Limits, collect
 from qasino_server.database.durable import DurableFile
 from qasino_server.database.examine import examine, in_words
 from qasino_server.database.generation import Generation
+from qasino_server.database.generation_file import GenerationFile
 from qasino_server.database.sandbox import (
     HARMLESS_FUNCTIONS,
     READABLE_PRAGMAS,
@@ -72,7 +73,9 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnapshotConnection]
         generation.seal()
     static = DurableFile(place / "static", 1 << 20)
     made = SnapshotConnection(
-        Place(place / "now", place / "before", place / "static"), Overlay(0), MAX_VALUE_BYTES
+        Place(GenerationFile(place / "now"), GenerationFile(place / "before"), place / "static"),
+        Overlay(0),
+        MAX_VALUE_BYTES,
     )
     yield made
     made.close()

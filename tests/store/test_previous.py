@@ -1,0 +1,357 @@
+"""The snapshot before is compressed while nobody asks for it, and there for whoever does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from server_process import ENDLESS
+from wire import until
+
+from qasino_server.database.generation_file import BLOCK_BYTES, GenerationFile
+from qasino_server.errors import Busy, Cancelled
+from qasino_server.render import CsvStream
+from qasino_server.store.store import PREV_STAYS_GENERATIONS
+from qasino_server.table import Result
+
+RATE = "select t.n - p.n from t join prev.t p using (identity)"
+
+
+def never() -> bool:
+    return False
+
+
+def files(tmp_path: Path) -> list[str]:
+    """What the files of the generations are, the oldest first."""
+    found = sorted((tmp_path / "db").rglob("*.db"), key=lambda path: int(path.stem))
+    return ["compressed" if is_compressed(path) else "plain" for path in found]
+
+
+def is_compressed(path: Path) -> bool:
+    try:
+        return path.with_name(f"{path.name}-compressed").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+AWAY = ["compressed", "plain", "plain"]
+PLAIN = ["plain", "plain", "plain"]
+
+
+@pytest.fixture
+def away(make_bench: Any, tmp_path: Path) -> Any:
+    """A bench whose snapshot before has been compressed."""
+    bench = make_bench(compress_from_bytes=1)
+    fill(bench, 2)
+    until(lambda: files(tmp_path) == AWAY)
+    return bench
+
+
+def fill(bench: Any, rotations: int) -> None:
+    for n in range(rotations):
+        bench.publish("a", "t", "identity text, n int", [["a", 10 * n]])
+        bench.rotate()
+
+
+def test_who_asks_for_it_gets_it_and_it_stays_for_a_while(away: Any, tmp_path: Path) -> None:
+    assert away.rows("select n from t") == [[10]]
+    assert files(tmp_path) == AWAY
+    assert away.rows(RATE) == [[10]]
+    assert files(tmp_path) == PLAIN
+    for _ in range(PREV_STAYS_GENERATIONS):
+        fill(away, 1)
+        until(lambda: len(files(tmp_path)) == 3)
+        assert files(tmp_path) == PLAIN
+    fill(away, 1)
+    until(lambda: files(tmp_path) == AWAY)
+    assert away.rows(RATE) == [[0]]
+
+
+def test_asking_again_puts_it_off(away: Any, tmp_path: Path) -> None:
+    for _ in range(PREV_STAYS_GENERATIONS + 2):
+        assert len(away.rows(RATE)) == 1
+        fill(away, 1)
+    until(lambda: files(tmp_path) == PLAIN)
+
+
+def test_a_small_one_stays_as_it_is(make_bench: Any, tmp_path: Path) -> None:
+    bench = make_bench()
+    fill(bench, 3)
+    until(lambda: files(tmp_path) == PLAIN)
+    assert bench.rows(RATE) == [[10]]
+
+
+def test_all_at_once_get_it(away: Any) -> None:
+    answers: list[Any] = []
+    askers = [
+        threading.Thread(target=lambda n=n: answers.append(away.rows(f"{RATE} where {n}")))
+        for n in range(1, 9)
+    ]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join(30)
+    assert answers == [[[10]]] * 8
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ('select n from "PREV".t', [[0]]),
+        ("select count(*) from prev.t", [[1]]),
+        ("with p as (select * from prev.t) select p.n from p", [[0]]),
+        ("select n from seen_before", [[0]]),
+        ("select name from pragma_table_info('t', 'prev')", [["identity"], ["n"]]),
+        ("desc prev.t", [["identity", "text"], ["n", "int"]]),
+    ],
+)
+def test_however_it_is_named(
+    away: Any, store_settings: dict[str, Any], sql: str, rows: list[list[Any]]
+) -> None:
+    store_settings["views_file"].write_text(
+        "- viewname: seen_before\n  view: create view seen_before as select * from prev.t\n"
+    )
+    if sql.startswith("desc"):
+        assert away.refusal(sql)  # one table, of the snapshot
+    else:
+        assert away.rows(sql) == rows
+
+
+def test_a_stream_gets_it(away: Any) -> None:
+    written: list[bytes] = []
+
+    class Sink:
+        def begin(self, media_type: str) -> None:
+            written.clear()
+
+        def write(self, chunk: bytes, deadline: float) -> None:
+            written.append(chunk)
+
+    outcome = away.ask(RATE, stream=CsvStream(), sink=Sink())
+    assert isinstance(outcome, Result), outcome
+    assert b"".join(written).split() == [b"t.n", b"-", b"p.n", b"10"]
+
+
+def test_what_is_wrong_is_told_as_ever(away: Any) -> None:
+    assert away.refusal("select * from nowhere") == "no such table: nowhere"
+    assert away.refusal("select * from prev.nowhere") == "no such table: prev.nowhere"
+    assert away.refusal("select nix from prev.t") == "no such column: nix"
+
+
+def test_a_table_that_is_gone_does_not_answer_to_its_bare_name_then(away: Any) -> None:
+    away.rotate()
+    for _ in range(2):
+        assert away.refusal("select * from t") == "no such table: t"
+        assert away.rows("select n from prev.t") == [[10]]
+
+
+def test_where_its_file_was_removed_there_is_a_sentence(away: Any, tmp_path: Path) -> None:
+    for path in (tmp_path / "db").rglob("*-compressed"):
+        path.unlink()
+    assert "ask again" in away.refusal(RATE)
+    assert away.rows("select n from t") == [[10]]
+    fill(away, 2)
+    assert away.rows(RATE) == [[10]]
+
+
+def test_it_is_removed_as_any_other(away: Any, tmp_path: Path) -> None:
+    away.rows("select 1")
+    fill(away, 2)
+    until(lambda: files(tmp_path) == AWAY)
+    away.store.stop(5.0)
+    assert files(tmp_path) == []
+
+
+# --- The file -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make_file(tmp_path: Path) -> Callable[[bytes], GenerationFile]:
+    def make(content: bytes) -> GenerationFile:
+        path = tmp_path / "7.db"
+        path.write_bytes(content)
+        return GenerationFile(path)
+
+    return make
+
+
+def after(calls: int) -> Callable[[], bool]:
+    """True from the call after so many on."""
+    called = count(1)
+    return lambda: next(called) > calls
+
+
+def restore(file: GenerationFile, stopped: Callable[[], bool] = never) -> bool:
+    with file.restored(stopped) as there:
+        return there
+
+
+def kinds(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in tmp_path.iterdir() if path.stat().st_size)
+
+
+FIVE = b"".join(bytes([n]) * BLOCK_BYTES for n in range(5))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x", FIVE, FIVE[:-1], FIVE + b"x", bytes(range(256)) * 20_000]
+)
+def test_what_is_restored_is_what_was(make_file: Any, tmp_path: Path, content: bytes) -> None:
+    file = make_file(content)
+    file.compress(never)
+    assert kinds(tmp_path) == (["7.db-compressed"] if content else [])
+    assert restore(file)
+    assert file.path.read_bytes() == content
+    assert kinds(tmp_path) == (["7.db"] if content else [])
+
+
+@given(stops=st.lists(st.integers(0, 6), max_size=6), content=st.binary(max_size=100))
+@settings(
+    max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+def test_who_stops_in_the_middle_loses_nothing(
+    make_file: Any, stops: list[int], content: bytes
+) -> None:
+    file = make_file(FIVE + content)
+    for stop in stops:
+        file.asked = False
+        file.compress(after(stop))
+        restore(file, after(stop // 2))
+    assert restore(file)
+    assert file.path.read_bytes() == FIVE + content
+
+
+def test_one_that_was_asked_for_or_is_open_is_not_compressed(
+    make_file: Any, tmp_path: Path
+) -> None:
+    file = make_file(b"x")
+    file.opening()
+    file.compress(never)
+    file.closed()
+    file.asked = True
+    file.compress(never)
+    assert kinds(tmp_path) == ["7.db"]
+
+
+def test_it_is_told_when_nobody_has_it_open(make_file: Any) -> None:
+    file, told = make_file(b"x"), []
+    file.when_closed(lambda: told.append("at once"))
+    file.opening()
+    file.opening()
+    file.when_closed(lambda: told.append("later"))
+    file.closed()
+    assert told == ["at once"]
+    file.closed()
+    assert told == ["at once", "later"]
+    file.opening()
+    file.closed()
+    assert told == ["at once", "later"]
+
+
+def test_one_that_is_compressed_is_not_opened(make_file: Any) -> None:
+    file = make_file(b"x")
+    file.compress(never)
+    with pytest.raises(apsw.CantOpenError):
+        file.opening()
+    restore(file)
+    file.opening()
+
+
+def test_damage_is_a_sentence(make_file: Any, tmp_path: Path) -> None:
+    file = make_file(b"x" * 100)
+    file.compress(never)
+    (tmp_path / "7.db-compressed").write_bytes(b"no zlib")
+    with pytest.raises(Busy, match="cannot be restored"):
+        restore(file)
+
+
+@pytest.mark.parametrize("way", ["compress", "restore"])
+def test_what_somebody_else_has_put_there_is_not_touched(
+    make_file: Any, tmp_path: Path, way: str
+) -> None:
+    """A link where a file is to be, or a directory of theirs in the place of ours."""
+    file = make_file(b"x" * 100)
+    if way == "restore":
+        file.compress(never)
+    act = {"compress": lambda: file.compress(never), "restore": lambda: restore(file)}[way]
+    theirs = tmp_path.with_name(f"{tmp_path.name}-theirs")
+    theirs.write_bytes(b"theirs")
+    there = tmp_path / ("7.db-compressed" if way == "compress" else "7.db")
+    there.unlink(missing_ok=True)
+    there.symlink_to(theirs)
+    with pytest.raises((OSError, Busy)):
+        act()
+    there.unlink()
+    there.touch()
+    tmp_path.chmod(0o777)
+    with pytest.raises((OSError, Busy)):
+        act()
+    assert theirs.read_bytes() == b"theirs"
+    tmp_path.chmod(0o700)
+    act()
+
+
+def test_one_that_is_being_restored_is_removed_afterwards(make_file: Any) -> None:
+    """A rotation comes between: who asked in time still gets it."""
+    file = make_file(b"x")
+    file.compress(never)
+    with file.restored(never) as there:
+        file.remove()
+        assert there
+        assert file.path.read_bytes() == b"x"
+    assert not file.path.exists()
+    file.compress(never)
+    assert not file.path.exists()
+
+
+# --- With queries ---------------------------------------------------------------------------
+
+
+def test_one_that_a_query_still_reads_is_compressed_when_it_has_ended(
+    make_bench: Any, tmp_path: Path
+) -> None:
+    """What is mapped and cut off would end the process."""
+    bench = make_bench(compress_from_bytes=1)
+    fill(bench, 1)
+    outcomes: list[Any] = []
+    asker = threading.Thread(target=lambda: outcomes.append(bench.ask(ENDLESS, query_id="long")))
+    asker.start()
+    until(lambda: any(job.generation_number for job in bench.store._readers.running()))
+    fill(bench, 1)
+    assert bench.store._snapshot.place.previous._when_closed is not None
+    assert files(tmp_path)[-3] == "plain"
+    bench.rows("kill long")
+    asker.join(20)
+    assert isinstance(outcomes[0], Cancelled)
+    until(lambda: files(tmp_path) == AWAY)
+
+
+def test_a_query_that_is_cancelled_meanwhile_says_so(away: Any) -> None:
+    file = away.store._snapshot.place.previous
+    with file._lock:
+        outcomes: list[Any] = []
+        asker = threading.Thread(target=lambda: outcomes.append(away.ask(RATE, query_id="slow")))
+        asker.start()
+        until(lambda: away.store._readers.running())
+        away.rows("kill slow")
+    asker.join(20)
+    assert isinstance(outcomes[0], Cancelled)
+    assert away.rows(RATE) == [[10]]
+
+
+def test_one_that_goes_while_it_is_attached_is_a_sentence(away: Any) -> None:
+    """A rotation comes between: the file was there, and is not any more."""
+    file = away.store._snapshot.place.previous
+    restore(file)
+    file.path.unlink()
+    on = away.store._snapshot.new_connection(away.store.overlay())
+    with pytest.raises(Busy, match="ask again"):
+        on.fetch_prev(never)
+    on.close()
