@@ -267,7 +267,7 @@ def test_one_that_is_compressed_is_not_opened(make_file: Any) -> None:
 def test_damage_is_a_sentence(make_file: Any, tmp_path: Path) -> None:
     file = make_file(b"x" * 100)
     file.compress(never)
-    (tmp_path / "7.db-compressed").write_bytes(b"no zlib")
+    (tmp_path / "7.db-compressed").write_bytes(b"no zstd at all")
     with pytest.raises(Busy, match="cannot be restored"):
         restore(file)
 
