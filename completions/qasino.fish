@@ -1,7 +1,7 @@
 # fish completion for qasino - made by python -m qasino_cli.reference; what is changed here is lost
 complete -c qasino -f
-complete -c qasino -n __fish_use_subcommand -l version -d 'Show the version'
-complete -c qasino -n __fish_use_subcommand -l help -d 'Show the help'
+complete -c qasino -n __fish_use_subcommand -s V -l version -d 'Show the version and exit.'
+complete -c qasino -n __fish_use_subcommand -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n __fish_use_subcommand -a server -d 'Run a server; --demo shows this machine.'
 complete -c qasino -n __fish_use_subcommand -a sql -d 'Ask a server in SQL.'
 complete -c qasino -n __fish_use_subcommand -a publish -d 'Publish tables from files or a pipe.'

@@ -94,7 +94,7 @@ app = typer.Typer(
 
 @app.callback()
 def qasino(
-    version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+    version: bool = typer.Option(False, "-V", "--version", help="Show the version and exit."),
 ) -> None:
     """Ask what is going on on your machines, right now, in SQL.
 

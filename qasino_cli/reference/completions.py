@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qasino_cli.reference.tree import PROGRAM, Command, Option
+from qasino_cli.reference.tree import PROGRAM, Command, Option, own_options
 
 HOOK = f"{PROGRAM} __complete tables"
 NOTE = "made by python -m qasino_cli.reference; what is changed here is lost"
@@ -56,7 +56,7 @@ _{PROGRAM}() {{
     done
     case $command in
     "")
-        _{PROGRAM}_words $'{_lines([*names.split(), "--version", "--help"])}'
+        _{PROGRAM}_words $'{_lines([*names.split(), *_flags(own_options())])}'
         ;;
 {cases}
     esac
@@ -74,9 +74,8 @@ def _bash_case(command: Command) -> str:
             lines.append(f"            {_bash_value(option)}")
             lines.append("            return ;;")
     lines.append("        esac")
-    flags = [flag for option in command.options for flag in option.flags]
     lines.append("        if [[ $cur == -* ]]; then")
-    lines.append(f"            _{PROGRAM}_words $'{_lines(flags)}'")
+    lines.append(f"            _{PROGRAM}_words $'{_lines(_flags(command.options))}'")
     if command.takes_files:
         lines += ["        else", f"            _{PROGRAM}_files -f"]
     lines += ["        fi", "        ;;"]
@@ -93,6 +92,10 @@ def _bash_value(option: Option) -> str:
     )
 
 
+def _flags(options: Iterable[Option]) -> list[str]:
+    return [flag for option in options for flag in option.flags]
+
+
 def _lines(words: Iterable[str]) -> str:
     return "\\n".join(words)
 
@@ -101,6 +104,7 @@ def zsh(tree: list[Command]) -> str:
     """For zsh, as a file `_qasino` in its fpath."""
     listed = "\n".join(f"        {_zsh_quoted(f'{c.name}:{c.help}')}" for c in tree)
     cases = "\n".join(_zsh_case(command) for command in tree)
+    own = " \\\n".join(f"        {_zsh_option(option, '- *')}" for option in own_options())
     return f"""\
 #compdef {PROGRAM}
 # {NOTE}
@@ -119,8 +123,7 @@ _{PROGRAM}() {{
 {listed}
     )
     _arguments -C \\
-        '(- *)--version[show the version]' \\
-        '(- *)--help[show the help]' \\
+{own} \\
         '1:command:->command' \\
         '*::argument:->argument'
     case $state in
@@ -149,7 +152,8 @@ def _zsh_case(command: Command) -> str:
     return f"        {command.name})\n            _arguments -s \\\n{joined}\n            ;;"
 
 
-def _zsh_option(option: Option) -> str:
+def _zsh_option(option: Option, instead_of: str = "") -> str:
+    """`instead_of` is what is not offered beside it, where that is more than itself."""
     help = option.help.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
     help = help.replace(":", "\\:")
     value = f":{option.metavar.replace(':', ' ')}:{_zsh_value(option)}" if option.metavar else ""
@@ -157,7 +161,7 @@ def _zsh_option(option: Option) -> str:
         star = "*" if option.repeats else ""
         return _zsh_quoted(f"{star}{option.flags[0]}[{help}]{value}")
     flags = ",".join(option.flags)
-    before = "'*'" if option.repeats else f"'({' '.join(option.flags)})'"
+    before = "'*'" if option.repeats else f"'({instead_of or ' '.join(option.flags)})'"
     return f"{before}{{{flags}}}{_zsh_quoted(f'[{help}]{value}')}"
 
 
@@ -177,8 +181,9 @@ def fish(tree: list[Command]) -> str:
     lines = [
         f"# fish completion for {PROGRAM} - {NOTE}",
         f"complete -c {PROGRAM} -f",
-        f"complete -c {PROGRAM} -n __fish_use_subcommand -l version -d 'Show the version'",
-        f"complete -c {PROGRAM} -n __fish_use_subcommand -l help -d 'Show the help'",
+    ]
+    lines += [
+        f"complete -c {PROGRAM} -n __fish_use_subcommand {_fish_option(o)}" for o in own_options()
     ]
     for command in tree:
         lines.append(

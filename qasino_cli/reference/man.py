@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from qasino_cli import __version__
-from qasino_cli.reference.tree import PROGRAM, Command, Option
+from qasino_cli.reference.tree import PROGRAM, Command, Option, own_options
 
 PAGES = Path(__file__).parent / "pages"
 WRITTEN = "2026-11-24"  # goes with the version: a page made again is to be the same
@@ -27,8 +27,10 @@ def main_page(tree: list[Command]) -> str:
             _head(PROGRAM, ABOUT),
             ".SH SYNOPSIS",
             f".B {PROGRAM}",
-            "[\\fB\\-\\-version\\fR] [\\fB\\-\\-help\\fR] \\fICOMMAND\\fR [\\fIOPTION\\fR...]",
+            "[\\fIOPTION\\fR] \\fICOMMAND\\fR [\\fIOPTION\\fR...]",
             _by_hand(PROGRAM, "DESCRIPTION"),
+            ".SH OPTIONS",
+            *(_option(option) for option in own_options()),
             ".SH COMMANDS",
             listed,
             _by_hand(PROGRAM),

@@ -34,6 +34,9 @@ class Option(msgspec.Struct, frozen=True):
     """The environment variable that says the same."""
 
 
+HELP = Option(("-h", "--help"), "", "Show the help and exit.", False, "")
+
+
 class Command(msgspec.Struct, frozen=True):
     """One command."""
 
@@ -55,17 +58,21 @@ def commands() -> list[Command]:
     return [_command(name, group.get_command(context, name)) for name in ROOMS]  # type: ignore[attr-defined]  # a group
 
 
+def own_options() -> tuple[Option, ...]:
+    """The options that stand before a command."""
+    return (*(_option(PROGRAM, found) for found in get_command(app).params), HELP)
+
+
 def _command(name: str, found: Any) -> Command:
     shown = [p for p in found.params if not getattr(p, "hidden", False)]
     arguments = [p for p in shown if p.param_type_name == "argument"]
     options = [_option(name, p) for p in shown if p.param_type_name == "option"]
     argument = " ".join(str(p.metavar or p.name.upper()) for p in arguments)
-    help_option = Option(("-h", "--help"), "", "Show the help and exit.", False, "")
     return Command(
         name=name,
         help=ROOMS[name].help,
         text=found.help or "",
-        options=(*options, help_option),
+        options=(*options, HELP),
         argument=argument,
         takes_files="FILE" in argument,
     )

@@ -38,6 +38,13 @@ def test_the_version_is_printed_without_importing_anything_slow() -> None:
     assert imported.isdisjoint({"typer", "zmq", "msgspec", "httpx", "rich"})
 
 
+def test_the_version_has_a_short_name_that_help_tells() -> None:
+    assert run_qasino("-V").stdout == f"qasino {__version__}\n"
+    assert re.search(r"^  -V, --version +Show the version", run_qasino("-h").stdout, re.MULTILINE)
+    ran = run_qasino("-V", "sql")  # past the short way that imports nothing
+    assert (ran.stdout, ran.returncode) == (f"qasino {__version__}\n", ExitCode.OK)
+
+
 def test_the_version_is_the_projects() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     assert __version__ == project["version"]

@@ -15,7 +15,7 @@ from command import clean_environment, run_qasino, zmq_url
 from wire import Wire
 
 from qasino_cli.reference.__main__ import TOP, files
-from qasino_cli.reference.tree import Command, commands
+from qasino_cli.reference.tree import Command, commands, own_options
 from qasino_server.server import Server
 
 TREE = commands()
@@ -65,6 +65,15 @@ def test_every_option_is_in_its_page_and_in_every_completion(command: Command) -
             assert f"\\fB{flag}\\fR" in page
             wanted = f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}"
             assert wanted in fish
+
+
+def test_the_options_before_a_command_are_everywhere_too() -> None:
+    flags = [flag for option in own_options() for flag in option.flags]
+    assert flags == ["-V", "--version", "-h", "--help"]
+    page = (TOP / "man" / "qasino.1").read_text().replace("\\-", "-")
+    assert all(f"\\fB{flag}\\fR" in page for flag in flags)
+    assert "{-V,--version}" in (TOP / "completions" / "_qasino").read_text()
+    assert "-s V -l version" in (TOP / "completions" / "qasino.fish").read_text()
 
 
 def test_choices_and_files_are_found_in_the_help() -> None:
@@ -168,6 +177,7 @@ def of_fish(home: Path, line: str, **variables: str) -> set[str]:
 CASES = [
     ("qasino ", {"server", "sql", "publish", "watch", "csvagent", "keys"}),
     ("qasino pub", {"publish"}),
+    ("qasino -", {"-V", "--version"}),
     ("qasino sql --fo", {"--format"}),
     ("qasino sql --format nd", {"ndjson"}),
     ("qasino publish --on-error s", {"skip"}),
