@@ -101,7 +101,4 @@ class Batch:
     def _explained(self, error: ServerRefused | SqlError | UsageFault) -> str:
         if isinstance(error, UsageFault):
             return error.sentence
-        from qasino_cli.sql.diagnosis import explain  # with SQLite, 20 ms
-
-        asides = self.session.aside, self.session.aside_open
-        return explain(self.last_statement or "", error, *asides)
+        return self.session.asides.explain(self.last_statement or "", error)

@@ -30,6 +30,7 @@ from qasino_cli.sql.lexer import Token, meaningful, tokens
 from qasino_server.errors import QasinoError, SqlError
 from qasino_server.render import visible, width
 
+TITLE = "SQL error"
 _NAMED = (
     ("table", re.compile(r"no such table: (?:main\.|temp\.)?(?P<name>.+)")),
     ("table", re.compile(r"Table (?P<name>.+) not found")),
@@ -56,6 +57,7 @@ def explain(
     error: ServerRefused | SqlError,
     ask: Ask | None = None,
     ask_open: Ask | None = None,
+    title: str = TITLE,
 ) -> str:
     """The error in words; with `ask`, what the live schema says to it as well.
 
@@ -67,7 +69,7 @@ def explain(
     offset = error.offset
     if offset is None or not 0 <= offset <= len(statement):
         offset = _place_of(statement, kind, name)
-    lines = [f"SQL error: {visible(error.sentence)}"]
+    lines = [f"{title}: {visible(error.sentence)}"]
     if offset is not None:
         lines += caret(statement, offset)
     if ask is not None and kind in ("table", "column", "ambiguous", "function"):

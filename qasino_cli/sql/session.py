@@ -12,6 +12,7 @@ import msgspec
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import say
+from qasino_cli.sql.asides import Asides
 from qasino_cli.sql.present import wants_strings
 from qasino_cli.sql.statements import Leave, Leaving, SetWriteDb, own_command
 from qasino_server.errors import QasinoError
@@ -25,8 +26,6 @@ CANCEL_PATIENCE_S = 0.2
 HEAR_S = 0.1
 """Who waits in the main thread hears Ctrl-C at the latest after that: a signal that comes just
 before a system call does not interrupt it."""
-ASIDE_TIMEOUT_S = 2.0
-"""The most it may take to find out more about an error."""
 
 
 class Session:
@@ -34,6 +33,7 @@ class Session:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.asides = Asides(connection)
         self.use_write_db = False
         self._client: Client = open_client(connection)
 
@@ -78,21 +78,6 @@ class Session:
         query = self._query(statement, form)
         chunks = self._client.stream(query)
         return None if chunks is None else self._cancellable(chunks, query)
-
-    def aside(self, sql: str, use_write_db: bool = False) -> Result:
-        """A small question of our own, quickly or not at all. Raises what the client raises."""
-        hasty = msgspec.structs.replace(
-            self.connection, timeout_s=min(ASIDE_TIMEOUT_S, self.connection.timeout_s)
-        )
-        client = open_client(hasty)
-        try:
-            return client.query(Query(sql=sql, typed=True, use_write_db=use_write_db))
-        finally:
-            client.close()
-
-    def aside_open(self, sql: str) -> Result:
-        """The same to the generation being collected."""
-        return self.aside(sql, use_write_db=True)
 
     def _query(self, statement: str, form: str) -> Query:
         return Query(

@@ -119,7 +119,7 @@ def _describe(shell: Shell, name: str) -> None:
 
 def _show(shell: Shell, sql: str, unless_empty: bool = False, vertical: bool = False) -> bool:
     """Show what a question of our own gives; whether that was anything."""
-    result = shell.session.aside(sql)
+    result = shell.session.asides.ask(sql)
     if result.nr_rows or not unless_empty:
         shell.screen.show(result, vertical)
     return bool(result.nr_rows)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 
 from qasino_cli.console import Ended, say, tidy_if_ended
 from qasino_cli.errors import ServerRefused, Unreachable
-from qasino_cli.sql.diagnosis import explain
 from qasino_cli.sql.entries import read_entries
 from qasino_cli.sql.repl.live import Live
 from qasino_cli.sql.repl.saved import SavedQueries
@@ -88,8 +87,7 @@ class Shell:
         except Leaving:
             return False
         except (ServerRefused, SqlError) as error:
-            asides = self.session.aside, self.session.aside_open
-            say(explain(self.last_statement or "", error, *asides))
+            say(self.session.asides.explain(self.last_statement or "", error))
         except Unreachable as error:
             self._away = True
             self.live.refresh()

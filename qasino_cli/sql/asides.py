@@ -1,0 +1,42 @@
+"""Small questions of our own, beside those somebody asks: quickly or not at all."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qasino_cli.client import open_client
+from qasino_cli.connection import Connection
+from qasino_cli.errors import ServerRefused
+from qasino_server.errors import SqlError
+from qasino_server.message import Query
+from qasino_server.table import Result
+
+TIMEOUT_S = 2.0
+"""The most one of them may take."""
+
+
+class Asides:
+    """Each is asked on a connection of its own; any thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._hasty = msgspec.structs.replace(
+            connection, timeout_s=min(TIMEOUT_S, connection.timeout_s)
+        )
+
+    def ask(self, sql: str, use_write_db: bool = False) -> Result:
+        """What the snapshot answers. Raises what the client raises."""
+        client = open_client(self._hasty)
+        try:
+            return client.query(Query(sql=sql, typed=True, use_write_db=use_write_db))
+        finally:
+            client.close()
+
+    def ask_open(self, sql: str) -> Result:
+        """What the generation being collected answers. Raises what the client raises."""
+        return self.ask(sql, use_write_db=True)
+
+    def explain(self, statement: str, error: ServerRefused | SqlError, title: str = "") -> str:
+        """A statement's error in words, with its place and what the server knows about it."""
+        from qasino_cli.sql.diagnosis import TITLE, explain  # with SQLite, 20 ms
+
+        return explain(statement, error, self.ask, self.ask_open, title or TITLE)
