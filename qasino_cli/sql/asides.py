@@ -11,6 +11,8 @@ from qasino_server.errors import SqlError
 from qasino_server.message import Query
 from qasino_server.table import Result
 
+TITLE = "SQL error"
+"""What an error begins with."""
 TIMEOUT_S = 2.0
 """The most one of them may take."""
 
@@ -35,8 +37,8 @@ class Asides:
         """What the generation being collected answers. Raises what the client raises."""
         return self.ask(sql, use_write_db=True)
 
-    def explain(self, statement: str, error: ServerRefused | SqlError, title: str = "") -> str:
+    def explain(self, statement: str, error: ServerRefused | SqlError, title: str = TITLE) -> str:
         """A statement's error in words, with its place and what the server knows about it."""
-        from qasino_cli.sql.diagnosis import TITLE, explain  # with SQLite, 20 ms
+        from qasino_cli.sql.diagnosis import explain  # with SQLite, 20 ms
 
-        return explain(statement, error, self.ask, self.ask_open, title or TITLE)
+        return explain(statement, error, self.ask, self.ask_open, title)

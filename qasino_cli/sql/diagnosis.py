@@ -30,7 +30,6 @@ from qasino_cli.sql.lexer import Token, meaningful, tokens
 from qasino_server.errors import QasinoError, SqlError
 from qasino_server.render import visible, width
 
-TITLE = "SQL error"
 _NAMED = (
     ("table", re.compile(r"no such table: (?:main\.|temp\.)?(?P<name>.+)")),
     ("table", re.compile(r"Table (?P<name>.+) not found")),
@@ -57,7 +56,7 @@ def explain(
     error: ServerRefused | SqlError,
     ask: Ask | None = None,
     ask_open: Ask | None = None,
-    title: str = TITLE,
+    title: str = "SQL error",
 ) -> str:
     """The error in words; with `ask`, what the live schema says to it as well.
 

@@ -13,13 +13,14 @@ from qasino_cli.client import open_client
 from qasino_cli.config import load_config
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, on_terminal
-from qasino_cli.errors import UsageFault
+from qasino_cli.errors import ServerRefused, UsageFault
 from qasino_cli.watch.batch import FORMATS, Plan, stream
 from qasino_cli.watch.diff import choose_key
 from qasino_cli.watch.goal import Goal
-from qasino_cli.watch.query import Watched, look
-from qasino_server.message import Query
-from qasino_server.table import Result, shown
+from qasino_cli.watch.inquiry import Inquiry
+from qasino_cli.watch.query import Watched
+from qasino_server.errors import SqlError
+from qasino_server.table import shown
 
 
 @functools.partial(options.connected, timeout_flag="--request-timeout")
@@ -171,12 +172,11 @@ def _plan(
 def _try_out(connection: Connection, plan: Plan) -> None:
     """Ask once before the screen opens: what is wrong is then said where it can be read."""
     client = open_client(connection)
-
-    def ask(sql: str) -> Result:
-        return client.query(Query(sql=sql, typed=True))
-
+    inquiry = Inquiry(connection, client, plan.watched)
     try:
-        update = look(plan.watched, ask)
+        update = inquiry.look()
+    except (ServerRefused, SqlError) as error:
+        raise ServerRefused(inquiry.explained(error)) from None
     finally:
         client.close()
     if update.result is not None:

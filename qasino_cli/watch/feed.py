@@ -11,11 +11,10 @@ from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import NotLetIn, ServerRefused, Unreachable
 from qasino_cli.generation_clock import GenerationClock
-from qasino_cli.watch.query import Update, Watched, look
+from qasino_cli.watch.inquiry import Inquiry
+from qasino_cli.watch.query import Update, Watched
 from qasino_server.errors import SqlError
-from qasino_server.message import Query
 from qasino_server.service import Service
-from qasino_server.table import Result
 
 RETRY_S = 1.0
 """A server that is lost is looked for so often."""
@@ -77,12 +76,9 @@ class Feed(Service):
     def _look(self, client: Client, own_beat: bool) -> Update:
         with self._lock:
             watched = self._watched
-
-        def ask(sql: str) -> Result:
-            return client.query(Query(sql=sql, typed=True))
-
+        inquiry = Inquiry(self._connection, client, watched)
         try:
-            update = look(watched, ask)
+            update = inquiry.look()
         except Unreachable as error:
             self._lost = True
             return Update(unknown=f"lost: {error.sentence}")
@@ -91,7 +87,7 @@ class Feed(Service):
             if watched == self._answered and not isinstance(error, NotLetIn):
                 # The statement is right: a table of it has gone with the last who reported it
                 return Update(unknown=f"refused: {error.sentence}")
-            return Update(error=error.sentence)
+            return Update(error=inquiry.explained(error))
         self._lost = False
         self._answered = watched
         assert update.result is not None

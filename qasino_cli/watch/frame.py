@@ -29,7 +29,8 @@ Line = list[Piece]
 
 MAX_CELL = 40
 """A wider text is cut; numbers never are."""
-HEAD_LINES = 5
+HEAD_LINES = 3
+TABLE_HEAD_LINES = 2
 _SIGNS = {"same": "  ", "new": "+ ", "gone": "- "}
 _MARKS: dict[bool, dict[Mark, str]] = {
     True: {"": " ", "up": "▲", "down": "▼", "changed": "•"},
@@ -44,14 +45,15 @@ def frame(view: View, columns: int, lines: int, now: float, look: Look) -> list[
         body = [[("", f"{key.shown:8} {key.help}")] for key in KEYS]
         whole: list[Line] = [[("header", "keys")], *body]
     else:
-        whole = [*_head(view, columns, now, look), *_table(view, columns, lines - HEAD_LINES, look)]
+        head = _head(view, columns, now, look)
+        whole = [*head, *_table(view, columns, lines - len(head) - TABLE_HEAD_LINES, look)]
     whole = [_cut(line, columns, look) for line in whole[:lines]]
     return whole + [[] for _ in range(lines - len(whole))]
 
 
 def page_of(lines: int) -> int:
     """How many rows a screen of so many lines takes."""
-    return max(lines - HEAD_LINES, 1)
+    return max(lines - HEAD_LINES - TABLE_HEAD_LINES, 1)
 
 
 # --- The head ----------------------------------------------------------------------------------
@@ -64,7 +66,7 @@ def _head(view: View, columns: int, now: float, look: Look) -> list[Line]:
     first: Line = [("header", clip(sql, columns, look.ellipsis))]
     if room >= 20:
         first = [("header", pad(clip(sql, room, look.ellipsis), room)), ("faint", "  " + server)]
-    return [first, _when(view, now), _what(view)]
+    return [first, _when(view, now), *_what(view)]
 
 
 def _when(view: View, now: float) -> Line:
@@ -92,10 +94,10 @@ def _when(view: View, now: float) -> Line:
     return line
 
 
-def _what(view: View) -> Line:
-    """How many rows, what is new about them, and how they are shown."""
+def _what(view: View) -> list[Line]:
+    """How many rows, what is new about them, and how they are shown; or what was said last."""
     if view.message:
-        return [("trouble", visible(view.message))]
+        return [[("trouble", visible(line))] for line in view.message.split("\n")]
     picture = view.picture
     present = len(picture.rows) - picture.count("gone")
     parts = [f"{present:,} row{'' if present == 1 else 's'}"]
@@ -116,7 +118,7 @@ def _what(view: View) -> Line:
         parts.append(view.mode if picture.seconds else f"{view.mode} from the next generation on")
     if not view.diff:
         parts.append("no marks")
-    return [("", ", ".join(parts)), ("faint", "   ? help")]
+    return [[("", ", ".join(parts)), ("faint", "   ? help")]]
 
 
 # --- The table ---------------------------------------------------------------------------------

@@ -12,10 +12,9 @@ from itertools import pairwise
 import msgspec
 
 from qasino_cli.catalog import Ask, literal
-from qasino_cli.errors import ServerRefused
 from qasino_cli.sql.completion.scope import Group, grouped, sources
 from qasino_cli.sql.lexer import meaningful, tokens
-from qasino_server.table import Result, shown
+from qasino_server.table import Result
 
 ATTEMPTS = 3
 """So often two questions are asked again until one snapshot answers both."""
@@ -28,7 +27,7 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     sql: str = ""
     """The statement whose result it is."""
     error: str | None = None
-    """What the server says against the statement."""
+    """What the server says against the statement, explained; may have several lines."""
     unknown: str | None = None
     """Why the result is not to be believed, or is not there."""
     holds: bool | None = None
@@ -44,6 +43,16 @@ class Watched(msgspec.Struct, frozen=True):
     condition: str | None = None
     """rows, empty, or an SQL expression over the rows."""
     ignore_missing: bool = False
+
+    @property
+    def condition_sql(self) -> str:
+        """The condition over the rows, which with an aggregate are one; '' for none in SQL.
+
+        Each part stands on lines of its own, so that what is shown of an error is what was typed.
+        """
+        if self.condition in (None, "rows", "empty"):
+            return ""
+        return f"select (\n{self.condition}\n) from (\n{self.sql.rstrip().removesuffix(';')}\n)"
 
 
 def look(watched: Watched, ask: Ask) -> Update:
@@ -65,16 +74,8 @@ def _holds(watched: Watched, result: Result, ask: Ask) -> tuple[bool | None, int
         return None, result.generation_number
     if watched.condition in ("rows", "empty"):
         return bool(result.nr_rows) == (watched.condition == "rows"), result.generation_number
-    try:
-        found = ask(condition_sql(watched.sql, watched.condition))
-    except ServerRefused as error:  # the query itself was answered a moment ago
-        raise ServerRefused(f"condition {shown(watched.condition)}: {error.sentence}") from None
+    found = ask(watched.condition_sql)
     return any(_true(row[0]) for row in found.rows), found.generation_number
-
-
-def condition_sql(sql: str, expression: str) -> str:
-    """An expression over the rows of a query; one with an aggregate has one row."""
-    return f"select ({expression}\n) from ({sql.rstrip().removesuffix(';')}\n)"
 
 
 def _true(value: object) -> bool:

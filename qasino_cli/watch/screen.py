@@ -157,7 +157,7 @@ class Screen:
         if view.quitting:
             self._leave(ExitCode.OK)
         elif view.asking:
-            begin = {"filter": view.filter, "sql": view.sql, "file": ""}[view.asking]
+            begin = {"filter": view.filter, "sql": self._watched.sql, "file": ""}[view.asking]
             self._line.text = begin
             self._line.cursor_position = len(begin)
             self._app.layout.focus(self._line)
@@ -249,7 +249,7 @@ def taken(view: View, update: Update, key: tuple[str, ...], now: float) -> View:
         view, trouble=trouble, trouble_since=since, duration_s=update.duration_s
     )
     if update.error is not None:
-        return msgspec.structs.replace(view, message=f"SQL error: {update.error}")
+        return msgspec.structs.replace(view, message=update.error)
     result = update.result
     if result is None:
         return view

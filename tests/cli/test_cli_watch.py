@@ -15,7 +15,7 @@ from qasino_cli.layout import Look
 from qasino_cli.watch.diff import Picture, changes, choose_key, compare
 from qasino_cli.watch.frame import frame, plain
 from qasino_cli.watch.goal import Goal
-from qasino_cli.watch.query import Update, condition_sql, is_ordered, table_names
+from qasino_cli.watch.query import Update, Watched, is_ordered, table_names
 from qasino_cli.watch.view import KEYS, View, pressed
 from qasino_server.render import width
 from qasino_server.table import Result
@@ -62,6 +62,15 @@ def view(**state: Any) -> View:
 
 def drawn(state: View, columns: int = 80, lines: int = 12, now: float = 1003.0) -> str:
     return plain(frame(state, columns, lines, now, Look()))
+
+
+def test_an_error_of_several_lines_takes_them_from_the_rows_and_never_more() -> None:
+    said = view(message="SQL error: no such column: hots\n  select hots\n         ^")
+    lines = drawn(said).split("\n")
+    assert lines[2:5] == ["SQL error: no such column: hots", "  select hots", "         ^"]
+    assert "host" in lines[5]
+    for height in range(1, 12):
+        assert len(frame(said, 50, height, 1003.0, Look())) == height
 
 
 # --- Changes -----------------------------------------------------------------------------------
@@ -325,9 +334,9 @@ def test_the_tables_of_a_query_are_those_it_names() -> None:
 
 
 def test_a_condition_is_a_query_over_the_query() -> None:
-    assert condition_sql("select 1 a;", "count(*) > 3 -- x") == (
-        "select (count(*) > 3 -- x\n) from (select 1 a\n)"
-    )
+    watched = Watched("select 1 a;", "count(*) > 3 -- x")
+    assert watched.condition_sql == "select (\ncount(*) > 3 -- x\n) from (\nselect 1 a\n)"
+    assert Watched("select 1", "rows").condition_sql == ""
 
 
 def update(holds: bool | None, number: int, unknown: str | None = None) -> Update:

@@ -21,6 +21,8 @@ from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.query import Update, Watched
 from qasino_server.server import Server
 
+QUERY = "select host, used from disks order by host"
+
 
 def publish(wire: Wire, identity: str, used: int, name: str = "disks") -> None:
     table = {
@@ -80,9 +82,6 @@ def frame_of(process: Any) -> list[str]:
     return lines
 
 
-QUERY = "select host, used from disks order by host"
-
-
 def test_a_frame_is_written_for_each_generation(
     running: Callable[..., Any], rotate: Callable[..., None]
 ) -> None:
@@ -99,6 +98,42 @@ def test_a_frame_is_written_for_each_generation(
     assert third[1] == "# unknown: missing: b (disks)"
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("selct 1",),
+            'SQL error: near "selct": syntax error\n  selct 1\n  ^\n',
+        ),
+        (
+            ("select hots from disks",),
+            "SQL error: no such column: hots\n  select hots from disks\n         ^\n"
+            "did you mean host?\n",
+        ),
+        (
+            ("--until", "max(usd) > 3", QUERY),
+            "SQL error in the condition: no such column: usd\n  max(usd) > 3\n      ^\n"
+            "did you mean used?\n",
+        ),
+        (
+            ("select * from gone",),
+            "SQL error: no such table: gone\n  select * from gone\n                ^\n"
+            "the snapshot before has it: prev.gone\n",
+        ),
+    ],
+)
+def test_an_error_is_told_as_sql_tells_it(
+    server: Server, wire: Wire, arguments: tuple[str, ...], said: str
+) -> None:
+    publish(wire, "a", 1, "gone")
+    server.rotate()
+    publish(wire, "a", 1)
+    server.rotate()
+    ran = run_qasino("watch", "-s", zmq_url(server), *arguments)
+    told = [line for line in ran.stderr.splitlines(keepends=True) if "last reported" not in line]
+    assert ("".join(told), ran.stdout, ran.returncode) == (said, "", ExitCode.REFUSED)
 
 
 def test_one_frame_as_json(server: Server, rotate: Callable[..., None], url: str) -> None:
@@ -220,7 +255,7 @@ def test_a_lost_server_is_unknown_and_found_again(
     [
         (("--once", "select nosuch"), ExitCode.REFUSED, "no such column: nosuch"),
         (("--until", "nosuch", "select 1 a"), ExitCode.REFUSED, "no such column: nosuch"),
-        (("--until", "max(a", "select 1 a"), ExitCode.REFUSED, "condition 'max(a': near"),
+        (("--until", "max(a", "select 1 a"), ExitCode.REFUSED, "SQL error in the condition: near"),
         (("--once", "-s", "zmq://127.0.0.1:1", "select 1"), ExitCode.UNREACHABLE, "cannot reach"),
         (("--until", "rows", "--while", "rows", "select 1"), ExitCode.USAGE, "contradict"),
         (("--timeout", "3", "select 1"), ExitCode.USAGE, "--timeout and --for go with"),
@@ -354,8 +389,8 @@ def test_the_sql_is_edited_in_place_and_an_error_keeps_the_rows(
     terminal = screen(QUERY)
     terminal.see("a 1 b 5")
     terminal.type("e\x15select nosuch\r")
-    terminal.see("SQL error: no such column: nosuch", "a 1 b 5")
-    terminal.type("e\x15select 42 answer\r")
+    terminal.see("SQL error: no such column: nosuch select nosuch ^", "a 1 b 5")
+    terminal.type("e" + "\x7f" * 6 + "42 answer\r")  # what was typed is there to be mended
     terminal.see("answer", "42")
     terminal.gone("used")
 

@@ -1,0 +1,37 @@
+"""One look at what is watched, and what to say where the server refuses it."""
+
+from __future__ import annotations
+
+from qasino_cli.client import Client
+from qasino_cli.connection import Connection
+from qasino_cli.errors import ServerRefused
+from qasino_cli.sql.asides import TITLE, Asides
+from qasino_cli.watch.query import Update, Watched, look
+from qasino_server.errors import SqlError
+from qasino_server.message import Query
+from qasino_server.table import Result
+
+CONDITION_TITLE = "SQL error in the condition"
+
+
+class Inquiry:
+    """Asks with a client, and remembers which statement it was that failed."""
+
+    def __init__(self, connection: Connection, client: Client, watched: Watched) -> None:
+        self._connection = connection
+        self._client = client
+        self._watched = watched
+        self._asked = watched.sql
+
+    def look(self) -> Update:
+        """Ask everything of one snapshot. Raises what the client raises."""
+        return look(self._watched, self._ask)
+
+    def explained(self, error: ServerRefused | SqlError) -> str:
+        """The error of the last statement as `qasino sql` tells it; may have several lines."""
+        title = CONDITION_TITLE if self._asked == self._watched.condition_sql else TITLE
+        return Asides(self._connection).explain(self._asked, error, title)
+
+    def _ask(self, sql: str) -> Result:
+        self._asked = sql
+        return self._client.query(Query(sql=sql, typed=True))
