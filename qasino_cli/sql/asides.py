@@ -7,7 +7,8 @@ import msgspec
 from qasino_cli.client import open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused
-from qasino_server.errors import SqlError
+from qasino_cli.sql.statements import Entry
+from qasino_server.errors import QasinoError, SqlError
 from qasino_server.message import Query
 from qasino_server.table import Result
 
@@ -42,3 +43,18 @@ class Asides:
         from qasino_cli.sql.diagnosis import explain  # with SQLite, 20 ms
 
         return explain(statement, error, self.ask, self.ask_open, title)
+
+    def tell(self, entry: Entry, statement: str, error: QasinoError) -> str:
+        """The error that an entry ended in; behind its file and line, where it stands in one.
+
+        `statement` is the one that was asked. Of a statement of several lines the line is that
+        of the fault, as far as it is known.
+        """
+        told, lines = error.sentence, 0
+        if isinstance(error, ServerRefused | SqlError):
+            told = self.explain(statement, error)
+            if entry.kind == "statement":
+                from qasino_cli.sql.diagnosis import line_of_fault
+
+                lines = line_of_fault(statement, error)
+        return told if entry.place is None else f"{entry.place.below(lines)} {told}"

@@ -65,7 +65,7 @@ class Batch:
             try:
                 self._do(entry)
             except (ServerRefused, SqlError, UsageFault) as error:
-                say(self._explained(error))
+                say(self.session.asides.tell(entry, self.last_statement or "", error))
                 self._code = self._code or code_for(error)
                 if not self._keep_going:
                     raise Leaving from None
@@ -97,8 +97,3 @@ class Batch:
         screen.show(result, vertical)
         if self._fail_empty and not result.nr_rows:
             self._code = self._code or ExitCode.NOT_MET
-
-    def _explained(self, error: ServerRefused | SqlError | UsageFault) -> str:
-        if isinstance(error, UsageFault):
-            return error.sentence
-        return self.session.asides.explain(self.last_statement or "", error)

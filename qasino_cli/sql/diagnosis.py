@@ -64,10 +64,7 @@ def explain(
     """
     if isinstance(error, BrokenOff | NotLetIn):
         return error.sentence
-    kind, name = _about(error.sentence)
-    offset = error.offset
-    if offset is None or not 0 <= offset <= len(statement):
-        offset = _place_of(statement, kind, name)
+    kind, name, offset = _fault(statement, error)
     lines = [f"{title}: {visible(error.sentence)}"]
     if offset is not None:
         lines += caret(statement, offset)
@@ -76,6 +73,23 @@ def explain(
     if ask_open is not None and kind == "table":
         lines += map(visible, _asked(_collected, name, ask_open))
     return "\n".join(lines)
+
+
+def line_of_fault(statement: str, error: ServerRefused | SqlError) -> int:
+    """How many lines below the first one the fault is; the first word where nobody knows."""
+    _, _, offset = _fault(statement, error)
+    if offset is None:
+        offset = next((token.start for token in meaningful(tokens(statement))), 0)
+    return statement.count("\n", 0, offset)
+
+
+def _fault(statement: str, error: ServerRefused | SqlError) -> tuple[str, str, int | None]:
+    """What an error is about, the name in it, and where in the statement that stands."""
+    kind, name = _about(error.sentence)
+    offset = error.offset
+    if offset is None or not 0 <= offset <= len(statement):
+        offset = _place_of(statement, kind, name)
+    return kind, name, offset
 
 
 def _about(sentence: str) -> tuple[str, str]:

@@ -28,6 +28,18 @@ class SetWriteDb(msgspec.Struct, frozen=True):
         return f"asking the {'generation being collected' if self.on else 'snapshot'}"
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where something stands in a file."""
+
+    file: str
+    """As a sentence names it."""
+    line: int
+
+    def below(self, lines: int = 0) -> str:
+        """What an error begins with that is so many lines below: `FILE:LINE:`."""
+        return f"{self.file}:{self.line + lines}:"
+
+
 class Entry(msgspec.Struct, frozen=True):
     """One thing to do that stands in a text."""
 
@@ -40,6 +52,8 @@ class Entry(msgspec.Struct, frozen=True):
     """Where its rows go, a file or `| command`; '' is where all go."""
     pending: str = ""
     """The statement that stands before a command and has not been run; '' for none."""
+    place: Place | None = None
+    """Where it begins; None where it was typed or given in an option."""
 
 
 class Leaving(Exception):

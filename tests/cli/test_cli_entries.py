@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qasino_cli.sql.entries import ScriptReader, is_complete, read_entries, read_script
+from qasino_cli.sql.entries import is_complete, read_entries
+from qasino_cli.sql.script_reader import ScriptReader
 from qasino_cli.sql.statements import Entry
 from qasino_server.statement import split
 
@@ -22,6 +23,11 @@ def statement(text: str, vertical: bool = False) -> Entry:
 
 def command(text: str, pending: str = "") -> Entry:
     return Entry("command", text, pending=pending)
+
+
+def read_script(text: str) -> tuple[list[Entry], str]:
+    reader = ScriptReader()
+    return reader.feed(text), reader.unfinished
 
 
 def to(text: str, target: str) -> Entry:

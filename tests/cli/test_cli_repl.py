@@ -362,6 +362,8 @@ def test_a_file_is_run_and_an_editor_gives_the_next_line(
     terminal = start(EDITOR=str(editor))
     terminal.prompt()
     terminal.run(f"\\i {script}", "four ──── 4")
+    script.write_text("select 3 three;\nselct;\n")
+    terminal.run(f"\\i {script}", "s.sql:2: SQL error: near")
     terminal.type("\\e\r")
     terminal.see("select 99 as edited;")
     terminal.type("\r")

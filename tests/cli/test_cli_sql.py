@@ -138,7 +138,8 @@ def test_a_command_that_fails_ends_a_script_unless_told_to_keep_going(
     script = f"\\i {included}\nselect 2 b;"
     ran = run_qasino("sql", "-s", url, stdin=script)
     assert (ran.stdout, ran.returncode) == ("", ExitCode.USAGE)
-    assert ran.stderr == "\\fromat is no command; did you mean \\format? \\? lists them\n"
+    wanted = f"{included}:1: \\fromat is no command; did you mean \\format? \\? lists them\n"
+    assert ran.stderr == wanted
     ran = run_qasino("sql", "-s", url, "--keep-going", stdin=script)
     assert (ran.stdout, ran.returncode) == ("a\n1\nb\n2\n", ExitCode.USAGE)
     ran = run_qasino("sql", "-s", url, "-q", "\\e")
@@ -156,8 +157,9 @@ def test_a_command_that_has_seen_enough_of_a_result_is_no_error(url: str, form: 
 @pytest.mark.parametrize("script", ["\\g | exit 3", ";\\o | cat; exit 3\nselect 2;\\o\n"])
 def test_a_command_that_results_go_to_fails_as_any_other(url: str, script: str) -> None:
     ran = run_qasino("sql", "-s", url, stdin=f"select 1 {script}\n\\echo on")
-    name = script.strip(";")[:2]
-    assert (ran.stderr, ran.returncode) == (f"{name}: it ended with 3\n", ExitCode.USAGE)
+    place = "1: \\g" if script.startswith("\\g") else "2: \\o"
+    assert ran.stderr == f"<stdin>:{place}: it ended with 3\n"
+    assert ran.returncode == ExitCode.USAGE
     assert "on" not in ran.stdout
 
 
@@ -170,8 +172,8 @@ def test_the_last_command_that_results_go_to_counts_as_well(url: str) -> None:
 @pytest.mark.parametrize("script", ["select 1 \\g /dev/full", "\\o /dev/full\nselect 1;"])
 def test_a_full_file_is_one_sentence(url: str, script: str) -> None:
     ran = run_qasino("sql", "-s", url, stdin=script)
-    name = re.findall(r"\\[go]", script)[0]
-    assert ran.stderr == f"{name} ended: No space left on device\n"
+    place = "1: \\g" if "\\g" in script else "2: \\o"
+    assert ran.stderr == f"<stdin>:{place} ended: No space left on device\n"
     assert (ran.stdout, ran.returncode) == ("", ExitCode.USAGE)
 
 
@@ -181,7 +183,7 @@ def test_a_file_that_includes_itself_is_run_once(url: str, tmp_path: Path) -> No
     second.write_text(f"\\echo second\n\\i {first}\n")
     ran = run_qasino("sql", "-s", url, "--keep-going", "-q", f"\\i {first}")
     assert (ran.stdout.split(), ran.returncode) == (["first", *["second"] * 2], ExitCode.USAGE)
-    assert ran.stderr == f"\\i: '{first}' includes itself\n" * 2
+    assert ran.stderr == f"{second}:2: \\i: '{first}' includes itself\n" * 2
 
 
 def test_what_psql_has_and_we_have_not_is_told(server: Server) -> None:
@@ -236,6 +238,53 @@ def test_an_sql_error_shows_the_place(server: Server) -> None:
     assert ran.returncode == ExitCode.REFUSED
     assert ran.stdout == ""
     assert ran.stderr == "SQL error: no such column: nope\n    nope\n    ^\n"
+
+
+SCRIPTS_THAT_FAIL = [  # the line that is named, and what is said behind it
+    ("select 1 a;\nselect nope;\n", 2, "SQL error: no such column: nope\n  select nope\n"),
+    ("\n\n-- first\nselect 1,\n  nope", 5, "SQL error: no such column: nope\n    nope\n    ^\n"),
+    ("select 1 a\n;\n/* a\nb */ selct;", 4, 'SQL error: near "selct": syntax error\n'),
+    ("\\echo -n\nselect\n\\echo -n\n1 a; select 1 a; select nope from\n(select 1)", 4, "SQL"),
+    ("-- c\nselect max(1, \n", 2, "SQL error: Incomplete sql statement\n"),
+    ("set use_write_db = off;\n\nset x = 1;", 3, "SQL error: cannot SET 'x = 1'"),
+    ("select 'it''s;\n', 1;\n\\nope\n", 3, "\\nope is no command"),
+    ("\n\\i nowhere.sql", 2, "\\i: nowhere.sql: No such file or directory\n"),
+]
+
+
+@pytest.mark.parametrize("way", ["pipe", "file", "-f -"])
+@pytest.mark.parametrize(("script", "line", "said"), SCRIPTS_THAT_FAIL)
+def test_an_error_in_a_script_names_file_and_line(
+    server: Server, tmp_path: Path, way: str, script: str, line: int, said: str
+) -> None:
+    file = tmp_path / "script.sql"
+    file.write_text(script)
+    arguments = {"pipe": (), "file": ("-f", file), "-f -": ("-f", "-")}[way]
+    name = file if way == "file" else "<stdin>"
+    ran = run_qasino("sql", "-s", zmq_url(server), *arguments, stdin=script)
+    told = ran.stderr.removeprefix("asking the snapshot\n")
+    assert told.startswith(f"{name}:{line}: {said}")
+    assert ran.returncode == (ExitCode.USAGE if said[0] == "\\" else ExitCode.REFUSED)
+
+
+def test_an_error_in_a_file_that_is_included_names_that_file(url: str, tmp_path: Path) -> None:
+    included = tmp_path / "included.sql"
+    included.write_text("select 1 a;\nselct;\n")
+    ran = run_qasino("sql", "-s", url, "--keep-going", stdin=f"\n\\i {included}\nselect nope;")
+    first, _, _, second, *_ = ran.stderr.splitlines()
+    assert first == f'{included}:2: SQL error: near "selct": syntax error'
+    assert second == "<stdin>:3: SQL error: no such column: nope"
+
+
+def test_bytes_that_are_no_text_are_named_by_their_line_in_a_pipe_too(server: Server) -> None:
+    ran = subprocess.run(
+        [*COMMAND, "sql", "-s", zmq_url(server)],
+        input=b"select 1 a;\nselect '\xff';\n",
+        capture_output=True,
+        env=clean_environment(),
+    )
+    assert (ran.stdout, ran.returncode) == (b"a\n1\n", ExitCode.INPUT)
+    assert ran.stderr == b"<stdin>:2: byte 0xff is not UTF-8\n"
 
 
 def test_an_sql_error_over_http_is_one_too(server: Server) -> None:

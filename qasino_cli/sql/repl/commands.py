@@ -169,7 +169,7 @@ def _include(shell: Shell, path: str) -> None:
         raise UsageFault(f"\\i: {error.sentence}") from None
     shell.included.append(place)
     try:
-        goes_on = shell.execute(text)
+        goes_on = shell.execute(text, file)
     finally:
         shell.included.pop()
     if not goes_on:

@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from qasino_cli.console import Ended, say, tidy_if_ended
-from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.errors import Unreachable
 from qasino_cli.sql.entries import read_entries
 from qasino_cli.sql.repl.live import Live
 from qasino_cli.sql.repl.saved import SavedQueries
 from qasino_cli.sql.screen import Screen
+from qasino_cli.sql.scripts import entries_of
 from qasino_cli.sql.session import Session
 from qasino_cli.sql.statements import Entry, Leaving
-from qasino_server.errors import QasinoError, SqlError
+from qasino_server.errors import QasinoError
 
 Command = Callable[["Shell", str], None]
+
+
+class _Failed(Exception):
+    """An error has been said; nothing that was typed with it is done."""
 
 
 PROMPT = "qasino> "
@@ -69,36 +74,39 @@ class Shell:
         self.next_text = self.next_text or (rest.strip() and rest.strip() + " ")
         return goes_on
 
-    def execute(self, text: str) -> bool:
-        """Do everything a text asks for, up to the first error; False once it says to leave.
+    def execute(self, text: str, name: str = "") -> bool:
+        """Do everything a script asks for, up to the first error; False once it says to leave.
 
-        Raises Ended where SIGTERM or SIGHUP comes meanwhile; what was asked is cancelled then.
+        `name` is that of its file. Raises Ended where SIGTERM or SIGHUP comes meanwhile; what was
+        asked is cancelled then.
         """
-        entries, rest = read_entries(text)
-        if rest.strip():
-            entries.append(Entry("statement", rest.strip()))
-        return self._do(entries)
+        return self._do(entries_of(text, name))
 
     def _do(self, entries: Iterable[Entry]) -> bool:
         try:
             with tidy_if_ended():
                 for entry in entries:
-                    self.run(entry)
+                    self._do_one(entry)
         except Leaving:
             return False
-        except (ServerRefused, SqlError) as error:
-            say(self.session.asides.explain(self.last_statement or "", error))
-        except Unreachable as error:
-            self._away = True
-            self.live.refresh()
-            say(error.sentence)
-        except QasinoError as error:
-            say(error.sentence)
+        except _Failed:
+            pass
         except Ended:
             raise
         except KeyboardInterrupt:
             pass  # said by whoever was interrupted
         return True
+
+    def _do_one(self, entry: Entry) -> None:
+        """Do one thing and say what goes wrong. Raises _Failed then, and Leaving."""
+        try:
+            self.run(entry)
+        except QasinoError as error:
+            if isinstance(error, Unreachable):
+                self._away = True
+                self.live.refresh()
+            say(self.session.asides.tell(entry, self.last_statement or "", error))
+            raise _Failed from None
 
     def run(self, entry: Entry) -> None:
         """Do one thing. Raises what goes wrong, and Leaving."""
