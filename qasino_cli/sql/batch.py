@@ -31,13 +31,16 @@ class Batch:
         commander: Callable[[Batch], Commander],
         keep_going: bool = False,
         fail_empty: bool = False,
+        piped: bool = False,
     ) -> None:
         """With `keep_going` errors of statements end nothing; a server out of reach always does.
-        With `fail_empty` a query without rows counts as not met. `commander` makes who carries
-        out commands, at the first of them.
+        With `fail_empty` a query without rows counts as not met. `piped` is whether what is to be
+        done comes from standard input. `commander` makes who carries out commands, at the first
+        of them.
         """
         self.session = session
         self.screen = screen
+        self.piped = piped
         self.last_statement: str | None = None
         self._make_commander = commander
         self._commander: Commander | None = None

@@ -96,7 +96,7 @@ def sql(
 
             return converse(session, config, screen)
         tidy_when_ended()
-        batch = Batch(session, screen, _commander, keep_going, fail_empty)
+        batch = Batch(session, screen, _commander, keep_going, fail_empty, piped=not given)
         return batch.run(given or piped_entries())
 
 

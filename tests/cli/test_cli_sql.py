@@ -240,6 +240,19 @@ def test_an_sql_error_shows_the_place(server: Server) -> None:
     assert ran.stderr == "SQL error: no such column: nope\n    nope\n    ^\n"
 
 
+def test_a_command_of_the_shell_leaves_a_piped_script_alone(server: Server, tmp_path: Path) -> None:
+    """What is read ahead of a pipe is lost to a child anyway; the rest is more than that."""
+    rest = "".join(f"\\echo {n}\n" for n in range(30_000))
+    script = f"\\! cat\n\\!\n{rest}"
+    ran = run_qasino("sql", "-s", zmq_url(server), stdin=script, SHELL="cat")
+    assert (ran.stdout.split()[-1:], ran.stderr, ran.returncode) == (["29999"], "", ExitCode.OK)
+    assert ran.stdout.startswith("0\n1\n")
+    file = tmp_path / "script.sql"
+    file.write_text("\\! cat")
+    ran = run_qasino("sql", "-s", zmq_url(server), "-f", file, stdin="somebody's own")
+    assert ran.stdout == "somebody's own"
+
+
 SCRIPTS_THAT_FAIL = [  # the line that is named, and what is said behind it
     ("select 1 a;\nselect nope;\n", 2, "SQL error: no such column: nope\n  select nope\n"),
     ("\n\n-- first\nselect 1,\n  nope", 5, "SQL error: no such column: nope\n    nope\n    ^\n"),

@@ -234,8 +234,13 @@ def _words(text: str) -> str:
 
 
 def _system(shell: Shell, command: str) -> None:
-    """A command of the shell; without one the shell itself, as psql does it."""
-    code = subprocess.run(command or os.environ.get("SHELL") or "sh", shell=True).returncode
+    """A command of the shell; without one the shell itself, as psql does it.
+
+    A script that is piped in is not its input: psql's `\\! ssh HOST` eats what is left of it.
+    """
+    run = command or os.environ.get("SHELL") or "sh"
+    stdin = subprocess.DEVNULL if shell.stdin_is_script else None
+    code = subprocess.run(run, shell=True, stdin=stdin).returncode
     if code:
         raise UsageFault(f"\\!: it ended with {code}")
 

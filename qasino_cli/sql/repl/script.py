@@ -22,6 +22,7 @@ class Script(Shell):
         saved = SavedQueries(queries_file())
         super().__init__(batch.session, batch.screen, None, saved, find_command)
         self._batch = batch
+        self.stdin_is_script = batch.piped
 
     @property
     def live(self) -> Live:

@@ -52,6 +52,8 @@ class Shell:
         """What the prompt is to begin with next, as \\e leaves it."""
         self.toggle_keys: Callable[[], str] | None = None
         """Switches between emacs and vi keys and names the new ones; where there is a choice."""
+        self.stdin_is_script = False
+        """Whether what is to be done comes from standard input, and not by a keyboard."""
         self._away = False
         self.included: list[str] = []
         """The files that are being run, each by the one before it."""
