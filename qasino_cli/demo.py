@@ -46,6 +46,7 @@ class Demo(Service):
         """Publish until stopped. A failure is logged and the next generation tries again."""
         client = open_client(self._connection)
         try:
+            self._clock.begin()
             self._publish(client)
             while not self.stopping.is_set():
                 if self._clock.wait() is not None:

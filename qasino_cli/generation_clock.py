@@ -63,7 +63,7 @@ class GenerationClock:
     """Waits for generations of one server."""
 
     def __init__(self, connection: Connection, silence_s: float = USUAL_SILENCE_S) -> None:
-        """Nothing is opened and nothing can fail yet; the first `wait` does that."""
+        """Nothing is opened and nothing can fail yet; `begin` does that, or the first `wait`."""
         self._connection = connection
         self._silence_s = silence_s
         self._duration_s = USUAL_DURATION_S
@@ -80,14 +80,21 @@ class GenerationClock:
         """How long a generation lasts, as far as is known."""
         return self._duration_s
 
+    def begin(self) -> None:
+        """Listen from now on: who acts before they wait misses no generation meanwhile.
+
+        Takes ASK_TIMEOUT_S at most, where there is no server or a slow one.
+        """
+        if not self._opened:
+            self._open()
+
     def wait(self, timeout_s: float | None = None) -> Beat | None:
         """The next beat; None where `timeout_s` seconds pass or somebody calls `wake` first.
 
         Signals that came while nobody waited count as one, the newest.
         """
         give_up_at = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        if not self._opened:
-            self._open()
+        self.begin()
         while True:
             signal = self._poll(min(give_up_at, self._own_beat_at, self._reopen_at))
             if signal is not None:

@@ -108,6 +108,11 @@ class Wire:
             made.connect(f"tcp://{self.host}:{port}")
         return made
 
+    def rotate_until_heard(self, rotate: Callable[[], object]) -> None:
+        """Begin generations until a signal has come: who subscribed before us has heard it too."""
+        with self.zmq_socket(zmq.SUB) as hearing:
+            until(lambda: (rotate(), hearing.poll(50))[1])
+
     def zmq_request(self, message: Any, kind: int = zmq.REQ) -> list[bytes]:
         """One request, its frames if it is a list; the frames of the reply.
 

@@ -40,6 +40,9 @@ SECOND_TRY_S = 2.0  # a server that was busy is not any more; one that says no s
 class Clock(Protocol):
     """Says when to send everything."""
 
+    def begin(self) -> None:
+        """From now on no beat is missed."""
+
     def wait(self, timeout_s: float | None = None) -> Beat | None:
         """The next beat; None where the time passes or somebody calls `wake` first."""
 
@@ -57,6 +60,9 @@ class IntervalClock:
         self._interval_s = interval_s
         self._woken = threading.Event()
         self._next = time.monotonic() + interval_s
+
+    def begin(self) -> None:
+        """It has begun."""
 
     def wait(self, timeout_s: float | None = None) -> Beat | None:
         left_s = self._next - time.monotonic()
@@ -152,6 +158,8 @@ class Agent(Service):
     def run(self) -> None:
         """Follow and publish until stopped."""
         try:
+            self._look(time.monotonic())
+            self._clock.begin()  # a generation that begins while we send is to be sent to, too
             self._send_at = time.monotonic()
             self._turn(None)
             while not self.stopping.is_set():
@@ -175,6 +183,12 @@ class Agent(Service):
             self._send_at = min(self._send_at, now + self.delay_s(beat))
         if self._to_forget.is_set():
             self._forget(now)
+        self._look(now)
+        self._choose(now)
+        self._send(now)
+
+    def _look(self, now: float) -> None:
+        """Take in what has changed, and say once what there is."""
         self._hear(now)
         if now >= self._scan_at:
             self._scan(now)
@@ -183,8 +197,6 @@ class Agent(Service):
         if self._catalogue.version != self._version:
             self._scan(now)  # what is followed anew may have changed before it was watched
         self._greet()
-        self._choose(now)
-        self._send(now)
 
     def delay_s(self, beat: Beat) -> float:
         """How long to wait after a beat, so that a fleet does not send all at once."""

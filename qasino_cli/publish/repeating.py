@@ -33,6 +33,9 @@ class Terminated(BaseException):
 class Occasions(Protocol):
     """When to publish again."""
 
+    def begin(self) -> None:
+        """From now on none is missed."""
+
     @property
     def period_s(self) -> float:
         """How long from one to the next, as far as is known."""
@@ -50,6 +53,9 @@ class Interval:
     def __init__(self, period_s: float) -> None:
         self.period_s = period_s
         self._due = time.monotonic()
+
+    def begin(self) -> None:
+        """It is counted from when it was made."""
 
     def wait(self) -> None:
         """Sleep until the next one; at once if it is past."""
@@ -75,6 +81,10 @@ class Generations:
         """How long a generation lasts."""
         return self._clock.duration_s
 
+    def begin(self) -> None:
+        """Listen; a generation that begins while the first round is sent is the next one."""
+        self._clock.begin()
+
     def wait(self) -> None:
         """Sleep until the next one begins."""
         self._clock.wait()
@@ -90,6 +100,7 @@ def repeat(connection: Connection, gather: Gather, occasions: Occasions, quiet: 
     told = _Told(quiet, connection.url)
     try:
         with _ending_on_sigterm():
+            occasions.begin()
             while True:
                 told.of_round(client, gather)
                 occasions.wait()

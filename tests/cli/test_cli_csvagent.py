@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import random
 import shutil
 import socket
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +26,7 @@ from wire import until
 from qasino_cli.connection import Connection
 from qasino_cli.csvagent.agent import IntervalClock
 from qasino_cli.csvagent.catalogue import Catalogue, Wanted
+from qasino_cli.csvagent.courier import Courier
 from qasino_cli.csvagent.followed import FollowedFile, Reading
 from qasino_cli.csvagent.index_files import read_index
 from qasino_cli.csvagent.landmarks import Surveyor
@@ -30,6 +34,7 @@ from qasino_cli.csvagent.parcel import Wrapping, pack
 from qasino_cli.csvagent.watching import remote_directory
 from qasino_cli.generation_clock import Beat
 from qasino_server.server import Server
+from qasino_server.table import Receipt
 
 MakeServer = Callable[..., Server]
 
@@ -394,6 +399,39 @@ def test_the_delay_is_random_up_to_its_bound_and_half_a_generation(
     assert 0 <= min(delays)
     assert below_s * 0.9 <= max(delays) <= below_s
     assert len(set(delays)) > 250 or below_s == 0
+
+
+class Sidetracked(Courier):
+    """Does something else as well after it has sent the table t for the first time."""
+
+    def __init__(self, connection: Connection, then: Callable[[], None]) -> None:
+        super().__init__(connection, HURRY, random.Random(1))
+        self._then: Callable[[], None] | None = then
+
+    def send(self, message: bytes) -> Receipt:
+        receipt = super().send(message)
+        if self._then is not None and b'"t"' in message:
+            then, self._then = self._then, None
+            then()
+        return receipt
+
+
+def test_a_generation_that_begins_during_the_first_sending_gets_everything_too(
+    house: House, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(csv_of("t", [1]))
+    written = (tmp_path / "t.csv").stat().st_ctime
+    until(lambda: time.time() - written > HURRY.settle_s)  # then it is read and sent at once
+    begun = threading.Event()
+
+    def rotate() -> None:
+        house.wire.rotate_until_heard(house.server.rotate)
+        begun.set()
+
+    courier = Sidetracked(house.connection(), rotate)
+    house.agent(directories=[tmp_path], courier=courier, start=False)
+    assert begun.wait(10)
+    house.until_rows("select n from t", [[1]])
 
 
 def test_an_interval_needs_no_signal(

@@ -153,6 +153,20 @@ def test_a_command_that_hangs_is_ended_within_a_generation(
     assert line(process).endswith("it took over 1 s and was ended")
 
 
+def test_a_generation_that_begins_during_the_first_round_gets_its_own(
+    start: Start, server: Server, wire: Wire, tmp_path: Path
+) -> None:
+    go, started = tmp_path / "go", tmp_path / "started"
+    os.mkfifo(go)
+    command, rounds = counting(tmp_path)
+    command = f"test -e {started} || {{ touch {started}; cat {go}; }}; {command}"
+    start("-s", zmq_url(server), "--every-generation", "--table", "t", "--run", command)
+    until(started.exists)
+    wire.rotate_until_heard(server.rotate)
+    go.write_bytes(b"")
+    until(lambda: rounds() >= 2)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("again", [(), ("--every", "60")])
 def test_what_the_command_started_does_not_outlive_us(
