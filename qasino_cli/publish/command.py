@@ -66,6 +66,16 @@ def publish(
     strict_names: Annotated[
         bool, typer.Option("--strict-names", help="Refuse headers that are no legal names.")
     ] = False,
+    skip_lines: Annotated[
+        int,
+        typer.Option(
+            "--skip-lines",
+            metavar="N",
+            help="Pass over so many lines above the header. [default: 0]",
+            min=0,
+            show_default=False,
+        ),
+    ] = 0,
     on_error: Annotated[
         str,
         typer.Option(
@@ -185,6 +195,7 @@ def publish(
         types=read_types(types or []),
         strict_names=strict_names,
         skip_bad_rows=on_error == "skip",
+        skip_lines=skip_lines,
         persist=persist,
         static=static,
         update=update,
@@ -248,10 +259,11 @@ def _own_tables(this_host: bool, only: str | None, with_args: bool) -> _Own | No
 
 def _check_own(own: _Own, wishes: Wishes) -> None:
     """Raise UsageFault for options that say how an input is read."""
-    if wishes.form or wishes.types or wishes.strict_names or wishes.skip_bad_rows:
+    w = wishes
+    if w.form or w.types or w.strict_names or w.skip_bad_rows or w.skip_lines:
         raise UsageFault(
-            "--this-host reads no input; --data-format, --types, --strict-names and --on-error"
-            " do not go with it"
+            "--this-host reads no input; --data-format, --types, --strict-names, --skip-lines and"
+            " --on-error do not go with it"
         )
     if wishes.tablename is not None and len(own.names) > 1:
         raise UsageFault(f"--table names one table, but this host has {len(own.names)}; see --only")

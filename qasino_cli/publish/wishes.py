@@ -25,6 +25,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     types: Mapping[str, str] = {}
     strict_names: bool = False
     skip_bad_rows: bool = False
+    skip_lines: int = 0
     persist: bool = False
     static: bool = False
     update: bool = False
@@ -44,6 +45,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             types=self.types,
             strict_names=self.strict_names,
             skip_bad_rows=self.skip_bad_rows,
+            skip_lines=self.skip_lines,
         )
 
     def check(self) -> None:

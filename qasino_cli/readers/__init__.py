@@ -25,6 +25,7 @@ import msgspec
 from qasino_cli.errors import InputRejected
 from qasino_cli.readers.delimited import find_delimiter, read_delimited
 from qasino_cli.readers.draft import (
+    SKIP_LINES_REMEDY,
     BadPlace,
     Draft,
     Faults,
@@ -38,7 +39,14 @@ from qasino_cli.readers.infer import typed_columns
 from qasino_cli.readers.names import legal_names, table_name
 from qasino_cli.readers.openmetrics import looks_like_metrics, read_metrics
 from qasino_cli.readers.qasino_csv import read_qasino_csv
-from qasino_cli.readers.unpack import as_text, line_at, place, unpacked
+from qasino_cli.readers.unpack import (
+    as_text,
+    first_line,
+    line_at,
+    place,
+    unpacked,
+    without_first_lines,
+)
 from qasino_server.errors import BadRequest
 from qasino_server.message import make_publication
 from qasino_server.table import TYPE_NAMES, check_tablename
@@ -109,14 +117,20 @@ def _read(path: str, body: bytes, wanted: Wanted) -> Reading:
     if not body.removeprefix(b"\xef\xbb\xbf").strip():
         raise BadRequest("there is nothing in it")
     faults = Faults(wanted.skip_bad_rows)
-    text = as_text(body, wanted.skip_bad_rows)
+    text = without_first_lines(as_text(body, wanted.skip_bad_rows), wanted.skip_lines)
+    if wanted.skip_lines and _QASINO_CSV.match(text, first_line(text)):
+        raise BadRequest(
+            f"a Qasino CSV table begins with its version; tail -n +{wanted.skip_lines + 1} gives"
+            " what stands below the lines before it"
+        )
     form = _form_of(text, wanted.form)
     if form == "qasino-csv":
         return _named(read_qasino_csv(text, wanted.identity, faults), wanted)
     if form == "json":
         from qasino_cli.readers.json_table import is_message, read_json_table
 
-        text = as_text(body)  # one value: nothing in it can be passed over
+        # One value: nothing in it can be passed over.
+        text = without_first_lines(as_text(body), wanted.skip_lines)
         if is_message(text):
             return _named(Reading(read_json_table(text.encode(), wanted.identity), "json"), wanted)
     return _assembled(_drafted(text, form, faults), path, form, wanted, faults)
@@ -197,7 +211,10 @@ def _assembled(draft: Draft, path: str, form: str, wanted: Wanted, faults: Fault
     types = _types_by_name(wanted, draft.headers, names)
     tablename, notes = _tablename(path, wanted)
     if form == "csv" and wanted.form is None and len(renamed) == len(names) == 1:
-        notes.append("it has one column: no comma, tab, semicolon or | parts its lines alike")
+        notes.append(
+            "it has one column: no comma, tab, semicolon or | parts its lines alike;"
+            f" {SKIP_LINES_REMEDY}"
+        )
     columns, rows_json, inferred = typed_columns(draft, names, types, faults)
     publication = make_publication(
         identity=wanted.identity,

@@ -26,10 +26,14 @@ _PHRASES = (
 """Headers of two words, where their cells may leave a gutter between these."""
 _GLUED = {"Peer Address:PortProcess": ("Peer Address:Port", "Process")}
 """`ss` into a pipe leaves no blank there."""
-_TITLE = re.compile(r"Active (?:Internet|UNIX) |procs -")
-"""What `netstat` and `vmstat` print above their header."""
+_TITLE = re.compile(r"Active (?:Internet|UNIX) |Kernel (?:IP|Interface)|procs -")
+"""What `netstat`, `route` and `vmstat` print above their header; see `_is_title` for others."""
 _JOIN = "\ue000"  # not a blank, and in nobody's header
 _WORD = re.compile(r"\S+")
+_NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+%?")
+_TITLED_LINES = 4
+_TITLED_COLUMNS = 4
+"""So much a title must have below it, to be known for one by its shape."""
 _SAMPLE_CHARS = 65536
 
 
@@ -70,7 +74,7 @@ def looks_like_columns(text: str) -> bool:
 def read_columns(text: str, faults: Faults) -> Draft:
     """Read aligned text. Raises BadPlace at the first row that cannot be divided."""
     lines = [line for line in _lines(text) if faults.is_text(line.number, line.text)]
-    titles = [lines.pop(0).text] if len(lines) > 1 and _TITLE.match(lines[0].text) else []
+    titles = [lines.pop(0).text] if _is_title(lines) else []
     if not lines:
         raise BadPlace(1, "there is no header in it")
     header, rows = lines[0], lines[1:]
@@ -93,6 +97,42 @@ def read_columns(text: str, faults: Faults) -> Draft:
         raw=lambda at: by_offset[at],
         notes=[f"passed over before the header: {title}" for title in titles],
     )
+
+
+def _is_title(lines: Sequence[_Line]) -> bool:
+    """Whether the first line is none of a table's, and its header is the second one.
+
+    A title that nobody knows has to give itself away in every respect, so that no header is ever
+    taken for one: it is prose, blanks one by one, and one of its words stands across a gutter of
+    all the other lines; the line below has more words, four at least, all of them words, each a
+    column of its own, and one of these is of numbers alone.
+    """
+    if len(lines) > 1 and _TITLE.match(lines[0].text):
+        return True
+    if len(lines) < _TITLED_LINES or "  " in lines[0].text.strip():
+        return False
+    header, rows = lines[1].text, lines[2:]
+    words = _header_words(header)
+    return (
+        len(words) >= max(_TITLED_COLUMNS, len(lines[0].text.split()) + 1)
+        and all(re.search("[A-Za-z]", word.text) for word in words)
+        and _crosses_a_gutter(_header_words(lines[0].text), lines[1:])
+        and len(runs := _between_gutters(words, header, rows)) == len(words)
+        and any(_all_numbers(run, rows) for run in runs)
+    )
+
+
+def _crosses_a_gutter(words: Sequence[_Word], lines: Sequence[_Line]) -> bool:
+    """Whether a word begins before a place that is blank in all lines, and ends behind it."""
+    bits = 0
+    for line in lines:
+        bits |= _occupied(line.text, words[-1].ends)
+    filled = bits.to_bytes(words[-1].ends, "big")
+    return any(0 in filled[word.begins + 1 : word.ends - 1] for word in words)
+
+
+def _all_numbers(run: _Run, rows: Sequence[_Line]) -> bool:
+    return all(_NUMBER.fullmatch(run.of(line.text).strip()) for line in rows)
 
 
 def _lines(text: str) -> Iterator[_Line]:

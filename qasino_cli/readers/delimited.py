@@ -19,8 +19,17 @@ from collections.abc import Iterator
 
 import msgspec
 
-from qasino_cli.readers.draft import NOT_TEXT, BadPlace, Cell, Draft, Faults, Row
-from qasino_cli.readers.unpack import line_at, place
+from qasino_cli.readers.draft import (
+    NOT_TEXT,
+    SKIP_LINES_REMEDY,
+    SKIP_REMEDY,
+    BadPlace,
+    Cell,
+    Draft,
+    Faults,
+    Row,
+)
+from qasino_cli.readers.unpack import first_line, line_at, place
 
 csv.field_size_limit(sys.maxsize)  # the input is in memory as a whole already
 
@@ -116,8 +125,9 @@ def _empty_is_text(text: str, dialect: Dialect, begins: list[int], names: list[s
 
 def _skip_comments(text: str, dialect: Dialect) -> tuple[int, list[str]]:
     """Where the header begins, and the lines with # before it, which are narrower than it."""
-    said = _SAID.match(text)
-    at, comments = (said.end() if said is not None else 0), []
+    at, comments = first_line(text), []
+    said = _SAID.match(text, at)
+    at = said.end() if said is not None else at
     while text.startswith("#", at) and (end := text.find("\n", at)) >= 0:
         here = len(_split(text, at, dialect))
         after = len(_split(text, end + 1, dialect)) if end + 1 < len(text) else 0
@@ -135,7 +145,7 @@ def _split(text: str, at: int, dialect: Dialect) -> list[str]:
 def _rows(text: str, at: int, dialect: Dialect, columns: int, faults: Faults) -> Iterator[Row]:
     """The rows after the header that are as wide as it."""
     records = _records(text, at, dialect, faults)
-    next(records)
+    header = next(records)
     dirty = NOT_TEXT.search(text) is not None
     for record in records:
         if dirty and not faults.is_text(record.line, _raw(text, record.begins, dialect)):
@@ -143,7 +153,10 @@ def _rows(text: str, at: int, dialect: Dialect, columns: int, faults: Faults) ->
         if len(record.cells) == columns:
             yield record.line, record.begins, record.cells
         else:
-            faults.bad_row(_ragged(text, record, dialect, columns))
+            fault = _ragged(text, record, dialect, columns)
+            if len(record.cells) > columns and record.line == header.line + 1:
+                fault.remedy = f"{SKIP_LINES_REMEDY}; {SKIP_REMEDY}"  # it may be a title
+            faults.bad_row(fault)
 
 
 def _ragged(text: str, record: _Record, dialect: Dialect, columns: int) -> BadPlace:
@@ -331,7 +344,7 @@ def find_delimiter(text: str) -> str | None:
     The one most records agree on, then the one that makes most columns. Where the header has
     one that half of the records do not follow it is still the delimiter, and they are ragged.
     """
-    said = _SAID.match(text)
+    said = _SAID.match(text, first_line(text))
     if said is not None:
         return said[1]
     sample = sample_of(text)

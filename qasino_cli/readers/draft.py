@@ -60,6 +60,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Column, as in the header or as mapped -> type."""
     strict_names: bool = False
     skip_bad_rows: bool = False
+    skip_lines: int = 0
+    """Lines that stand before the header and are none of the table's."""
 
 
 class Renamed(msgspec.Struct, frozen=True):
@@ -128,6 +130,7 @@ class BadPlace(Exception):
         return Reject(self.line, self.column, self.reason, legible(self.raw))
 
 
+SKIP_LINES_REMEDY = "--skip-lines N begins below a title, where the header is"
 SKIP_REMEDY = "--on-error skip --rejects FILE publishes the other rows"
 
 

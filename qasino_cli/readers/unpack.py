@@ -86,6 +86,26 @@ def as_text(body: bytes, skip_bad_rows: bool = False) -> str:
     return text
 
 
+def without_first_lines(text: str, count: int) -> str:
+    """The text with its first lines emptied, so that every place stays what it is.
+
+    Raises BadPlace where nothing stands below them.
+    """
+    if not count:
+        return text
+    at = 0
+    for _ in range(count):
+        at = text.find("\n", at) + 1 or len(text)
+    if not text[at:].strip():
+        raise BadPlace(text.count("\n", 0, at) or 1, f"--skip-lines {count} leaves nothing of it")
+    return "\n" * count + text[at:]
+
+
+def first_line(text: str) -> int:
+    """Where the first line begins that is not empty."""
+    return len(text) - len(text.lstrip("\r\n"))
+
+
 def _refuse_binary(body: bytes) -> None:
     """Raise BadPlace for what is no text, with a name for it if there is one."""
     for magic, packer in _PACKED.items():

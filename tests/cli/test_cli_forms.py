@@ -386,3 +386,45 @@ def test_a_number_can_always_be_written_back_as_it_was(cells: list[str]) -> None
 def test_no_bytes_do_more_than_be_refused(body: bytes) -> None:
     with contextlib.suppress(InputRejected):
         read(body)
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "skip"),
+    [
+        ("Report of\nlast night\nhost,used\na,1\nb\n", "csv", 2),
+        ("x,y,z\n\nhost\tused\na\t1\nb\n", "tsv", 2),
+        ("-- begin\n# a comment\nhost;used\na;1\nb\n", "csv", 1),
+        ("sep=,\nsep=;\r\nhost;used\r\na;1\r\nb\r\n", "csv", 1),
+        ("Active Nothing\nhost   used\na         1\nb\n", "columns", 1),
+    ],
+)
+def test_lines_above_the_header_are_passed_over_and_places_stay(
+    text: str, form: str, skip: int
+) -> None:
+    good = text[: text.rindex("\n", 0, -1) + 1]
+    found = read(good, skip_lines=skip)
+    assert (found.form, columns(found)) == (form, {"host": "TEXT", "used": "INTEGER"})
+    assert rows(found) == [["a", 1]]
+    last = text.count("\n")
+    with pytest.raises(InputRejected, match=rf"t\.csv:{last}:"):
+        read(text, skip_lines=skip)
+    (reject,) = read(text, skip_lines=skip, skip_bad_rows=True).rejects
+    assert reject.line == last
+
+
+def test_something_has_to_stand_below_the_lines_that_are_passed_over() -> None:
+    for text in ("a,b\n1,2\n", "a,b\n\n\n\n", "a,b"):
+        with pytest.raises(InputRejected, match=r"t\.csv:\d: --skip-lines 3 leaves nothing of it"):
+            read(text, skip_lines=3)
+    assert rows(read('HTTP/1.1 200 OK\n{"a": 1}\n{"a": 2}\n', skip_lines=1)) == [[1], [2]]
+    with pytest.raises(InputRejected, match=r"begins with its version; tail -n \+2 gives"):
+        read("title\n1\nt\na\nint\nA\n5\n", skip_lines=1)
+
+
+@pytest.mark.parametrize(
+    "text", ["Report of 2024\nhost,used\na,1\n", "On 1, 2\nhost,used,x\na,1,2\n"]
+)
+def test_a_title_that_is_no_header_is_refused_with_the_way_past_it(text: str) -> None:
+    with pytest.raises(InputRejected, match="--skip-lines N begins below a title"):
+        read(text)
+    assert rows(read(text, skip_lines=1))[0][:2] == ["a", 1]

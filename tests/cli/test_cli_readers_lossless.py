@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import math
@@ -102,10 +103,85 @@ def test_ss_into_a_pipe_has_its_last_column_glued_to_the_one_before() -> None:
     ]
 
 
+ROUTES = """\
+Kernel IP routing table
+Destination     Gateway         Genmask         Flags   MSS Window  irtt Iface
+0.0.0.0         192.168.1.1     0.0.0.0         UG        0 0          0 eth0
+192.168.1.0     0.0.0.0         255.255.255.0   U         0 0          0 eth0
+"""
+INTERFACES = """\
+Kernel Interface table
+Iface             MTU    RX-OK RX-ERR RX-DRP RX-OVR    TX-OK TX-ERR TX-DRP TX-OVR Flg
+eth0             1500    30211      0      0 0         21050      0      0      0 BMRU
+lo              65536      812      0      0 0           812      0      0      0 LRU
+"""
+QUOTAS = """\
+Disk quotas for group users
+Filesystem  blocks   quota   limit   grace   files
+/dev/sda1    20344       0       0              12
+/dev/sdb1      120       0       0   6days       3
+"""
+
+
 def test_a_title_is_passed_over_and_said_to_be() -> None:
     found = read(NETSTAT)
     assert names(found)[3:] == ["Local_Address", "Foreign_Address", "State"]
     assert found.notes[0].startswith("passed over before the header: Active Internet")
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "last"),
+    [
+        (ROUTES, "Destination Gateway Genmask Flags MSS Window irtt Iface", "eth0"),
+        (INTERFACES, "Iface MTU RX_OK RX_ERR RX_DRP RX_OVR TX_OK TX_ERR TX_DRP TX_OVR Flg", "LRU"),
+        (QUOTAS, "Filesystem blocks quota limit grace files", 3),
+    ],
+)
+def test_a_title_above_columns_is_known_by_its_shape(text: str, header: str, last: Any) -> None:
+    found = read(text)
+    assert names(found) == header.split()
+    assert rows(found)[-1][-1] == last
+    assert found.notes == (f"passed over before the header: {text.splitlines()[0]}",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NAME ROLE\nanna  head of sales\nbob   cook\n",
+        "name role\nannabella    head of sales\nbartholomew  cook\n",
+        "USER COMMAND HOST\nroot  ls -l  web\nbob   ls     db\n",
+        "NAME DESCRIPTION N\na    xx yy  zz\nb    yy ww  6\n",
+        "host free\nweb-one  none of it\nweb-two  41  7\n",
+        "long_name n\na  none x\nb  1    2\n",
+    ],
+)
+def test_a_header_is_no_title(text: str) -> None:
+    found = read(text, form="columns", skip_bad_rows=True)
+    assert names(found)[0].startswith(text.split()[0])
+    assert found.notes == ()
+
+
+WORDS = st.text("abcXY0189-.", min_size=1, max_size=9)
+GRIDS = st.integers(2, 5).flatmap(
+    lambda n: st.lists(st.lists(WORDS, min_size=n, max_size=n), min_size=2, max_size=6)
+)
+
+
+@given(GRIDS, st.lists(st.booleans(), min_size=5, max_size=5), st.integers(1, 3))
+def test_no_line_of_aligned_columns_is_taken_for_a_title(
+    grid: list[list[str]], right: list[bool], gap: int
+) -> None:
+    widths = [max(len(row[n]) for row in grid) for n in range(len(grid[0]))]
+    lines = [
+        (" " * gap).join(
+            cell.rjust(width) if r else cell.ljust(width)
+            for cell, width, r in zip(row, widths, right, strict=False)
+        )
+        for row in grid
+    ]
+    with contextlib.suppress(InputRejected):
+        found = read("\n".join(lines), form="columns")
+        assert found.notes == ()
 
 
 def test_a_line_that_cannot_be_divided_for_certain_is_refused() -> None:
