@@ -42,8 +42,9 @@ def frame(view: View, columns: int, lines: int, now: float, look: Look) -> list[
     """The whole screen: exactly so many lines, none wider than the screen."""
     columns, lines = max(columns, 1), max(lines, 1)
     if view.help:
-        body = [[("", f"{key.shown:8} {key.help}")] for key in KEYS]
-        whole: list[Line] = [[("header", "keys")], *body]
+        body = [[("", f"{key.shown:8} {key.help}")] for key in KEYS[view.help_top :]]
+        more = "; ? for more" if len(body) > lines - 1 else ""
+        whole: list[Line] = [[("header", f"keys{more}")], *body]
     else:
         head = _head(view, columns, now, look)
         whole = [*head, *_table(view, columns, lines - len(head) - TABLE_HEAD_LINES, look)]

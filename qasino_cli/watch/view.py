@@ -47,6 +47,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     top: int = 0
     """Rows that have been scrolled out."""
     help: bool = False
+    help_top: int = 0
+    """Lines of the help that have been read."""
     asking: Asking = ""
     quitting: bool = False
     now: bool = False
@@ -183,12 +185,17 @@ KEYS = (
     Key(("?",), "?", "this help", _toggle("help")),
     Key(("q", "c-c"), "q", "leave", _with(quitting=True)),
 )  # fmt: skip
+HELP_ROWS = 4
+"""So many lines more than rows of a table take a screen: its head has one."""
+_READS_ON = ("?", " ", "down", "j", "pagedown")
 _BY_NAME = {name: key for key in KEYS for name in key.names}
 
 
 def pressed(view: View, name: str) -> View:
-    """The state after a key; any key closes the help."""
+    """The state after a key; any key closes the help, but those that go on in it."""
     if view.help and name != "q":
-        return msgspec.structs.replace(view, help=False)
+        top = view.help_top + view.page + HELP_ROWS
+        goes_on = name in _READS_ON and top < len(KEYS)
+        return msgspec.structs.replace(view, help=goes_on, help_top=top if goes_on else 0)
     key = _BY_NAME.get(name)
     return view if key is None else key.act(msgspec.structs.replace(view, message=""))

@@ -377,7 +377,10 @@ def test_filtering_sorting_and_help_by_key(
     terminal.see("filter !b: 2", "c 3 a 1")
     terminal.gone("b 5")
     terminal.type("?")
-    terminal.see("sort by the next column")
+    terminal.see("keys; ? for more", "sort by the next column")
+    terminal.type("?")
+    terminal.see("q leave")
+    terminal.gone("for more")
     terminal.type("?")
     terminal.see("c 3 a 1")
 
