@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from typing import Annotated
 
@@ -129,7 +130,17 @@ def watch(
 
 
 def _has_screen() -> bool:
-    return on_terminal() and sys.stdin is not None and sys.stdin.isatty() and not terminal.dumb()
+    if not on_terminal() or sys.stdin is None or not sys.stdin.isatty() or terminal.dumb():
+        return False
+    return _in_foreground(sys.stdin.fileno())
+
+
+def _in_foreground(descriptor: int) -> bool:
+    """Whether a terminal is ours; a screen behind a shell's `&` would be stopped at once."""
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:  # it is a terminal of nobody's
+        return True
 
 
 def _goal(

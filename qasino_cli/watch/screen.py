@@ -225,6 +225,11 @@ class Screen:
             for name in key.names:
                 keys.add(name, filter=~asking)(self._presser(name))
 
+        @keys.add("c-z")
+        def _(event: KeyPressEvent) -> None:
+            """To the shell, until its fg."""
+            event.app.suspend_to_background()
+
         @keys.add("escape", filter=asking, eager=True)
         @keys.add("c-c", filter=asking)
         def _(event: KeyPressEvent) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import queue
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -447,6 +448,49 @@ def test_what_is_wrong_is_said_before_the_screen_opens(
     assert terminal.wait() == ExitCode.REFUSED
     assert b"no such column: nosuch" in terminal.written
     assert b"\x1b[?1049h" not in terminal.written
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Terminal]:
+    """A shell with job control."""
+    variables = {"PS1": "$ ", "BASH_SILENCE_DEPRECATION_WARNING": "1"}
+    bash = ("bash", "--norc", "--noprofile", "-i")
+    terminal = Terminal(home=tmp_path, columns=80, lines=24, variables=variables, command=bash)
+    with closing(terminal):
+        terminal.see("$")
+        yield terminal
+
+
+QASINO = f"{sys.executable} -m qasino_cli.main"
+
+
+def test_ctrl_z_leaves_screen_and_prompt_for_the_shell_and_fg_comes_back(
+    shell: Terminal, server: Server, rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    for command, seen, leave in (
+        (f"watch -s {zmq_url(server)} '{QUERY}'", "a 1", "q"),
+        (f"sql -s {zmq_url(server)}", "qasino>", "\\q\r"),
+    ):
+        shell.type(f"clear; {QASINO} {command}\r")
+        shell.see(seen)
+        shell.type("\x1a")
+        shell.see("Stopped")
+        shell.type("clear; fg\r")
+        shell.gone("Stopped")
+        shell.see(seen)
+        shell.type(leave)
+        shell.until(lambda: shell.text.endswith("$"), "the shell again")
+
+
+def test_behind_an_ampersand_it_is_a_stream(
+    shell: Terminal, server: Server, rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    shell.type(f"{QASINO} watch -s {zmq_url(server)} '{QUERY}' & true\r")
+    shell.see("# generation", "host used a 1")
+    shell.type("kill %1; wait %1; echo en''ded $?\r")
+    shell.see(f"ended {128 + signal.SIGTERM}")
 
 
 def test_a_dumb_terminal_gets_the_stream(

@@ -67,6 +67,7 @@ class Prompt:
             key_bindings=_keys(self),
             bottom_toolbar=self._toolbar,
             refresh_interval=TICK_S,
+            enable_suspend=True,
             output=output,
         )
         shell.toggle_keys = self.toggle_keys
