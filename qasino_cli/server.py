@@ -136,7 +136,9 @@ def _heed_signals(running: Server) -> None:
 
     def wait_for_signals() -> None:
         while True:
-            if signal.sigwait(_SIGNALS) == signal.SIGHUP and not on_terminal:
+            number = signal.sigwait(_SIGNALS)
+            closed = on_terminal and not terminal.attached()
+            if number == signal.SIGHUP and not closed:
                 tell_reloading()
                 running.reload()
                 tell_ready()

@@ -22,6 +22,15 @@ def watched(stream: IO[Any] | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def attached() -> bool:
+    """Whether this process has a terminal that is still there; a closed one sends SIGHUP too."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def coloured(stream: IO[Any] | None, wish: str = "auto") -> bool:
     """Whether to write colours to a stream; `wish` is auto, always or never."""
     if os.environ.get("NO_COLOR") or wish == "never":

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from qasino_cli import options
+from qasino_cli import options, terminal
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode
 from qasino_cli.csvagent.agent import Agent, Clock, Errand, IntervalClock
@@ -201,7 +201,7 @@ def run(make_agent: Callable[[OnDeath], Agent]) -> ExitCode:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     for number in _SIGNALS:  # a shell's background jobs come with SIGINT ignored, nohup's with HUP
         signal.signal(number, lambda *_: None)
-    on_terminal = _on_terminal()
+    on_terminal = terminal.attached()
     deaths: list[str] = []
 
     def on_death(name: str, error: BaseException) -> None:
@@ -210,20 +210,13 @@ def run(make_agent: Callable[[OnDeath], Agent]) -> ExitCode:
 
     agent = make_agent(on_death)
     agent.start()
-    while signal.sigwait(_SIGNALS) == signal.SIGHUP and not (on_terminal and not _on_terminal()):
+    while signal.sigwait(_SIGNALS) == signal.SIGHUP and not (
+        on_terminal and not terminal.attached()
+    ):
         agent.reread()
     agent.stop()
     agent.join(STOP_WITHIN_S)
     return ExitCode.REFUSED if deaths else ExitCode.OK
-
-
-def _on_terminal() -> bool:
-    """Whether this process has a terminal that is still there; a closed one sends SIGHUP too."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
 
 
 def hold_standard_streams() -> None:

@@ -63,19 +63,28 @@ def test_a_server_whose_stderr_is_closed_reloads_and_ends(tmp_path: Path) -> Non
         process.wait()
 
 
-def test_a_server_on_a_terminal_ends_when_that_is_closed(tmp_path: Path) -> None:
-    ports_file = tmp_path / "ports.json"
-    options = [*FREE_PORTS, "--ports-file", ports_file, "--static-db", tmp_path / "static.db"]
+def test_a_server_on_a_terminal_reloads_when_told_to_and_ends_when_that_is_closed(
+    tmp_path: Path,
+) -> None:
+    options = [*FREE_PORTS, "--static-db", tmp_path / "static.db"]
     words = [*COMMAND, "server", *map(str, options)]
-    child = pexpect.spawn(words[0], words[1:], env=clean_environment(), timeout=20)
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(str(tmp_path / "notify"))
+    heard.settimeout(20)
+    environment = clean_environment(NOTIFY_SOCKET=str(tmp_path / "notify"))
+    child = pexpect.spawn(words[0], words[1:], env=environment, timeout=20)
     try:
-        until(lambda: ports_file.exists(), 20.0)
+        assert heard.recv(100) == b"READY=1"
+        os.kill(child.pid, signal.SIGHUP)
+        assert heard.recv(100).startswith(b"RELOADING=1")
+        assert heard.recv(100) == b"READY=1"
         with open(os.devnull) as nothing:
             os.dup2(nothing.fileno(), child.child_fd)  # a closed window: the kernel sends SIGHUP
         until(lambda: not child.isalive(), 20.0)
         assert child.exitstatus == 0
     finally:
         child.close(force=True)
+        heard.close()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
