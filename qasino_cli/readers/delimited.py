@@ -154,9 +154,14 @@ def _rows(text: str, at: int, dialect: Dialect, columns: int, faults: Faults) ->
             yield record.line, record.begins, record.cells
         else:
             fault = _ragged(text, record, dialect, columns)
-            if len(record.cells) > columns and record.line == header.line + 1:
-                fault.remedy = f"{SKIP_LINES_REMEDY}; {SKIP_REMEDY}"  # it may be a title
+            if record.line == header.line + 1 and _above_a_header(columns, len(record.cells)):
+                fault.remedy = f"{SKIP_LINES_REMEDY}; {SKIP_REMEDY}"
             faults.bad_row(fault)
+
+
+def _above_a_header(columns: int, below: int) -> bool:
+    """Whether a line of so many fields may be a title, by those of the line below it."""
+    return below > columns or (below == 1 and columns > 2)  # `w`: 10:15 up 3 days, 2 users, ..
 
 
 def _ragged(text: str, record: _Record, dialect: Dialect, columns: int) -> BadPlace:

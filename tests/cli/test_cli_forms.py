@@ -428,3 +428,14 @@ def test_a_title_that_is_no_header_is_refused_with_the_way_past_it(text: str) ->
     with pytest.raises(InputRejected, match="--skip-lines N begins below a title"):
         read(text)
     assert rows(read(text, skip_lines=1))[0][:2] == ["a", 1]
+
+
+def test_what_w_prints_is_refused_with_the_way_past_its_title() -> None:
+    text = (
+        " 17:12:02 up 22:53,  2 users,  load average: 2.10, 1.91, 1.40\n"
+        "USER     TTY      FROM             LOGIN@   IDLE   JCPU   PCPU WHAT\n"
+        "root     pts/0    10.0.0.1         16:31    1.00s  0.10s  0.00s w\n"
+    )
+    with pytest.raises(InputRejected, match="--skip-lines N begins below a title"):
+        read(text)
+    assert list(columns(read(text, skip_lines=1)))[-1] == "WHAT"
