@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from qasino_cli import options
@@ -19,19 +17,21 @@ from qasino_cli.publish.inputs import (
     Gather,
     Prepared,
     check_rejects_path,
-    choose_paths,
     mapping_lines,
-    read_all,
-    run_command,
     say_all,
-    without_twins,
     write_rejects,
 )
 from qasino_cli.publish.progress import Bar
 from qasino_cli.publish.sending import drop_table, receipt_line, send, too_large
-from qasino_cli.publish.wishes import Wishes, read_duration_s, read_types
+from qasino_cli.publish.sources import Files, choose_source, choose_this_host, gathering
+from qasino_cli.publish.wishes import (
+    Wishes,
+    read_duration_s,
+    read_on_error,
+    read_period_s,
+    read_types,
+)
 from qasino_cli.readers import FORMS
-from qasino_server.table import shown
 
 if TYPE_CHECKING:
     from qasino_cli.publish.repeating import Occasions
@@ -182,19 +182,14 @@ def publish(
             raise UsageFault("--drop ends a table and publishes none; leave the FILE away")
         drop_table(connection, drop, identity)
         return ExitCode.OK
-    if on_error not in ("abort", "skip"):
-        raise UsageFault(f"--on-error: {shown(on_error)} is not abort or skip")
-    if rejects is not None and on_error != "skip":
-        raise UsageFault("--rejects keeps the rows that --on-error skip passes over; give both")
-    if every is not None and every_generation:
-        raise UsageFault("--every and --every-generation contradict each other; give one")
+    period_s = read_period_s(every, every_generation)
     wishes = Wishes(
         identity=identity,
         tablename=table,
         form=data_format,
         types=read_types(types or []),
         strict_names=strict_names,
-        skip_bad_rows=on_error == "skip",
+        skip_bad_rows=read_on_error(on_error, rejects is not None),
         skip_lines=skip_lines,
         persist=persist,
         static=static,
@@ -205,20 +200,14 @@ def publish(
         replace=replace,
     )
     wishes.check()
-    own = _own_tables(this_host, only, with_args)
-    if (run is not None) + bool(paths) + (own is not None) > 1:
-        raise UsageFault("FILEs, --run and --this-host are three ways; give one of them")
-    if own is not None:
-        _check_own(own, wishes)
-    if own is None and run is None:
-        paths = list(choose_paths(paths, table, again))
-    if rejects is not None:
-        check_rejects_path(rejects, paths)
-    period_s = None if every is None else read_duration_s("--every", every)
+    own = choose_this_host(this_host, only, with_args)
+    source = choose_source(paths, run, own, wishes, again)
+    if rejects is not None and isinstance(source, Files):
+        check_rejects_path(rejects, source.paths)
     occasions = _occasions(connection, period_s) if again and not dry_run else None
     with Bar(wanted=not quiet and occasions is None) as bar:
         limit_s = (lambda: period_s) if occasions is None else (lambda: occasions.period_s)
-        read = _reader(wishes, paths, run, own, bar, limit_s)
+        read = gathering(source, wishes, bar.read, limit_s)
         gather = read if rejects is None else partial(_keeping_rejects, read, rejects)
         if occasions is not None:
             from qasino_cli.publish.repeating import repeat
@@ -235,71 +224,11 @@ def _occasions(connection: Connection, period_s: float | None) -> Occasions:
     return repeating.Interval(period_s)
 
 
-class _Own(msgspec.Struct, frozen=True):
-    """Which tables of this machine, and whether arguments are told."""
-
-    names: list[str]
-    with_args: bool
-
-
-def _own_tables(this_host: bool, only: str | None, with_args: bool) -> _Own | None:
-    """Which of this machine's tables are meant; None for none. Raises UsageFault."""
-    if not this_host:
-        if only is not None or with_args:
-            raise UsageFault("--only and --with-args go with --this-host")
-        return None
-    from qasino_cli.this_host import TABLES
-
-    names = list(TABLES) if only is None else [name.strip() for name in only.split(",")]
-    for name in names:
-        if name not in TABLES:
-            raise UsageFault(f"--only: {shown(name)} is not one of {', '.join(TABLES)}")
-    return _Own(names, with_args)
-
-
-def _check_own(own: _Own, wishes: Wishes) -> None:
-    """Raise UsageFault for options that say how an input is read."""
-    w = wishes
-    if w.form or w.types or w.strict_names or w.skip_bad_rows or w.skip_lines:
-        raise UsageFault(
-            "--this-host reads no input; --data-format, --types, --strict-names, --skip-lines and"
-            " --on-error do not go with it"
-        )
-    if wishes.tablename is not None and len(own.names) > 1:
-        raise UsageFault(f"--table names one table, but this host has {len(own.names)}; see --only")
-
-
-def _reader(
-    wishes: Wishes,
-    paths: list[str],
-    command: str | None,
-    own: _Own | None,
-    bar: Bar,
-    limit_s: Callable[[], float | None],
-) -> Gather:
-    """What reads everything, each time it is called."""
-    if own is not None:
-        return partial(_host_tables, wishes, own)
-    if command is not None:
-        return partial(run_command, command, wishes, limit_s)
-    return partial(read_all, paths, wishes, bar.read)
-
-
 def _keeping_rejects(read: Gather, rejects: Path) -> list[Prepared]:
     """Read, and write what was passed over this time before anything is sent."""
     prepared = read()
     write_rejects(rejects, prepared)
     return prepared
-
-
-def _host_tables(wishes: Wishes, own: _Own) -> list[Prepared]:
-    from qasino_cli.identity import default_identity
-    from qasino_cli.this_host import this_hosts_tables
-
-    identity = wishes.identity or default_identity()
-    found = this_hosts_tables(identity, own.names, own.with_args)
-    name = "this host"
-    return without_twins([Prepared(name, *wishes.laid_over(name, one)) for one in found])
 
 
 def _show(gather: Gather, bar: Bar) -> ExitCode:

@@ -48,6 +48,12 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             skip_lines=self.skip_lines,
         )
 
+    @property
+    def tells_how_to_read(self) -> bool:
+        """Whether anything is said about how an input is read."""
+        told = (self.form, self.types, self.strict_names, self.skip_bad_rows, self.skip_lines)
+        return any(told)
+
     def check(self) -> None:
         """Raise UsageFault where options contradict each other or make no sense."""
         if self.form is not None and self.form not in FORMS:
@@ -132,3 +138,24 @@ def read_duration_s(option: str, text: str) -> float:
     if not 0 < seconds < 1e9:
         raise UsageFault(f"{option}: {shown(text)} is no time such as 30, 30s, 5m or 1h")
     return seconds
+
+
+def read_period_s(every: str | None, every_generation: bool) -> float | None:
+    """How long from one round to the next; None where --every says nothing. Raises UsageFault."""
+    if every is None:
+        return None
+    if every_generation:
+        raise UsageFault("--every and --every-generation contradict each other; give one")
+    return read_duration_s("--every", every)
+
+
+def read_on_error(wish: str, rejects: bool) -> bool:
+    """Whether bad rows are passed over; `rejects` is whether they are to be kept.
+
+    Raises UsageFault.
+    """
+    if wish not in ("abort", "skip"):
+        raise UsageFault(f"--on-error: {shown(wish)} is not abort or skip")
+    if rejects and wish != "skip":
+        raise UsageFault("--rejects keeps the rows that --on-error skip passes over; give both")
+    return wish == "skip"

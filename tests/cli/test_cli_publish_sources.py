@@ -1,0 +1,101 @@
+"""Which source the options of `qasino publish` mean, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from qasino_cli.errors import UsageFault
+from qasino_cli.publish.sources import (
+    Files,
+    Output,
+    Source,
+    ThisHost,
+    choose_source,
+    choose_this_host,
+)
+from qasino_cli.publish.wishes import Wishes, read_on_error, read_period_s
+
+HOST = ThisHost(["load"])
+
+
+@pytest.mark.parametrize(
+    ("paths", "command", "this_host", "again", "source"),
+    [
+        (["a.csv", "-"], None, None, False, Files(["a.csv", "-"])),
+        (["a.csv"], None, None, True, Files(["a.csv"])),
+        ([], "df", None, True, Output("df")),
+        ([], None, HOST, True, HOST),
+    ],
+)
+def test_one_source_is_meant(
+    paths: Sequence[str],
+    command: str | None,
+    this_host: ThisHost | None,
+    again: bool,
+    source: Source,
+) -> None:
+    assert choose_source(paths, command, this_host, Wishes(), again) == source
+
+
+@pytest.mark.parametrize(
+    ("paths", "command", "this_host", "wishes", "sentence"),
+    [
+        (["a.csv"], "df", None, {}, "are three ways"),
+        (["a.csv"], None, HOST, {}, "are three ways"),
+        ([], "df", HOST, {}, "are three ways"),
+        (
+            ["a.csv", "b.csv"],
+            None,
+            None,
+            {"tablename": "t"},
+            "--table names one table, but 2 files",
+        ),
+        (["-", "-"], None, None, {}, "can be read once"),
+        (["-"], None, None, {}, "can be read once; name a FILE, or a command"),
+        ([], None, HOST, {"skip_lines": 1}, "--this-host reads no input"),
+        ([], None, HOST, {"types": {"a": "text"}}, "--this-host reads no input"),
+        ([], None, ThisHost(["load", "users"]), {"tablename": "t"}, "this host has 2; see --only"),
+    ],
+)
+def test_sources_that_contradict_each_other_are_refused(
+    paths: Sequence[str],
+    command: str | None,
+    this_host: ThisHost | None,
+    wishes: dict[str, object],
+    sentence: str,
+) -> None:
+    with pytest.raises(UsageFault, match=sentence):
+        choose_source(paths, command, this_host, Wishes(**wishes), again=True)
+
+
+def test_this_hosts_tables_are_all_or_those_that_are_named() -> None:
+    assert choose_this_host(False, None, False) is None
+    everything = choose_this_host(True, None, True)
+    assert everything is not None
+    assert "processes" in everything.names
+    assert everything.with_args
+    assert choose_this_host(True, "load, users", False) == ThisHost(["load", "users"])
+    for wanted, only, sentence in (
+        (False, "load", "go with --this-host"),
+        (True, "x", "'x' is not"),
+    ):
+        with pytest.raises(UsageFault, match=sentence):
+            choose_this_host(wanted, only, False)
+
+
+def test_how_often_is_said_once() -> None:
+    assert read_period_s(None, False) is read_period_s(None, True) is None
+    assert read_period_s("5m", False) == 300
+    with pytest.raises(UsageFault, match="contradict each other"):
+        read_period_s("5m", True)
+
+
+def test_bad_rows_are_passed_over_only_where_that_is_said() -> None:
+    assert not read_on_error("abort", rejects=False)
+    assert read_on_error("skip", rejects=True)
+    with pytest.raises(UsageFault, match="'x' is not abort or skip"):
+        read_on_error("x", rejects=False)
+    with pytest.raises(UsageFault, match="give both"):
+        read_on_error("abort", rejects=True)
