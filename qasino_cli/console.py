@@ -150,7 +150,8 @@ def say(sentence: str) -> None:
     if sys.stderr is None:  # closed before we began; print would take stdout then
         return
     try:
-        print("\n".join(lines), file=sys.stderr, flush=True)
+        # In one piece: Ctrl-C does not come between a line and its end.
+        print("\n".join(lines) + "\n", end="", file=sys.stderr, flush=True)
     except OSError:
         pass
 

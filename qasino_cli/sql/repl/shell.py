@@ -18,6 +18,7 @@ from qasino_cli.sql.scripts import entries_of
 from qasino_cli.sql.session import Session
 from qasino_cli.sql.statements import Entry, Leaving
 from qasino_server.errors import QasinoError
+from qasino_server.table import Result
 
 Command = Callable[["Shell", str], None]
 
@@ -130,4 +131,13 @@ class Shell:
             say(f"{self.session.connection.url} is back")
             self.live.refresh()
         with self.screen.sent_to(target):
+            self._show(result, vertical)
+
+    def _show(self, result: Result, vertical: bool) -> None:
+        try:
             self.screen.show(result, vertical)
+        except Ended:
+            raise
+        except KeyboardInterrupt:
+            say("")  # the terminal has written ^C; a prompt begins a line
+            raise
