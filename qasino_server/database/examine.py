@@ -50,6 +50,9 @@ class Examined(msgspec.Struct, frozen=True):
 class LacksPrev(SqlError):
     """The statement reads the snapshot before, which its connection does not have yet."""
 
+    def __init__(self) -> None:
+        super().__init__("the query was stopped before the snapshot before was there; ask again")
+
 
 class Begun(msgspec.Struct, frozen=True):
     """A statement that runs: it has come as far as its first row."""
@@ -238,7 +241,7 @@ def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError
     if message == "incomplete input":
         message = "Incomplete sql statement"
     if on.lacks_prev and _PREV_IS_NOT_THERE.match(message):
-        return LacksPrev(message)
+        return LacksPrev()
     for name in on.shadows:
         message = message.replace(f"no such table: main.{name}", f"no such table: {name}")
     if on.static_fault and message.startswith("no such table"):

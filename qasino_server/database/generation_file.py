@@ -42,6 +42,8 @@ class GenerationFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.tables: frozenset[str] = frozenset()
+        """The keys of its tables, as far as they were there when somebody has opened it."""
         self.away = False
         """Whether, as the snapshot before, it is to be compressed, and others are opened without
         it."""

@@ -13,7 +13,7 @@ TEMP schema); it changes when the views file or the set of static tables does, b
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ class SnapshotConnection:
 
     def __init__(self, place: Place, overlay: Overlay, max_value_bytes: int) -> None:
         """Raises apsw.CantOpenError where a file is gone."""
+        self._snapshot = place.snapshot
         self._previous = place.previous
         self._open: list[GenerationFile] = []
         with _opening(place.snapshot):
@@ -123,23 +124,19 @@ class SnapshotConnection:
     def fetch_prev(self, stopped: Stopped) -> None:
         """Attach the snapshot before, as soon as its file is there again, or `stopped` says so.
 
-        Raises Busy where it cannot be had.
+        Raises Busy where it cannot be had, and apsw.Error; it has it whole or not at all.
         """
-        if self._previous is None:
-            return
+        assert self._previous is not None
         with self._previous.restored(stopped) as there:
-            if there:
-                self._attach_now(self._previous)
-
-    def _attach_now(self, previous: GenerationFile) -> None:
-        self.sandbox.let_out()
-        try:
-            self._attach_prev(previous)
-            self._create_shadows(self._names("main") | self._names("static"))
-        except (apsw.CantOpenError, apsw.IOError):
-            raise Busy(GONE) from None
-        finally:
-            self.sandbox.close_in()
+            if not there:
+                return
+            self.sandbox.let_out()
+            try:
+                self._attach_prev(self._previous)
+            except (apsw.CantOpenError, apsw.IOError):
+                raise Busy(GONE) from None
+            finally:
+                self.sandbox.close_in()
 
     def _attach_prev(self, previous: GenerationFile) -> None:
         with _opening(previous):
@@ -160,7 +157,9 @@ class SnapshotConnection:
         try:
             self._drop_overlay()
             statics = self.sandbox.static_tables = frozenset(self._names("static"))
-            tables = self._names("main") | statics
+            own = self._names("main")
+            self._snapshot.tables |= own
+            tables = own | statics
             self._create_views(overlay.views, tables)
             self._create_shadows(tables)
         finally:
@@ -190,7 +189,7 @@ class SnapshotConnection:
         )
         return {str(name) for (name,) in rows}
 
-    def _create_views(self, views: Sequence[View], tables: set[str]) -> None:
+    def _create_views(self, views: Sequence[View], tables: Set[str]) -> None:
         errors = [self._create_view(view, tables) for view in views]
         self.connection.execute(
             f"CREATE TEMP TABLE {VIEWS_TABLE}"
@@ -204,7 +203,7 @@ class SnapshotConnection:
             ],
         )
 
-    def _create_view(self, view: View, tables: set[str]) -> str:
+    def _create_view(self, view: View, tables: Set[str]) -> str:
         """Create the view; what is wrong with it, or ''."""
         if view.body is None:
             return view.error
@@ -216,14 +215,15 @@ class SnapshotConnection:
             return str(error)
         return ""
 
-    def _create_shadows(self, tables: Iterable[str]) -> None:
-        if not self._has_prev:
+    def _create_shadows(self, tables: Set[str]) -> None:
+        """Also where the snapshot before is away: it may come at any time, in one step."""
+        if self._previous is None:
             return
         ours = {
             name
             for (name,) in self.connection.execute("SELECT lower(name) FROM sqlite_temp_schema")
         }
-        gone = self._names("prev") - set(tables) - ours
+        gone = self._previous.tables - tables - ours
         for name in gone:
             self.connection.execute(
                 f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM main.{quoted(name)}"

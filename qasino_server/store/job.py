@@ -94,6 +94,8 @@ class Job:
         self.demoted = False
         """It was interrupted to be run again by a reader that has time."""
         self.finished = False
+        self.attempt: object | None = None
+        """What is SQLite's of its thread's work, new each time it begins; None while it is not."""
         self.pinned: tuple[SnapshotConnection, Snapshot] | None = None
         """What it began on, if it has to begin anew: it ends on the snapshot it began on."""
         self.repeatable = False
@@ -123,18 +125,17 @@ class Job:
         """Run it on that connection, where the snapshot before is fetched if it is read; in a
         reader's thread."""
         outcome = self._tried(on, limits)
-        if not isinstance(outcome, LacksPrev) or self._writing:
-            return outcome
-        try:
-            on.fetch_prev(lambda: self.demoted or self.stop_reason is not None)
-        except QasinoError as error:
-            return error.landed()
-        if on.lacks_prev:
-            return self.stop_reason or outcome
-        return self._tried(on, limits)
+        if isinstance(outcome, LacksPrev) and not self._writing:
+            outcome = self._tried(on, limits, fetch_prev=True)
+        return outcome
 
-    def _tried(self, on: SnapshotConnection, limits: Limits) -> Result | QasinoError:
+    def _tried(
+        self, on: SnapshotConnection, limits: Limits, fetch_prev: bool = False
+    ) -> Result | QasinoError:
         try:
+            if fetch_prev:
+                on.fetch_prev(lambda: self.demoted or self.stop_reason is not None)
+            self.attempt = object()
             result = self._run(on, limits)
             if self.select.missing is not None and not result.nr_rows:
                 return SqlError(self.select.missing)
@@ -146,6 +147,8 @@ class Job:
             return self.stop_reason or words
         except MemoryError:
             return ServerFault("the result needs more memory than the server has")
+        finally:
+            self.attempt = None
 
     def _run(self, on: SnapshotConnection, limits: Limits) -> Result:
         self._go_on()

@@ -69,8 +69,8 @@ class Reader(Service):
         self._snapshot: Snapshot | None = None
         self._on: SnapshotConnection | None = None
         self._interrupted_at: float | None = None
-        self._written_before: tuple[Job, int] | None = None
-        """The job that was seen last, and what this thread had written by then."""
+        self._written_before: tuple[object, int] | None = None
+        """The attempt that was seen last, and what this thread had written by then."""
         self.express = express
         self.job: Job | None = None
         self.awake = False
@@ -117,13 +117,15 @@ class Reader(Service):
     def temp_bytes(self) -> int:
         """What the job has written to temporary files since the warden saw it first.
 
-        A reader writes nothing else: answers go out by other threads.
+        A reader writes nothing else then: answers go out by other threads, and restoring the
+        snapshot before is no part of an attempt.
         """
-        if self.job is None or self.native_id is None:
+        attempt = None if self.job is None else self.job.attempt
+        if attempt is None or self.native_id is None:
             return 0
         written = written_bytes(self.native_id)
-        if self._written_before is None or self._written_before[0] is not self.job:
-            self._written_before = (self.job, written)
+        if self._written_before is None or self._written_before[0] is not attempt:
+            self._written_before = (attempt, written)
         return written - self._written_before[1]
 
     def forget_interrupt(self) -> None:
