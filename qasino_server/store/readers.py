@@ -8,7 +8,8 @@ Rules of this file:
    others wait behind it) is interrupted and waits for another reader, where it begins anew
    on the same connection (nothing of it has been sent: streams never ride the express). Where
    PINNED_MAX wait so, the next begins anew on the snapshot of the time when it is its turn:
-   each would hold four descriptors, and perhaps a generation that nobody else needs.
+   each would hold four descriptors, and perhaps a generation that nobody else needs. So does one
+   that still waits for the snapshot before, which may be gone when it is its turn.
 3. An interrupt is sent only under the lock that assigns queries, and only to the reader that
    still has that query: a late one would hit the next.
 4. Nobody (a user, or an address where there are no users) holds more than half of the readers,
@@ -38,6 +39,7 @@ from collections.abc import Callable
 import msgspec
 
 from qasino_server.database.answer import Limits
+from qasino_server.database.examine import LacksPrev
 from qasino_server.database.snapshot import Overlay, Snapshot, SnapshotConnection
 from qasino_server.errors import Busy, Cancelled, QasinoError, Refused
 from qasino_server.rights import ANYBODY, Rights
@@ -442,7 +444,7 @@ class Readers:
                 and not isinstance(outcome, Result)
             )
             if again:
-                if self._nr_pinned < PINNED_MAX:
+                if self._nr_pinned < PINNED_MAX and not isinstance(outcome, LacksPrev):
                     job.pinned = reader.hand_over()
                     self._nr_pinned += job.pinned is not None
                 job.demoted, job.slow, job.running_since = False, True, None
