@@ -529,6 +529,7 @@ class Store:
         self._readers.turn_over()
         self._note_trend(previous, time.monotonic() - began)
         previous.close_untaken()
+        kept = self._snapshot.place.previous
         self._archive.keep(previous.place.snapshot.path, previous.number)
         if previous.place.previous is not None:
             self._remove(previous.place.previous)

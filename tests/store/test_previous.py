@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,14 @@ from hypothesis import strategies as st
 from server_process import ENDLESS
 from wire import until
 
+from qasino_server.database.answer import Limits
 from qasino_server.database.generation_file import BLOCK_BYTES, GenerationFile
-from qasino_server.errors import Busy, Cancelled
+from qasino_server.database.snapshot import SnapshotConnection
+from qasino_server.errors import Busy, Cancelled, SqlError
 from qasino_server.render import CsvStream
+from qasino_server.statement import Select
+from qasino_server.store.job import Job
+from qasino_server.store.reader import Reader
 from qasino_server.store.store import PREV_STAYS_GENERATIONS
 from qasino_server.table import Result
 
@@ -355,3 +361,113 @@ def test_one_that_goes_while_it_is_attached_is_a_sentence(away: Any) -> None:
     with pytest.raises(Busy, match="ask again"):
         on.fetch_prev(never)
     on.close()
+
+
+@pytest.fixture
+def gone(away: Any) -> SnapshotConnection:
+    """A connection without the snapshot before, which alone has the table `t`."""
+    fill(away, 1)
+    away.store._snapshot.place.previous.asked = False
+    away.store._nr_unasked = PREV_STAYS_GENERATIONS
+    away.rotate()
+    return away.store._snapshot.new_connection(away.store.overlay())
+
+
+def job(sql: str) -> Job:
+    return Job(
+        query_id="1", select=Select(sql), sql=sql, port="", peer="", timeout_s=9.0, done=print
+    )
+
+
+def test_who_is_stopped_while_it_is_attached_is_told_so_and_has_it_whole_or_not_at_all(
+    gone: SnapshotConnection,
+) -> None:
+    """A bare name must not reach it, whenever the interrupt has come."""
+    limits = Limits(10, 1 << 20)
+    for steps in count(1):
+        gone.connection.set_progress_handler(after(steps), 1)
+        outcome = job("select n from prev.t").run(gone, limits)
+        gone.connection.set_progress_handler(None)
+        bare = job("select n from t").run(gone, limits)
+        assert isinstance(bare, SqlError), (steps, bare)
+        assert bare.sentence == "no such table: t"
+        if isinstance(outcome, Result):
+            break
+        assert isinstance(outcome, Cancelled), (steps, outcome)
+    gone.close()
+
+
+def test_what_is_restored_is_no_temporary_file(
+    make_bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench(compress_from_bytes=1, max_temp_bytes=1 << 20)
+    rows = [[n, f"{n}" * 500] for n in range(8000)]
+    for _ in range(2):
+        bench.publish("a", "t", "n int, s text", rows)
+        bench.rotate()
+    until(lambda: files(tmp_path) == AWAY)
+    file = bench.store._snapshot.place.previous
+    outcomes: list[Any] = []
+    a_while = ENDLESS.replace("from r)", "from r where i < 2000000)")
+    sql = f"select count(*) from prev.t where n < ({a_while})"
+    asker = threading.Thread(target=lambda: outcomes.append(bench.ask(sql)))
+    seen: list[str] = []
+    temp_bytes = Reader.temp_bytes
+
+    def seen_by_the_warden(reader: Reader) -> int:
+        seen.append(reader.job.sql if file.asked and reader.job is not None else "")
+        return temp_bytes(reader)
+
+    monkeypatch.setattr(Reader, "temp_bytes", seen_by_the_warden)
+    with file._lock:
+        asker.start()
+        until(lambda: sql in seen[:-1])
+    asker.join(30)
+    assert isinstance(outcomes[0], Result), outcomes[0]
+
+
+def test_one_that_waits_for_it_beyond_its_time_begins_anew(
+    make_bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had to leave the express, and the one it waited for is gone when it is its turn."""
+    monkeypatch.setattr("qasino_server.store.readers.EXPRESS_S", 0.1)
+    bench = make_bench(compress_from_bytes=1)
+    for _ in range(2):
+        bench.publish("a", "ballast", "s text", [["x" * 3 * BLOCK_BYTES]])
+        fill(bench, 1)
+    until(lambda: files(tmp_path) == AWAY)
+    readers, file = bench.store._readers, bench.store._snapshot.place.previous
+    asks = [
+        partial(bench.ask, ENDLESS.replace("1", f"{n}", 1), asker=f"{n % 2}", query_id=f"long{n}")
+        for n in range(1, 4)
+    ]
+    askers = [threading.Thread(target=ask) for ask in asks]
+    for asker in askers:
+        asker.start()
+    until(lambda: sum(r.job is not None for r in readers._readers if not r.express) == 3)
+    outcomes: list[Any] = []
+    askers.append(threading.Thread(target=lambda: outcomes.append(bench.ask(RATE, asker="c"))))
+    with file._lock:
+        askers[-1].start()
+        until(lambda: any(job.asker == "c" and job.demoted for job in readers.running()))
+    until(lambda: readers._slow.waiting_for("c"))
+    fill(bench, 1)
+    until(lambda: not file.path.exists())
+    for n in range(1, 4):
+        bench.rows(f"kill long{n}")
+    for asker in askers:
+        asker.join(20)
+    assert isinstance(outcomes[0], Result), outcomes[0]
+
+
+def test_where_the_snapshot_was_removed_nothing_is_compressed_or_kept(
+    away: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        away.store._snapshot.place.snapshot.path.unlink()
+        fill(away, 1)
+        assert away.refusal("select * from prev.t") == "no such table: prev.t"
+    fill(away, 2)
+    assert away.rows(RATE)
+    assert len(away.store._files) == 2
+    assert "left as it was" not in caplog.text
