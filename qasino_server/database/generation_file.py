@@ -24,7 +24,7 @@ from types import ModuleType
 import apsw
 
 from qasino_server.database.directory import is_private
-from qasino_server.database.room import free_bytes
+from qasino_server.database.room import Reserve
 from qasino_server.errors import Busy
 
 BLOCK_BYTES = 1 << 20
@@ -32,6 +32,7 @@ _LEVEL = 1
 """Of 85 MB of a fleet's rows 29 % are left, at 260 MB/s; level -1 leaves 34 at 370, 3 28 at 200.
 zlib leaves 33 at 90 and is restored at half the rate."""
 _LEFT_FREE_BYTES = 16 << 20
+"""For those who publish, beside the reserve."""
 GONE = "the snapshot before is gone by now; ask again"
 
 Stopped = Callable[[], bool]
@@ -40,8 +41,10 @@ Stopped = Callable[[], bool]
 class GenerationFile:
     """One such file; any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserve: Reserve) -> None:
+        """`reserve` is what restoring it leaves free."""
         self.path = path
+        self._reserve = reserve
         self.tables: frozenset[str] = frozenset()
         """The keys of its tables, as far as they were there when somebody has opened it."""
         self.away = False
@@ -135,16 +138,18 @@ class GenerationFile:
             raise Busy(f"the snapshot before cannot be restored: {error}") from None
 
     def _restore(self, stopped: Stopped) -> bool:
-        self._check_room()
+        self._check_room(len(self._pieces_bytes) * BLOCK_BYTES - sum(self._pieces_bytes))
         with self._both() as (plain, compressed):
             while self._restore_a_block(plain, compressed):
                 if stopped():
                     return False
+                self._check_room(BLOCK_BYTES)  # others write there too
         return True
 
-    def _check_room(self) -> None:
-        needed_bytes = len(self._pieces_bytes) * BLOCK_BYTES - sum(self._pieces_bytes)
-        if free_bytes(self.path.parent) < needed_bytes + _LEFT_FREE_BYTES:
+    def _check_room(self, needed_bytes: int) -> None:
+        """Without room to finish the generation there would be no rotation any more, and so
+        nothing that lets go of this."""
+        if not self._reserve.can_finish(needed_bytes + _LEFT_FREE_BYTES):
             raise Busy("there is no room to restore the snapshot before, which was compressed")
 
     def _restore_a_block(self, plain: FileIO, compressed: FileIO) -> bool:

@@ -48,9 +48,9 @@ class Reserve:
         self._left_bytes = left_bytes
         return True
 
-    def can_finish(self) -> bool:
-        """Whether a generation can be finished."""
-        return self._free_bytes() >= self._size_bytes
+    def can_finish(self, after_bytes: int = 0) -> bool:
+        """Whether a generation can be finished, also once so much more has been written."""
+        return self._free_bytes() >= self._size_bytes + after_bytes
 
     def _free_bytes(self) -> int:
         try:

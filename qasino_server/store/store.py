@@ -551,7 +551,7 @@ class Store:
 
     def _file(self, path: Path) -> GenerationFile:
         """The one there is for that path: it counts who has it open."""
-        return self._files.setdefault(path, GenerationFile(path))
+        return self._files.setdefault(path, GenerationFile(path, self._reserve))
 
     def _remove(self, file: GenerationFile) -> None:
         self._files.pop(file.path, None)

@@ -17,6 +17,7 @@ from qasino_server.database.examine import examine
 from qasino_server.database.generation import Generation
 from qasino_server.database.generation_file import GenerationFile
 from qasino_server.database.lines import NotLines, lines_of
+from qasino_server.database.room import Reserve
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import Cancelled, QasinoError
 from qasino_server.render import Stream, stream_for
@@ -47,7 +48,7 @@ def make_connection(tmp_path: Path) -> Iterator[Callable[..., SnapshotConnection
             for row in rows:
                 generation._execute("insert into t values (?, ?, ?)", tuple(row))
         generation.seal()
-        place = Place(GenerationFile(path), None, tmp_path / "static.db")
+        place = Place(GenerationFile(path, Reserve(tmp_path)), None, tmp_path / "static.db")
         made.append(SnapshotConnection(place, Overlay(0), most_bytes))
         return made[-1]
 

@@ -18,6 +18,7 @@ from wire import until
 
 from qasino_server.database.answer import Limits
 from qasino_server.database.generation_file import BLOCK_BYTES, GenerationFile
+from qasino_server.database.room import Reserve
 from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.errors import Busy, Cancelled, SqlError
 from qasino_server.render import CsvStream
@@ -183,7 +184,7 @@ def make_file(tmp_path: Path) -> Callable[[bytes], GenerationFile]:
     def make(content: bytes) -> GenerationFile:
         path = tmp_path / "7.db"
         path.write_bytes(content)
-        return GenerationFile(path)
+        return GenerationFile(path, Reserve(tmp_path))
 
     return make
 
@@ -302,6 +303,32 @@ def test_what_somebody_else_has_put_there_is_not_touched(
     assert theirs.read_bytes() == b"theirs"
     tmp_path.chmod(0o700)
     act()
+
+
+@pytest.mark.parametrize("blocks", [0, 2])
+def test_restoring_leaves_the_room_that_finishing_a_generation_takes(
+    make_file: Any, tmp_path: Path, blocks: int
+) -> None:
+    """Or there would be no rotation any more, which alone lets go of it."""
+    file = make_file(FIVE)
+    file.compress(never)
+    reserve = Reserve(tmp_path)
+    file._reserve = reserve
+    full = after(blocks - 1)
+
+    def fill_up() -> bool:
+        if full():
+            reserve.took(1 << 60)
+        return False
+
+    if not blocks:
+        fill_up()
+    with pytest.raises(Busy, match="no room"):
+        restore(file, fill_up)
+    assert len(file._pieces_bytes) == 5 - blocks
+    reserve.took(0)
+    assert restore(file)
+    assert file.path.read_bytes() == FIVE
 
 
 def test_one_that_is_being_restored_is_removed_afterwards(make_file: Any) -> None:

@@ -18,6 +18,7 @@ from qasino_server.database.answer import Limits, _build_here, answer
 from qasino_server.database.examine import begin, examine
 from qasino_server.database.generation import Generation
 from qasino_server.database.generation_file import GenerationFile
+from qasino_server.database.room import Reserve
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout
 from qasino_server.store.job import Job
@@ -39,7 +40,7 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Any:
     made = apsw.Connection(str(static))
     made.execute("create table s(a)")
     made.close()
-    place = Place(GenerationFile(directory / "g.db"), None, static)
+    place = Place(GenerationFile(directory / "g.db", Reserve(directory)), None, static)
     connection = SnapshotConnection(place, Overlay(0), 1 << 26)
     yield connection
     connection.close()

@@ -16,6 +16,7 @@ from qasino_server.database.durable import DurableFile
 from qasino_server.database.examine import examine, in_words
 from qasino_server.database.generation import Generation
 from qasino_server.database.generation_file import GenerationFile
+from qasino_server.database.room import Reserve
 from qasino_server.database.sandbox import (
     HARMLESS_FUNCTIONS,
     READABLE_PRAGMAS,
@@ -72,8 +73,13 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnapshotConnection]
             generation.write_table("t", check_columns(("a",), ("int",)), [[1]])
         generation.seal()
     static = DurableFile(place / "static", 1 << 20)
+    reserve = Reserve(place)
     made = SnapshotConnection(
-        Place(GenerationFile(place / "now"), GenerationFile(place / "before"), place / "static"),
+        Place(
+            GenerationFile(place / "now", reserve),
+            GenerationFile(place / "before", reserve),
+            place / "static",
+        ),
         Overlay(0),
         MAX_VALUE_BYTES,
     )
