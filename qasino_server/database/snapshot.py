@@ -35,6 +35,11 @@ _BRIEF_READS = 300
 """Columns a statement may read there: a name is looked for among all columns of its table."""
 
 
+_OF_A_SCHEMA = (apsw.SQLITE_LIMIT_LENGTH, apsw.SQLITE_LIMIT_SQL_LENGTH)
+"""Bounds on what queries build, which a table of many columns may be beyond."""
+_NO_LIMIT = 1 << 30
+
+
 class View(msgspec.Struct, frozen=True):
     """A view of the views file, read; `body` is what follows CREATE VIEW."""
 
@@ -131,11 +136,14 @@ class SnapshotConnection:
             if not there:
                 return
             self.sandbox.let_out()
+            limits = {limit: self.connection.limit(limit, _NO_LIMIT) for limit in _OF_A_SCHEMA}
             try:
                 self._attach_prev(self._previous)
             except (apsw.CantOpenError, apsw.IOError):
                 raise Busy(GONE) from None
             finally:
+                for limit, value in limits.items():
+                    self.connection.limit(limit, value)
                 self.sandbox.close_in()
 
     def _attach_prev(self, previous: GenerationFile) -> None:

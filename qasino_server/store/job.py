@@ -155,6 +155,9 @@ class Job:
         sql, bindings = self.select.sql, self.select.bindings
         if self.stream is not None and self.sink is not None:
             examined = examine(on, sql, bindings)
+            if on.lacks_prev and not examined.repeatable and "prev" in sql.lower():
+                # A pragma's function would ask for it when it is its turn, after some rows.
+                raise LacksPrev
             self._go_on()
             return self._write(on, examined, self.stream, self.sink)
         examined, begun = self._begin(on)

@@ -67,6 +67,22 @@ def fill(bench: Any, rotations: int) -> None:
         bench.rotate()
 
 
+class Written:
+    """A sink that keeps what is streamed."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+
+    def begin(self, media_type: str) -> None:
+        self._chunks.clear()
+
+    def write(self, chunk: bytes, deadline: float) -> None:
+        self._chunks.append(chunk)
+
+    def text(self) -> bytes:
+        return b"".join(self._chunks)
+
+
 def test_who_asks_for_it_gets_it_and_it_stays_for_a_while(away: Any, tmp_path: Path) -> None:
     assert away.rows("select n from t") == [[10]]
     assert files(tmp_path) == AWAY
@@ -132,18 +148,37 @@ def test_however_it_is_named(
 
 
 def test_a_stream_gets_it(away: Any) -> None:
-    written: list[bytes] = []
-
-    class Sink:
-        def begin(self, media_type: str) -> None:
-            written.clear()
-
-        def write(self, chunk: bytes, deadline: float) -> None:
-            written.append(chunk)
-
-    outcome = away.ask(RATE, stream=CsvStream(), sink=Sink())
+    sink = Written()
+    outcome = away.ask(RATE, stream=CsvStream(), sink=sink)
     assert isinstance(outcome, Result), outcome
-    assert b"".join(written).split() == [b"t.n", b"-", b"p.n", b"10"]
+    assert sink.text().split() == [b"t.n", b"-", b"p.n", b"10"]
+
+
+def test_a_stream_has_it_before_its_first_row(make_bench: Any, tmp_path: Path) -> None:
+    """SQLite looks for the schema a pragma names when it is its turn."""
+    bench = make_bench(compress_from_bytes=1)
+    for _ in range(2):
+        bench.publish("a", "t", "n int", [[n] for n in range(20_000)])
+        bench.rotate()
+    until(lambda: files(tmp_path) == AWAY)
+    sink = Written()
+    sql = "select n from t union all select name from pragma_table_info('t', 'prev')"
+    outcome = bench.ask(sql, stream=CsvStream(), sink=sink)
+    assert isinstance(outcome, Result), outcome
+    assert sink.text().endswith(b"\n19999\nn\n")
+
+
+def test_its_tables_may_be_longer_than_what_queries_may_build(
+    make_bench: Any, tmp_path: Path
+) -> None:
+    bench = make_bench(compress_from_bytes=1, max_result_bytes=1000, max_body_bytes=1000)
+    columns = ", ".join(f"column_number_{n} int" for n in range(60))
+    for _ in range(2):
+        bench.publish("a", "wide", columns, [[1] * 60])
+        bench.rotate()
+    until(lambda: files(tmp_path) == AWAY)
+    assert bench.rows("select count(*) from prev.wide") == [[1]]
+    assert "--max-result" in bench.refusal("select zeroblob(1001) from prev.wide")
 
 
 def test_what_is_wrong_is_told_as_ever(away: Any) -> None:
