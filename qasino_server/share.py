@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,7 +16,7 @@ class Share:
         """At most `total_bytes` for all, and half of it for one; `of` says what it is."""
         self._total_bytes = total_bytes
         self._of = of
-        self._held: Counter[str] = Counter()
+        self._held: defaultdict[str, int] = defaultdict(int)
         self.held_bytes = 0
 
     def has_room(self, who: str, more_bytes: int = 0) -> bool:
