@@ -334,10 +334,7 @@ class Outbox(Generic[T]):
             if self._pending:
                 os.read(self._reader, 16)
                 self._pending = False
-        taken = []
-        while self._items:
-            taken.append(self._items.popleft())
-        return taken
+        return [self._items.popleft() for _ in range(len(self._items))]
 
     def close(self) -> None:
         """No more wake-ups; what is put from now on is lost."""

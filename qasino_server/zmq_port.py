@@ -54,11 +54,11 @@ _SRCFD = int(zmq.SRCFD)
 """As plain numbers: pyzmq's are flags of enum, whose `|` takes as long as sending a frame."""
 
 _Socket = zmq.Socket[bytes]
-_Message = tuple[bytes, list[zmq.Frame], Sequence[int]]
-"""Who sent it, its frames, and the sizes of those not kept, which stood before the last."""
-_send = zmq.backend.Socket.send
-"""Without what pyzmq's own looks for at each frame, for kinds of sockets that are none of ours;
-1 us a message."""
+_Message = tuple[bytes, list[zmq.Frame], list[int]]
+"""Who sent it, its frames, and the sizes of all it had, those not kept among them."""
+_recv, _send = zmq.backend.Socket.recv, zmq.backend.Socket.send
+"""Without what pyzmq's own look for at each frame, names of options and kinds of sockets that are
+none of ours; 2 us a message."""
 
 
 def bind(unbound: _Socket, address: str, port: int) -> None:
@@ -110,6 +110,7 @@ class ZmqPort(Service):
         self._identity = identity
         self._max_body_bytes = max_body_bytes
         self._rights_of = rights_of
+        self._encrypted = rights_of is not None
         self._watch = watch
         self._unread = unread
         self._arrived: list[_Message] = []
@@ -151,7 +152,7 @@ class ZmqPort(Service):
             if message is None:
                 return
             self._arrived.append(message)
-            size_bytes += len(message[1][-1])
+            size_bytes += message[2][-1]
 
     def _hand_in_some(self, rested: bool) -> None:
         """What has arrived, or half of it where this thread had nothing to do before.
@@ -168,20 +169,18 @@ class ZmqPort(Service):
             self._hand_in(*message)
 
     def _hand_in(
-        self, sender: bytes, frames: Sequence[zmq.Frame], skipped_bytes: Sequence[int]
+        self, sender: bytes, frames: Sequence[zmq.Frame], sizes_bytes: Sequence[int]
     ) -> None:
         envelope, payload = split_envelope(sender, frames)
         fd = _descriptor(frames[-1])
         peer = self._watch.peer(fd)
-        passed_bytes = wire_bytes(map(len, frames), self._rights_of is not None)
-        if skipped_bytes:
-            passed_bytes += wire_bytes(skipped_bytes, self._rights_of is not None)
+        passed_bytes = wire_bytes(sizes_bytes, self._encrypted)
+        if fd < 0:  # the first ZMTP's headers have a byte more
+            passed_bytes += len(sizes_bytes)
         if peer is None:
             self._watch.passes_early(fd, passed_bytes)
         else:
             peer.passed_bytes += passed_bytes
-            if fd < 0:  # the first ZMTP's headers have a byte more
-                peer.passed_bytes += len(frames) + len(skipped_bytes)
         name = peer.name if peer is not None else self._watch.name_of(fd)
         caller = anybody_at("zmq", name)
 
@@ -196,7 +195,7 @@ class ZmqPort(Service):
             answer(error)
             return
         try:
-            body = self._body_of(payload, len(skipped_bytes))
+            body = self._body_of(payload, len(sizes_bytes) - len(frames))
             request = decode_request(body)
         except QasinoError as error:
             if payload and means_to_publish(payload[0].bytes):
@@ -225,19 +224,20 @@ class ZmqPort(Service):
 
     def _send(self) -> None:
         for peer, asker, envelope, body in self._outbox.take():
-            if sum(map(len, body)) > _SMALL_BYTES:
+            message = [*envelope, *body]
+            size_bytes = wire_bytes(map(len, message[1:]), self._encrypted)
+            if size_bytes > _SMALL_BYTES:
                 try:
                     self._unread.check(asker)
                 except Busy as error:
-                    body = encode_reply(error, self._identity)
-            message = [*envelope, *body]
+                    message = [*envelope, *encode_reply(error, self._identity)]
+                    size_bytes = wire_bytes(map(len, message[1:]), self._encrypted)
             try:
                 send(self._router, message)
             except zmq.ZMQError as error:
                 log.debug("reply not sent: %s", error)
                 continue
             if peer is not None and not peer.gone:
-                size_bytes = wire_bytes(map(len, message[1:]), self._rights_of is not None)
                 self._unread.add(peer, asker, size_bytes)
 
 
@@ -249,31 +249,33 @@ def receive(socket: _Socket) -> _Message | None:
     this. The first, which the ROUTER puts there, is never alone; as bytes it takes a third.
     """
     try:
-        sender = socket.recv(_NOW)
+        sender = _recv(socket, _NOW)
     except zmq.Again:
         return None
-    frames = [socket.recv(copy=False)]
-    skipped_bytes: list[int] = []
-    while frames[-1].more:
-        frames.append(socket.recv(copy=False))
+    frames: list[zmq.Frame] = []
+    sizes_bytes: list[int] = []
+    more = True
+    while more:
+        frame = _recv(socket, copy=False)
+        frames.append(frame)
+        sizes_bytes.append(len(frame))
         if len(frames) > _FRAMES_KEPT:
-            # A frame takes two bytes to send and two hundred to keep.
-            skipped_bytes.append(len(frames.pop(-2)))
-    return sender, frames, skipped_bytes
+            frames.pop(-2)  # a frame takes two bytes to send and two hundred to keep
+        more = frame.more
+    return sender, frames, sizes_bytes
 
 
 def send(socket: _Socket, message: Sequence[bytes]) -> None:
     """Send a message of frames without waiting. Raises zmq.ZMQError where that cannot be."""
-    *before, last = message
-    for frame in before:
+    for frame in message[:-1]:
         _send(socket, frame, _MORE)
-    _send(socket, last, _NOW)
+    _send(socket, message[-1], _NOW)
 
 
 def _descriptor(frame: zmq.Frame) -> int:
     """Of the connection it came over; -1 for a message that libzmq has made up."""
     try:
-        return int(frame.get(_SRCFD))
+        return frame.get(_SRCFD)
     except zmq.ZMQError:
         return -1
 

@@ -347,9 +347,9 @@ class Unread:
         """An answer goes out."""
         if peer.sent_bytes == peer.read_bytes:
             peer.asker = asker
+            self._owing.add(peer)
         peer.sent_bytes += size_bytes
         self._share.take(peer.asker, size_bytes)
-        self._owing.add(peer)
         if len(self._owing) > 1000:
             self.settle()
 
@@ -368,9 +368,12 @@ class Unread:
 
 def wire_bytes(sizes_bytes: Iterable[int], encrypted: bool) -> int:
     """What frames of these sizes take on the wire: a header each, and what CURVE adds."""
-    extra, total = 33 if encrypted else 0, 0
+    short_bytes, head_bytes = (222, 35) if encrypted else (255, 2)
+    total = 0
     for size_bytes in sizes_bytes:
-        total += size_bytes + extra + (2 if size_bytes + extra <= 255 else 9)
+        total += size_bytes + head_bytes
+        if size_bytes > short_bytes:
+            total += 7
     return total
 
 
