@@ -17,7 +17,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,8 @@ import msgspec
 
 from qasino_server.database.answer import Limits
 from qasino_server.database.directory import RunDirectory
-from qasino_server.database.generation import Generation
 from qasino_server.database.generation_file import GenerationFile
-from qasino_server.database.room import Reserve, share_of_room
+from qasino_server.database.room import share_of_room
 from qasino_server.database.snapshot import (
     Overlay,
     Place,
@@ -45,6 +43,7 @@ from qasino_server.statement import Kill, Select, ShowQueries, read_statement
 from qasino_server.statics import Statics
 from qasino_server.store.absence import Absence
 from qasino_server.store.archive import Archive
+from qasino_server.store.files import Files, size_of
 from qasino_server.store.intake import Intake
 from qasino_server.store.internal import (
     QUERIES_COLUMNS,
@@ -69,9 +68,6 @@ log = logging.getLogger("qasino.store")
 REJECTS_MAX = 1000
 REASON_CHARS = 500
 """A refusal can name 2,000 columns; the list of them is read by people."""
-PREV_STAYS_GENERATIONS = 10
-"""Rotations for which the snapshot before stays plain after somebody has asked for it: who does
-so every few minutes is not to wait each time."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +171,6 @@ class Store:
         self._lookout = Lookout(self._limits, self.max_value_bytes)
         self._directory = RunDirectory(settings.db_dir)
         size_bytes = settings.max_generation_bytes or share_of_room(self._directory.path)
-        self._reserve = Reserve(self._directory.path)
         self._quota = msgspec.structs.replace(settings.quota, size_bytes=size_bytes)
         try:
             self._statics = Statics(settings.static_db, self._quota)
@@ -184,6 +179,13 @@ class Store:
             raise
         self._views = Views(settings.views_file)
         self._archive = Archive(settings.archive_dir, settings.archive_keep, on_death)
+        self._files = Files(
+            self._directory,
+            self._archive,
+            max_bytes=size_bytes,
+            keep_prev=settings.keep_prev,
+            compress_from_bytes=settings.compress_from_bytes,
+        )
         self._absence = Absence(settings.forget_after_s, settings.quota.sources)
         self._rejects: deque[tuple[Any, ...]] = deque(maxlen=REJECTS_MAX)
         """Any thread appends, the heartbeat lists: each is one step under the GIL, no lock."""
@@ -207,11 +209,6 @@ class Store:
         self.ports: list[tuple[str, str, int]] = []
         """(name, address, port) of what is bound; filled in by the assembly before start."""
         self._on_death = on_death
-        self._orphans: list[GenerationFile] = []
-        """Generations that never became a snapshot; removed once their rows are carried."""
-        self._files: dict[Path, GenerationFile] = {}
-        self._nr_unasked = PREV_STAYS_GENERATIONS
-        """Rotations since somebody asked for the snapshot before; at first as if long ago."""
         self._started = False
         self._stopped = False
 
@@ -223,8 +220,8 @@ class Store:
         most_bytes = self._quota.size_bytes
         log.info("a generation may take bytes=%d in %s", most_bytes, self._directory.path)
         try:
-            zero = Intake(self._new_generation(0), Ledger(0), self._quota)
-            first = self._new_generation(first_number)
+            zero = Intake(self._files.new_generation(0), Ledger(0), self._quota)
+            first = self._files.new_generation(first_number)
             self._snapshot = self._finish(zero, None)
         except apsw.Error as error:
             raise StartError(
@@ -236,7 +233,7 @@ class Store:
             view_names=self._views.names,
             max_waiting_bytes=2 * self.settings.max_body_bytes,
             quota=self._quota,
-            reserve=self._reserve,
+            reserve=self._files.reserve,
             settled=self._settled,
             on_death=self._on_death,
         )
@@ -251,9 +248,6 @@ class Store:
         self._writer.start()
         self._readers.start()
         self._started = True
-
-    def _new_generation(self, number: int) -> Generation:
-        return Generation(self._directory.generation_path(number), self._quota.size_bytes)
 
     def stop(self, timeout_s: float) -> None:
         """Stop answering, store what was accepted, close and remove the files."""
@@ -443,7 +437,7 @@ class Store:
 
     def _look_now(self, job: Job, path: Path) -> None:
         """In the writer's thread, which waits for the looker."""
-        place = Place(self._file(path), None, self._statics.path)
+        place = Place(self._files.of(path), None, self._statics.path)
         self._readers.conclude(job, self._lookout.look(job, place, self.overlay()))
 
     def overlay(self, asked_at: float | None = None) -> Overlay:
@@ -481,7 +475,7 @@ class Store:
         return State(
             generation_number=snapshot.number,
             generation_age_s=snapshot.age_s,
-            generation_bytes=_size_of(snapshot.place.snapshot.path),
+            generation_bytes=size_of(snapshot.place.snapshot.path),
             nr_rows=self.nr_rows,
             nr_tables=len(self._summaries),
             nr_identities=self._nr_identities,
@@ -511,57 +505,26 @@ class Store:
             return self._rotate(number, began)
 
     def _rotate(self, number: int, began: float) -> tuple[int, int]:
-        self._remove_orphans()
-        if not self._reserve.can_finish():
+        self._files.remove_lost()
+        if not self._files.reserve.can_finish():
             raise Busy("no room to finish the generation, which goes on until there is")
-        successor = self._new_generation(number)
+        successor = self._files.new_generation(number)
         retired = self._writer.exchange(successor, number)
         previous = self._snapshot
-        kept = self._to_be_kept(previous.place) if self.settings.keep_prev else None
         try:
-            self._snapshot = self._finish(retired, kept)
+            self._snapshot = self._finish(retired, self._files.to_be_kept(previous))
         except BaseException:
             # That generation is lost, but not what lives on in it, as far as it can be read.
-            self._orphans.append(self._file(retired.generation.path))
+            self._files.lose(retired.generation.path)
             raise
         finally:
             self._writer.carry_from(retired.generation.path)
         self._readers.turn_over()
         self._note_trend(previous, time.monotonic() - began)
         previous.close_untaken()
-        kept = self._snapshot.place.previous
-        self._archive.keep(previous.place.snapshot.path, previous.number)
-        if previous.place.previous is not None:
-            self._remove(previous.place.previous)
-        if kept is None:
-            self._remove(previous.place.snapshot)
-        elif kept.away:  # last, since it takes its time
-            kept.when_closed(partial(self._archive.compress, kept))
+        self._files.retire(previous, self._snapshot)
         retired.ledger.forget()
         return self._snapshot.number, self.nr_rows
-
-    def _to_be_kept(self, place: Place) -> GenerationFile:
-        """The snapshot that was, as the one before; away where it is large and nobody has asked
-        for the one before for some time."""
-        before, kept = place.previous, place.snapshot
-        self._nr_unasked = 0 if before is not None and before.asked else self._nr_unasked + 1
-        large = _size_of(kept.path) >= self.settings.compress_from_bytes
-        kept.away = large and self._nr_unasked >= PREV_STAYS_GENERATIONS
-        return kept
-
-    def _file(self, path: Path) -> GenerationFile:
-        """The one there is for that path: it counts who has it open."""
-        return self._files.setdefault(path, GenerationFile(path, self._reserve))
-
-    def _remove(self, file: GenerationFile) -> None:
-        self._files.pop(file.path, None)
-        self._archive.remove(file)
-
-    def _remove_orphans(self) -> None:
-        """Lost generations whose rows are carried; on a full disk their room is needed now."""
-        for file in self._orphans:
-            self._remove(file)
-        self._orphans.clear()
 
     def _note_trend(self, previous: Snapshot, rotation_s: float) -> None:
         nr_rejects, self._nr_rejects = self._nr_rejects, 0
@@ -588,12 +551,12 @@ class Store:
             before_bytes = retired.generation.size_bytes()
             with retired.generation.unbounded(), retired.generation.transaction:
                 summaries, nr_rows = write_internal(retired.generation, ledger, facts)
-            self._reserve.took(retired.generation.size_bytes() - before_bytes)
+            self._files.reserve.took(retired.generation.size_bytes() - before_bytes)
         finally:
             retired.generation.seal()
         if previous is not None and not previous.path.exists():
             previous = None
-        place = Place(self._file(retired.generation.path), previous, self._statics.path)
+        place = Place(self._files.of(retired.generation.path), previous, self._statics.path)
         overlay = self.overlay()
         connections = [
             SnapshotConnection(place, overlay, self.max_value_bytes) for _ in range(READERS)
@@ -631,11 +594,3 @@ class Store:
         """What was counted since the start; a generation tells of its own share."""
         sql = self._readers.counts if self._started else Counts()
         return *msgspec.structs.astuple(sql), *msgspec.structs.astuple(self._counts)
-
-
-def _size_of(path: Path) -> int:
-    """0 where somebody has removed the file: what is open of it still serves."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

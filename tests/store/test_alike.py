@@ -216,7 +216,7 @@ def test_what_waits_for_its_rows_when_the_server_ends_is_told_and_noted_once(
     store = bench.store
     bench.hand_in(publication("host", "fleet", ["a"], [[1]], persist=1))
     number = bench.number + 1
-    retired = store._writer.exchange(store._new_generation(number), number)
+    retired = store._writer.exchange(store._files.new_generation(number), number)
     retired.generation.seal()
     outcomes: list[Any] = []
     update = publication("host", "fleet", ["a"], [[2]], update=1)

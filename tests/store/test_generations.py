@@ -81,7 +81,7 @@ def test_after_a_rotation_that_failed_the_log_names_the_generation_that_went_on(
     collected = bench.number
     heart = Heartbeat(30, collected, bench.store.rotate, lambda n: None, lambda *death: None)
     with monkeypatch.context() as patched:
-        patched.setattr(bench.store._reserve, "can_finish", lambda: False)
+        patched.setattr(bench.store._files.reserve, "can_finish", lambda: False)
         heart.beat()
     heart.beat()
     assert bench.store.generation_number == collected
@@ -90,7 +90,7 @@ def test_after_a_rotation_that_failed_the_log_names_the_generation_that_went_on(
 
 def test_a_rotation_has_the_way_once_all_is_carried(bench, monkeypatch):
     free: list[bool] = []
-    new_generation = bench.store._new_generation
+    new_generation = bench.store._files.new_generation
 
     def noted(number):
         free.append(way_is_free())
@@ -98,7 +98,7 @@ def test_a_rotation_has_the_way_once_all_is_carried(bench, monkeypatch):
             raise OSError("no room")
         return new_generation(number)
 
-    monkeypatch.setattr(bench.store, "_new_generation", noted)
+    monkeypatch.setattr(bench.store._files, "new_generation", noted)
     carried = bench.store._writer.carried
     waits = threading.Event()
     monkeypatch.setattr(carried, "wait", lambda s: waits.set() or threading.Event.wait(carried, s))

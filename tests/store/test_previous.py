@@ -23,9 +23,9 @@ from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.errors import Busy, Cancelled, SqlError
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
+from qasino_server.store.files import PREV_STAYS_GENERATIONS
 from qasino_server.store.job import Job
 from qasino_server.store.reader import Reader
-from qasino_server.store.store import PREV_STAYS_GENERATIONS
 from qasino_server.table import Result
 
 RATE = "select t.n - p.n from t join prev.t p using (identity)"
@@ -531,5 +531,5 @@ def test_where_the_snapshot_was_removed_nothing_is_compressed_or_kept(
         assert away.refusal("select * from prev.t") == "no such table: prev.t"
     fill(away, 2)
     assert away.rows(RATE)
-    assert len(away.store._files) == 2
+    assert len(away.store._files._known) == 2
     assert "left as it was" not in caplog.text
