@@ -145,11 +145,10 @@ class Dispatch:
         def done(outcome: Receipt | QasinoError) -> None:
             if isinstance(outcome, QasinoError):
                 self._metrics.rejected(outcome)
-                answer(outcome)
             else:
                 size_bytes = len(publication.rows_json)
                 self._metrics.stored(caller.port, outcome.nr_rows, size_bytes)
-                answer(outcome)
+            answer(outcome)
 
         self._store.publish(publication, caller.peer, done)
 

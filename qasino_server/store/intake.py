@@ -449,7 +449,10 @@ def _living_on(source: Source, before: Source) -> Source:
 
 def _json_bytes(publication: Publication) -> int:
     """What a publication adds to the file, near enough."""
-    return len(publication.rows_json) + sum(map(len, publication.descriptions))
+    size_bytes = len(publication.rows_json)
+    if publication.descriptions:
+        size_bytes += sum(map(len, publication.descriptions))
+    return size_bytes
 
 
 def _most_rows(size_bytes: int, nr_columns: int) -> int:

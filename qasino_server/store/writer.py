@@ -21,6 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -350,7 +351,7 @@ class Writer(Service):
         batch: list[Waiting] = []
         size_bytes, is_brief = 0, self._intake.is_brief
         with self._mutex:
-            for item in self._queue:
+            for item in islice(self._queue, BATCH_PUBLICATIONS):
                 if isinstance(item, _Drop) or item.publication.static:
                     if not batch:
                         return self._take_alone()
@@ -359,7 +360,7 @@ class Writer(Service):
                     break
                 batch.append(item)
                 size_bytes += item.size_bytes
-                if size_bytes >= most_bytes or len(batch) == BATCH_PUBLICATIONS:
+                if size_bytes >= most_bytes:
                     break
             for _ in batch:
                 self._queue.popleft()
