@@ -66,8 +66,8 @@ class Archive(Service):
     def _try(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except OSError as error:
-            log.error("a retired generation was left as it was: %s", error)
+        except (OSError, MemoryError) as error:
+            log.error("a retired generation was left as it was: %s", error or "out of memory")
 
     def _keep_copy(self, snapshot: Path, number: int) -> None:
         try:
