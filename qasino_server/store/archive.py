@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import shutil
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,9 +27,14 @@ log = logging.getLogger("qasino.archive")
 class Archive(Service):
     """Keeps the newest `keep` snapshots in `directory`; with None it only removes files."""
 
-    def __init__(self, directory: Path | None, keep: int, on_death: OnDeath) -> None:
+    def __init__(
+        self, directory: Path | None, keep: int, compress_after_s: float, on_death: OnDeath
+    ) -> None:
         """Raises StartError where the directory cannot be made."""
         super().__init__("archive", on_death)
+        self._compress_after_s = compress_after_s
+        self._to_compress: tuple[float, GenerationFile] | None = None
+        """When which one is to be compressed; another takes its place at the next rotation."""
         self._directory = directory
         self._nr_kept = keep
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -46,8 +52,8 @@ class Archive(Service):
             self._work.put(partial(self._keep_copy, snapshot, number))
 
     def compress(self, before: GenerationFile) -> None:
-        """Compress the snapshot before, after what was asked before."""
-        self._work.put(partial(before.compress, self.stopping.is_set))
+        """Compress the snapshot before, if it still is that in `compress_after_s`."""
+        self._work.put(partial(self._put_off, before))
 
     def remove(self, retired: GenerationFile) -> None:
         """Remove a snapshot's file, after what was asked before."""
@@ -59,9 +65,23 @@ class Archive(Service):
     def run(self) -> None:
         """Work off what was asked, then end when stopped."""
         step_back()
-        while (act := self._work.get()) is not None or not self.stopping.is_set():
+        while (act := self._next()) is not None or not self.stopping.is_set():
             if act is not None:
                 self._try(act)
+
+    def _next(self) -> Callable[[], None] | None:
+        """What was asked, or what is due meanwhile."""
+        if self._to_compress is None:
+            return self._work.get()
+        due, before = self._to_compress
+        try:
+            return self._work.get(timeout=max(0.0, due - time.monotonic()))
+        except queue.Empty:
+            self._to_compress = None
+            return partial(before.compress, self.stopping.is_set)
+
+    def _put_off(self, before: GenerationFile) -> None:
+        self._to_compress = time.monotonic() + self._compress_after_s, before
 
     def _try(self, act: Callable[[], None]) -> None:
         try:

@@ -83,6 +83,9 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the snapshot before the last stays there, as schema `prev`."""
     compress_from_bytes: int = 16 << 20
     """The file of the snapshot before is compressed from that size on, while nobody asks for it."""
+    compress_after_s: float = 2.0
+    """So long after a rotation, if none has come since: generations that follow each other faster
+    than that are not worth it."""
     views_file: Path
     query_timeout_s: float
     max_rows: int
@@ -178,7 +181,9 @@ class Store:
             self._directory.close()
             raise
         self._views = Views(settings.views_file)
-        self._archive = Archive(settings.archive_dir, settings.archive_keep, on_death)
+        self._archive = Archive(
+            settings.archive_dir, settings.archive_keep, settings.compress_after_s, on_death
+        )
         self._files = Files(
             self._directory,
             self._archive,

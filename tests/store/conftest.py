@@ -184,6 +184,7 @@ def store_settings(tmp_path: Path) -> dict[str, Any]:
         "max_result_bytes": 64 << 20,
         "max_body_bytes": 64 << 20,
         "forget_after_s": 3600.0,
+        "compress_after_s": 0.0,
     }
 
 

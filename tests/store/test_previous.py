@@ -533,3 +533,13 @@ def test_where_the_snapshot_was_removed_nothing_is_compressed_or_kept(
     assert away.rows(RATE)
     assert len(away.store._files._known) == 2
     assert "left as it was" not in caplog.text
+
+
+def test_what_is_past_soon_is_not_compressed(make_bench: Any, tmp_path: Path) -> None:
+    bench = make_bench(compress_from_bytes=1, compress_after_s=1000.0)
+    fill(bench, 4)
+    until(lambda: files(tmp_path) == PLAIN)
+    until(lambda: bench.store._archive._to_compress is not None)
+    _, file = bench.store._archive._to_compress
+    assert file is bench.store._snapshot.place.previous
+    assert bench.rows(RATE) == [[10]]
