@@ -87,7 +87,7 @@ class Archive(Service):
         try:
             act()
         except (OSError, MemoryError) as error:
-            log.error("a retired generation was left as it was: %s", error or "out of memory")
+            log.error("a retired generation was left as it was: %s", str(error) or "out of memory")
 
     def _keep_copy(self, snapshot: Path, number: int) -> None:
         try:
