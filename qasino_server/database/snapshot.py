@@ -33,8 +33,6 @@ BRIEF_VALUE_BYTES = 10_000
 """The largest value on a connection for what is brief; larger ones take time at each step."""
 _BRIEF_READS = 300
 """Columns a statement may read there: a name is looked for among all columns of its table."""
-
-
 _OF_A_SCHEMA = (apsw.SQLITE_LIMIT_LENGTH, apsw.SQLITE_LIMIT_SQL_LENGTH)
 """Bounds on what queries build, which a table of many columns may be beyond."""
 _NO_LIMIT = 1 << 30

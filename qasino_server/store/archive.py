@@ -100,12 +100,12 @@ class Archive(Service):
         """Appear in the archive whole or not at all, readable by its owner only."""
         assert self._directory is not None
         target = self._directory / f"qasino_{number}.db"
-        partial = target.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        half = target.with_suffix(".partial")
+        half.unlink(missing_ok=True)
+        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with snapshot.open("rb") as source, os.fdopen(descriptor, "wb") as copy:
             shutil.copyfileobj(source, copy, 1 << 20)
-        partial.rename(target)
+        half.rename(target)
 
     def _thin_out(self) -> None:
         assert self._directory is not None
