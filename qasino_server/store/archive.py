@@ -25,12 +25,15 @@ log = logging.getLogger("qasino.archive")
 
 
 class Archive(Service):
-    """Keeps the newest `keep` snapshots in `directory`; with None it only removes files."""
+    """Keeps the newest `keep` snapshots in `directory`; with None none is kept."""
 
     def __init__(
         self, directory: Path | None, keep: int, compress_after_s: float, on_death: OnDeath
     ) -> None:
-        """Raises StartError where the directory cannot be made."""
+        """The snapshot before is compressed `compress_after_s` after its rotation.
+
+        Raises StartError where the directory cannot be made.
+        """
         super().__init__("archive", on_death)
         self._compress_after_s = compress_after_s
         self._to_compress: tuple[float, GenerationFile] | None = None
