@@ -539,7 +539,6 @@ def test_what_is_past_soon_is_not_compressed(make_bench: Any, tmp_path: Path) ->
     bench = make_bench(compress_from_bytes=1, compress_after_s=1000.0)
     fill(bench, 4)
     until(lambda: files(tmp_path) == PLAIN)
-    until(lambda: bench.store._archive._to_compress is not None)
-    _, file = bench.store._archive._to_compress
-    assert file is bench.store._snapshot.place.previous
+    last = bench.store._snapshot.place.previous
+    until(lambda: (bench.store._archive._to_compress or (0, None))[1] is last)
     assert bench.rows(RATE) == [[10]]
