@@ -19,8 +19,8 @@ import zmq
 
 from qasino_server.auth import Gate
 from qasino_server.curve_gate import CurveGate
+from qasino_server.database.heap import bound_memory, widen_lookaside
 from qasino_server.database.room import memory_bytes
-from qasino_server.database.sandbox import bound_memory
 from qasino_server.dispatch import Dispatch
 from qasino_server.errors import StartError
 from qasino_server.health import Health
@@ -184,6 +184,7 @@ class Server:
     def _start(self, heartbeat: bool) -> None:
         take_turns()
         settings = self.settings
+        widen_lookaside()
         bound_memory(settings.max_memory_bytes or memory_bytes() // 2)
         self._users = _users(settings)
         store = self._store = Store(_store_settings(settings), self._died)

@@ -2,6 +2,7 @@
 
     directory    where generations live on disk, and who clears up after a killed server
     room         how much room there is, on disk and in memory
+    heap         SQLite's memory: its bound, and what each connection has from the start
     sandbox      what a query may do: the authorizer, limits, switches
     cells        a publication's rows as values that are bound
     generation   the writable generation being collected

@@ -196,15 +196,6 @@ def set_limits(connection: apsw.Connection, max_value_bytes: int) -> None:
         connection.limit(limit, value)
 
 
-def bound_memory(size_bytes: int) -> None:
-    """Have SQLite refuse what would take more memory than that, in the whole process.
-
-    One statement may build many values that are each within their limit: 2,000 columns of
-    group_concat would be 128 GB.
-    """
-    apsw.hard_heap_limit(size_bytes)
-
-
 def harden(connection: apsw.Connection) -> None:
     """Switch off what no query needs. https://sqlite.org/security.html"""
     for switch, value in (

@@ -393,7 +393,7 @@ def test_a_query_may_not_fill_the_disk(make_bench: Any, sql: str) -> None:
 
 
 def test_many_large_values_meet_the_bound_on_memory(make_bench: Any) -> None:
-    from qasino_server.database.sandbox import bound_memory
+    from qasino_server.database.heap import bound_memory
 
     bench = make_bench()
     columns = ", ".join(f"group_concat(hex(zeroblob(50000 + i + {n})))" for n in range(20))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,3 +99,30 @@ def test_what_is_long_is_left_to_sqlite() -> None:
 def test_a_row_that_is_none_is_named_by_its_number(generation: Generation, rows: str) -> None:
     with pytest.raises(BadRequest, match=r"^row [12] "):
         generation.check_rows(rows, 2)
+
+
+A_SERVER_THAT_STORES_MANY_TEXTS = """
+import json, pathlib, sys, urllib.request
+import apsw
+from qasino_server.server import Server, Settings
+
+place = pathlib.Path(sys.argv[1])
+options = dict(http_port=0, zmq_port=0, pubsub_port=0, line_port=None)
+files = dict(db_dir=place / "db", static_db=place / "static.db", views_file=place / "views.conf")
+table = {"tablename": "t", "column_names": [f"c{n}" for n in range(10)],
+         "column_types": ["text"] * 10, "rows": [["a text that is bound"] * 10] * 64}
+body = json.dumps({"op": "add_table_data", "identity": "i", "table": table}).encode()
+with Server(Settings(**options, **files)) as server:
+    server.start(heartbeat=False)
+    url = f"http://127.0.0.1:{server.ports['http']}/request?op=add_table_data"
+    assert "ok" in urllib.request.urlopen(url, body).read().decode()
+    full = apsw.SQLITE_DBSTATUS_LOOKASIDE_MISS_FULL
+    print(sum(c.status(full)[1] for c in apsw.connections()))
+"""
+
+
+def test_the_values_of_a_statement_find_room_in_the_connection(tmp_path: Path) -> None:
+    """Without a slot each text is a malloc under SQLite's own lock: see `heap`."""
+    command = [sys.executable, "-c", A_SERVER_THAT_STORES_MANY_TEXTS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("0\n", "")
