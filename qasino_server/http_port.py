@@ -483,7 +483,8 @@ def listen(address: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((address, port), family=family, backlog=2048)
     except OSError as error:
-        reason = error.strerror or str(error)
+        # `create_server` adds the address once more.
+        reason = (error.strerror or str(error)).partition(" (while attempting to bind")[0]
         raise StartError(f"cannot listen on {address}:{port}: {reason}") from None
     patient(listener)
     return listener

@@ -73,7 +73,8 @@ def bind(unbound: _Socket, address: str, port: int) -> None:
     try:
         unbound.bind(f"tcp://{host}:{port or '*'}")
     except zmq.ZMQError as error:
-        raise StartError(f"cannot listen on {address}:{port}: {error.strerror}") from None
+        reason = zmq.strerror(error.errno or 0)  # its own sentence has the address once more
+        raise StartError(f"cannot listen on {address}:{port}: {reason}") from None
 
 
 def spare(pub: _Socket) -> None:
