@@ -25,6 +25,7 @@ class _Answer(msgspec.Struct):
     response_op: str
     error_message: str = "the server gives no reason"
     error_offset: int | None = None
+    error_hint: str = ""
     table: _Table | None = None
     column_types: list[str] | None = None
     generation_number: int = 0
@@ -76,7 +77,11 @@ def read_refusal(body: bytes) -> ServerRefused | None:
         return None
     if answer.response_op != "error":
         return None
-    return ServerRefused(answer.error_message, answer.error_offset)
+    return _refusal(answer)
+
+
+def _refusal(answer: _Answer) -> ServerRefused:
+    return ServerRefused(answer.error_message, answer.error_offset, answer.error_hint)
 
 
 def _read(body: bytes, server: str, wanted: str) -> _Answer:
@@ -85,7 +90,7 @@ def _read(body: bytes, server: str, wanted: str) -> _Answer:
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Unreachable(f"{server} answered, but not as a Qasino server does") from None
     if answer.response_op == "error":
-        raise ServerRefused(answer.error_message, answer.error_offset)
+        raise _refusal(answer)
     if answer.response_op != wanted:
         raise Unreachable(f"{server} answered {answer.response_op!r} instead of {wanted!r}")
     return answer

@@ -37,10 +37,12 @@ class InputRejected(QasinoError):
 class ServerRefused(QasinoError):
     """The server answered with an error."""
 
-    def __init__(self, sentence: str, offset: int | None = None) -> None:
+    def __init__(self, sentence: str, offset: int | None = None, hint: str = "") -> None:
         super().__init__(sentence)
         self.offset = offset
         """Characters from the start of the statement to the token at fault, if known."""
+        self.hint = hint
+        """What the server says could be meant instead; '' where it does not know."""
 
 
 class NotLetIn(ServerRefused):

@@ -78,10 +78,12 @@ class SqlError(QasinoError):
 
     status = 400
 
-    def __init__(self, sentence: str, offset: int | None = None) -> None:
+    def __init__(self, sentence: str, offset: int | None = None, hint: str = "") -> None:
         super().__init__(sentence)
         self.offset = offset
         """Characters from the start of the statement to the token at fault, if known."""
+        self.hint = hint
+        """What could be meant instead, a sentence; '' where nothing is known."""
 
 
 class NotReading(SqlError):

@@ -602,7 +602,7 @@ def _widths(widths: tuple[int, ...]) -> bytes:
 
 
 def encode_error(error: QasinoError, identity: str) -> bytes:
-    """`error` with its sentence, and the place in the statement where SQLite gave one."""
+    """`error` with its sentence, the place in the statement where SQLite gave one, and a hint."""
     answer: dict[str, Any] = {
         "response_op": "error",
         "identity": identity,
@@ -610,6 +610,8 @@ def encode_error(error: QasinoError, identity: str) -> bytes:
     }
     if isinstance(error, SqlError) and error.offset is not None:
         answer["error_offset"] = error.offset
+    if isinstance(error, SqlError) and error.hint:
+        answer["error_hint"] = error.hint
     return msgspec.json.encode(answer)
 
 

@@ -8,7 +8,7 @@
 
 First SQLite's own sentence, with a caret at the place; then names that are alike in the live
 schema; then what the server knows of a table that is not there: who used to report it, that it
-was refused and why, that it is a view that does not work, that it was in the snapshot before.
+was refused and why, that it is a view that does not work; then what it said of it by itself.
 Asking costs a few small queries, only after an error that is about a name; what cannot be
 asked is left out, and nothing here raises.
 """
@@ -70,6 +70,8 @@ def explain(
         lines += caret(statement, offset)
     if ask is not None and kind in ("table", "column", "ambiguous", "function"):
         lines += map(visible, _known(statement, kind, name, offset or 0, ask))
+    if error.hint:
+        lines.append(visible(error.hint))
     if ask_open is not None and kind == "table":
         lines += map(visible, _asked(_collected, name, ask_open))
     return "\n".join(lines)
@@ -159,7 +161,7 @@ def _known(statement: str, kind: str, name: str, offset: int, ask: Ask) -> list[
         return []
     lines = _candidates(statement, kind, name, offset, catalog)
     if kind == "table":
-        for find in (_missed, _rejected, _broken_view, _before):
+        for find in (_missed, _rejected, _broken_view):
             lines += _asked(find, name, ask)
     return lines
 
@@ -270,15 +272,6 @@ def _broken_view(name: str, ask: Ask) -> Iterator[str]:
     ).rows
     for (reason,) in rows:
         yield f"{name} is a view that does not work: {reason}"
-
-
-def _before(name: str, ask: Ask) -> Iterator[str]:
-    """That the snapshot before has it."""
-    rows = ask(
-        f"select name from prev.sqlite_master where name = {literal(name)} collate nocase"
-    ).rows
-    for (found,) in rows:
-        yield f"the snapshot before has it: prev.{found}"
 
 
 def _collected(name: str, ask_open: Ask) -> Iterator[str]:

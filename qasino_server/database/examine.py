@@ -25,6 +25,7 @@ _REMEMBERED = 200
 _REMEMBERED_CHARS = 2000
 _PREV_IS_NOT_THERE = re.compile(r"no such table: prev\.|unknown database '?prev\b", re.IGNORECASE)
 """What SQLite says of a schema that is not attached."""
+_NO_SUCH_TABLE = re.compile(r"no such table: (?:main\.)?(?P<name>.+)", re.DOTALL)
 
 
 class Examined(msgspec.Struct, frozen=True):
@@ -242,11 +243,21 @@ def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError
         message = "Incomplete sql statement"
     if on.lacks_prev and _PREV_IS_NOT_THERE.match(message):
         return LacksPrev()
-    for name in on.shadows:
-        message = message.replace(f"no such table: main.{name}", f"no such table: {name}")
-    if on.static_fault and message.startswith("no such table"):
+    missing = _NO_SUCH_TABLE.fullmatch(message)
+    hint = hint_of_prev(on, missing["name"]) if missing is not None else ""
+    if missing is not None and hint:
+        message = f"no such table: {missing['name']}"
+    if missing is not None and on.static_fault:
         message += f" (the static tables cannot be read: {on.static_fault})"
-    return SqlError(message, _offset_chars(sql, getattr(error, "error_offset", -1)))
+    return SqlError(message, _offset_chars(sql, getattr(error, "error_offset", -1)), hint)
+
+
+def hint_of_prev(on: SnapshotConnection, name: str) -> str:
+    """That the snapshot before has a table of that name; '' where it has none.
+
+    Told by what is known of its tables: to ask SQLite would have it restored.
+    """
+    return f"the snapshot before has it: prev.{name}" if name.lower() in on.shadows else ""
 
 
 def _offset_chars(sql: str, offset_bytes: int) -> int | None:

@@ -17,7 +17,15 @@ from typing import Any, Protocol
 import apsw
 
 from qasino_server.database.answer import Limits, answer, collect, rows_of
-from qasino_server.database.examine import Begun, Examined, LacksPrev, begin, examine, in_words
+from qasino_server.database.examine import (
+    Begun,
+    Examined,
+    LacksPrev,
+    begin,
+    examine,
+    hint_of_prev,
+    in_words,
+)
 from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError
@@ -138,7 +146,7 @@ class Job:
             self.attempt = object()
             result = self._run(on, limits)
             if self.select.missing is not None and not result.nr_rows:
-                return SqlError(self.select.missing)
+                return SqlError(self.select.missing, hint=hint_of_prev(on, *self.select.bindings))
             return result
         except QasinoError as error:
             return (self.stop_reason or error).landed()

@@ -332,6 +332,7 @@ def test_a_mistake_while_live_does_not_pass_for_a_result(
     expect(page.locator("#result tbody tr")).to_have_count(1)
     server.rotate()
     expect(page.get_by_role("alert")).to_contain_text("no such table: load")
+    expect(page.get_by_role("alert")).to_contain_text("the snapshot before has it: prev.load")
     expect(page.locator("#status")).to_have_text("The result below is the one before")
     load(wire, 1)
     server.rotate()

@@ -202,7 +202,9 @@ def is_error(answer: Json, *places: str) -> None:
     """An error whose sentence matches each of these, and shows nothing of the insides."""
     assert answer["response_op"] == "error", answer
     assert answer["identity"] == "test-server"
-    assert answer.keys() <= {"response_op", "identity", "error_message", "error_offset"}
+    assert answer.keys() <= {
+        *("response_op", "identity", "error_message", "error_offset", "error_hint"),
+    }
     sentence = answer["error_message"]
     for place in places:
         assert re.search(place, sentence), sentence
@@ -1258,6 +1260,19 @@ def test_the_place_of_an_error_is_told_in_characters(site: Site) -> None:
     is_error(answer, "no such column: nope")
     assert answer["error_offset"] == len("select 'größe', ")
     site.unhurt()
+
+
+def test_a_table_that_only_the_snapshot_before_has_is_told_as_such(
+    server: Server, wire: Wire
+) -> None:
+    table = {"tablename": "gone", "column_names": ["x"], "column_types": ["int"], "rows": [[1]]}
+    wire.http_post("add_table_data", {"identity": "a", "table": table})
+    server.rotate()
+    server.rotate()
+    answer = wire.query("select * from gone")
+    is_error(answer, "no such table: gone")
+    assert answer["error_hint"] == "the snapshot before has it: prev.gone"
+    assert "error_hint" not in wire.query("select * from nowhere")
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,21 @@ def test_a_table_that_is_gone_does_not_answer_to_its_bare_name_then(away: Any) -
         assert away.rows("select n from prev.t") == [[10]]
 
 
+@pytest.mark.parametrize(
+    "sql", ["select * from t", "select * from main.T", "desc t", "select nix from t"]
+)
+def test_that_it_has_a_table_is_told_without_restoring_it(
+    away: Any, tmp_path: Path, sql: str
+) -> None:
+    away.rotate()
+    until(lambda: files(tmp_path) == AWAY)
+    outcome = away.ask(sql)
+    assert isinstance(outcome, SqlError)
+    assert outcome.hint.lower() == "the snapshot before has it: prev.t"
+    assert away.ask("select * from nowhere").hint == away.ask("desc nowhere").hint == ""
+    assert files(tmp_path) == AWAY
+
+
 def test_where_its_file_was_removed_there_is_a_sentence(away: Any, tmp_path: Path) -> None:
     for path in (tmp_path / "db").rglob("*-compressed"):
         path.unlink()

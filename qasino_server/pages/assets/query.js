@@ -43,7 +43,7 @@ async function ask({ again = false, push = !again } = {}) {
     });
     const told = parseExact(await answer.text());
     if (running !== mine) return;
-    if (told.response_op === "error") fail(told.error_message, told.error_offset?.n);
+    if (told.response_op === "error") fail(told.error_message, told.error_offset?.n, told.error_hint);
     else show(told, again);
   } catch (fault) {
     if (running === mine) fail(sentenceOf(fault));
@@ -112,13 +112,19 @@ function clear() {
 }
 
 // The text stays, the caret goes to the place SQLite names.
-function fail(sentence, offset) {
-  const p = document.createElement("p");
-  p.textContent = sentence;
+function fail(sentence, offset, hint) {
+  const p = paragraph(sentence);
   error.replaceChildren(p);
+  if (hint) error.append(paragraph(hint));
   status.textContent = shown ? "The result below is the one before" : "";
   box.setAttribute("aria-invalid", "true");
   if (offset !== undefined) pointAt(Number(offset), p);
+}
+
+function paragraph(sentence) {
+  const p = document.createElement("p");
+  p.textContent = sentence;
+  return p;
 }
 
 // The server counts characters, a text box counts UTF-16 units.
