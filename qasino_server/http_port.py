@@ -564,7 +564,11 @@ class HttpPort(Service):
             on_rest=lambda rest_s: loop.call_later(max(rest_s, _TICK_S), turn.rested),
         )
         turn.carry()
-        await asyncio.gather(*map(self._serve, self._servers, *zip(*self._listeners, strict=True)))
+        servers = map(self._serve, self._servers, *zip(*self._listeners, strict=True))
+        try:
+            await asyncio.gather(*servers)
+        finally:
+            turn.over()
 
     async def _serve(
         self, server: uvicorn.Server, listener: socket.socket, tls: ssl.SSLContext | None

@@ -128,7 +128,7 @@ class ZmqPort(Service):
 
     def run(self) -> None:
         """Receive, hand in, send what is ready."""
-        turn = Turn()
+        turn = Turn(at_end=self._send)
         turn.carry()
         self._outbox.adopt()
         poller = zmq.Poller()
@@ -136,18 +136,21 @@ class ZmqPort(Service):
         poller.register(self._outbox.fileno(), zmq.POLLIN)
         try:
             while not self.stopping.is_set():
+                turn.begin()
                 self._receive(there=False)
                 rested = not (self._arrived or turn or self._outbox)
                 if rested:
+                    turn.over()
                     poller.poll()
+                    turn.begin()
                     self._receive(there=True)
                 self._hand_in_some(rested)
                 if answers := bool(self._outbox):
                     self._send()  # what needed no chore does not wait for them
                 turn.end(answers)
-                self._send()
             self._send()
         finally:
+            turn.over()
             self._outbox.close()
             self._router.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -288,6 +289,37 @@ def test_whoever_receives_makes_way_for_a_rotation(monkeypatch: pytest.MonkeyPat
         assert not first.wait(0.05)
     assert ended.wait(10)
     thread.join(10)
+
+
+def test_whoever_receives_makes_way_for_a_turn_that_is_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wakeup, "LATE_S", 0)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def wait_for_the_gil() -> None:
+        turn = Turn()
+        turn.begin()
+        begun.set()
+        may_end.wait(10)
+        turn.end()
+
+    def receive() -> None:
+        began_s = time.monotonic()
+        Turn().end()
+        rested_s.append(time.monotonic() - began_s)
+
+    rested_s: list[float] = []
+    late = threading.Thread(target=wait_for_the_gil)
+    late.start()
+    begun.wait(10)
+    monkeypatch.setattr(wakeup, "LATE_WAY_MOST_S", 0.05)
+    in_a_thread(receive)
+    monkeypatch.setattr(wakeup, "LATE_WAY_MOST_S", 60)
+    may_end.set()  # one that goes on alone, or has nothing at hand, is in nobody's way
+    late.join(10)
+    in_a_thread(receive)
+    assert rested_s[0] >= 0.05
 
 
 def test_the_way_is_free_again_after_a_rotation_that_failed(
