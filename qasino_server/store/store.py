@@ -83,7 +83,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the snapshot before the last stays there, as schema `prev`."""
     compress_from_bytes: int = 16 << 20
     """The file of the snapshot before is compressed from that size on, while nobody asks for it."""
-    compress_after_s: float = 2.0
+    compress_after_s: float = 1.0
     """So long after a rotation, if none has come since: generations that follow each other faster
     than that are not worth it."""
     views_file: Path
