@@ -115,8 +115,6 @@ class DirectLane:
 
     def serve(self, request: DirectRequest, body: bytes) -> None:
         """The request is whole."""
-        assert self.mailbox is not None
-        mailbox = self.mailbox
         caller = anybody_at("http", request.peer)
         op = _op_of(request.url) or None
         try:
@@ -126,14 +124,15 @@ class DirectLane:
                 self._dispatch.unreadable(caller, error)
             request.finish(*self._answers.encode(error))
             return
-
-        def answer(reply: Reply) -> None:
-            ready = self._answers.encode(reply)
-            mailbox.post(partial(self._finish, request, caller.asker, ready))
-
+        answer = partial(self._answer, request, caller.asker)
         query_id = self._dispatch.handle(decoded, caller, answer)
         if query_id is not None:
             request.when_gone = partial(self._dispatch.cancel, query_id)
+
+    def _answer(self, request: DirectRequest, asker: str, reply: Reply) -> None:
+        assert self.mailbox is not None
+        ready = self._answers.encode(reply)
+        self.mailbox.post(partial(self._finish, request, asker, ready))
 
     def _finish(self, request: DirectRequest, asker: str, answer: Answer) -> None:
         if len(answer[2]) <= PORTION_BYTES or request.disconnected:
