@@ -551,8 +551,11 @@ class HttpPort(Service):
 
     def run(self) -> None:
         """Serve until stopped."""
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._main())
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._main())
+        finally:
+            Turn.over()
 
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
@@ -564,11 +567,7 @@ class HttpPort(Service):
             on_rest=lambda rest_s: loop.call_later(max(rest_s, _TICK_S), turn.rested),
         )
         turn.carry()
-        servers = map(self._serve, self._servers, *zip(*self._listeners, strict=True))
-        try:
-            await asyncio.gather(*servers)
-        finally:
-            turn.over()
+        await asyncio.gather(*map(self._serve, self._servers, *zip(*self._listeners, strict=True)))
 
     async def _serve(
         self, server: uvicorn.Server, listener: socket.socket, tls: ssl.SSLContext | None

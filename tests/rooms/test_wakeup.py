@@ -26,6 +26,7 @@ def in_a_thread(act: Callable[[], None]) -> None:
     thread.start()
     thread.join(10)
     assert not failures, failures
+    assert not thread.is_alive()
 
 
 def test_others_are_woken_before_the_chores_and_for_what_comes_of_them() -> None:
@@ -305,8 +306,10 @@ def test_whoever_receives_makes_way_for_a_turn_that_is_late(
         turn.end()
 
     def receive() -> None:
+        turn = Turn()
+        turn.begin()
         began_s = time.monotonic()
-        Turn().end()
+        turn.end()
         rested_s.append(time.monotonic() - began_s)
 
     rested_s: list[float] = []
@@ -320,6 +323,7 @@ def test_whoever_receives_makes_way_for_a_turn_that_is_late(
     late.join(10)
     in_a_thread(receive)
     assert rested_s[0] >= 0.05
+    assert len(rested_s) == 2
 
 
 def test_the_way_is_free_again_after_a_rotation_that_failed(
