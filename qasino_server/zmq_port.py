@@ -171,7 +171,8 @@ class ZmqPort(Service):
             size_bytes += message[2][-1]
             nr_taken += 1
             there = nr_taken < self._nr_together
-        self._nr_together = nr_taken
+        if nr_taken:
+            self._nr_together = nr_taken
 
     def _hand_in_some(self, rested: bool) -> None:
         """What has arrived, or half of it where this thread had nothing to do before.
