@@ -33,6 +33,8 @@ class QasinoError(Exception):
 
     status = 500
     """The HTTP status that goes with it; other ports send the sentence alone."""
+    hint = ""
+    """What could be meant instead, a sentence; '' where nothing is known."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -83,7 +85,6 @@ class SqlError(QasinoError):
         self.offset = offset
         """Characters from the start of the statement to the token at fault, if known."""
         self.hint = hint
-        """What could be meant instead, a sentence; '' where nothing is known."""
 
 
 class NotReading(SqlError):

@@ -12,7 +12,7 @@ from qasino_server.bridge import PORTION_BYTES, Send, send_in_portions
 from qasino_server.connections import HEAD_S, PACE_BYTES_S
 from qasino_server.errors import Busy, QasinoError
 from qasino_server.message import Reply, encode_reply
-from qasino_server.render import TRUNCATED_LINE, html_fragment, text_table
+from qasino_server.render import TRUNCATED_LINE, error_text, html_fragment, text_table
 from qasino_server.share import Share
 from qasino_server.table import Result
 
@@ -42,7 +42,7 @@ class Answers:
         """The answer a reply makes; in whichever thread has made it."""
         if isinstance(reply, QasinoError):
             if format_name == "text":
-                return reply.status, TEXT, f"SQL error: {reply.sentence}\n".encode()
+                return reply.status, TEXT, error_text(reply).encode()
             return reply.status, JSON, self._json(reply)
         if isinstance(reply, Result) and format_name == "text":
             cut = TRUNCATED_LINE if reply.truncated else ""

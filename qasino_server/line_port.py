@@ -20,7 +20,7 @@ from typing import Any
 from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
 from qasino_server.message import MAX_SQL_CHARS, Query, Reply
-from qasino_server.render import TRUNCATED_LINE, text_table, visible
+from qasino_server.render import TRUNCATED_LINE, error_text, text_table
 from qasino_server.seats import Seat, Seats
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import Share
@@ -312,7 +312,7 @@ def _is_word(unfinished: str) -> bool:
 def _text(reply: Reply) -> bytes:
     """The reply with CRLF line ends."""
     if isinstance(reply, QasinoError):
-        text = f"SQL error: {visible(' '.join(reply.sentence.splitlines()))}\n"
+        text = error_text(reply)
     elif isinstance(reply, Result):
         text = text_table(reply.column_names, reply.rows)
         text += TRUNCATED_LINE if reply.truncated else ""

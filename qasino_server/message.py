@@ -610,7 +610,7 @@ def encode_error(error: QasinoError, identity: str) -> bytes:
     }
     if isinstance(error, SqlError) and error.offset is not None:
         answer["error_offset"] = error.offset
-    if isinstance(error, SqlError) and error.hint:
+    if error.hint:
         answer["error_hint"] = error.hint
     return msgspec.json.encode(answer)
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from qasino_server.errors import QasinoError
 from qasino_server.real import real_text
 
 Cell = None | int | float | str | bytes
@@ -94,6 +95,12 @@ def text_table(column_names: Sequence[str], rows: Iterable[Row]) -> str:
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     pairs = zip(cells, widths, strict=True)
     return "  ".join(" " * (w - width(cell)) + cell for cell, w in pairs)
+
+
+def error_text(error: QasinoError) -> str:
+    """The error as a terminal shows it: one line, and one more where there is a hint."""
+    lines = [f"SQL error: {error.sentence}", *([error.hint] if error.hint else [])]
+    return "".join(f"{visible(' '.join(line.splitlines()))}\n" for line in lines)
 
 
 TRUNCATED_LINE = "(cut: the result has more rows or bytes than the server returns at once)\n"

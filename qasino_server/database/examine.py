@@ -16,6 +16,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from qasino_server.database.generation import plain
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
@@ -244,7 +245,7 @@ def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError
     if on.lacks_prev and _PREV_IS_NOT_THERE.match(message):
         return LacksPrev()
     missing = _NO_SUCH_TABLE.fullmatch(message)
-    hint = hint_of_prev(on, missing["name"]) if missing is not None else ""
+    hint = _hint_of_prev(on, missing["name"]) if missing is not None else ""
     if missing is not None and hint:
         message = f"no such table: {missing['name']}"
     if missing is not None and on.static_fault:
@@ -252,12 +253,13 @@ def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError
     return SqlError(message, _offset_chars(sql, getattr(error, "error_offset", -1)), hint)
 
 
-def hint_of_prev(on: SnapshotConnection, name: str) -> str:
+def _hint_of_prev(on: SnapshotConnection, name: str) -> str:
     """That the snapshot before has a table of that name; '' where it has none.
 
     Told by what is known of its tables: to ask SQLite would have it restored.
     """
-    return f"the snapshot before has it: prev.{name}" if name.lower() in on.shadows else ""
+    has_it = name.isascii() and name.lower() in on.shadows
+    return f"the snapshot before has it: prev.{plain(name)}" if has_it else ""
 
 
 def _offset_chars(sql: str, offset_bytes: int) -> int | None:

@@ -23,7 +23,6 @@ from qasino_server.database.examine import (
     LacksPrev,
     begin,
     examine,
-    hint_of_prev,
     in_words,
 )
 from qasino_server.database.lines import NotLines, lines_of
@@ -146,7 +145,7 @@ class Job:
             self.attempt = object()
             result = self._run(on, limits)
             if self.select.missing is not None and not result.nr_rows:
-                return SqlError(self.select.missing, hint=hint_of_prev(on, *self.select.bindings))
+                return SqlError(self.select.missing)
             return result
         except QasinoError as error:
             return (self.stop_reason or error).landed()

@@ -1272,6 +1272,10 @@ def test_a_table_that_only_the_snapshot_before_has_is_told_as_such(
     answer = wire.query("select * from gone")
     is_error(answer, "no such table: gone")
     assert answer["error_hint"] == "the snapshot before has it: prev.gone"
+    asked = {"op": "query", "sql": "select * from gone", "format": "text"}
+    told = "SQL error: no such table: gone\nthe snapshot before has it: prev.gone\n"
+    assert wire.http_get(asked)[::2] == (400, told.encode())
+    assert told.replace("\n", "\r\n") in wire.line("select * from gone;")
     assert "error_hint" not in wire.query("select * from nowhere")
 
 

@@ -209,6 +209,18 @@ def test_that_it_has_a_table_is_told_without_restoring_it(
     assert files(tmp_path) == AWAY
 
 
+def test_what_it_is_told_to_have_can_be_asked_for(make_bench: Any) -> None:
+    bench = make_bench()
+    for name in ("order", "kk"):
+        bench.publish("a", name, "x int", [[1]])
+    bench.rotate()
+    bench.rotate()
+    assert bench.ask('select * from "order"').hint == 'the snapshot before has it: prev."order"'
+    assert bench.rows('select * from prev."order"') == [[1]]
+    assert bench.ask('select * from "\u212a\u212a"').hint == ""  # as SQLite compares names
+    assert bench.ask("desc view kk").hint == ""
+
+
 def test_where_its_file_was_removed_there_is_a_sentence(away: Any, tmp_path: Path) -> None:
     for path in (tmp_path / "db").rglob("*-compressed"):
         path.unlink()
