@@ -27,6 +27,7 @@ CASES = (
     "query-1000-rows",
     "aggregate",
     "stream",
+    "side-by-side",
     "rotation",
     "persistent",
     "memory",

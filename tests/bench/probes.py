@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from itertools import count
 from types import TracebackType
 
@@ -19,6 +20,7 @@ from tests.bench.processes import Host
 
 PROBE_SQL = "select * from qasino_server_info"
 PROBE_TABLE = "probes"
+NAMES = ("publication, http", "publication, zmq", "query, http", "query, zmq")
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -40,10 +42,11 @@ class _Probe:
 
 
 class Probes:
-    """A publisher and a reader on each transport, while the context lasts."""
+    """A publisher and a reader on each transport, or some of them, while the context lasts."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, names: Sequence[str] = NAMES) -> None:
         self._host = host
+        self._names = names
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probes")
         self._error: BaseException | None = None
@@ -81,7 +84,7 @@ class Probes:
     def _probe(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         poller = zmq.Poller()
-        clients = _clients(self._host.ports, context)
+        clients = _clients(self._host.ports, context, self._names)
         for key, (probe, wire) in clients.items():
             poller.register(key, zmq.POLLIN)
             _send(probe, wire)
@@ -105,18 +108,16 @@ class Probes:
         context.destroy(linger=0)
 
 
-NAMES = ("publication, http", "publication, zmq", "query, http", "query, zmq")
-
 _Wire = Lane | zmq.Socket[bytes]
 
 
 def _clients(
-    ports: dict[str, int], context: zmq.Context[zmq.Socket[bytes]]
+    ports: dict[str, int], context: zmq.Context[zmq.Socket[bytes]], names: Sequence[str]
 ) -> dict[object, tuple[_Probe, _Wire]]:
     """Each client and its connection, by what a poller calls it."""
     made: dict[object, tuple[_Probe, _Wire]] = {}
     template, numbers = table(10, 5, PROBE_TABLE), count(90_000_000)
-    for name in NAMES:
+    for name in names:
         what, kind = name.split(", ")
         publishes = what == "publication"
         requests = publications(template, kind, numbers) if publishes else queries(PROBE_SQL, kind)
