@@ -40,7 +40,7 @@ LATE_S = 0.001
 LATE_WAY_MOST_S = 0.0001
 """The longest a turn makes way for one of those. A publisher and a reader on each transport: those
 over ZeroMQ waited 12 to 26 ms at p99 and 32 to 109 at the longest, now 2.3 to 4 and 5 to 8. All
-four together have 0.8 to 1.0 of the answers/s, the reader over HTTP 0.6 to 0.7 of its own. With
+four together have 0.7 to 1.0 of the answers/s, the reader over HTTP 0.5 to 0.7 of its own. With
 0.2 ms 0.94 of that; a LATE_S of 0.5 ms 0.8, of 3 ms 5 at p99."""
 
 
