@@ -5,7 +5,8 @@ GIL at once, and two threads that take it from each other get half as much done.
 that hands over many things in a row carries the bells it would have to ring (`Bells`) and
 rings each of them once, when it has nothing more at hand. A thread that receives goes a step
 further (`Turn`): what is done as fast as handed over is a chore, which it does itself. And where
-all wait for one that needs the GIL, it makes way (`right_of_way`).
+all wait for one that needs the GIL (`right_of_way`), or one waits for it in vain (`Turn.begin`),
+it makes way.
 """
 
 from __future__ import annotations
@@ -241,12 +242,13 @@ class Turn(Bells):
         if not rotates and not _others_are_late(now_s):
             return
         mine = threading.get_ident()
-        own_since_s = _turns_since_s.pop(mine, now_s)  # it is not late while it makes way
+        own_since_s = _turns_since_s.pop(mine, None)  # it is not late while it makes way
         if rotates:
             _way.free.wait(min(now_s - self._made_way_s, WAY_MOST_S))
         else:
             time.sleep(min(now_s - self._made_way_s, LATE_WAY_MOST_S))
-        _turns_since_s[mine] = own_since_s
+        if own_since_s is not None:
+            _turns_since_s[mine] = own_since_s
         self._made_way_s = time.monotonic()
 
     def _end(self, answers: bool) -> bool:

@@ -17,14 +17,7 @@ from typing import Any, Protocol
 import apsw
 
 from qasino_server.database.answer import Limits, answer, collect, rows_of
-from qasino_server.database.examine import (
-    Begun,
-    Examined,
-    LacksPrev,
-    begin,
-    examine,
-    in_words,
-)
+from qasino_server.database.examine import Begun, Examined, LacksPrev, begin, examine, in_words
 from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError
