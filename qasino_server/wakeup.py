@@ -137,7 +137,8 @@ class Turn(Bells):
     ) -> None:
         """`on_first` hears that `end` has something to do; a thread that calls it in each of its
         turns does without. With `on_rest` it waits for its sockets while a crowd has its time,
-        and is to call `rested` in so many seconds. `at_end` is the last thing that `end` does."""
+        and is to call `rested` in so many seconds. `at_end` comes last in `end`, where nothing
+        failed before it."""
         super().__init__()
         self._on_first = on_first
         self._on_rest = on_rest
