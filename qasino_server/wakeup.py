@@ -29,7 +29,7 @@ Chore = Callable[[], bool]
 
 TOGETHER_S = 0.001
 """The end of what counts as arrived at once; a turn may be longer."""
-REST = 0.75
+REST = 1.0
 """Of the time its chores took, how much a thread then leaves to those it answers without one."""
 REST_MOST_S = 0.002
 CROWD = 4
@@ -135,10 +135,10 @@ class Turn(Bells):
         on_rest: Callable[[float], object] | None = None,
         at_end: Callable[[], object] | None = None,
     ) -> None:
-        """`on_first` hears that `end` has something to do; a thread that calls it in each of its
-        turns does without. With `on_rest` it waits for its sockets while a crowd has its time,
-        and is to call `rested` in so many seconds. `at_end` comes last in `end`, where nothing
-        failed before it."""
+        """For a thread whose loop waits for its sockets: `on_first` hears that `end` has something
+        to do, `on_rest` that a crowd has its time, and is to call `rested` in so many seconds. One
+        that waits itself calls `end` in each of its turns, and asks `patience_s`. `at_end` comes
+        last in `end`, where nothing failed before it."""
         super().__init__()
         self._on_first = on_first
         self._on_rest = on_rest
@@ -200,11 +200,17 @@ class Turn(Bells):
             self._moment_s = now_s
         return self._moment_s
 
-    def end(self, answers: bool = False) -> bool:
+    def patience_s(self) -> float | None:
+        """How long to wait for sockets, where nothing else is at hand; None is without an end."""
+        if self._chores and not self._held and self._is_for_the_crowd():
+            return max(0.0, self._left_s())
+        return 0.0 if self else None
+
+    def end(self, nr_answers: int = 0) -> bool:
         """Ring, then do each chore once, then ring for what came of it; whether any is left.
 
         Others begin with what they got while this thread does its chores. A turn in which
-        somebody was served, or that has `answers` to give, passes them over for a while (REST)
+        somebody was served, or that has answers to give, passes them over for a while (REST)
         after the last ones: chores without end would leave those who ask little of the thread.
         A crowd may have all of that while: it sends the next when it has its answers.
         What a bell or a chore raises goes on to the caller, and what is left can be done next.
@@ -213,7 +219,7 @@ class Turn(Bells):
         self._moment_s = float("-inf")
         self._make_way()
         try:
-            left = self._end(answers)
+            left = self._end(nr_answers)
             if self._at_end is not None:
                 self._at_end()
             return left
@@ -252,12 +258,13 @@ class Turn(Bells):
             _turns_since_s[mine] = own_since_s
         self._made_way_s = time.monotonic()
 
-    def _end(self, answers: bool) -> bool:
-        busy = answers or bool(self._held)
+    def _end(self, nr_answers: int) -> bool:
+        busy = bool(nr_answers or self._held)
+        self._nr_served += nr_answers
         self.ring()
         if not self._chores:
             return False
-        left_s = self._rest_until_s - time.monotonic()
+        left_s = self._left_s()
         if left_s > 0 and self._is_for_the_crowd():
             self._rest(left_s)
             return True
@@ -268,10 +275,13 @@ class Turn(Bells):
         self.ring()
         return bool(self._chores)
 
+    def _left_s(self) -> float:
+        """Of the time that the last chores left to others."""
+        return self._rest_until_s - time.monotonic()
+
     def _is_for_the_crowd(self) -> bool:
         """Whether the time left is a crowd's, and no chore was to be done before others."""
-        crowded = self._on_rest is not None and self._nr_served_before >= CROWD
-        return crowded and not any(self._chores.values())
+        return self._nr_served_before >= CROWD and not any(self._chores.values())
 
     def _rest(self, left_s: float) -> None:
         if not self._rests and self._on_rest is not None:
@@ -382,8 +392,8 @@ class Outbox(Generic[T]):
                 self._pending = True
                 os.write(self._writer, b"\0")
 
-    def __bool__(self) -> bool:
-        return bool(self._items)
+    def __len__(self) -> int:
+        return len(self._items)
 
     def take(self) -> list[T]:
         """Everything that is there; the receiver's thread."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import ceil
 
 import zmq
 
@@ -138,16 +139,17 @@ class ZmqPort(Service):
             while not self.stopping.is_set():
                 turn.begin()
                 self._receive(there=False)
-                rested = not (self._arrived or turn or self._outbox)
+                patience_s = 0.0 if self._arrived or self._outbox else turn.patience_s()
+                rested = patience_s != 0.0
                 if rested:
                     turn.over()
-                    poller.poll()
+                    there = poller.poll(None if patience_s is None else ceil(1000 * patience_s))
                     turn.begin()
-                    self._receive(there=True)
+                    self._receive(there=bool(there))
                 self._hand_in_some(rested)
-                if answers := bool(self._outbox):
+                if nr_answers := len(self._outbox):
                     self._send()  # what needed no chore does not wait for them
-                turn.end(answers)
+                turn.end(nr_answers)
             self._send()
         finally:
             turn.over()

@@ -146,11 +146,11 @@ def test_chores_without_end_leave_time_for_who_is_served_without_one(
         turn = Turn(on_first=lambda: scheduled.append(None))
         turn.carry()
         take_on(chore)
-        assert turn.end(answers=True)  # the first of them need not wait
+        assert turn.end(nr_answers=1)  # the first of them need not wait
         ring(lambda: done.append("bell"))
         scheduled.clear()
         assert turn.end()
-        assert turn.end(answers=True)
+        assert turn.end(nr_answers=1)
         assert len(scheduled) == 2  # it comes again
         assert done == ["chore", "bell"]
         assert turn.end()  # nobody was served
@@ -209,6 +209,43 @@ def test_a_crowd_that_asks_has_all_of_the_time_that_is_left_to_it(
         assert turn.end()
         assert turn.end()  # what came again does not wait either
         assert done[-4:] == ["quick", "chore", "quick", "chore"]
+
+    in_a_thread(act)
+
+
+def test_who_waits_for_its_sockets_itself_is_told_for_how_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without an end where there is nothing to do, not at all where there is, and in between
+    while a crowd has its time."""
+    monkeypatch.setattr(wakeup, "REST", 1e6)
+    monkeypatch.setattr(wakeup, "REST_MOST_S", 60.0)
+    left = [True, False]
+
+    def chore() -> bool:
+        return left.pop(0)
+
+    def brief() -> bool:
+        return False
+
+    def act() -> None:
+        turn = Turn()
+        turn.carry()
+        assert turn.patience_s() is None
+        take_on(chore)
+        assert turn.patience_s() == 0.0
+        assert turn.end(nr_answers=wakeup.CROWD)  # those were a crowd, and are told by number
+        patience_s = turn.patience_s()
+        assert patience_s is not None
+        assert 0.0 < patience_s <= 60.0
+        ring(serve)
+        assert turn.patience_s() == 0.0
+        assert turn.end()
+        take_on(brief, before_others=True)
+        assert turn.patience_s() == 0.0
+        assert not turn.end()
+        assert not left
+        assert turn.patience_s() is None
 
     in_a_thread(act)
 
