@@ -31,6 +31,13 @@ def asking(sql: str, **keys: Any) -> QueryRequest:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is ended is ended for its steps, however busy the machine is with other things."""
+    monkeypatch.setattr(at_once, "_TIME_S", 5.0)
+    monkeypatch.setattr(readers, "TURN_S", 5.0)
+
+
+@pytest.fixture
 def full(make_bench: Any) -> Any:
     """A store with a snapshot that has something of everything."""
 
@@ -61,7 +68,9 @@ def full(make_bench: Any) -> Any:
         "values (1), (2)",
     ],
 )
-def test_what_is_brief_is_answered_by_who_receives_it(full: Any, at_port: Any, sql: str) -> None:
+def test_what_is_brief_is_answered_by_who_receives_it(
+    patient: None, full: Any, at_port: Any, sql: str
+) -> None:
     bench = full()
     bench.publish("a", "t", "id int", [[1]])
     bench.rotate()
@@ -387,7 +396,9 @@ def test_a_turn_answers_so_much_and_askers_are_taken_in_turns(
     at_port(bench, act)
 
 
-def test_what_comes_while_a_snapshot_is_let_go_of_is_answered(full: Any, at_port: Any) -> None:
+def test_what_comes_while_a_snapshot_is_let_go_of_is_answered(
+    patient: None, full: Any, at_port: Any
+) -> None:
     """Whoever does that has the chair, and nobody would have come back for it."""
     bench = full()
     at_once = bench.store._readers._at_once
@@ -424,7 +435,7 @@ def test_show_and_desc_wait_for_nobody(full: Any, at_port: Any) -> None:
     at_port(bench, act)
 
 
-def test_nobody_waits_for_who_is_at_it(full: Any, at_port: Any) -> None:
+def test_nobody_waits_for_who_is_at_it(patient: None, full: Any, at_port: Any) -> None:
     bench = full()
     at_once = bench.store._readers._at_once
 
