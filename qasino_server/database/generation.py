@@ -88,6 +88,9 @@ class Transaction:
     Used again and again: as a generator, made for each, it took a tenth of a small batch. (apsw's
     own `with connection` fails at undoing what SQLite has undone by itself, as it does when the
     disk is full.)
+
+    Where there is no memory, undoing may fail as well (SQLite has to prepare it); what is left
+    open then is undone before the next one begins.
     """
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -95,6 +98,8 @@ class Transaction:
         self._execute = connection.cursor().execute
 
     def __enter__(self) -> None:
+        if self._connection.in_transaction:
+            self._execute("ROLLBACK")
         self._execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: object, *of_error: object) -> None:

@@ -285,7 +285,10 @@ class Writer(Service):
     def _has_work(self) -> bool:
         due = self._look_is_due()
         ready = self._exchange is not None or due or self._queue or self._on_room
-        return bool(ready) or self._source is not None
+        # What a generation was to carry ends with it; where it cannot be written now, a stop
+        # would wait for that.
+        carries = self._source is not None and not self.stopping.is_set()
+        return bool(ready) or carries
 
     def _end(self) -> None:
         """Nobody who waits is left without an answer."""
@@ -560,8 +563,11 @@ class Writer(Service):
 
     def _end_carrying(self) -> None:
         if self._attached:
-            self._intake.generation.detach_source()
             self._attached = self._intake.can_carry = False
+            try:
+                self._intake.generation.detach_source()
+            except apsw.Error as error:  # no memory: it stays attached until the file is sealed
+                log.warning("the generation before is not let go of yet: %s", error)
 
 
 def _log_one(publication: Publication, outcome: Outcome, seconds: float) -> None:

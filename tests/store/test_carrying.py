@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import apsw
 import pytest
+from wire import until
 
 from qasino_server.database.generation import Generation
 from qasino_server.message import make_publication
@@ -111,6 +113,47 @@ def test_a_transaction_that_fails_leaves_the_books_as_they_were(intakes: Any) ->
     while second.ledger.arrears:
         carry(second)
     assert rows_in(second) == (ROWS, ROWS, 0)
+
+
+def test_what_could_not_be_undone_is_undone_before_the_next_begins(intakes: Any) -> None:
+    """Without memory SQLite cannot even prepare a ROLLBACK; the rows after that were lost."""
+    first, second = intakes
+    attach(first, second)
+    connection = second.generation._connection
+
+    def undoes_nothing(action: int, what: str | None, *_: Any) -> int:
+        undoes = action == apsw.SQLITE_TRANSACTION and what == "ROLLBACK"
+        return apsw.SQLITE_DENY if undoes else apsw.SQLITE_OK
+
+    connection.authorizer = undoes_nothing
+    with pytest.raises(apsw.AuthError):
+        store_and_fail(second)
+    second.ledger.rollback()
+    assert connection.in_transaction
+    connection.authorizer = None
+    store(second, publication('[[2, "new"]]', persist=1, replace=1))
+    assert rows_in(second) == (1, 0, 1)
+    second.generation.detach_source()
+
+
+def test_what_cannot_be_carried_holds_up_no_stop(
+    bench: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was tried again without a pause then, with a line in the log for each time."""
+    bench.publish("p", "t", "id int", [[1]], persist=1)
+
+    def full(intake: Intake) -> None:
+        raise apsw.FullError("the disk")
+
+    def said() -> int:
+        return sum("carrying waits" in line.getMessage() for line in caplog.records)
+
+    monkeypatch.setattr(Intake, "carry_some", full)
+    bench.rotate()
+    until(said)
+    bench.store.stop(5.0)
+    assert bench.store._writer.join(0)
+    assert said() < 20
 
 
 def test_an_update_right_after_a_rotation_finds_the_carried_rows(bench: Any) -> None:
