@@ -50,6 +50,15 @@ _HELP = (
     b"SHOW connections; SHOW views; DESC VIEW view; SHOW queries; KILL id; quit\r\n"
 )
 _TOO_MUCH = b"SQL error: that is more than this server takes at once: over 1 MiB\r\n"
+_HTTP = tuple(
+    f"{method} ".encode()
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
+)
+"""What a browser begins with, and no statement that reads."""
+_NO_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+    b"this port takes SQL by the line (nc, telnet); HTTP has a port of its own\r\n"
+)
 _LEAVE = (b"\x04", b"\x03", b"\xff\xf4", b"\xff\xec")  # Ctrl-D, Ctrl-C, telnet's IP and EOF
 
 
@@ -69,6 +78,8 @@ class _Connection:
         self.held_chars = 0
         """What of the unfinished and the waiting is counted."""
         self.unsent = bytearray()
+        self.was_read = False
+        """Something has come."""
         self.running: str | None = None
         """The id of the query that runs; '' while it is being handed in."""
         self.leaving = False
@@ -153,6 +164,12 @@ class LinePort(Service):
         if any(mark in data for mark in _LEAVE):
             self._leave(connection)
             return
+        if not connection.was_read and data.startswith(_HTTP):
+            # A page of any site can have a browser send us what it likes, statements among it.
+            connection.leaving = True
+            self._send(connection, _NO_HTTP)
+            return
+        connection.was_read = True
         complete = connection.splitter.feed(connection.decoder.decode(data))
         statements = [each for statement in complete for each in _with_words(statement)]
         if _is_word(connection.splitter.rest):
@@ -285,6 +302,8 @@ class LinePort(Service):
         self._connections.discard(connection)
         self._fading.pop(connection, None)
         self._unsent.give_back(connection.caller.asker, len(connection.unsent))
+        connection.leaving = True  # whoever closed it while sending goes on to the next statement
+        connection.unsent.clear()
         self._hold(connection, 0)
         self._cancel(connection)
         if self._selector.get_map().get(connection.socket) is not None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from wire import Wire
+from wire import Wire, read_all
 
 from qasino_server.server import Server
 
@@ -126,6 +126,26 @@ def test_another_sites_page_ends_no_query(wire: Wire, headers: dict[str, str]) -
     cancel = json.dumps({"query_id": "long"}).encode()
     assert wire.http("POST", {"op": "cancel"}, cancel, headers)[0] == 403
     assert wire.http("GET", kill)[0] == 200
+    assert b"cancelled" in socket.recv()
+    socket.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/;kill/**/long;"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_another_sites_page_has_nothing_run_over_the_line_port(
+    wire: Wire, method: str, path: str
+) -> None:
+    """A browser sends what a page tells it to that port as well; `*/` ends what Accept began."""
+    endless = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c"
+    socket = wire.zmq_socket()
+    socket.send_json({"op": "query", "sql": endless, "query_id": "long"})
+    wait_for_query(wire, "long")
+    with wire.connect("line") as page:
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n"
+        page.sendall(head.encode() + b"*/;kill long;\r\n")
+        assert read_all(page).startswith(b"HTTP/1.1 400 ")
+    wait_for_query(wire, "long")
+    assert wire.http("GET", {"op": "query", "sql": "KILL long"})[0] == 200
     assert b"cancelled" in socket.recv()
     socket.close()
 

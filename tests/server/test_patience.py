@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
 
-from qasino_server import connections, http_answer
+from qasino_server import connections, http_answer, line_port
 from qasino_server.errors import BadRequest, TooLarge
 from qasino_server.gzip_body import unpacked
 from qasino_server.http_port import HttpPort
@@ -249,6 +249,26 @@ def test_on_the_line_port_too(
     assert other.recv(1000).startswith(b"  ")
     deaf.close()
     until(lambda: port._unsent.held_bytes == 0)
+
+
+def test_a_connection_that_was_closed_on_the_line_port_is_sent_no_more(
+    server: Server, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had asked for was counted as on its way for good, and then others had no room."""
+    port = service(server, LinePort)
+    monkeypatch.setattr(line_port, "_MAX_UNSENT_BYTES", 1_000_000)
+    deaf = connect(server, "line")
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.sendall(b"select printf('%.*c', 3000000, 'x') as x;" * 8)
+    until(lambda: port._unsent.held_bytes > 0)
+    until(lambda: not port._connections)
+    with Wire(server.ports) as wire:
+        until(lambda: "printf" not in str(wire.query("show queries")["table"]["rows"]))
+    other = connect(server, "line")
+    other.sendall(b"select 1;")
+    assert b"1 row" in other.recv(1000)  # the port has taken what answers there were
+    assert port._unsent.held_bytes == 0
+    assert not port._fading
 
 
 def test_statements_that_are_not_whole_have_a_bound_too(
