@@ -372,8 +372,12 @@ class RequestApp:
         query_id = self._dispatch.handle(request, caller, answer)
         if query_id is None:
             return await future
-        cancel = self._dispatch.cancel
-        with watched(receive, lambda: cancel(query_id)):
+
+        def gone() -> None:
+            if not future.done():
+                self._dispatch.cancel(query_id)
+
+        with watched(receive, gone):
             return await future
 
     async def _stream(self, request: Query, caller: Caller, receive: Receive, send: Send) -> None:
@@ -390,7 +394,7 @@ class RequestApp:
 
         def gone() -> None:
             sink.leave()
-            if query_id is not None:
+            if query_id is not None and not ended.done():  # else the id may be another's by now
                 self._dispatch.cancel(query_id)
 
         with watched(receive, gone):

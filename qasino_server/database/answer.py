@@ -40,6 +40,10 @@ class Limits(msgspec.Struct, frozen=True):
     max_bytes: int
 
 
+class BrokenText(Exception):
+    """A text that is no UTF-8 came after other rows of a statement that may give others again."""
+
+
 # --- Whole answers --------------------------------------------------------------------------
 
 
@@ -117,6 +121,20 @@ def _build_here(
     limits: Limits,
     begun: Begun | None = None,
 ) -> Result:
+    try:
+        return _fetch_here(on, query, typed, limits, begun)
+    except BrokenText:
+        return _fetch_here(on, query, typed, limits, anew=True)
+
+
+def _fetch_here(
+    on: SnapshotConnection,
+    query: Examined,
+    typed: bool,
+    limits: Limits,
+    begun: Begun | None = None,
+    anew: bool = False,
+) -> Result:
     """Fetch row by row, up to the limits on rows and bytes.
 
     A statement that was begun, gave its first rows at once and has more is begun anew in SQLite.
@@ -125,7 +143,7 @@ def _build_here(
     encoded: list[bytes] = []
     size_bytes = 0
     truncated = False
-    with closing(rows_of(on, query, begun)) as rows:
+    with closing(rows_of(on, query, begun, anew)) as rows:
         first = _first_of(rows, limits)
         many = len(first) == _FEW_ROWS <= limits.max_rows
         if many and query.wrappable and begun is not None:
@@ -186,12 +204,16 @@ def _string_row(row: Sequence[Any]) -> list[str]:
 
 
 def rows_of(
-    on: SnapshotConnection, query: Examined, begun: Begun | None = None
+    on: SnapshotConnection, query: Examined, begun: Begun | None = None, anew: bool = False
 ) -> Generator[tuple[Any, ...], None, None]:
     """The rows as Python values, fetched as they are asked for.
 
-    Raises apsw.Error; text that is not UTF-8 comes with U+FFFD in it.
+    Text that is not UTF-8 comes with U+FFFD in it. Raises apsw.Error, and BrokenText where that
+    was found too late; to begin `anew` finds it in time.
     """
+    if anew:
+        yield from _rows_with_bad_text(on, query, 0)
+        return
     cursor = begun.cursor if begun is not None else on.connection.execute(query.sql, query.bindings)
     fetched = 0
     try:
@@ -202,6 +224,8 @@ def rows_of(
             fetched += 1
     except UnicodeDecodeError:
         cursor.close(True)
+        if fetched and not query.repeatable:
+            raise BrokenText from None
         yield from _rows_with_bad_text(on, query, fetched)
     finally:
         # A reader that is done must not hold a transaction on the static tables open.
@@ -233,10 +257,17 @@ def collect(
     on: SnapshotConnection, query: Examined, limits: Limits, begun: Begun | None = None
 ) -> Result:
     """The whole result as Python rows, up to the limits: for a text table."""
+    try:
+        return _collect(query, limits, rows_of(on, query, begun))
+    except BrokenText:
+        return _collect(query, limits, rows_of(on, query, anew=True))
+
+
+def _collect(query: Examined, limits: Limits, found: Iterator[tuple[Any, ...]]) -> Result:
     rows: list[tuple[Any, ...]] = []
     size_bytes = 0
     truncated = False
-    for row in rows_of(on, query, begun):
+    for row in found:
         size_bytes += size_of(row)
         if len(rows) == limits.max_rows or size_bytes > limits.max_bytes:
             truncated = True

@@ -180,7 +180,12 @@ class Contents:
         if receive is None or query_id is None:
             reply = await future
         else:
-            with watched(receive, lambda: self._dispatch.cancel(query_id)):
+
+            def gone() -> None:
+                if not future.done():
+                    self._dispatch.cancel(query_id)
+
+            with watched(receive, gone):
                 reply = await future
         assert isinstance(reply, Result | QasinoError)
         return reply

@@ -191,7 +191,7 @@ class Job:
             # The next line is longer than a value may be, or what is in it has to be seen.
             if out.nr_rows and not query.repeatable:
                 raise SqlError(_NOT_TWICE) from None
-            with closing(rows_of(on, query)) as rows:
+            with closing(rows_of(on, query, anew=not query.repeatable)) as rows:
                 for row in islice(rows, out.nr_rows, None):
                     out.add(stream.rows((row,)).encode(), 1)
         finally:

@@ -584,3 +584,19 @@ def test_a_statement_is_known_for_the_processor_time_it_took(
     for sql in (long, long, quick, quick):
         bench.rows(sql)
     assert known == [(long, False), (long, True), (quick, False), (quick, False)]
+
+
+@pytest.mark.parametrize("form", ["typed", "strings", "rows"])
+@pytest.mark.parametrize("nr_rows", [60, 3000])
+def test_a_statement_that_differs_each_time_has_each_row_once(
+    bench: Any, form: str, nr_rows: int
+) -> None:
+    """A cell that is no UTF-8 is found after others; the rest came from another run of it."""
+    bench.publish("a", "t", "n int", [[n] for n in range(nr_rows)])
+    bench.rotate()
+    for salt in range(5):
+        sql = f"select n, iif(n = 30, cast(x'ff' as text), 'ok') from t order by random() -- {salt}"
+        result = bench.ask(sql, form=form)
+        rows = result.rows if form == "rows" else json.loads(result.rows_json)
+        assert sorted(int(row[0]) for row in rows) == list(range(nr_rows))
+        assert [row[1] for row in rows if row[1] != "ok"] == ["\ufffd"]
