@@ -43,6 +43,10 @@ BRIEF_BYTES = 4 * BRIEF_NEW_ROWS
 _MEASURE_EVERY = 16
 _PLANNED_COLUMNS_MAX = 500_000
 _SHAPES_MAX = 1_000
+"""Of a table: columns that were sent together."""
+_SHAPE_COLUMNS_MAX = 100_000
+"""In the shapes of all tables but the first of each. Headers that are each another subset of 2,000
+columns made a rotation 3 s long, without one row."""
 REPEAT = (
     "this identity has published this table in this generation already; nothing changed"
     " (send replace to have the newest rows count)"
@@ -68,6 +72,8 @@ class Intake:
         self._plans: dict[tuple[str, Columns], tuple[Columns, Plan]] = {}
         self._planned_columns = 0
         """In the headers of the plans that are remembered."""
+        self._shape_columns = 0
+        """In the shapes that count towards _SHAPE_COLUMNS_MAX."""
         self._described_bytes = 0
         """Of descriptions in the books: they are in the file at its end, and in memory now."""
 
@@ -261,6 +267,21 @@ class Intake:
             return msgspec.structs.replace(table, columns=plan.columns)
         return table
 
+    def _with_shape(self, table: TableState, sent: Columns) -> tuple[TableState, int]:
+        """The table with this shape, and its place.
+
+        Of so many that nobody means them, the rest count as having sent every column.
+        """
+        for place, shape in enumerate(table.shapes):
+            if shape == sent:
+                return table, place
+        nr_shapes = len(table.shapes)
+        if nr_shapes:
+            self._shape_columns += len(sent)
+            if nr_shapes >= _SHAPES_MAX or self._shape_columns > _SHAPE_COLUMNS_MAX:
+                return _as_all(table)
+        return msgspec.structs.replace(table, shapes=(*table.shapes, sent)), nr_shapes
+
     def _book(
         self,
         publication: Publication,
@@ -275,7 +296,7 @@ class Intake:
         sent = plan.sent
         if before is not None:
             sent = _union(table.shapes[before.shape], sent)
-        shapes, shape = _with_shape(table, sent)
+        table, shape = self._with_shape(table, sent)
         descriptions = _described(table.descriptions, publication)
         self._count_descriptions(table.descriptions, descriptions)
         source = _source(publication, ranges, shape, epoch)
@@ -286,7 +307,6 @@ class Intake:
             pair[0],
             msgspec.structs.replace(
                 table,
-                shapes=shapes,
                 nr_updates=table.nr_updates + 1,
                 last_update_epoch=epoch,
                 upserted=table.upserted or publication.update,
@@ -304,7 +324,7 @@ class Intake:
     ) -> None:
         """Enter them all, and what they have in common once."""
         epoch = time.time()
-        shapes, shape = _with_shape(table, plan.sent)
+        table, shape = self._with_shape(table, plan.sent)
         descriptions = table.descriptions
         key = publications[0].table_key
         sources = []
@@ -319,7 +339,6 @@ class Intake:
             key,
             msgspec.structs.replace(
                 table,
-                shapes=shapes,
                 nr_updates=table.nr_updates + len(publications),
                 last_update_epoch=epoch,
                 descriptions=descriptions,
@@ -369,7 +388,7 @@ class Intake:
         left: Ranges,
     ) -> None:
         """Enter what the pair has now, and what is still owed."""
-        shapes, shape = _with_shape(table, plan.sent)
+        table, shape = self._with_shape(table, plan.sent)
         descriptions = table.descriptions or owed.table.descriptions
         self._count_descriptions(table.descriptions, descriptions)
         self.ledger.put_source(
@@ -381,7 +400,6 @@ class Intake:
             pair[0],
             msgspec.structs.replace(
                 table,
-                shapes=shapes,
                 nr_updates=table.nr_updates + done,
                 last_update_epoch=max(table.last_update_epoch, owed.source.update_epoch),
                 upserted=table.upserted or owed.table.upserted,
@@ -483,18 +501,14 @@ def _own_names(publication: Publication, plan: Plan) -> list[str]:
     return [own[name] for name in publication.keycols]
 
 
-def _with_shape(table: TableState, sent: Columns) -> tuple[tuple[Columns, ...], int]:
-    """The table's shapes with this one among them, and its place.
-
-    Of so many that nobody means them, the rest count as having sent every column.
-    """
-    shapes = table.shapes
-    if len(shapes) >= _SHAPES_MAX and sent not in shapes:
-        sent = table.columns
-    for place, shape in enumerate(shapes):
-        if shape == sent:
-            return shapes, place
-    return (*shapes, sent), len(shapes)
+def _as_all(table: TableState) -> tuple[TableState, int]:
+    """The table with its one shape that has every column, and its place."""
+    shapes, place = table.shapes, table.all_at
+    if place is None:
+        shapes, place = (*shapes, table.columns), len(shapes)
+    else:
+        shapes = (*shapes[:place], table.columns, *shapes[place + 1 :])
+    return msgspec.structs.replace(table, shapes=shapes, all_at=place), place
 
 
 def _union(first: Columns, second: Columns) -> Columns:

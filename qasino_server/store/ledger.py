@@ -32,6 +32,8 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
     columns: Columns
     shapes: tuple[Columns, ...] = ()
     """The different sets of columns that were sent; most tables have one."""
+    all_at: int | None = None
+    """Which of them stands for every column, once there were too many."""
     nr_updates: int = 0
     last_update_epoch: float = 0.0
     upserted: bool = False
@@ -96,6 +98,8 @@ class Ledger:
         """Identity -> how many pairs; none has 0."""
         self._living: set[Pair] = set()
         self._before: dict[str, TableState] = {} if previous is None else previous.tables
+        self._inherited: dict[str, Columns] = {}
+        """Of those, as far as they were asked for."""
         self._staged_tables: dict[str, TableState | None] = {}
         self._staged_sources: dict[Pair, Source | None] = {}
         self._staged_arrears: dict[Pair, Arrears | None] = {}
@@ -113,8 +117,12 @@ class Ledger:
 
     def inherited(self, table_key: str) -> Columns:
         """The columns a table of that name begins with: those of the generation before."""
-        before = self._before.get(table_key)
-        return before.sent_columns() if before is not None else ()
+        known = self._inherited.get(table_key)
+        if known is None:
+            before = self._before.get(table_key)
+            known = before.sent_columns() if before is not None else ()
+            self._inherited[table_key] = known
+        return known
 
     def had(self, table_key: str) -> bool:
         """Whether the generation before had a table of that name."""

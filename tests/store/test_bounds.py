@@ -21,6 +21,7 @@ from qasino_server.message import decode_request
 from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
+from qasino_server.store import intake
 from qasino_server.store.job import Job
 from qasino_server.store.reader import Reader
 from qasino_server.store.store import QueryRequest
@@ -151,6 +152,40 @@ def test_headers_in_every_order_leave_no_more_behind_than_one(make_bench: Any) -
         assert stored(bench.publish("a", "t", header, [[1] * 8], replace=1)) == 1
     intake = bench.store._writer._intake
     assert len(intake.ledger.tables["t"].shapes) == 1
+
+
+def test_headers_that_are_each_another_subset_are_few_in_the_books(
+    make_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty tables of them made a rotation take seconds; what is beyond counts as every column."""
+    monkeypatch.setattr(intake, "_SHAPE_COLUMNS_MAX", 3 * 49)
+    bench = make_bench()
+    names = [f"c{n}" for n in range(50)]
+    header = ", ".join(f"{name} int" for name in names)
+    for table in ("t", "u"):
+        assert stored(bench.publish("all", table, header, [[0] * 50])) == 1
+        for gone in range(10):
+            some = ", ".join(f"{name} int" for name in names if name != names[gone])
+            assert stored(bench.publish(f"i{gone}", table, some, [[1] * 49])) == 1
+    assert stored(bench.publish("more", "u", "c0 int, d int", [[1, 2]])) == 1
+    assert stored(bench.publish("yet more", "u", "e int", [[3]])) == 1
+    tables = bench.store._writer._intake.ledger.tables
+    assert [len(tables[table].shapes) for table in ("t", "u")] == [5, 2]
+    bench.rotate()
+    told = "select column_name, nr_identities from qasino_server_columns where tablename = "
+    assert bench.rows(f"{told} 't' and column_name in ('c0', 'c1', 'c49')") == [
+        ["c0", 10],
+        ["c1", 10],
+        ["c49", 11],
+    ]
+    assert bench.rows(f"{told} 'u' and column_name in ('c0', 'd', 'e')") == [
+        ["c0", 13],
+        ["d", 12],
+        ["e", 12],
+    ]
+    bench.publish("some", "u", "z int", [[1]])
+    bench.rotate()
+    assert [name for name, _ in bench.columns("u")] == [*names, "d", "e", "z"]
 
 
 def test_a_refusal_is_listed_no_longer_than_people_read(make_bench: Any) -> None:
