@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from qasino_cli.console import ExitCode, code_for, say
+from qasino_cli.console import ExitCode, code_for, on_terminal, say
 from qasino_cli.errors import ServerRefused, UsageFault
 from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.session import Session
@@ -100,3 +100,5 @@ class Batch:
         screen.show(result, vertical)
         if self._fail_empty and not result.nr_rows:
             self._code = self._code or ExitCode.NOT_MET
+        if result.truncated and not on_terminal():
+            self._code = self._code or ExitCode.REFUSED  # who reads it takes it for all there is
