@@ -5,6 +5,8 @@ Columns are told by where they stand, not by counting words: a cell may be empty
 word after it would land one column off. A gutter is a place that is blank in all lines; what
 stands between two gutters is a column, or several where a long cell has pushed its neighbours
 over the gutter. Those are told by their words, and a line where that is not certain is a bad row.
+Where cells have outgrown their columns and every line has as many words as there are headers, as
+`vmstat` prints on a busy machine, words are counted after all.
 
 The last column takes what is left of a line, as a command line does in `ps`.
 """
@@ -80,11 +82,12 @@ def read_columns(text: str, faults: Faults) -> Draft:
     header, rows = lines[0], lines[1:]
     runs = _runs(header.text, rows)
     names = [word for run in runs for word in run.words]
+    divide = _by_words if _have_outgrown(rows, runs, len(names)) else _divide
 
     def divided() -> Iterator[Row]:
         for line in rows:
             try:
-                yield line.number, line.begins, _divide(line, runs, len(names))
+                yield line.number, line.begins, divide(line, runs, len(names))
             except BadPlace as error:
                 faults.bad_row(error)
 
@@ -244,6 +247,27 @@ def _named(run: _Run, rows: Sequence[_Line]) -> _Run:
 
 
 # --- Rows --------------------------------------------------------------------------------------
+
+
+def _have_outgrown(rows: Sequence[_Line], runs: Sequence[_Run], columns: int) -> bool:
+    """Whether each line has a word for each header, and where they stand does not tell them apart.
+
+    Else two words of a cell beside an empty one (`Up 3m`, and no ports) would be two cells.
+    """
+    return all(len(line.text.split()) == columns for line in rows) and any(
+        _is_doubtful(line, runs, columns) for line in rows
+    )
+
+
+def _is_doubtful(line: _Line, runs: Sequence[_Run], columns: int) -> bool:
+    try:
+        return any("  " in cell for cell in _divide(line, runs, columns) if cell)
+    except BadPlace:
+        return True
+
+
+def _by_words(line: _Line, runs: Sequence[_Run], columns: int) -> list[Cell]:
+    return [*line.text.split()]
 
 
 def _divide(line: _Line, runs: Sequence[_Run], columns: int) -> list[Cell]:

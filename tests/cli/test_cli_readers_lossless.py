@@ -191,6 +191,26 @@ def test_a_line_that_cannot_be_divided_for_certain_is_refused() -> None:
     assert len(read(text.replace("3d b c", "x"), skip_bad_rows=True).rejects) == 1
 
 
+VMSTAT = """\
+procs -----------memory---------- ---swap-- -----io---- -system-- ------cpu-----
+ r  b   swpd   free   buff  cache   si   so    bi    bo   in   cs us sy id wa st
+ 3  0      0 22393608  42672 1841196    0    0    54   375 1611 14906 38  6 55  0  1
+"""
+
+
+@pytest.mark.parametrize("more", ["", VMSTAT.splitlines()[2].replace("14906", "906")])
+def test_cells_that_have_outgrown_their_columns_are_told_by_words(more: str) -> None:
+    found = read(VMSTAT + more)
+    cells = dict(zip(names(found), rows(found)[0], strict=True))
+    assert (cells["free"], cells["si"], cells["so"], cells["bi"]) == (22393608, 0, 0, 54)
+    assert (cells["cs"], cells["st"]) == (14906, 1)
+
+
+def test_two_words_of_a_cell_beside_an_empty_one_stay_one_cell() -> None:
+    found = read("NAME   STATUS  PORTS\nweb-1  Up 3m\nweb-2  Up 4m\n")
+    assert rows(found) == [["web-1", "Up 3m", None], ["web-2", "Up 4m", None]]
+
+
 @pytest.mark.parametrize("text", ["full name\nJohn Smith\nJane Doe\n", "2024 a  b\n2025 c  d\n"])
 def test_words_that_are_not_aligned_or_have_no_header_are_one_column(text: str) -> None:
     assert (read(text).form, len(names(read(text)))) == ("csv", 1)
