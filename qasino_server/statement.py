@@ -3,8 +3,8 @@
 Those are the only words of ours in the language; everything else goes to SQLite untouched,
 and SQLite judges it. A text that is none of them is returned as it came.
 
-The patterns take time that grows with the text and no faster: quantifiers are possessive
-where they nest, and a shortcut has SHORTCUT_CHARS at most.
+Reading takes time that grows with the text and no faster: in the patterns quantifiers are
+possessive where they nest or follow each other, and what ends a shortcut is sought from its end.
 """
 
 from __future__ import annotations
@@ -50,10 +50,7 @@ _CLOSERS = {"'": "'", '"': '"', "`": "`", "[": "]", "--": "\n", "/*": "*/"}
 strings, side by side."""
 _BLANKS = r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _BEFORE = re.compile(rf"{_BLANKS}*+", re.DOTALL)
-_SHORTCUT = re.compile(
-    rf"(?P<words>(?:show|desc|describe|kill)\b.*?)(?:{_BLANKS}|;)*+",
-    re.IGNORECASE | re.DOTALL,
-)
+_FIRST_WORD = re.compile(r"(?:show|desc|describe|kill)\b", re.IGNORECASE)
 _NAME = r"""(?P<name>[^\s"'`\[\];]+|"[^"]+"|'[^']+'|`[^`]+`|\[[^\]]+\])"""
 
 _INFO = f"""SELECT *, {_DATETIME.format("generation_start_epoch")} AS generation_start_datetime
@@ -92,8 +89,35 @@ def _shortcut_words(sql: str) -> str:
     begins = before.end() if before is not None else 0
     if len(sql) - begins > SHORTCUT_CHARS:
         return ""
-    found = _SHORTCUT.fullmatch(sql, begins)
-    return found["words"] if found is not None else ""
+    found = _FIRST_WORD.match(sql, begins)
+    return sql[begins : _end_of_words(sql, found.end())] if found is not None else ""
+
+
+def _end_of_words(text: str, least: int) -> int:
+    """Where blanks, comments and `;` begin that nothing follows; at `least` or behind it.
+
+    Going backwards each character is looked at once: whether nothing else follows one is known
+    from whatever comes after its blank, its `;` or its comment.
+    """
+    ends = after_line = len(text)
+    after_comment: int | None = None
+    only_those_follow = [False] * ends + [True]
+    for place in reversed(range(least, len(text))):
+        if text.startswith("*/", place + 2):
+            after_comment = place + 4
+        after: int | None = None
+        if text.startswith("--", place):
+            after = after_line
+        elif text.startswith("/*", place):
+            after = after_comment
+        elif text[place] == ";" or text[place].isspace():
+            after = place + 1
+        if text[place] == "\n":
+            after_line = place + 1
+        if after is not None and only_those_follow[after]:
+            only_those_follow[place] = True
+            ends = place
+    return ends
 
 
 class Scan:
@@ -253,7 +277,7 @@ _PATTERNS = (
     (rf"desc(?:ribe)?\s+view\s+{_NAME}", _describe_view),
     (rf"desc(?:ribe)?\s+{_NAME}", _describe),
     (
-        r"""kill\s+(?P<quote>['"]?)(?P<id>[^'";]+)(?P=quote)""",
+        r"""kill\s++(?P<quote>['"]?)(?P<id>[^'";]+)(?P=quote)""",
         lambda m: Kill(m["id"].strip()),
     ),
 )

@@ -269,6 +269,26 @@ def test_only_shortcuts_are_read_as_shortcuts(text: str, kind: type) -> None:
         assert statement == Select(text)
 
 
+@settings(max_examples=500, deadline=None)
+@given(text=st.text("/*-; \na", max_size=12))
+def test_what_ends_a_shortcut_is_as_much_as_may_be_blanks_comments_and_semicolons(
+    text: str,
+) -> None:
+    tail = re.compile(r"(?:\s++|;|--[^\n]*+(?:\n|\Z)|/\*(?:(?!\*/).)*+\*/)*+", re.DOTALL)
+    sql = f"kill 7{text}"
+    query_id = next(sql[5:n] for n in range(6, len(sql) + 1) if tail.fullmatch(sql, n))
+    assert read_statement(sql) == (Select(sql) if ";" in query_id else Kill(query_id.strip()))
+
+
+@pytest.mark.parametrize(("between", "last"), [(";", "x"), ("; ", "x"), (" ", "'")])
+def test_a_shortcut_with_much_between_its_words_is_read_at_once(between: str, last: str) -> None:
+    text = f"kill {between * 990}"[:990] + last
+    began = time.process_time()
+    for _ in range(1_000):
+        read_statement(text)
+    assert time.process_time() - began < 4, "it was 9 to 25 s"
+
+
 # --- Formats -----------------------------------------------------------------------------------
 
 CELLS = st.none() | st.integers(-(2**63), 2**63 - 1) | TEXT
