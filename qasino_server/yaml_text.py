@@ -2,7 +2,8 @@
 
 PyYAML has an error for what is no YAML, but lets those of its own constructors through: the
 13th month of a year is a ValueError, `!!int ''` an IndexError, a thousand brackets a
-RecursionError. A file that is read again while the server runs must not end it.
+RecursionError. It also reads "\\ud800" as half of a surrogate pair, which neither SQLite nor a
+hash nor a log takes. A file that is read again while the server runs must not end it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,35 @@ def read_yaml(text: str | bytes) -> Any:
     import yaml  # 12 ms, which a server without such files never pays
 
     try:
-        return yaml.safe_load(text)
+        found = yaml.safe_load(text)
     except RecursionError:
         raise BadRequest("not YAML: it is nested too deeply") from None
     except (yaml.YAMLError, *_THEIRS) as error:
         raise BadRequest(f"not YAML: {' '.join(str(error).split())}") from None
+    _check_text(found)
+    return found
+
+
+def _check_text(found: Any) -> None:
+    """Raise BadRequest where a text, a key's too, is none in UTF-8.
+
+    Its sentence does not repeat the text, which may be a token.
+    """
+    looked_into: set[int] = set()
+    """By identity: an anchor can stand in itself, or be used very often."""
+    rest = [found]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                half = f'"\\u{ord(value[error.start]):04x}"'
+                raise BadRequest(
+                    f"{half} is half of a surrogate pair; write the character itself"
+                ) from None
+        elif isinstance(value, dict | list | tuple | set) and id(value) not in looked_into:
+            looked_into.add(id(value))
+            rest += value
+            if isinstance(value, dict):
+                rest += value.values()

@@ -52,6 +52,7 @@ def test_an_empty_file_says_nothing() -> None:
         ("- a", "Expected `object`, got `array`"),
         ("a: [", "config.yaml: not YAML"),
         ("server: 2001-13-01", "config.yaml: not YAML: month must be in 1..12"),
+        ('server: "\\ud800"', 'config.yaml: "\\ud800" is half of a surrogate pair'),
     ],
 )
 def test_a_mistake_is_named_with_its_file(text: str, sentence: str) -> None:

@@ -51,6 +51,7 @@ def read_or_refused(read: Callable[[], object]) -> None:
         assert refused.status < 500
         assert refused.sentence
         assert "\n" not in refused.sentence
+        refused.sentence.encode()
 
 
 def refusal(read: Callable[[], object]) -> QasinoError | None:
@@ -131,11 +132,13 @@ users:
 ann:
   roles: [read]
   tokens: [x, 'sha256:00']
+  tokens: ["\\ud800"]
   password: $2y$05$x
   identities: ['*']
 - viewname: v
   view: create view v as select 1
   view: |
+  view: "\\udc00"
 - 2001-99-99
 - !!int ''
 - !!float x

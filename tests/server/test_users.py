@@ -316,6 +316,13 @@ def test_one_host_cannot_speak_for_another(door: Door) -> None:
     )
 
 
+def test_a_users_file_with_half_a_character_leaves_those_in_force_who_were(
+    door: Door, users_file: Path
+) -> None:
+    users_file.write_text(USERS.replace("to]", '"\\ud800"]'))
+    assert door.query("select 1", bearer("to"))[0] == 200
+
+
 def test_users_of_the_htpasswd_file_alone_may_all_but_administer(door: Door) -> None:
     ann = basic("ann", "right")
     assert door.query("select 1", ann)[0] == 200

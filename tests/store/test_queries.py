@@ -520,8 +520,15 @@ def test_a_view_named_like_a_table_gives_way_and_its_name_cannot_be_published(
 
 @pytest.mark.parametrize(
     "text",
-    ["- {viewname: v, view: [", "- 2001-99-99", "- !!int ''", "- !!timestamp x", "[" * 500],
-    ids=["cut off", "no date", "no number", "no time", "too deep"],
+    [
+        "- {viewname: v, view: [",
+        "- 2001-99-99",
+        "- !!int ''",
+        "- !!timestamp x",
+        "[" * 500,
+        '- {viewname: w, view: "\\ud800"}',
+    ],
+    ids=["cut off", "no date", "no number", "no time", "too deep", "half a character"],
 )
 def test_a_views_file_that_is_no_yaml_leaves_the_views_in_force(
     bench: Any, tmp_path: Any, text: str

@@ -1,0 +1,36 @@
+"""YAML that Qasino reads: values that can be stored and shown, or a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from qasino_server.errors import BadRequest
+from qasino_server.yaml_text import read_yaml
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"\\ud800"',
+        '"\\ud83d\\ude00"',
+        '{"\\ud800": 1}',
+        '{a: [b, {c: "x\\udfff"}]}',
+        '!!set {"\\ud800"}',
+        '!!omap [a: "\\ud800"]',
+        '[&a [*a, "\\ud800"]]',
+    ],
+)
+def test_half_of_a_surrogate_pair_is_no_text(text: str) -> None:
+    with pytest.raises(BadRequest, match=r'^"\\u[0-9a-f]{4}" is half of a surrogate pair'):
+        read_yaml(text)
+
+
+def test_other_texts_and_anchors_are_read() -> None:
+    found = read_yaml('[&a [*a, b], "\\U0001f600", !!binary /w==, 2001-01-01, 1.5, null]')
+    assert found[0][0] is found[0]
+    assert found[1:3] == ["\U0001f600", b"\xff"]
+
+
+def test_a_list_that_is_used_a_million_times_is_looked_into_once() -> None:
+    lists = [f"- &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 20)]
+    assert len(read_yaml("\n".join(["- &a0 [x]", *lists]))) == 20
