@@ -7,6 +7,7 @@ this room gives it one.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import resource
 import signal
@@ -34,6 +35,8 @@ from qasino_cli.supervisor import tell_ready, tell_reloading, tell_stopping
 from qasino_server.browser import is_local
 from qasino_server.interpreter import keep_what_is_here
 from qasino_server.server import Server, Settings
+
+log = logging.getLogger("qasino.server")
 
 DEMO_DURATION_S = 5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -140,7 +143,7 @@ def _heed_signals(running: Server) -> None:
             closed = on_terminal and not terminal.attached()
             if number == signal.SIGHUP and not closed:
                 tell_reloading()
-                running.reload()
+                _reload(running)
                 tell_ready()
             else:
                 running.ask_to_stop()
@@ -148,6 +151,14 @@ def _heed_signals(running: Server) -> None:
     for number in _SIGNALS:  # a shell's background jobs come with SIGINT ignored
         signal.signal(number, lambda *_: running.ask_to_stop())
     threading.Thread(target=wait_for_signals, name="signals", daemon=True).start()
+
+
+def _reload(running: Server) -> None:
+    """Whatever a reload raises, the thread that waits for the next signal goes on."""
+    try:
+        running.reload()
+    except Exception:
+        log.exception("the reload failed")
 
 
 @contextmanager

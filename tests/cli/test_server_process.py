@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -232,6 +233,30 @@ def test_the_supervisor_hears_of_ready_reload_and_stop(
         process.send_signal(signal.SIGTERM)
         assert heard.recv(100) == b"STOPPING=1"
         assert process.wait(10) == 0
+
+
+def test_a_server_whose_reload_fails_heeds_the_next_signal(tmp_path: Path) -> None:
+    users = tmp_path / "users.yaml"
+    users.write_text("users: {ann: {roles: [read], tokens: [secret]}}")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.settimeout(20)
+        process = launch(tmp_path, "--users-file", users, NOTIFY_SOCKET=str(tmp_path / "notify"))
+        try:
+            assert heard.recv(100) == b"READY=1"
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (1 << 42, 1 << 42))
+            os.truncate(users, 1 << 43)  # more than a process can have: a MemoryError
+            process.send_signal(signal.SIGHUP)
+            assert heard.recv(100).startswith(b"RELOADING=1")
+            assert heard.recv(100) == b"READY=1"
+            process.send_signal(signal.SIGTERM)
+            assert heard.recv(100) == b"STOPPING=1"
+            _, narration = process.communicate(timeout=20)
+        finally:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 0
+    assert b"the reload failed" in narration
 
 
 def test_a_server_takes_all_the_descriptors_it_may_have(start: Start) -> None:
