@@ -445,9 +445,13 @@ def _write_ports(path: Path, ports: dict[str, int]) -> None:
     try:
         # A name nobody knows beforehand: in /tmp others could put a symbolic link there.
         descriptor, partial = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-        with open(descriptor, "w", encoding="utf-8") as out:
-            out.write(json.dumps(ports) + "\n")
-            os.fchmod(out.fileno(), 0o644)
-        os.rename(partial, path)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as out:
+                out.write(json.dumps(ports) + "\n")
+                os.fchmod(out.fileno(), 0o644)
+            os.rename(partial, path)
+        except OSError:
+            os.unlink(partial)
+            raise
     except OSError as error:
         raise StartError(f"cannot write the ports file {path}: {error.strerror}") from None

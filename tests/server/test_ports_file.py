@@ -7,6 +7,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from qasino_server.errors import StartError
 from qasino_server.server import Server
 
 
@@ -22,3 +25,13 @@ def test_the_ports_file_follows_no_link(make_server: Callable[..., Server], tmp_
     assert path.stat().st_mode & 0o777 == 0o644
     server.stop()
     assert not path.exists()
+
+
+def test_a_ports_file_that_cannot_be_written_leaves_nothing(
+    make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    path = tmp_path / "ports.json"
+    path.mkdir()
+    with pytest.raises(StartError, match="cannot write the ports file"):
+        make_server(ports_file=path)
+    assert [found.name for found in tmp_path.glob("ports.json*")] == ["ports.json"]
