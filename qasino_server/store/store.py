@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -175,15 +176,15 @@ class Store:
         self._directory = RunDirectory(settings.db_dir)
         size_bytes = settings.max_generation_bytes or share_of_room(self._directory.path)
         self._quota = msgspec.structs.replace(settings.quota, size_bytes=size_bytes)
-        try:
+        with ExitStack() as opened:
+            opened.callback(self._directory.close)
             self._statics = Statics(settings.static_db, self._quota)
-        except QasinoError:
-            self._directory.close()
-            raise
+            opened.callback(self._statics.close)
+            self._archive = Archive(
+                settings.archive_dir, settings.archive_keep, settings.compress_after_s, on_death
+            )
+            opened.pop_all()  # they stay open
         self._views = Views(settings.views_file)
-        self._archive = Archive(
-            settings.archive_dir, settings.archive_keep, settings.compress_after_s, on_death
-        )
         self._files = Files(
             self._directory,
             self._archive,

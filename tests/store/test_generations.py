@@ -26,6 +26,15 @@ def test_the_first_snapshot_exists_at_once_and_is_number_0(bench):
     ) == [[0, 30]]
 
 
+def test_a_store_that_cannot_start_leaves_the_db_dir_as_it_was(make_bench, tmp_path):
+    (tmp_path / "file").touch()
+    for unusable in ({"archive_dir": tmp_path / "file"}, {"static_db": tmp_path}):
+        with pytest.raises(StartError, match=r"cannot be read|cannot use"):
+            make_bench(**unusable)
+        assert list((tmp_path / "db").glob("run-*")) == []
+    make_bench()  # nobody holds the db-dir any more
+
+
 def test_info_tells_the_number_and_when_it_became_the_snapshot(bench):
     before = time.time()
     number = bench.rotate()
