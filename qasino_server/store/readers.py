@@ -120,6 +120,7 @@ class Readers:
         self._at_once = AtOnce(current, overlay, limits, self.memo)
         self._known_slow: dict[str, None] = {}
         self._warden = Warden(self, on_death)
+        self._stopping = False
 
     # --- Life -------------------------------------------------------------------------------
 
@@ -138,6 +139,7 @@ class Readers:
         """Interrupt what runs, refuse what waits, let the threads go."""
         self._warden.stop()
         with self.lock:
+            self._stopping = True
             waiting = [job for queue in self._queues() for job in queue.clear()]
             for job in self._jobs.values():  # those that run elsewhere, or are to, among them
                 job.stop_reason = job.stop_reason or Cancelled("the server is shutting down")
@@ -171,6 +173,7 @@ class Readers:
         """Queue the job. Raises Busy, or Refused where its id is running already."""
         with self._mutex:
             self.counts.received += 1
+            self._refuse_stopping()
             self._check_waiting(job)
             self._enlist(job)
             brief = self._is_for_who_receives(job)
@@ -291,6 +294,12 @@ class Readers:
         if sum(map(len, queues)) >= WAITING_MAX or theirs >= WAITING_MAX // 2:
             self.counts.errors += 1
             raise Busy("busy: too many queries wait already; try again")
+
+    def _refuse_stopping(self) -> None:
+        """Raise Busy where no reader comes any more."""
+        if self._stopping:
+            self.counts.errors += 1
+            raise Busy("the server is shutting down")
 
     def count_recalled(self, query_id: str | None) -> None:
         """Count a query that needed no reader. Raises Refused where its id is running."""

@@ -20,8 +20,9 @@ from qasino_server.database.generation import Generation
 from qasino_server.database.generation_file import GenerationFile
 from qasino_server.database.room import Reserve
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
-from qasino_server.errors import QasinoError, QueryTimeout
+from qasino_server.errors import Busy, QasinoError, QueryTimeout
 from qasino_server.store.job import Job
+from qasino_server.store.store import QueryRequest
 from qasino_server.table import Receipt, Result, check_columns
 
 
@@ -542,6 +543,16 @@ def test_a_views_file_that_is_no_yaml_leaves_the_views_in_force(
     states = dict(bench.rows("select viewname, errormsg from qasino_server_views"))
     assert states["v"] == ""
     assert "the file is not used" in states["views.conf"]
+
+
+def test_a_query_after_the_stop_is_refused_like_a_publication(bench: Any) -> None:
+    bench.store.stop(5.0)
+    for hand_in in (
+        lambda: bench.store.query(QueryRequest(sql="select 1", port="x", peer="p"), print),
+        lambda: bench.publish("a", "t", "x int", [[1]]),
+    ):
+        with pytest.raises(Busy, match="the server is shutting down"):
+            hand_in()
 
 
 def test_views_can_use_prev(bench: Any, tmp_path: Any) -> None:
