@@ -37,15 +37,15 @@ class Reserve:
     def can_store(self, size_bytes: int) -> bool:
         """Whether publications of that size leave enough.
 
-        The file system is asked again when what was stored since, or the time, makes it matter.
+        The file system is asked again after some time, and before the answer is no: what is
+        taken off for each publication is twice what it may need.
         """
-        now = time.monotonic()
-        if now > self._asked_at + _ASK_AGAIN_S:
+        now, least_bytes = time.monotonic(), 2 * (size_bytes + self._size_bytes)
+        if now > self._asked_at + _ASK_AGAIN_S or self._left_bytes < least_bytes:
             self._asked_at, self._left_bytes = now, self._free_bytes()
-        left_bytes = self._left_bytes - 2 * size_bytes
-        if left_bytes < 2 * self._size_bytes:
+        if self._left_bytes < least_bytes:
             return False
-        self._left_bytes = left_bytes
+        self._left_bytes -= 2 * size_bytes
         return True
 
     def can_finish(self, after_bytes: int = 0) -> bool:
