@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from qasino_server.database.generation import Transaction, check_rows, file_uri, quoted
+from qasino_server.database.generation import Transaction, file_uri, parse_rows, quoted
 from qasino_server.errors import Busy, Full, ServerFault, StartError
 from qasino_server.table import Columns, Publication
 
@@ -96,7 +96,7 @@ class DurableFile:
         table is in force then.
         """
         self._see_that_it_is_there()
-        rows = check_rows(self._connection, publication.rows_json, len(publication.columns))
+        rows = parse_rows(self._connection, publication.rows_json, len(publication.columns))
         table = StaticTable(
             name=publication.tablename,
             columns=publication.columns,

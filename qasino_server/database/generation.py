@@ -207,7 +207,7 @@ class Generation:
 
     def parse_rows(self, rows_json: str, nr_columns: int) -> CheckedRows:
         """As `check_rows`, by SQLite: to be joined with."""
-        return check_rows(self._connection, rows_json, nr_columns)
+        return parse_rows(self._connection, rows_json, nr_columns)
 
     def insert(self, name: str, targets: Sequence[str], rows: CheckedRows) -> Ranges:
         """Append the rows; cell n goes into column `targets[n]`."""
@@ -420,8 +420,8 @@ def rowid_name(columns: Columns) -> str:
     raise Refused("a table cannot have columns named rowid, _rowid_ and oid all at once")
 
 
-def check_rows(connection: apsw.Connection, rows_json: str, nr_columns: int) -> CheckedRows:
-    """See `Generation.check_rows`; the static tables' file is another connection."""
+def parse_rows(connection: apsw.Connection, rows_json: str, nr_columns: int) -> CheckedRows:
+    """See `Generation.parse_rows`; the static tables' file is another connection."""
     try:
         jsonb = connection.execute("SELECT jsonb(?)", (rows_json,)).get
     except apsw.SQLError:

@@ -164,7 +164,7 @@ class Store:
     """Everything behind the ports."""
 
     def __init__(self, settings: StoreSettings, on_death: OnDeath) -> None:
-        """Open the files and make the first snapshot, number 0.
+        """Open the files; `start` makes the first snapshot, number 0.
 
         Raises StartError where a directory or file cannot be used.
         """
