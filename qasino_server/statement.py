@@ -188,11 +188,6 @@ class Splitter:
         """What has come of a statement whose `;` has not; '' where that is blanks and comments."""
         self._scan = Scan()
 
-    @property
-    def begun(self) -> str:
-        """The same with blanks and comments; of a mere comment, that it has begun."""
-        return self._scan.text
-
     def feed(self, text: str) -> list[str]:
         """The statements that are complete with this text, without their `;`."""
         scan = self._scan
@@ -220,16 +215,6 @@ class Splitter:
         self.rest = ""
         opener = {"\n": "--", "*/": "/*"}.get(scan.closer, "")
         scan.text, scan.seen = opener + tail, len(opener)
-
-
-def split(text: str) -> tuple[list[str], str]:
-    """The complete statements, without their `;`, and what follows the last `;`.
-
-    Statements of blanks and comments alone are left out; a rest of them is ''.
-    """
-    splitter = Splitter()
-    statements = splitter.feed(text)
-    return statements, splitter.rest
 
 
 def _show(match: re.Match[str]) -> Statement:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qasino_cli.sql.entries import is_complete, read_entries
 from qasino_cli.sql.script_reader import ScriptReader
 from qasino_cli.sql.statements import Entry
-from qasino_server.statement import split
+from qasino_server.statement import Splitter
 
 PIECES = ("select 1", ";", "\n", " ", "'C:\\temp'", "'a\\'", "'it''s \\g'", "`\\q`", "[\\x]")
 PIECES += ('"\\d+""\\"', "-- \\! ;\n", "/* \\i ;\n\\q */", "- ", "/", "*", "$1", "a$b", ":p")
@@ -128,8 +128,9 @@ def test_text_that_comes_by_the_line_says_what_it_says_at_once(text: str) -> Non
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_a_script_without_commands_is_split_as_the_server_splits_it(text: str) -> None:
     """Backslashes in literals, names and comments are what they were."""
-    statements, rest = split(text)
-    assert read_script(text) == ([statement(each) for each in statements], rest)
+    splitter = Splitter()
+    statements = splitter.feed(text)
+    assert read_script(text) == ([statement(each) for each in statements], splitter.rest)
 
 
 def test_a_long_statement_that_comes_by_the_line_is_read_once() -> None:

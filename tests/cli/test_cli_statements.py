@@ -7,7 +7,7 @@ import pytest
 from qasino_cli.sql.scripts import entries_of
 from qasino_cli.sql.statements import Leave, SetWriteDb, own_command
 from qasino_server.errors import SqlError
-from qasino_server.statement import split
+from qasino_server.statement import Splitter
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,16 @@ def test_a_semicolon_ends_a_statement_outside_quotes_and_comments(
 
 
 def test_what_follows_the_last_semicolon_is_kept_for_more_to_come() -> None:
-    assert split("select 1; select ';") == (["select 1"], " select ';")
-    assert split("select 1; -- a comment alone") == (["select 1"], "")
+    for text, rest in (("select 1; select ';", " select ';"), ("select 1; -- a comment alone", "")):
+        splitter = Splitter()
+        assert (splitter.feed(text), splitter.rest) == (["select 1"], rest)
 
 
 def test_a_long_statement_is_split_in_a_moment() -> None:
     text = "select '" + "x''" * 300_000 + "'; " + "(" * 300_000
-    statements, rest = split(text)
-    assert (len(statements), len(rest)) == (1, 300_001)
+    splitter = Splitter()
+    assert len(splitter.feed(text)) == 1
+    assert len(splitter.rest) == 300_001
 
 
 @pytest.mark.parametrize("text", ["quit", "EXIT", " quit "])

@@ -37,7 +37,7 @@ from qasino_server.message import (
     query_from_params,
 )
 from qasino_server.render import text_table
-from qasino_server.statement import read_statement, split
+from qasino_server.statement import Splitter, read_statement
 from qasino_server.users import Roll, read_htpasswd, read_users
 from qasino_server.views import read_views
 from qasino_server.zmq_port import split_envelope
@@ -106,7 +106,7 @@ def test_headers(headers: list[bytes], credentials: str) -> None:
 @given(text=SQL)
 def test_statements(text: str) -> None:
     read_or_refused(lambda: read_statement(text))
-    read_or_refused(lambda: split(text))
+    read_or_refused(lambda: Splitter().feed(text))
 
 
 @FUZZ

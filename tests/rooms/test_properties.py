@@ -30,7 +30,7 @@ from qasino_server.render import (
     visible,
     width,
 )
-from qasino_server.statement import Kill, Select, ShowQueries, Splitter, read_statement, split
+from qasino_server.statement import Kill, Select, ShowQueries, Splitter, read_statement
 from qasino_server.zmq_port import split_envelope
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -199,7 +199,7 @@ PIECES = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @given(statements=st.lists(st.lists(PIECES, min_size=1, max_size=6).map("".join), max_size=5))
 def test_statements_are_split_at_the_semicolons_that_end_them(statements: list[str]) -> None:
-    found, rest = split("".join(f"{text};" for text in statements))
+    found, rest = _split("".join(f"{text};" for text in statements))
     comments = ("-- no;\n", "/* ; */", " ", "\n")
     wanted = []
     for text in statements:
@@ -219,11 +219,16 @@ def test_a_text_in_pieces_is_split_as_the_whole_text_is(text: str, size: int) ->
     splitter = Splitter()
     pieces = [text[n : n + size] for n in range(0, len(text), size)]
     found = [statement for piece in pieces for statement in splitter.feed(piece)]
-    statements, rest = split(text)
+    statements, rest = _split(text)
     assert len(found) == len(statements)
     assert [*map(_without_head, [*found, splitter.rest])] == [
         *map(_without_head, [*statements, rest])
     ]
+
+
+def _split(text: str) -> tuple[list[str], str]:
+    splitter = Splitter()
+    return splitter.feed(text), splitter.rest
 
 
 def _without_head(text: str) -> str:
@@ -244,9 +249,9 @@ def test_a_text_that_comes_byte_by_byte_costs_no_more_than_one_that_comes_whole(
 @settings(max_examples=300, deadline=None)
 @given(text=st.text("';\"`[]-/*\n ab", max_size=60))
 def test_no_character_of_a_text_is_lost_by_splitting_it_twice(text: str) -> None:
-    statements, rest = split(text)
+    statements, rest = _split(text)
     # A line end, since a statement may end in a comment.
-    again, rest_again = split("".join(f"{s}\n;" for s in statements) + rest)
+    again, rest_again = _split("".join(f"{s}\n;" for s in statements) + rest)
     assert again == statements
     assert rest_again.strip() == rest.strip()
 
