@@ -7,7 +7,7 @@ is answered from memory (DESIGN.md).
 
 from __future__ import annotations
 
-HEAD_BYTES = 1024
+REMEMBERED_BYTES = 1024
 """Longer heads are read each time."""
 HEADS_MAX = 4096
 _END = b"\r\n\r\n"
@@ -26,7 +26,7 @@ class Heads:
         head is long, nothing is learned.
         """
         head, _, rest = received.partition(_END)
-        if rest != body or len(head) > HEAD_BYTES:
+        if rest != body or len(head) > REMEMBERED_BYTES:
             return
         if len(self._known) == HEADS_MAX:
             self._known.clear()
@@ -34,7 +34,7 @@ class Heads:
 
     def split(self, received: bytes) -> tuple[bytes, bytes] | None:
         """URL and body, if the bytes are one whole request whose head is known."""
-        ends = received.find(_END, 0, HEAD_BYTES + len(_END))
+        ends = received.find(_END, 0, REMEMBERED_BYTES + len(_END))
         known = self._known.get(received[:ends])
         begins = ends + len(_END)
         if known is None or len(received) - begins != known[1]:
