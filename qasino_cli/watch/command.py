@@ -102,6 +102,9 @@ def watch(
     rows, true where any row has it: "count(*) > 3", "used_pct > 90". A lost server, a late
     generation or a source missing from a queried table makes it unknown, never empty.
 
+    Leaving a screen (q, Ctrl-C, SIGTERM) is exit code 0; with a condition it is 5 for q, 130 for
+    Ctrl-C, and SIGTERM ends it. A stream ends with 130 at Ctrl-C.
+
     \b
     Examples:
       qasino watch "select * from mounts order by used_pct desc"

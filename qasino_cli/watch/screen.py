@@ -34,7 +34,7 @@ from prompt_toolkit.styles import Style
 from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.connection import Connection
-from qasino_cli.console import ExitCode
+from qasino_cli.console import Ended, ExitCode
 from qasino_cli.layout import Look
 from qasino_cli.watch.batch import Plan
 from qasino_cli.watch.diff import compare
@@ -79,13 +79,17 @@ class Screen:
         self._look = Look(unicode=terminal.speaks_unicode())
         self._last: Update | None = None
         self._code = ExitCode.OK
+        self._ended_by: int | None = None
         self._feed = Feed(connection, plan.watched, self._heard, plan.interval_s)
         self._hook = None if plan.on_change is None else Hook(plan.on_change, self._hook_failed)
         self._line = Buffer(multiline=False, accept_handler=self._answered)
         self._app = self._application(config)
 
     def run(self) -> ExitCode:
-        """Show the screen until somebody leaves or the goal is reached."""
+        """Show the screen until somebody leaves or the goal is reached.
+
+        Raises Ended where a signal has put an end to waiting for the goal.
+        """
         self._feed.start()
         if self._hook is not None:
             self._hook.start()
@@ -95,6 +99,8 @@ class Screen:
             self._feed.stop()
             if self._hook is not None:
                 self._hook.finish()
+        if self._ended_by is not None:
+            raise Ended(self._ended_by)
         return self._code
 
     def _begin(self) -> None:
@@ -102,7 +108,7 @@ class Screen:
         loop = self._app.loop
         assert loop is not None
         for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._leave, ExitCode.OK)
+            loop.add_signal_handler(number, self._end, number)
         if self._plan.timeout_s is not None:
             loop.call_later(self._plan.timeout_s, self._leave, ExitCode.NOT_MET)
         if self._last is not None:
@@ -112,6 +118,19 @@ class Screen:
         if self._app.is_running and not self._app.is_done:
             self._code = code
             self._app.exit()
+
+    def _abandon(self, name: str) -> None:
+        """Leave by a key. What waits for the condition must not go on as if it had held."""
+        if self._plan.goal is None:
+            self._leave(ExitCode.OK)
+        else:
+            self._leave(ExitCode.INTERRUPTED if name == "c-c" else ExitCode.NOT_MET)
+
+    def _end(self, number: int) -> None:
+        """A signal has come: with a condition it ends the command as it ends a stream."""
+        if self._plan.goal is not None and not self._app.is_done:
+            self._ended_by = number
+        self._leave(ExitCode.OK)
 
     # --- The feed's thread ------------------------------------------------------------------
 
@@ -155,7 +174,7 @@ class Screen:
         self._change(pressed(self._view, name))
         view = self._view
         if view.quitting:
-            self._leave(ExitCode.OK)
+            self._abandon(name)
         elif view.asking:
             begin = {"filter": view.filter, "sql": self._watched.sql, "file": ""}[view.asking]
             self._line.text = begin

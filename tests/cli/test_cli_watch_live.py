@@ -364,6 +364,34 @@ def test_the_terminal_is_given_back_whatever_ends_it(
     assert terminal.written.rfind(b"\x1b[?25h") > terminal.written.rfind(b"\x1b[?25l")
 
 
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("q", ExitCode.NOT_MET),
+        ("\x03", ExitCode.INTERRUPTED),
+        (signal.SIGTERM, 128 + signal.SIGTERM),
+        (signal.SIGHUP, 128 + signal.SIGHUP),
+    ],
+)
+@pytest.mark.parametrize("condition", ["--until=empty", "--while=rows"])
+def test_a_screen_that_is_left_before_its_condition_holds_is_no_success(
+    screen: Callable[..., Terminal],
+    rotate: Callable[..., None],
+    condition: str,
+    end: str | int,
+    code: int,
+) -> None:
+    rotate(a=1)
+    terminal = screen(condition, QUERY)
+    terminal.see("a 1")
+    if isinstance(end, str):
+        terminal.type(end)
+    else:
+        terminal.child.kill(end)
+    assert terminal.wait() == code
+    assert terminal.written.rfind(b"\x1b[?1049l") > terminal.written.rfind(b"\x1b[?1049h")
+
+
 def test_filtering_sorting_and_help_by_key(
     screen: Callable[..., Terminal], rotate: Callable[..., None]
 ) -> None:
