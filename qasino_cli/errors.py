@@ -3,6 +3,7 @@
 QasinoError (the server's tree)
 ├── UsageFault       the command line contradicts itself or names nothing that exists
 ├── Unreachable      no server there, none that speaks our language, or none in time
+│   └── Unanswered   it is there and took the request, and the time was up before its answer
 ├── OutputFailed     stdout takes no more: a full disk, or closed before we began
 ├── InputRejected    what was to be published is not publishable; says which file and where
 ├── ServerRefused    the server heard us and said no; its own sentence
@@ -24,6 +25,10 @@ class UsageFault(QasinoError):
 
 class Unreachable(QasinoError):
     """No answer that is Qasino's came within the time."""
+
+
+class Unanswered(Unreachable):
+    """The server may still be at work on what was asked."""
 
 
 class OutputFailed(QasinoError):

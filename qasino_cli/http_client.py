@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from qasino_cli import outgoing
 from qasino_cli.answers import read_ok, read_receipt, read_refusal, read_result
 from qasino_cli.connection import Connection
-from qasino_cli.errors import BrokenOff, NotLetIn, ServerRefused, Unreachable
+from qasino_cli.errors import BrokenOff, NotLetIn, ServerRefused, Unanswered, Unreachable
 from qasino_cli.reach import find_address, why_unreachable
 from qasino_server.message import Query
 from qasino_server.table import Receipt, Result
@@ -124,7 +124,7 @@ class HttpClient:
 
     def _check_clock(self, deadline: float | None) -> None:
         if deadline is not None and time.monotonic() > deadline:
-            raise Unreachable(self._too_slow())
+            raise self._too_slow()
 
     def _refusal(self, response: httpx.Response) -> ServerRefused | Unreachable:
         body = response.read()
@@ -182,7 +182,7 @@ class HttpClient:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable(f"cannot reach {self._url}: {self._reason(error)}") from None
         except httpx.TimeoutException:
-            raise Unreachable(self._too_slow()) from None
+            raise self._too_slow() from None
         except httpx.HTTPError as error:
             raise Unreachable(f"{self._url} {_mishap(error)}") from None
 
@@ -197,8 +197,8 @@ class HttpClient:
             return "what listens there does not speak TLS"
         return why_unreachable(self._connection, self._connection.host)
 
-    def _too_slow(self) -> str:
-        return f"{self._url} gave no answer in {self._connection.timeout_s:g} s"
+    def _too_slow(self) -> Unanswered:
+        return Unanswered(f"{self._url} gave no answer in {self._connection.timeout_s:g} s")
 
 
 def _mishap(error: httpx.HTTPError) -> str:

@@ -17,7 +17,7 @@ import zmq
 from qasino_cli import outgoing
 from qasino_cli.answers import read_ok, read_receipt, read_result
 from qasino_cli.connection import Connection
-from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
 from qasino_cli.reach import find_address, why_unreachable
 from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect, misunderstanding, read_event
 from qasino_server.errors import QasinoError
@@ -124,18 +124,20 @@ class _Line:
         left_s = self._limit_s() - (time.monotonic() - started)
         ready = dict(poller.poll(max(0, math.ceil(left_s * 1000))))
         if not ready:
-            raise Unreachable(self._silence())
+            raise self._silence()
         return self._socket not in ready
 
     def _limit_s(self) -> float:
         connection = self._connection
         return connection.timeout_s if self._greeted else connection.connect_timeout_s
 
-    def _silence(self) -> str:
+    def _silence(self) -> Unreachable:
         url, limit_s = self._connection.url, self._limit_s()
         if self._greeted:
-            return f"{url} gave no answer in {limit_s:g} s"
-        return f"cannot reach {url}: no ZeroMQ server answers there within {limit_s:g} s"
+            return Unanswered(f"{url} gave no answer in {limit_s:g} s")
+        return Unreachable(
+            f"cannot reach {url}: no ZeroMQ server answers there within {limit_s:g} s"
+        )
 
     def _hear_monitor(self, request: bytes, asked: bool) -> None:
         """Take in what happened to the connection; raise what ends the wait for an answer."""

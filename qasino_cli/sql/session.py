@@ -1,4 +1,4 @@
-"""A server to ask: one statement at a time, cancelled on Ctrl-C. Nothing is shown here."""
+"""A server to ask: one statement at a time, cancelled on Ctrl-C and when its time is up."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import queue
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import say
+from qasino_cli.errors import Unanswered
 from qasino_cli.sql.asides import Asides
 from qasino_cli.sql.present import wants_strings
 from qasino_cli.sql.statements import Leave, Leaving, SetWriteDb, own_command
@@ -23,6 +25,8 @@ from qasino_server.table import Result
 CANCEL_TIMEOUT_S = 2.0
 CANCEL_PATIENCE_S = 0.2
 """Who pressed Ctrl-C has the prompt again after that, whatever the server does."""
+GIVING_UP_S = 1.0
+"""Who has waited in vain for an answer waits no longer than that for the end of the query."""
 HEAR_S = 0.1
 """Who waits in the main thread hears Ctrl-C at the latest after that: a signal that comes just
 before a system call does not interrupt it."""
@@ -59,7 +63,7 @@ class Session:
     def query(self, statement: str, form: str = "table") -> Result:
         """The whole answer, as a format needs it.
 
-        Raises what the client raises, and KeyboardInterrupt once the query is being cancelled.
+        Raises what the client raises, and KeyboardInterrupt, once the query is being cancelled.
         """
         query = self._query(statement, form)
         asking = _Asking(self._client, query)
@@ -69,6 +73,9 @@ class Session:
             asking.abandon()
             self._client = open_client(self.connection)
             self._cancel(query)
+            raise
+        except Unanswered:
+            self._give_up(query)
             raise
 
     def stream(self, statement: str, form: str) -> Iterator[bytes] | None:
@@ -94,11 +101,30 @@ class Session:
         except KeyboardInterrupt:
             self._cancel(query)
             raise
+        except Unanswered:
+            self._give_up(query)
+            raise
 
     def _cancel(self, query: Query) -> None:
-        """Tell the server, on a connection of its own: the other one waits for the answer.
+        """Tell the server, and the person what it says to that."""
+        try:
+            say(self._telling(query).get(timeout=CANCEL_PATIENCE_S))
+        except queue.Empty:
+            say("interrupted; the server has not confirmed the cancellation")
 
-        In a thread, so that a server that does not even answer that holds nobody up.
+    def _give_up(self, query: Query) -> None:
+        """Tell the server, without a word: the error is that it gave no answer.
+
+        Who hangs up over HTTP is noticed, unless a proxy stands between; over ZeroMQ nobody is.
+        """
+        with suppress(queue.Empty):
+            self._telling(query).get(timeout=GIVING_UP_S)
+
+    def _telling(self, query: Query) -> queue.SimpleQueue[str]:
+        """Have the server told, on a connection of its own: the other one waits for the answer.
+
+        What it says to that comes in the queue. In a thread, so that a server that does not
+        even answer that holds nobody up.
         """
         outcome: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -114,10 +140,7 @@ class Session:
                 client.close()
 
         threading.Thread(target=tell, name="cancel", daemon=True).start()
-        try:
-            say(outcome.get(timeout=CANCEL_PATIENCE_S))
-        except queue.Empty:
-            say("interrupted; the server has not confirmed the cancellation")
+        return outcome
 
 
 class _Asking:

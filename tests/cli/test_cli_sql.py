@@ -353,6 +353,16 @@ def test_who_ends_the_command_cancels_its_query_on_the_server(
     until(lambda: not any(ENDLESS in str(row) for row in wire.rows("show queries")))
 
 
+@pytest.mark.parametrize("form", ["tsv", "json"])
+def test_who_gives_up_waiting_cancels_the_query_on_the_server(
+    url: str, wire: Wire, form: str
+) -> None:
+    ran = run_qasino("sql", "-s", url, "--timeout", "1", "--format", form, "-q", ENDLESS)
+    assert (ran.returncode, ran.stdout) == (ExitCode.UNREACHABLE, "")
+    assert ran.stderr == f"{url} gave no answer in 1 s\n"
+    until(lambda: not any(ENDLESS in str(row) for row in wire.rows("show queries")))
+
+
 @pytest.mark.parametrize("form", ["tsv", "json", "table", "text"])
 def test_a_reader_who_has_seen_enough_ends_the_command_silently(url: str, form: str) -> None:
     numbers = "with recursive r(n) as (select 1 union all select n + 1 from r)"
