@@ -60,6 +60,10 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageFault(f"--data-format: {shown(self.form)} is not one of {', '.join(FORMS)}")
         if self.static and (self.persist or self.update or self.ttl_s is not None):
             raise UsageFault("--static goes with none of --persist, --update and --ttl")
+        if self.persist and self.ttl_s is not None:
+            raise UsageFault(
+                "--persist carries the rows without an end, --ttl for so long; give one of them"
+            )
         if self.ttl_s is not None and self.ttl_s <= 0:
             raise UsageFault(f"--ttl: {self.ttl_s:g} is not a number of seconds above 0")
         if self.identity is not None:

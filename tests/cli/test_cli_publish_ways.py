@@ -397,6 +397,8 @@ def test_a_server_that_is_away_is_said_once_and_once_that_it_is_back(
         (("--this-host", "--table", "t"), "--table names one table, but this host has 6"),
         (("--this-host", "--types", "a=text"), "--this-host reads no input; --data-format"),
         (("--types", "a=blob", "F"), "--types: 'blob' is not a type"),
+        (("--static", "--ttl", "5", "F"), "--static goes with none of --persist"),
+        (("--persist", "--ttl", "5", "F"), "--persist carries the rows without an end, --ttl"),
     ],
 )
 def test_ways_that_contradict_each_other_are_usage_errors(
