@@ -15,9 +15,11 @@ from qasino_cli.console import ExitCode, say, write
 from qasino_cli.errors import UsageFault
 from qasino_cli.publish.inputs import (
     Gather,
+    NothingLeft,
     Prepared,
     check_rejects_path,
     mapping_lines,
+    rejected_of,
     say_all,
     write_rejects,
 )
@@ -225,9 +227,17 @@ def _occasions(connection: Connection, period_s: float | None) -> Occasions:
 
 
 def _keeping_rejects(read: Gather, rejects: Path) -> list[Prepared]:
-    """Read, and write what was passed over this time before anything is sent."""
-    prepared = read()
-    write_rejects(rejects, prepared)
+    """Read, and write what was passed over this time before anything is sent.
+
+    Raises UsageFault, and what reading raises: where that is because no row is left, the file
+    tells which they were.
+    """
+    try:
+        prepared = read()
+    except NothingLeft as error:
+        write_rejects(rejects, error.rejected)
+        raise
+    write_rejects(rejects, rejected_of(prepared))
     return prepared
 
 

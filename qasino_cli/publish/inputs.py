@@ -18,6 +18,7 @@ from qasino_cli.console import say, typed_in
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.publish.wishes import Wishes
 from qasino_cli.readers import STDIN, Reading, read_file, read_input, shown_path
+from qasino_cli.readers.draft import Reject
 from qasino_server.table import Publication, shown
 
 MAX_OUTPUT_BYTES = 1 << 30  # what a command may print, as what gzip may unpack to
@@ -40,6 +41,19 @@ class Prepared(msgspec.Struct, frozen=True):
     def nr_rejects(self) -> int:
         """Rows that were passed over."""
         return 0 if self.reading is None else len(self.reading.rejects)
+
+
+Rejected = tuple[str, Sequence[Reject]]
+"""An input, as a sentence names it, and the rows of it that were passed over."""
+
+
+class NothingLeft(InputRejected):
+    """Every row of an input is bad; what was passed over until then is to be kept all the same."""
+
+    def __init__(self, name: str, rejects: Sequence[Reject]) -> None:
+        first = rejects[0]
+        super().__init__(f"{name}:{first.line}: {first.reason}; no row is left to publish")
+        self.rejected: list[Rejected] = [(name, rejects)]
 
 
 Gather = Callable[[], list[Prepared]]
@@ -69,7 +83,14 @@ def read_all(
     paths: Sequence[str], wishes: Wishes, read: Callable[[str], bytes] = read_file
 ) -> list[Prepared]:
     """Every file as it is to be sent. Raises InputRejected at the first bad one."""
-    return without_twins([_prepared(path, shown_path(path), read(path), wishes) for path in paths])
+    prepared: list[Prepared] = []
+    for path in paths:
+        try:
+            prepared.append(_prepared(path, shown_path(path), read(path), wishes))
+        except NothingLeft as error:
+            error.rejected[:0] = rejected_of(prepared)
+            raise
+    return without_twins(prepared)
 
 
 def _prepared(path: str, name: str, body: bytes, wishes: Wishes) -> Prepared:
@@ -77,8 +98,7 @@ def _prepared(path: str, name: str, body: bytes, wishes: Wishes) -> Prepared:
     if wishes.types and not reading.inferred:
         raise UsageFault(f"--types: {name} says its types itself; change them there")
     if reading.rejects and reading.publication.rows_json == "[]":
-        first = reading.rejects[0]
-        raise InputRejected(f"{name}:{first.line}: {first.reason}; no row is left to publish")
+        raise NothingLeft(name, reading.rejects)
     return Prepared(name, *wishes.laid_over(name, reading.publication), reading)
 
 
@@ -113,6 +133,8 @@ def run_command(
     body = _output(command, name, limit_s())
     try:
         return [_prepared(STDIN, name, body, wishes)]
+    except NothingLeft:  # its sentence has the name already
+        raise
     except InputRejected as error:
         reason = error.sentence.removeprefix(name).removeprefix(shown_path(STDIN))
         raise InputRejected(name + reason) from None
@@ -231,39 +253,44 @@ def check_rejects_path(path: Path, inputs: Sequence[str]) -> None:
                 raise UsageFault(f"--rejects: {path} is an input; name another file")
 
 
-def write_rejects(path: Path, prepared: Sequence[Prepared]) -> None:
+def rejected_of(prepared: Sequence[Prepared]) -> list[Rejected]:
+    """What was passed over of each input that was read."""
+    return [(one.name, one.reading.rejects) for one in prepared if one.reading is not None]
+
+
+def write_rejects(path: Path, rejected: Sequence[Rejected]) -> None:
     """Write the rows that were passed over, as CSV, or NDJSON by the name of the file.
 
     Raises UsageFault.
     """
-    rejected = [
-        (one.name, reject.line, reject.column, reject.reason, reject.raw)
-        for one in prepared
-        for reject in (one.reading.rejects if one.reading else ())
+    rows = [
+        (name, reject.line, reject.column, reject.reason, reject.raw)
+        for name, rejects in rejected
+        for reject in rejects
     ]
     write = _write_ndjson if path.suffix.lower() in (".ndjson", ".jsonl") else _write_csv
     try:
-        write(path, rejected)
+        write(path, rows)
     except OSError as error:
         raise UsageFault(f"--rejects: {path}: {error.strerror}") from None
 
 
-_Rejected = tuple[str, int, int | None, str, str]
+_Row = tuple[str, int, int | None, str, str]
 _KEYS = ("file", "line", "column", "reason", "raw")
 
 
-def _write_csv(path: Path, rejected: Sequence[_Rejected]) -> None:
+def _write_csv(path: Path, rows: Sequence[_Row]) -> None:
     import csv
 
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_KEYS)
-        writer.writerows(rejected)
+        writer.writerows(rows)
 
 
-def _write_ndjson(path: Path, rejected: Sequence[_Rejected]) -> None:
-    rows = [msgspec.json.encode(dict(zip(_KEYS, row, strict=True))) for row in rejected]
-    path.write_bytes(b"".join(row + b"\n" for row in rows))
+def _write_ndjson(path: Path, rows: Sequence[_Row]) -> None:
+    lines = [msgspec.json.encode(dict(zip(_KEYS, row, strict=True))) for row in rows]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
 
 
 def say_all(lines: Sequence[str]) -> None:

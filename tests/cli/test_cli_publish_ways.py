@@ -144,6 +144,36 @@ def test_bad_rows_are_skipped_counted_and_kept(
     assert asked(server, wire, "select sum(a) from t") == [["4"]]
 
 
+def test_rejects_are_kept_where_no_row_is_left(server: Server, wire: Wire, tmp_path: Path) -> None:
+    some, none, rejects = (tmp_path / name for name in ("some.csv", "none.csv", "rejects.csv"))
+    some.write_text("a,b\n1,2\nhalf\n")
+    none.write_text("a,b\nx\ny\n")
+    skipping = ("publish", "-s", zmq_url(server), "--on-error", "skip", "--rejects", rejects)
+    ran = run_qasino(*skipping, some, none)
+    reason = "the row has 1 field, the header 2"
+    assert ran.returncode == ExitCode.INPUT
+    assert ran.stderr == f"{none}:2: {reason}; no row is left to publish\n"
+    kept = list(csv.reader(rejects.read_text().splitlines()))[1:]
+    assert [(file, line, raw) for file, line, _, _, raw in kept] == [
+        (str(some), "3", "half"),
+        (str(none), "2", "x"),
+        (str(none), "3", "y"),
+    ]
+    assert open_rows(wire, "select * from some") == []
+
+
+def test_rejects_of_a_command_are_kept_where_no_row_is_left(server: Server, tmp_path: Path) -> None:
+    rejects = tmp_path / "rejects.ndjson"
+    ran = run_qasino(
+        *("publish", "-s", zmq_url(server), "--table", "t", "--run", "printf 'a,b\\nx\\n'"),
+        *("--on-error", "skip", "--rejects", rejects),
+    )
+    assert ran.returncode == ExitCode.INPUT
+    assert ran.stderr.startswith("the output of ")
+    (reject,) = map(json.loads, rejects.read_text().splitlines())
+    assert (reject["line"], reject["raw"]) == (2, "x")
+
+
 def test_rejects_are_ndjson_where_the_name_says_so(server: Server, tmp_path: Path) -> None:
     rejects = tmp_path / "rejects.ndjson"
     ran = run_qasino(
