@@ -40,6 +40,9 @@ from qasino_server.zmq_watch import Unread, ZmqWatch
 
 log = logging.getLogger("qasino.server")
 
+USUAL_VIEWS_FILE = Path("views.conf")
+"""Read where it is there; one that was named is missed where it is not."""
+
 STOP_S = 4.0
 """A stop is over within 5 seconds, under load too."""
 
@@ -68,7 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_keep: int = 120
     no_prev: bool = False
     """Whether queries go without `prev`, the snapshot before the last."""
-    views_file: Path = Path("views.conf")
+    views_file: Path = USUAL_VIEWS_FILE
     query_timeout_s: float = 30.0
     slow_query_s: float = 1.0
     """A query that takes longer is logged."""
@@ -208,6 +211,7 @@ class Server:
         if heartbeat:
             self._services.append(self._heartbeat)
             self._heartbeat.start()
+        _look_for_views(settings.views_file)
         if settings.ports_file is not None:
             _write_ports(settings.ports_file, self.ports)
             self._wrote_ports = True
@@ -410,6 +414,16 @@ def _users(settings: Settings) -> Users | None:
             return None
     clients = None if settings.curve_keys is None else settings.curve_keys / "clients"
     return Users(settings.htpasswd_file, settings.users_file, clients)
+
+
+def _look_for_views(path: Path) -> None:
+    """Warn of a views file that was named and is not there: it may be a slip of the pen."""
+    if path == USUAL_VIEWS_FILE:
+        return
+    try:
+        path.stat()
+    except OSError as error:
+        log.warning("views file %s: %s; it is read as soon as it is there", path, error.strerror)
 
 
 def _store_settings(settings: Settings) -> StoreSettings:

@@ -16,7 +16,7 @@ from qasino_server.database.snapshot import View
 from qasino_server.database.viewsql import read_view_sql
 from qasino_server.errors import BadRequest
 from qasino_server.stamp import Stamp, stamp_of
-from qasino_server.table import check_tablename
+from qasino_server.table import check_tablename, shown
 from qasino_server.yaml_text import read_yaml
 
 log = logging.getLogger("qasino.views")
@@ -61,14 +61,24 @@ class Views:
             views = read_views(self._path.read_bytes())
         except FileNotFoundError:
             views = ()
+            log.info("views file %s is gone, and its views with it", self._path)
         except (OSError, BadRequest) as error:
             problem = " ".join(str(error).split())
             log.warning("views file %s is not used: %s", self._path, problem)
             kept = tuple(view for view in self._views if view.viewname != self._path.name)
             views = (*kept, View(self._path.name, "", None, f"the file is not used: {problem}"))
+        else:
+            self._tell(views)
         self._views = views
         self._names = frozenset(v.viewname.lower() for v in views if v.body is not None)
-        log.info("views loaded file=%s views=%d", self._path, len(views))
+
+    def _tell(self, views: tuple[View, ...]) -> None:
+        """What a file that was read holds, and what is wrong with it."""
+        broken = [view for view in views if view.body is None]
+        for view in broken:
+            log.warning("view %s is broken: %s", shown(view.viewname), view.error)
+        nr_sound = len(views) - len(broken)
+        log.info("views loaded file=%s views=%d broken=%d", self._path, nr_sound, len(broken))
 
 
 def read_views(text: bytes) -> tuple[View, ...]:

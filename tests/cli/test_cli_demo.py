@@ -31,6 +31,7 @@ def start_server(tmp_path: Path) -> Iterator[Start]:
 
     def start(*args: object, **variables: str) -> tuple[subprocess.Popen[bytes], dict[str, int]]:
         ports_file = tmp_path / f"ports{len(started)}.json"
+        (tmp_path / "views.conf").touch()
         process = start_qasino(
             *("server", "--http-port", 0, "--zmq-port", 0, "--pubsub-port", 0, "--line-port", 0),
             *("--ports-file", ports_file, "--db-dir", tmp_path / "db"),

@@ -176,6 +176,7 @@ def test_a_query_out_of_time_is_logged_and_a_mistake_is_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     wire = wire_to(make_server(query_timeout_s=0.1, slow_query_s=60.0))
+    caplog.clear()
     endless = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c"
     with caplog.at_level(logging.WARNING, "qasino.dispatch"):
         wire.http_get({"op": "query", "sql": "select nothing"})

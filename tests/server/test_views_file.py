@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from wire import Wire
+
+from qasino_server.server import Server
 
 CHANGES = 20
 Ask = Callable[[Wire, str], str]
@@ -32,3 +35,67 @@ def test_a_changed_view_counts_for_the_next_query(wire: Wire, tmp_path: Path, as
         (tmp_path / "views.conf").write_text(f"- viewname: v\n  view: {view}{' ' * n}\n")
         for _ in range(2):
             assert f"change {n}!" in ask(wire, "select x from v")
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged of views since this was asked last."""
+    found = [
+        record.getMessage() for record in caplog.records if record.getMessage().startswith("view")
+    ]
+    caplog.clear()
+    return found
+
+
+def test_a_views_file_that_was_named_is_missed_until_it_is_there(
+    make_server: Callable[..., Server],
+    wire_to: Callable[[Server], Wire],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    path = tmp_path / "veiws.conf"
+    wire = wire_to(make_server(views_file=path))
+    missed = f"views file {path}: No such file or directory; it is read as soon as it is there"
+    assert told(caplog) == [missed]
+    path.write_text("- {viewname: v, view: create view v as select 5 as five}")
+    assert over_http(wire, "select five from v") == "[['5']]"
+    assert told(caplog) == [f"views loaded file={path} views=1 broken=0"]
+    path.unlink()
+    over_http(wire, "select 1")
+    assert told(caplog) == [f"views file {path} is gone, and its views with it"]
+
+
+def test_the_usual_views_file_is_not_missed(
+    make_server: Callable[..., Server],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_server(views_file=Path("views.conf"))
+    assert told(caplog) == []
+
+
+def test_broken_views_are_counted_and_told_each_time_the_file_is_read(
+    wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    path = tmp_path / "views.conf"
+    over_http(wire, "select 1")
+    told(caplog)
+    sound = "- {viewname: v, view: create view v as select 5 as five}\n"
+    bad = "- {viewname: w, view: create view w as selec 5}\n- 7\n"
+    for n in range(2):
+        path.write_text(sound + bad + "#" * n)
+        over_http(wire, "select 1")
+        over_http(wire, "select 2")
+        assert told(caplog) == [
+            "view 'w' is broken: SQLError: near \"selec\": syntax error",
+            "view 'item 3' is broken: it must have the keys viewname and view",
+            f"views loaded file={path} views=1 broken=2",
+        ]
+    path.write_text("7")
+    over_http(wire, "select 1")
+    assert told(caplog) == [
+        f"views file {path} is not used: it must be a list of items with viewname and view"
+    ]
