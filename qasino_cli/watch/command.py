@@ -16,9 +16,10 @@ from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, on_terminal
 from qasino_cli.errors import ServerRefused, UsageFault
 from qasino_cli.watch.batch import FORMATS, Plan, stream
+from qasino_cli.watch.condition import flaw, is_empty
 from qasino_cli.watch.diff import choose_key
 from qasino_cli.watch.goal import Goal
-from qasino_cli.watch.inquiry import Inquiry
+from qasino_cli.watch.inquiry import CONDITION_TITLE, Inquiry
 from qasino_cli.watch.query import Watched
 from qasino_server.errors import SqlError
 from qasino_server.table import shown
@@ -149,14 +150,26 @@ def _in_foreground(descriptor: int) -> bool:
 def _goal(
     until: str | None, while_: str | None, generations: int, timeout_s: float | None
 ) -> Goal | None:
-    """What is waited for. Raises UsageFault."""
+    """What is waited for. Raises UsageFault, and SqlError for its condition."""
     if until is not None and while_ is not None:
         raise UsageFault("--until and --while contradict each other; give one of them")
     if until is None and while_ is None:
         if timeout_s is not None or generations != 1:
             raise UsageFault("--timeout and --for go with --until or --while")
         return None
+    _check_condition("--until" if while_ is None else "--while", until or while_ or "")
     return Goal(until is not None, generations)
+
+
+def _check_condition(flag: str, condition: str) -> None:
+    """Raise UsageFault for one that says nothing, SqlError for one that is no whole."""
+    if is_empty(condition):
+        raise UsageFault(f"{flag}: the condition is empty")
+    error = flaw(condition)
+    if error is not None:
+        from qasino_cli.sql.diagnosis import explain  # with SQLite, 20 ms
+
+        raise SqlError(explain(condition, error, title=CONDITION_TITLE))
 
 
 def _plan(

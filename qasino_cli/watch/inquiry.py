@@ -6,7 +6,8 @@ from qasino_cli.client import Client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused
 from qasino_cli.sql.asides import TITLE, Asides
-from qasino_cli.watch.query import Update, Watched, look
+from qasino_cli.watch.condition import unfinished
+from qasino_cli.watch.query import BEFORE_CONDITION, Update, Watched, look
 from qasino_server.errors import SqlError
 from qasino_server.message import Query
 from qasino_server.table import Result
@@ -29,8 +30,13 @@ class Inquiry:
 
     def explained(self, error: ServerRefused | SqlError) -> str:
         """The error of the last statement as `qasino sql` tells it; may have several lines."""
-        title = CONDITION_TITLE if self._asked == self._watched.condition_sql else TITLE
-        return Asides(self._connection).explain(self._asked, error, title)
+        asides, condition = Asides(self._connection), self._watched.condition or ""
+        if self._asked != self._watched.condition_sql:
+            return asides.explain(self._asked, error, TITLE)
+        ends = len(BEFORE_CONDITION) + len(condition)
+        if error.offset is not None and error.offset >= ends:  # in what was put around it
+            return asides.explain(condition, unfinished(condition), CONDITION_TITLE)
+        return asides.explain(self._asked, error, CONDITION_TITLE)
 
     def _ask(self, sql: str) -> Result:
         self._asked = sql

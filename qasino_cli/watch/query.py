@@ -16,6 +16,7 @@ from qasino_cli.sql.completion.scope import Group, grouped, sources
 from qasino_cli.sql.lexer import meaningful, tokens
 from qasino_server.table import Result
 
+BEFORE_CONDITION = "select (\n"
 ATTEMPTS = 3
 """So often two questions are asked again until one snapshot answers both."""
 
@@ -52,7 +53,8 @@ class Watched(msgspec.Struct, frozen=True):
         """
         if self.condition in (None, "rows", "empty"):
             return ""
-        return f"select (\n{self.condition}\n) from (\n{self.sql.rstrip().removesuffix(';')}\n)"
+        inner = self.sql.rstrip().removesuffix(";")
+        return f"{BEFORE_CONDITION}{self.condition}\n) from (\n{inner}\n)"
 
 
 def look(watched: Watched, ask: Ask) -> Update:

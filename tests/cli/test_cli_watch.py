@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
+from qasino_cli.watch.condition import flaw
 from qasino_cli.watch.diff import Picture, changes, choose_key, compare
 from qasino_cli.watch.frame import frame, plain
 from qasino_cli.watch.goal import Goal
@@ -337,6 +338,25 @@ def test_a_condition_is_a_query_over_the_query() -> None:
     watched = Watched("select 1 a;", "count(*) > 3 -- x")
     assert watched.condition_sql == "select (\ncount(*) > 3 -- x\n) from (\nselect 1 a\n)"
     assert Watched("select 1", "rows").condition_sql == ""
+
+
+@pytest.mark.parametrize(
+    ("condition", "at"),
+    [
+        ("a = ')' and (b) -- (", None),
+        ("a /* ( */ > 1", None),
+        ("(a", 0),
+        ("f(a, (b)", 1),
+        ("a)) from (((", 1),
+        ("a = 'x", 4),
+        ('a = "x)', 4),
+        ("[a", 0),
+        ("a /* )", 2),
+    ],
+)
+def test_a_condition_stays_within_its_parentheses(condition: str, at: int | None) -> None:
+    found = flaw(condition)
+    assert (None if found is None else found.offset) == at
 
 
 def update(holds: bool | None, number: int, unknown: str | None = None) -> Update:

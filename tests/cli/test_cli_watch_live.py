@@ -119,6 +119,25 @@ def test_a_frame_is_written_for_each_generation(
             "did you mean used?\n",
         ),
         (
+            ("--until", "used > 3 and\n  max(used", QUERY),
+            "SQL error in the condition: the parenthesis that opens here is never closed\n"
+            "    max(used\n       ^\n",
+        ),
+        (
+            ("--until", "used) from (select 1 used", QUERY),
+            "SQL error in the condition: the parenthesis that closes here was never opened\n"
+            "  used) from (select 1 used\n      ^\n",
+        ),
+        (
+            ("--while", "host = 'a", QUERY),
+            "SQL error in the condition: the string that begins here never ends\n"
+            "  host = 'a\n         ^\n",
+        ),
+        (
+            ("--while", "(used) > -- 3", QUERY),
+            "SQL error in the condition: it ends too early\n  (used) > -- 3\n          ^\n",
+        ),
+        (
             ("select * from gone",),
             "SQL error: no such table: gone\n  select * from gone\n                ^\n"
             "the snapshot before has it: prev.gone\n",
@@ -256,7 +275,8 @@ def test_a_lost_server_is_unknown_and_found_again(
     [
         (("--once", "select nosuch"), ExitCode.REFUSED, "no such column: nosuch"),
         (("--until", "nosuch", "select 1 a"), ExitCode.REFUSED, "no such column: nosuch"),
-        (("--until", "max(a", "select 1 a"), ExitCode.REFUSED, "SQL error in the condition: near"),
+        (("--until", "", "select 1 a"), ExitCode.USAGE, "--until: the condition is empty\n"),
+        (("--while", " -- a", "select 1 a"), ExitCode.USAGE, "--while: the condition is empty\n"),
         (("--once", "-s", "zmq://127.0.0.1:1", "select 1"), ExitCode.UNREACHABLE, "cannot reach"),
         (("--until", "rows", "--while", "rows", "select 1"), ExitCode.USAGE, "contradict"),
         (("--timeout", "3", "select 1"), ExitCode.USAGE, "--timeout and --for go with"),
