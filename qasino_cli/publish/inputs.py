@@ -16,13 +16,13 @@ import msgspec
 
 from qasino_cli.console import say, typed_in
 from qasino_cli.errors import InputRejected, UsageFault
+from qasino_cli.process_list import end_group
 from qasino_cli.publish.wishes import Wishes
 from qasino_cli.readers import STDIN, Reading, read_file, read_input, shown_path
 from qasino_cli.readers.draft import Reject
 from qasino_server.table import Publication, shown
 
 MAX_OUTPUT_BYTES = 1 << 30  # what a command may print, as what gzip may unpack to
-GRACE_S = 0.5  # from SIGTERM to SIGKILL
 _CHUNK = 1 << 16
 _DEADLY = (signal.SIGTERM, signal.SIGHUP)
 
@@ -172,7 +172,7 @@ def _started(command: str) -> Iterator[subprocess.Popen[bytes]]:
         with _dying_with_us(process):
             yield process
     except BaseException:
-        _end(process)
+        end_group(process)
         raise
     finally:
         assert process.stdout is not None
@@ -187,7 +187,7 @@ def _dying_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """
 
     def die(number: int, _: object) -> None:
-        _end(process)
+        end_group(process)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
@@ -199,15 +199,6 @@ def _dying_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
     finally:
         for number in deadly:
             signal.signal(number, signal.SIG_DFL)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):  # nobody of the group is left
-        os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _parts(process: subprocess.Popen[bytes], limit_s: float | None) -> Iterator[bytes | None]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
+from qasino_cli.process_list import end_group
 from qasino_cli.watch.diff import Picture, changes
 from qasino_server.service import Service
 
@@ -31,6 +30,8 @@ class Hook(Service):
         self._waiting: list[dict[str, Any]] = []
         self._generation_number = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._over = False
+        """Whether time is up: no other run begins."""
 
     def changed(self, picture: Picture) -> None:
         """Have the command told of the changes; any thread."""
@@ -51,14 +52,16 @@ class Hook(Service):
             self._tell(*work)
 
     def finish(self) -> None:
-        """Let what waits be told, for a bounded time; then end the command."""
+        """Let what waits be told, for a bounded time; then end the command and begin no other."""
         self.stop()
-        if not self.join(END_WITHIN_S):
+        if self.join(END_WITHIN_S):
+            return
+        with self._condition:
+            self._over = True
             process = self._process
-            if process is not None:
-                with suppress(ProcessLookupError):  # it has ended by itself this very moment
-                    os.killpg(process.pid, signal.SIGTERM)
-            self.join(END_WITHIN_S)
+        if process is not None:
+            end_group(process)
+        self.join(END_WITHIN_S)
 
     def _next(self) -> tuple[list[dict[str, Any]], int] | None:
         with self._condition:
@@ -71,16 +74,10 @@ class Hook(Service):
 
     def _tell(self, found: list[dict[str, Any]], number: int) -> None:
         body = msgspec.json.Encoder().encode_lines(found)
-        environment = os.environ | {"QASINO_GENERATION": str(number)}
-        with subprocess.Popen(
-            self._command,
-            shell=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
-        ) as process:
-            self._process = process
+        begun = self._begun(os.environ | {"QASINO_GENERATION": str(number)})
+        if begun is None:
+            return
+        with begun as process:
             try:
                 process.communicate(body)
             except BrokenPipeError:
@@ -88,3 +85,18 @@ class Hook(Service):
             self._process = None
         if process.returncode:
             self._failed(f"--on-change ended with {process.returncode}")
+
+    def _begun(self, environment: dict[str, str]) -> subprocess.Popen[bytes] | None:
+        """One run of the command, None once time is up: whoever ends it must know of it."""
+        with self._condition:
+            if self._over:
+                return None
+            self._process = subprocess.Popen(
+                self._command,
+                shell=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,
+            )
+            return self._process

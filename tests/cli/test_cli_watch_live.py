@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from command import run_qasino, start_qasino, zmq_url
 from terminal_screen import Terminal
@@ -18,7 +20,9 @@ from wire import Wire, until
 
 from qasino_cli.connection import Given, read_connection
 from qasino_cli.console import ExitCode
+from qasino_cli.watch.diff import Picture, RowState
 from qasino_cli.watch.feed import Feed
+from qasino_cli.watch.hook import Hook
 from qasino_cli.watch.query import Update, Watched
 from qasino_server.server import Server
 
@@ -322,6 +326,80 @@ def test_a_command_that_hangs_stops_nothing(
         frame_of(process)
         rotate(a=used)
     assert process.wait(15) == ExitCode.OK
+
+
+def new_host(host: str) -> Picture:
+    row = RowState(key=(host,), cells=(host,), status="new", marks=("",))
+    return Picture(names=("host",), rows=(row,), key=(0,), generation_number=1)
+
+
+def group_lives(leader: int) -> bool:
+    """Whether anybody of a process group still runs."""
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
+
+
+@pytest.fixture
+def hook(tmp_path: Path) -> Iterator[Callable[[str], Hook]]:
+    """Starts `--on-change`; `began` has the process of each run, and none outlives the test."""
+    with ExitStack() as stack:
+
+        def start(command: str) -> Hook:
+            made = Hook(f"echo $$ >> {tmp_path}/began; {command}", lambda sentence: None)
+            made.start()
+            return made
+
+        def kill() -> None:
+            for leader in runs(tmp_path):
+                with suppress(ProcessLookupError):
+                    os.killpg(leader, signal.SIGKILL)
+
+        stack.callback(kill)
+        yield start
+
+
+def runs(directory: Path) -> list[int]:
+    began = directory / "began"
+    return [int(line) for line in began.read_text().split()] if began.exists() else []
+
+
+def test_a_command_that_heeds_no_signal_does_not_outlive_the_watch(
+    hook: Callable[[str], Hook], tmp_path: Path
+) -> None:
+    deaf = hook(f"trap '' TERM; touch {tmp_path}/deaf; sleep 60; sleep 60")
+    deaf.changed(new_host("a"))
+    until((tmp_path / "deaf").exists)
+    deaf.finish()
+    assert deaf.join(0)
+    until(lambda: not group_lives(runs(tmp_path)[0]))
+
+
+def test_no_run_begins_once_the_running_one_was_ended(
+    hook: Callable[[str], Hook], tmp_path: Path
+) -> None:
+    slow = hook("sleep 60")
+    slow.changed(new_host("a"))
+    until(lambda: runs(tmp_path))
+    slow.changed(new_host("b"))
+    slow.finish()
+    assert slow.join(0)
+    assert len(runs(tmp_path)) == 1
+
+
+def test_what_waits_at_the_end_is_told_while_there_is_time(
+    hook: Callable[[str], Hook], tmp_path: Path
+) -> None:
+    brief = hook(f"cat >> {tmp_path}/told; until [ -e {tmp_path}/go ]; do sleep 0.05; done")
+    brief.changed(new_host("a"))
+    until(lambda: runs(tmp_path))
+    brief.changed(new_host("b"))
+    (tmp_path / "go").touch()
+    brief.finish()
+    told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
+    assert [change["key"] for change in told] == [{"host": "a"}, {"host": "b"}]
 
 
 # --- The screen --------------------------------------------------------------------------------
