@@ -77,7 +77,7 @@ def read_delimited(text: str, delimiter: str, faults: Faults) -> Draft:
         header_line=header.line,
         header_columns=[place(text, at)[1] for at in begins],
         raw=lambda at: _raw(text, at, dialect),
-        column=lambda at, n: place(text, _begins(text, at, dialect)[n])[1],
+        column=lambda at, n: place(text, _begins(text, at, dialect)[n], begins=at)[1],
         notes=[f"passed over before the header: {comment}" for comment in comments],
     )
 
@@ -170,9 +170,10 @@ def _ragged(text: str, record: _Record, dialect: Dialect, columns: int) -> BadPl
     fields = "1 field" if width == 1 else f"{width} fields"
     raw = _raw(text, record.begins, dialect)
     if width > columns:
-        line, column = place(text, _begins(text, record.begins, dialect)[columns])
+        at = _begins(text, record.begins, dialect)[columns]
     else:
-        line, column = place(text, record.begins + len(raw))
+        at = record.begins + len(raw)
+    line, column = place(text, at, record.line, record.begins)
     reason = f"the row has {fields}, the header {columns}"
     if line != record.line:
         column = 1
@@ -258,16 +259,19 @@ def _csv_records(text: str, at: int, dialect: Dialect, faults: Faults) -> Iterat
         cells: list[Cell] = found  # type: ignore[assignment]  # lists are invariant
         if "" in found:
             if quoted_empty and '""' in text[begins : lines.next_begins]:
-                cells = [value for _, value in _fields(text, begins, dialect)]
+                cells = [value for _, value in _fields(text, begins, dialect, number)]
             else:
                 cells = [cell or None for cell in found]
         yield _Record(number, begins, cells)
 
 
-def _fields(text: str, begins: int, dialect: Dialect) -> Iterator[tuple[int, Cell]]:
+def _fields(
+    text: str, begins: int, dialect: Dialect, line: int | None = None
+) -> Iterator[tuple[int, Cell]]:
     """The fields of one record: where each begins, and what it holds.
 
-    Raises BadPlace at a quote that is not closed, or that has something after it.
+    Raises BadPlace at a quote that is not closed, or that has something after it; `line` is the
+    record's, counted from the top for the error where it is not told.
     """
     d = re.escape(dialect.delimiter)
     quoted = r'"((?:[^"]|"")*)"|' if dialect.quotes else "(?!)()|"
@@ -276,7 +280,7 @@ def _fields(text: str, begins: int, dialect: Dialect) -> Iterator[tuple[int, Cel
     while True:
         found = match(text, at)
         if found is None or (dialect.quotes and found[1] is None and text.startswith('"', at)):
-            raise _bad_field(text, at)
+            raise _bad_field(text, at, begins, line or place(text, begins)[0])
         yield at, found[2] or None if found[1] is None else found[1].replace('""', '"')
         if found[3] != dialect.delimiter:
             return
@@ -306,16 +310,17 @@ def _bad_quote(text: str, begins: int, number: int, dialect: Dialect) -> BadPlac
     """What `csv.reader` refused, with its place; a reject of one line, whatever it swallowed."""
     raw = line_at(text, begins)
     try:
-        for _ in _fields(text, begins, dialect):
+        for _ in _fields(text, begins, dialect, number):
             pass
     except BadPlace as error:
-        column = error.column if error.line == place(text, begins)[0] else None
+        column = error.column if error.line == number else None
         return BadPlace(number, error.reason, column, raw)
     return BadPlace(number, "a carriage return stands within a field that has no quotes", None, raw)
 
 
-def _bad_field(text: str, at: int) -> BadPlace:
-    line, column = place(text, at)
+def _bad_field(text: str, at: int, begins: int, record_line: int) -> BadPlace:
+    """The fault of the field at an offset, in the record that begins on a line."""
+    line, column = place(text, at, record_line, begins)
     if not text.startswith('"', at):
         stop = re.compile(r"[\r\n]").search(text, at)
         column += (stop.start() if stop else at) - at
@@ -325,10 +330,10 @@ def _bad_field(text: str, at: int) -> BadPlace:
     if closing is None:
         reason = "the quote that opens here is never closed"
     elif "\n" in closing[0]:
-        last, _ = place(text, closing.end())
+        last, _ = place(text, closing.end(), record_line, begins)
         reason = f"the quote that opens here is closed on line {last}, within a field"
     else:
-        line, column = place(text, closing.end())
+        line, column = place(text, closing.end(), record_line, begins)
         reason = 'after the closing quote there is more text; a quote inside is written ""'
     return BadPlace(line, reason, column, line_at(text, at))
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from qasino_cli.readers.draft import NOT_TEXT, SKIP_REMEDY, BadPlace, Cell, Draft, Faults, Row
-from qasino_cli.readers.unpack import line_at, place
+from qasino_cli.readers.unpack import Places, line_at, place
 
 _Object = dict[str, msgspec.Raw]
 _Numbered = tuple[int, int, _Object]
@@ -132,10 +132,10 @@ def _read_lines(text: str, faults: Faults, first: bool) -> Iterator[_Numbered]:
 
 def _read_stream(text: str, faults: Faults, first: bool) -> Iterator[_Numbered]:
     """Objects of several lines; what follows one that is broken cannot be told apart."""
-    decoder = json.JSONDecoder()
+    decoder, places = json.JSONDecoder(), Places(text)
     at = len(text) - len(text.lstrip())
     while at < len(text):
-        line, column = place(text, at)
+        line, column = places.of(at)
         try:
             _, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
@@ -159,32 +159,17 @@ def _read_items(
     text: str, items: Sequence[msgspec.Raw], faults: Faults, first: bool
 ) -> Iterator[_Numbered]:
     """The objects of an array."""
-    lines = _LineCount(text)
+    places = Places(text)
     for number, (at, item) in enumerate(_placed(text, items), start=1):
-        line = lines.of(at)
+        line, column = places.of(at)
         if faults.has(line, at):
             continue
         try:
             if not item.startswith("{"):
-                column = place(text, at)[1]
                 raise BadPlace(line, f"element {number} is no object", column, item)
             yield line, at, _read_object(item, line, item, first)
         except BadPlace as error:
             faults.bad_row(error, at)
-
-
-class _LineCount:
-    """The lines of offsets that only grow."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-        self._line = 1
-
-    def of(self, at: int) -> int:
-        self._line += self._text.count("\n", self._at, at)
-        self._at = at
-        return self._line
 
 
 def _placed(text: str, items: Sequence[msgspec.Raw]) -> Iterator[tuple[int, str]]:
@@ -203,14 +188,14 @@ def _arrays(text: str, items: Sequence[msgspec.Raw], faults: Faults) -> Draft:
     headers = [_header(cell) for cell in cells]
 
     def rows() -> Iterator[Row]:
-        placed, lines = _placed(text, items), _LineCount(text)
+        placed, places = _placed(text, items), Places(text)
         next(placed)
         for number, (at, item) in enumerate(placed, start=1):
             row = _cells(_items.decode(item))
+            line, column = places.of(at)
             if len(row) == len(headers):
-                yield lines.of(at), at, row
+                yield line, at, row
                 continue
-            line, column = place(text, at)
             reason = f"row {number} has {len(row)} cells, the header {len(headers)}"
             faults.bad_row(BadPlace(line, reason, column, item), at)
 

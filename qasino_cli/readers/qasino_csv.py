@@ -10,13 +10,15 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from itertools import islice
 
 from qasino_cli.readers.draft import NOT_TEXT, SKIP_REMEDY, BadPlace, Faults, Reading
 from qasino_cli.readers.unpack import line_at
 from qasino_server.csv_table import read_csv_table
 from qasino_server.errors import BadRequest
 from qasino_server.table import Publication
+
+_Part = tuple[int, str]
+"""A record as it stands, and its line."""
 
 _PLACE = re.compile(r"line (\d+)(?:, (column ([A-Za-z_]\w*)))?: (.*)", re.DOTALL)
 _HEADER_RECORDS = 5
@@ -39,18 +41,17 @@ def _read(text: str, identity: str | None) -> Publication:
     return read_csv_table(text.encode(errors="surrogateescape"), identity)
 
 
-def _placed(text: str, error: BadRequest, line: int | None = None) -> BadPlace | None:
+def _placed(text: str, error: BadRequest, row: _Part | None = None) -> BadPlace | None:
     """The server's `line 6, column frobs: reason` as a place; None where it has none.
 
-    `line` is where the record stands that was read alone.
+    `row` is the record that was read alone: its line need not be looked for from the top.
     """
     found = _PLACE.fullmatch(error.sentence)
     if found is None:
         return None
-    number = line or int(found[1])
-    raw = _line(text, number)
+    number, raw = row or (int(found[1]), _line(text, int(found[1])))
     reason = f"{found[2]}: {found[4]}" if found[2] else found[4]
-    column = _column(text, raw, found[3]) if found[3] else None
+    column = _column(text, line_at(raw, 0), found[3]) if found[3] else None
     return BadPlace(number, reason, column, raw, SKIP_REMEDY if number > _HEADER_RECORDS else "")
 
 
@@ -75,9 +76,6 @@ def _column(text: str, raw: str, name: str) -> int | None:
 
 
 # --- Bad rows ----------------------------------------------------------------------------------
-
-_Part = tuple[int, str]
-"""A record as it stands, and its line."""
 
 
 def _read_without_bad_rows(
@@ -104,7 +102,7 @@ def _good_rows(text: str, header: str, rows: Sequence[_Part], faults: Faults) ->
     except BadRequest as error:
         if len(rows) == 1:
             line, raw = rows[0]
-            place = _placed(text, error, line) or BadPlace(line, error.sentence)
+            place = _placed(text, error, rows[0]) or BadPlace(line, error.sentence)
             place.raw = raw.rstrip("\r\n")
             faults.bad_row(place)
             return []
@@ -129,7 +127,7 @@ def _record_lines(lines: list[str], at: int) -> int:
     """How many lines the record has that begins there; 1 where it is no record."""
     if '"' not in lines[at]:
         return 1
-    reader = csv.reader(islice(lines, at, None), strict=True)
+    reader = csv.reader(map(lines.__getitem__, range(at, len(lines))), strict=True)
     try:
         next(reader)
     except csv.Error:

@@ -132,10 +132,27 @@ def _not_utf8(body: bytes, error: UnicodeDecodeError) -> BadPlace:
     return BadPlace(line, f"byte 0x{byte:02x} is not UTF-8", column, raw, remedy)
 
 
-def place(text: str, offset: int) -> tuple[int, int]:
-    """Line and column of a character."""
-    begins = text.rfind("\n", 0, offset) + 1
-    return text.count("\n", 0, offset) + 1, offset - begins + 1
+def place(text: str, offset: int, line: int = 1, begins: int = 0) -> tuple[int, int]:
+    """Line and column of a character, counted on from a place before it whose line is known."""
+    last = text.rfind("\n", 0, offset) + 1
+    return text.count("\n", begins, offset) + line, offset - last + 1
+
+
+class Places:
+    """Lines and columns of offsets that only grow: each character is looked at once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._line = 1
+        self._begins = 0
+
+    def of(self, at: int) -> tuple[int, int]:
+        """Line and column of a character."""
+        self._line += self._text.count("\n", self._at, at)
+        self._begins = self._text.rfind("\n", self._at, at) + 1 or self._begins
+        self._at = at
+        return self._line, at - self._begins + 1
 
 
 def line_at(text: str, offset: int) -> str:

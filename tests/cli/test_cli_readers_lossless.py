@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import math
+import re
 from typing import Any
 
 import pytest
@@ -451,3 +452,109 @@ def test_with_bad_rows_skipped_every_line_is_either_read_or_rejected(cells: list
     for line in lines:
         for word in line.replace('"', ",").split(","):
             assert json.dumps(word)[1:-1] in text or word in text
+
+
+# --- Places of bad rows --------------------------------------------------------------------------
+
+QASINO_HEADER = "1\nt\na,b\ntext,int\nA,B\n"
+BESIDE_BAD_ROWS = {
+    "csv": ("x,y\n", ["1,2\n", "\n", '"a\nb",2\n', '1,"a\r\nb"\r\n', '"",3\n']),
+    "qasino-csv": (QASINO_HEADER, ["a,2\n", '"a\nb",2\n', '"a\r\nb""",3\r\n']),
+    "json": ('[["x","y"],\n', ["[1,2],\n", "[1,\n2],\n", "\n"]),
+    "ndjson": ('{\n"x": 0}\n{"x": 0}\n', ['{"x": 1}\n', '{\n"x":\n1}\n', "\n"]),
+}
+BAD_ROWS = {
+    "csv": [
+        "1,2,3\n",
+        "1\n",
+        '"a\nb",2,3\n',
+        '1,"a\nb","c\nd"\n',
+        '"a"b,1\n',
+        '1,"a\nb"c\n',
+        '"","",""\n',
+    ],
+    "qasino-csv": ["a,b\n", "1\n", '"a\nb",x\n', '"a,""",x\n', '"a"b,1\n', '1,"\n2"\n3\n'],
+    "json": ["[1],\n", "[1,\n2,3],\n", "[4], [5,6], [7],\n"],
+    "ndjson": ['{"x": 1, "x": 2}\n', '{\n"x": 1,\n"x": 2}\n', '{"y": 0} {"x": 1, "x": 2}\n'],
+}
+
+
+def places(form: str, records: list[str]) -> list[tuple[int, int | None, str, str]]:
+    """The rejects of a table, lines counted from the first one below its header."""
+    header = BESIDE_BAD_ROWS[form][0]
+    text = header + "".join(records)
+    if form == "json":
+        text += "[0,0]]"
+    found = read(text, form=form, tablename="t", skip_bad_rows=True)
+    above = header.count("\n")
+    return [
+        (r.line - above, r.column, re.sub(r"^row \d+", "row", r.reason), r.raw)
+        for r in found.rejects
+    ]
+
+
+def moved(reason: str, lines: int) -> str:
+    """A reason as it is so many lines further down: it may name a line."""
+    return re.sub(r"line (\d+)", lambda found: f"line {int(found[1]) + lines}", reason)
+
+
+@pytest.mark.parametrize("form", list(BAD_ROWS))
+@given(data=st.data())
+def test_a_bad_row_is_told_by_its_place_whatever_stands_above_it(
+    form: str, data: st.DataObject
+) -> None:
+    record = st.sampled_from(BESIDE_BAD_ROWS[form][1] + BAD_ROWS[form])
+    records = data.draw(st.lists(record, max_size=12))
+    expected, above = [], 0
+    for text in records:
+        for line, column, reason, raw in places(form, [text]):
+            expected.append((line + above, column, moved(reason, above), raw))
+        above += text.count("\n")
+    assert places(form, records) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "found"),
+    [
+        ('[["a","b"],[1],\n [2,3],[4]]', "json", [(1, 12), (2, 8)]),
+        ('[{"a":1},7,\n{"a":2},\n\n 8]', "json", [(1, 10), (4, 2)]),
+        ('{\n"a":1}\n{"a":1,"a":2} {\n"a":1,"a":2}', "ndjson", [(3, 8), (3, None)]),
+        ('a,b\n"x\ny",1,"z\nz"\n1,2,3\n', "csv", [(2, 1), (5, 5)]),
+        ('a,b\n"x\ny"z,1\n"x"y,1\n', "csv", [(2, 1), (4, 4)]),
+        (QASINO_HEADER + '"x\ny",1\n"v,w",z\n"v\nw",z\n', None, [(8, 7), (9, None)]),
+    ],
+)
+def test_the_line_and_the_column_of_a_bad_row(
+    text: str, form: str | None, found: list[tuple[int, int | None]]
+) -> None:
+    rejects = read(text, form=form, skip_bad_rows=True).rejects
+    assert [(reject.line, reject.column) for reject in rejects] == found
+
+
+LONG = "a text that is longer than most " * 2
+
+
+@pytest.mark.parametrize(
+    ("header", "bad_row", "end", "form", "size_mb"),
+    [
+        (QASINO_HEADER, f"{LONG},no number\n", "", None, 4),
+        ("a,b\n", f"1,2,{LONG}\n", "", "csv", 4),
+        ("a,b\n", f"{LONG}\n", "", "csv", 4),
+        ("a,b\n", f'"1"2,{LONG}\n', "", "csv", 4),
+        ('[["a","b"]', f',["{LONG}"]', "]", "json", 8),
+        ('[{"a":1}', f',\n"{LONG}"', "]", "json", 8),
+    ],
+    ids=["qasino-csv", "too wide", "too narrow", "quotes", "arrays", "no objects"],
+)
+def test_bad_rows_take_no_longer_the_further_down_they_stand(
+    header: str, bad_row: str, end: str, form: str | None, size_mb: int
+) -> None:
+    """So many take minutes where each is looked for from the top."""
+    count = size_mb * 1_000_000 // len(bad_row)
+    text = header + bad_row * count + end
+    assert len(read(text, form=form, skip_bad_rows=True).rejects) == count
+
+
+def test_objects_of_several_lines_take_no_longer_the_further_down_they_stand() -> None:
+    count = 4_000_000 // len(LONG)
+    assert len(rows(read(f'{{\n"a": "{LONG}"\n}}\n' * count))) == count
