@@ -19,7 +19,7 @@ from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.process_list import end_group
 from qasino_cli.publish.wishes import Wishes
 from qasino_cli.readers import STDIN, Reading, read_file, read_input, shown_path
-from qasino_cli.readers.draft import Reject
+from qasino_cli.readers.draft import Reject, legible
 from qasino_server.table import Publication, shown
 
 MAX_OUTPUT_BYTES = 1 << 30  # what a command may print, as what gzip may unpack to
@@ -255,7 +255,7 @@ def write_rejects(path: Path, rejected: Sequence[Rejected]) -> None:
     Raises UsageFault.
     """
     rows = [
-        (name, reject.line, reject.column, reject.reason, reject.raw)
+        (legible(name), reject.line, reject.column, reject.reason, reject.raw)
         for name, rejects in rejected
         for reject in rejects
     ]

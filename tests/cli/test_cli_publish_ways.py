@@ -192,6 +192,25 @@ def test_rejects_are_ndjson_where_the_name_says_so(server: Server, tmp_path: Pat
     }
 
 
+@pytest.mark.parametrize("kept", ["rejects.csv", "rejects.ndjson"])
+def test_rejects_name_a_file_whose_name_is_no_utf8(
+    server: Server, tmp_path: Path, kept: str
+) -> None:
+    file, rejects = tmp_path / "\udcff.csv", tmp_path / kept
+    file.write_text("a,b\n1,2\nbroken\n")
+    ran = run_qasino(
+        *("publish", "-s", zmq_url(server), "--table", "t"),
+        *("--on-error", "skip", "--rejects", rejects, file),
+    )
+    assert ran.returncode == ExitCode.INPUT
+    assert ran.stderr.startswith("published t: 1 row as ")
+    text = rejects.read_text()
+    if kept.endswith("ndjson"):
+        assert json.loads(text)["file"] == f"{tmp_path}/\\xff.csv"
+    else:
+        assert text.splitlines()[1].startswith(f"{tmp_path}/\\xff.csv,3,")
+
+
 def test_rejects_never_overwrite_an_input(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("a,b\n1\n2,3\n")
