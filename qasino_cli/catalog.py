@@ -20,7 +20,7 @@ Ask = Callable[[str], Result]
 
 _TABLES = "select tablename, nr_rows, static from qasino_server_tables"
 _COLUMNS = (
-    "select tablename, column_name, column_type, nr_identities, description"
+    "select tablename, column_name, column_type, nr_identities"
     " from qasino_server_columns order by tablename, position"
 )
 _VIEWS = (
@@ -31,7 +31,7 @@ _FUNCTIONS = "select distinct name from pragma_function_list order by name"
 _OWN_PREFIX = "qasino_server_"
 _VALUES = (
     "select {column} v, count(*) n from {table} where length({column}) <= 100"
-    " group by 1 order by n desc, v limit {limit}"
+    " group by 1 order by n desc, v limit 20"
 )
 
 
@@ -42,7 +42,6 @@ class ColumnFact(msgspec.Struct, frozen=True):
     type: str = ""
     nr_identities: int = 0
     """How many identities sent it for the snapshot."""
-    description: str = ""
 
 
 class TableFact(msgspec.Struct, frozen=True):
@@ -127,7 +126,7 @@ def _grouped(rows: Any) -> dict[str, list[Any]]:
 def _table(name: str, nr_rows: int, static: int, *, columns: list[Any]) -> TableFact:
     own = name.lower().startswith(_OWN_PREFIX)
     kind = "internal" if own else "static" if static else "table"
-    facts = tuple(ColumnFact(n, t, i, d or "") for n, t, i, d in columns)
+    facts = tuple(ColumnFact(*column) for column in columns)
     return TableFact(name, kind, facts, nr_rows)
 
 
@@ -140,12 +139,12 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def fetch_values(ask: Ask, table: str, column: str, limit: int = 20) -> tuple[str, ...]:
-    """The commonest values of a column in the snapshot, as SQL literals, the commonest first.
+def fetch_values(ask: Ask, table: str, column: str) -> tuple[str, ...]:
+    """The 20 commonest values of a column in the snapshot, as SQL literals, the commonest first.
 
     Text longer than 100 characters is left out. Raises what `ask` raises.
     """
-    sql = _VALUES.format(table=quoted(table), column=quoted(column), limit=limit)
+    sql = _VALUES.format(table=quoted(table), column=quoted(column))
     rows = ask(sql).rows
     return tuple(literal(value) for value, _ in rows)
 

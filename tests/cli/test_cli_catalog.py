@@ -14,6 +14,7 @@ from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused
 from qasino_server.message import Query
 from qasino_server.server import Server
+from qasino_server.table import Result
 
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def full(server: Server, wire: Wire, tmp_path: Path) -> None:
 def test_the_catalog_has_tables_views_and_functions(ask: Ask, full: None) -> None:
     catalog = fetch_catalog(ask)
     columns = (
-        ColumnFact("group", "TEXT", 2, "who they are with"),
-        ColumnFact("n", "INTEGER", 2, ""),
+        ColumnFact("group", "TEXT", 2),
+        ColumnFact("n", "INTEGER", 2),
     )
     assert catalog.table("ORDER") == TableFact("order", "table", columns, 10)
     assert catalog.tables["order"].nr_identities == 2
@@ -70,7 +71,26 @@ def test_an_empty_server_has_its_own_tables(ask: Ask) -> None:
 
 def test_the_commonest_values_come_first_as_literals(ask: Ask, full: None) -> None:
     assert fetch_values(ask, "order", "group") == ("'it''s'", "'a\nb'")
-    assert fetch_values(ask, "order", "n", limit=2) == ("1", "2")
+    assert fetch_values(ask, "order", "n") == ("1", "2", "3", "4", "5")
+
+
+def test_no_more_than_twenty_values_are_fetched(ask: Ask, server: Server, wire: Wire) -> None:
+    publish(wire, "web-1", HOSTS | {"rows": [["x", n] for n in range(25)]})
+    server.rotate()
+    assert fetch_values(ask, "order", "n") == tuple(map(str, range(20)))
+
+
+def test_what_nobody_is_shown_is_not_fetched(ask: Ask, full: None) -> None:
+    columns: list[str] = []
+
+    def heard(sql: str) -> Result:
+        result = ask(sql)
+        columns.extend(result.column_names)
+        return result
+
+    fetch_catalog(heard)
+    assert "column_name" in columns
+    assert "description" not in columns
 
 
 @pytest.mark.parametrize("name", ["none", 'x" union select 1 --', "; drop table t"])

@@ -108,8 +108,6 @@ class _Place:
         catalog: Catalog,
         values_of: ValuesOf,
     ) -> None:
-        self._cursor = cursor
-        self._catalog = catalog
         self._values_of = values_of
         self._at = at if at is not None and _is_typed(at, cursor) else None
         """What is being typed: a word, a quoted name, a string or a number."""
