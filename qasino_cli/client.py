@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+import msgspec
+
 from qasino_cli.connection import Connection
 from qasino_server.message import Query
 from qasino_server.table import Receipt, Result
@@ -52,3 +54,13 @@ def open_client(connection: Connection) -> Client:
     from qasino_cli.http_client import HttpClient  # httpx takes 40 ms to import
 
     return HttpClient(connection)
+
+
+def cancel_query(connection: Connection, query_id: str, timeout_s: float) -> str:
+    """Have the server stop a query, on a connection of its own, since the client that asked waits
+    for the answer; its remark. Raises what a client raises."""
+    client = open_client(msgspec.structs.replace(connection, timeout_s=timeout_s))
+    try:
+        return client.cancel(query_id)
+    finally:
+        client.close()

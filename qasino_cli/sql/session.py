@@ -8,9 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 
-import msgspec
-
-from qasino_cli.client import Client, open_client
+from qasino_cli.client import Client, cancel_query, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import say
 from qasino_cli.errors import Unanswered
@@ -129,15 +127,11 @@ class Session:
         outcome: queue.SimpleQueue[str] = queue.SimpleQueue()
 
         def tell() -> None:
-            hasty = msgspec.structs.replace(self.connection, timeout_s=CANCEL_TIMEOUT_S)
-            client = open_client(hasty)
             try:
-                client.cancel(query.query_id or "")
+                cancel_query(self.connection, query.query_id or "", CANCEL_TIMEOUT_S)
                 outcome.put("cancelled")
             except QasinoError as error:
                 outcome.put(f"interrupted; the query could not be cancelled: {error.sentence}")
-            finally:
-                client.close()
 
         threading.Thread(target=tell, name="cancel", daemon=True).start()
         return outcome

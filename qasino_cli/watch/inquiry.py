@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from qasino_cli.client import Client
+import uuid
+from contextlib import suppress
+
+from qasino_cli.client import Client, cancel_query
 from qasino_cli.connection import Connection
-from qasino_cli.errors import ServerRefused
+from qasino_cli.errors import ServerRefused, Unanswered
 from qasino_cli.sql.asides import TITLE, Asides
 from qasino_cli.watch.condition import unfinished
 from qasino_cli.watch.query import BEFORE_CONDITION, Update, Watched, look
-from qasino_server.errors import SqlError
+from qasino_server.errors import QasinoError, SqlError
 from qasino_server.message import Query
 from qasino_server.table import Result
 
 CONDITION_TITLE = "SQL error in the condition"
+GIVING_UP_S = 1.0
+"""So long the server has to hear that a query is no longer waited for."""
 
 
 class Inquiry:
@@ -40,4 +45,11 @@ class Inquiry:
 
     def _ask(self, sql: str) -> Result:
         self._asked = sql
-        return self._client.query(Query(sql=sql, typed=True))
+        query_id = uuid.uuid4().hex
+        try:
+            return self._client.query(Query(sql=sql, typed=True, query_id=query_id))
+        except Unanswered:
+            # Asked again each time, those that were given up would fill the server's readers.
+            with suppress(QasinoError):
+                cancel_query(self._connection, query_id, GIVING_UP_S)
+            raise

@@ -230,6 +230,15 @@ def test_missing_sources_can_be_put_up_with(server: Server, rotate: Callable[...
     assert run_qasino(*asked, "20", "--ignore-missing", sql).returncode == ExitCode.OK
 
 
+def test_a_question_that_is_given_up_is_cancelled_on_the_server(server: Server, wire: Wire) -> None:
+    """It is asked again and again: those that still ran took all readers."""
+    endless = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c"
+    ran = run_qasino("watch", "-s", zmq_url(server), "--once", "--request-timeout", "1", endless)
+    assert ran.returncode == ExitCode.UNREACHABLE
+    assert "gave no answer in 1 s" in ran.stderr
+    assert not any("recursive" in str(row) for row in wire.rows("show queries"))
+
+
 def test_the_sources_of_a_view_count_too(
     server: Server, rotate: Callable[..., None], tmp_path: Path
 ) -> None:
