@@ -37,6 +37,11 @@ DELIMITERS = "\t,;|"
 """A tab comes first: one in every line is no accident, a comma in every name may be."""
 SAMPLE_CHARS = 65536
 
+_UNCLOSED_MAX = 10
+"""One after another, each of which was read to the end of the input: then no quotes are meant. 64
+KiB of such lines took minutes to be told apart, and longer to be passed over."""
+
+_NEVER_CLOSED = "the quote that opens here is never closed"
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 _OTHER_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\tnrN])")
@@ -239,8 +244,12 @@ class _Lines:
 
 
 def _csv_records(text: str, at: int, dialect: Dialect, faults: Faults) -> Iterator[_Record]:
-    """After a record with a bad quote the next line is tried, so that no row is lost unseen."""
+    """After a record with a bad quote the next line is tried, so that no row is lost unseen.
+
+    Raises BadPlace where that finds quotes that are never closed, again and again.
+    """
     lines = _Lines(text, at)
+    nr_unclosed = 0
     quoted_empty = text.find('""', at) >= 0
     reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
     while True:
@@ -250,10 +259,16 @@ def _csv_records(text: str, at: int, dialect: Dialect, faults: Faults) -> Iterat
         except StopIteration:
             return
         except csv.Error:
-            faults.bad_row(_bad_quote(text, begins, number, dialect))
+            fault = _bad_quote(text, begins, number, dialect)
+            nr_unclosed = nr_unclosed + 1 if fault.reason == _NEVER_CLOSED else 0
+            if nr_unclosed > _UNCLOSED_MAX:
+                fault.reason += f", nor is one in the {_UNCLOSED_MAX} rows above"
+                raise fault from None
+            faults.bad_row(fault)
             lines.back_to(begins, number)
             reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
             continue
+        nr_unclosed = 0
         if not found:
             continue
         cells: list[Cell] = found  # type: ignore[assignment]  # lists are invariant
@@ -328,7 +343,7 @@ def _bad_field(text: str, at: int, begins: int, record_line: int) -> BadPlace:
         return BadPlace(line, reason, column, line_at(text, at))
     closing = re.compile(r'"(?:[^"]|"")*"').match(text, at)
     if closing is None:
-        reason = "the quote that opens here is never closed"
+        reason = _NEVER_CLOSED
     elif "\n" in closing[0]:
         last, _ = place(text, closing.end(), record_line, begins)
         reason = f"the quote that opens here is closed on line {last}, within a field"
@@ -382,5 +397,9 @@ def _score(sample: str, delimiter: str) -> tuple[float, int]:
 def _widths(sample: str, dialect: Dialect) -> tuple[list[int], bool]:
     """How many fields each record has, and whether all of them could be read."""
     faults = Faults(skip=True)
-    widths = [len(record.cells) for record in _records(sample, 0, dialect, faults)]
+    widths: list[int] = []
+    try:
+        widths += (len(record.cells) for record in _records(sample, 0, dialect, faults))
+    except BadPlace:
+        return widths, False
     return widths, not faults.rejects()

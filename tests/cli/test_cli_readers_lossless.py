@@ -558,3 +558,18 @@ def test_bad_rows_take_no_longer_the_further_down_they_stand(
 def test_objects_of_several_lines_take_no_longer_the_further_down_they_stand() -> None:
     count = 4_000_000 // len(LONG)
     assert len(rows(read(f'{{\n"a": "{LONG}"\n}}\n' * count))) == count
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_lines_whose_quotes_are_never_closed_end_before_all_are_tried(skip: bool) -> None:
+    """Each was read to the end of the input, by whoever sought the delimiter too."""
+    text = "h1,h2\n" + 'a","b\n' * 200_000
+    nr = 12 if skip else 2
+    with pytest.raises(InputRejected, match=rf"^t\.csv:{nr}: the quote that opens here is never"):
+        read(text, skip_bad_rows=skip)
+
+
+def test_a_few_quotes_that_are_never_closed_are_passed_over() -> None:
+    found = read("h1,h2\n" + 'a,"b\n' + "1,2\n" * 20 + 'a","b\n1,2\n', skip_bad_rows=True)
+    assert rows(found).count(["1", "2"]) + rows(found).count([1, 2]) >= 20
+    assert found.rejects
