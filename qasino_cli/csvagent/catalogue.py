@@ -275,9 +275,10 @@ class Catalogue:
                     yield path, None
 
     def _settle_clashes(self) -> None:
-        """The first of a table and an identity has it."""
+        """Who publishes a table of an identity has it, else the first: a file that comes later
+        takes it from nobody."""
         owners: dict[tuple[str, str], str] = {}
-        for table in self.tables:
+        for table in sorted(self.tables, key=lambda table: not table.publishes):
             table.clash = self._clash(table, owners)
 
     def _clash(self, table: TableFile, owners: dict[tuple[str, str], str]) -> str | None:

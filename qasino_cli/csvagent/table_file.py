@@ -43,6 +43,11 @@ class TableFile:
         """The table, as far as it is known."""
         return self.file.value.tablename if self.file.value else self.given_name
 
+    @property
+    def publishes(self) -> bool:
+        """Whether the server has had its table."""
+        return self.published_at is not None and self.clash is None
+
     def sendable(self, max_age_s: float | None) -> bool:
         """Whether there is something in force that may be sent now."""
         return self.parcel is not None and not self.stale(max_age_s)

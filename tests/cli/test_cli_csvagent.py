@@ -174,6 +174,18 @@ def test_a_table_named_twice_is_an_error_of_the_second(house: House, tmp_path: P
     house.until_file(tmp_path / "second.csv", state="ok")
 
 
+def test_a_file_that_comes_later_takes_no_table_from_another(house: House, tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text(csv_of("t", [1]))
+    house.agent(directories=[tmp_path])
+    house.until_file(tmp_path / "one.csv", state="ok")
+    (tmp_path / "ONE.csv").write_text(csv_of("T", [2]))
+    told = house.until_file(tmp_path / "ONE.csv", state="broken")
+    assert told["error"] == f"table 'T' is published from {tmp_path / 'one.csv'} already"
+    house.until_file(tmp_path / "one.csv", state="ok")
+    (tmp_path / "one.csv").unlink()
+    house.until_file(tmp_path / "ONE.csv", state="ok")
+
+
 def test_the_agents_own_tables_cannot_be_named(house: House, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(csv_of("qasino_agent_files", [1]))
     house.agent(directories=[tmp_path])
