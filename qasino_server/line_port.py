@@ -51,8 +51,8 @@ _HELP = (
 )
 _TOO_MUCH = b"SQL error: that is more than this server takes at once: over 1 MiB\r\n"
 _HTTP = tuple(
-    f"{method} ".encode()
-    for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
+    f"{method} /".encode()
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 )
 """What a browser begins with, and no statement that reads."""
 _NO_HTTP = (

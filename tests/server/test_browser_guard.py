@@ -150,6 +150,12 @@ def test_another_sites_page_has_nothing_run_over_the_line_port(
     socket.close()
 
 
+def test_a_statement_with_a_word_of_http_is_one(wire: Wire) -> None:
+    with wire.connect("line") as typed:
+        typed.sendall(b"DELETE FROM t;\r\nquit\r\n")
+        assert b"SQL error: " in read_all(typed)
+
+
 IMAGE = {"User-Agent": "Mozilla/5.0 (X11; Linux) Gecko/20100101 Firefox/150.0"}
 """All that an image of a plain HTTP server elsewhere in the network is asked for with."""
 SHELL = {"User-Agent": "Mozilla/5.0 (Windows NT; de-DE) WindowsPowerShell/5.1.19041"}
