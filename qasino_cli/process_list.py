@@ -1,36 +1,16 @@
-"""Processes as the system lists them: the end of those we began, and what it shows of our own.
+"""Passwords out of the process list: what `ps` shows of this process is overwritten in place.
 
-Passwords go out of the list: what `ps` shows of this process is overwritten in place. Linux
-shows the arguments of a process to every user of the host, from that process's own memory, and
-Python has copied them by then; curl does the same. Elsewhere, and in the instant before, a
-password is there to be seen: a file, ~/.netrc or the prompt is the better way.
+Linux shows the arguments of a process to every user of the host, from that process's own
+memory, and Python has copied them by then; curl does the same. Elsewhere, and in the instant
+before, a password is there to be seen: a file, ~/.netrc or the prompt is the better way.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
 import sys
-from contextlib import suppress
 
-GRACE_S = 0.5
-"""From SIGTERM to SIGKILL."""
 _ARG_START = 48 - 3  # of proc_pid_stat(5), whose third field is the first one after the name
-
-
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a command that leads its own process group, and all it started; takes 0.5 s at most.
-
-    Another thread may wait for it meanwhile.
-    """
-    with suppress(ProcessLookupError):  # nobody of the group is left
-        os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def strike_out(secret: str) -> None:

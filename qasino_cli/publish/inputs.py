@@ -16,7 +16,7 @@ import msgspec
 
 from qasino_cli.console import say, typed_in
 from qasino_cli.errors import InputRejected, UsageFault
-from qasino_cli.process_list import end_group
+from qasino_cli.process_group import end_group
 from qasino_cli.publish.wishes import Wishes
 from qasino_cli.readers import STDIN, Reading, read_file, read_input, shown_path
 from qasino_cli.readers.draft import Reject, legible

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from qasino_cli.process_list import end_group
+from qasino_cli.process_group import end_group
 from qasino_cli.watch.diff import Picture, changes
 from qasino_server.service import Service
 
