@@ -109,6 +109,7 @@ from qasino_server.server import Server, Settings
 place = pathlib.Path(sys.argv[1])
 options = dict(http_port=0, zmq_port=0, pubsub_port=0, line_port=None)
 files = dict(db_dir=place / "db", static_db=place / "static.db", views_file=place / "views.conf")
+files["views_file"].touch()
 table = {"tablename": "t", "column_names": [f"c{n}" for n in range(10)],
          "column_types": ["text"] * 10, "rows": [["a text that is bound"] * 10] * 64}
 body = json.dumps({"op": "add_table_data", "identity": "i", "table": table}).encode()
