@@ -6,9 +6,11 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, TypeVar
 
 from qasino_server.wakeup import ring
+
+T = TypeVar("T")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -97,6 +99,20 @@ class watched:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._gone()
+
+
+async def awaited(future: asyncio.Future[T], receive: Receive, cancel: Callable[[], None]) -> T:
+    """What the future becomes; `cancel` is called where the client goes away before that.
+
+    Not once it is there: what is cancelled by its id may be another's by then.
+    """
+
+    def gone() -> None:
+        if not future.done():
+            cancel()
+
+    with watched(receive, gone):
+        return await future
 
 
 def settle(future: asyncio.Future[Any], value: Any) -> None:

@@ -31,7 +31,7 @@ import uvicorn
 import uvloop
 
 from qasino_server.auth import Gate
-from qasino_server.bridge import Mailbox, Receive, Scope, Send, settle, watched
+from qasino_server.bridge import Mailbox, Receive, Scope, Send, awaited, settle, watched
 from qasino_server.browser import check_host, foreign_page, header
 from qasino_server.connections import (
     IDLE_S,
@@ -372,13 +372,7 @@ class RequestApp:
         query_id = self._dispatch.handle(request, caller, answer)
         if query_id is None:
             return await future
-
-        def gone() -> None:
-            if not future.done():
-                self._dispatch.cancel(query_id)
-
-        with watched(receive, gone):
-            return await future
+        return await awaited(future, receive, partial(self._dispatch.cancel, query_id))
 
     async def _stream(self, request: Query, caller: Caller, receive: Receive, send: Send) -> None:
         assert self.mailbox is not None

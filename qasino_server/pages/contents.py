@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from qasino_server.bridge import Mailbox, Receive, settle, watched
+from qasino_server.bridge import Mailbox, Receive, awaited, settle
 from qasino_server.database.generation import quoted
 from qasino_server.dispatch import Caller, Dispatch, Overview
 from qasino_server.errors import NotFound, QasinoError
@@ -180,13 +180,7 @@ class Contents:
         if receive is None or query_id is None:
             reply = await future
         else:
-
-            def gone() -> None:
-                if not future.done():
-                    self._dispatch.cancel(query_id)
-
-            with watched(receive, gone):
-                reply = await future
+            reply = await awaited(future, receive, partial(self._dispatch.cancel, query_id))
         assert isinstance(reply, Result | QasinoError)
         return reply
 
