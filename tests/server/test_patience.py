@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import trustme
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
 
-from qasino_server import connections, http_answer, line_port
+from qasino_server import connections, http_answer, http_port, line_port
 from qasino_server.errors import BadRequest, TooLarge
 from qasino_server.gzip_body import unpacked
 from qasino_server.http_port import HttpPort
@@ -448,3 +449,35 @@ def test_a_cut_or_broken_body_never_passes_for_a_whole_one(data: bytes, place: i
     if cut:
         with pytest.raises(BadRequest):
             unpacked(cut, 1000)
+
+
+def test_who_hangs_up_after_its_query_has_ended_ends_no_other(
+    server: Server, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The id was another's by then, and nobody's rights were asked."""
+    monkeypatch.setattr(http_port, "_STREAM_BYTES", 100_000_000)
+    deaf = connect(server)
+    sql = f"{COUNTING} where i < 30000) select i, printf('%.*c', 1000, 'x') from n"
+    params = urlencode({"op": "query", "format": "csv", "query_id": "mine", "sql": sql})
+    deaf.sendall(f"GET /request?{params} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert b"200 OK" in deaf.recv(1000)
+    with Wire(server.ports) as wire:
+
+        def running() -> list[str]:
+            return [row[0] for row in wire.query("show queries")["table"]["rows"]]
+
+        until(lambda: "mine" not in running())
+        other = wire.zmq_socket()
+        endless = f"{COUNTING}) select count(*) from n"
+        other.send_json({"op": "query", "sql": endless, "query_id": "mine"})
+        until(lambda: "mine" in running())
+        held = service(server, HttpPort)._servers[0].server_state.connections
+        (deaf_one,) = [c for c in held if c.client == deaf.getsockname()]
+        deaf.close()
+        until(lambda: deaf_one not in held)
+        for _ in range(3):  # turns of the port's loop, in which it would be cancelled
+            wire.http_post("query", {"sql": "select 1"})
+        assert "mine" in running()
+        wire.query("kill mine")
+        assert b"cancelled" in other.recv()
+        other.close()
