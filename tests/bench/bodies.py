@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from itertools import count
 from typing import Any
 
 Bodies = Iterator[bytes]
@@ -81,8 +80,8 @@ def wired(template: Template, kind: str) -> Template:
     return Template(http_post("add_table_data", template.text))
 
 
-def publications(template: Template, kind: str, numbers: count[int]) -> Bodies:
-    """An endless stream of publications, each from an identity of its own."""
+def publications(template: Template, kind: str, numbers: Iterator[int]) -> Bodies:
+    """A publication for each number, from the identity of that number."""
     return map(wired(template, kind), numbers)
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Iterator, Sequence
+from itertools import count, cycle
 from types import TracebackType
 
 import msgspec
@@ -20,6 +20,7 @@ from tests.bench.processes import Host
 
 PROBE_SQL = "select * from qasino_server_info"
 PROBE_TABLE = "probes"
+_FIRST = 90_000_000
 NAMES = ("publication, http", "publication, zmq", "query, http", "query, zmq")
 
 
@@ -44,9 +45,12 @@ class _Probe:
 class Probes:
     """A publisher and a reader on each transport, or some of them, while the context lasts."""
 
-    def __init__(self, host: Host, names: Sequence[str] = NAMES) -> None:
+    def __init__(self, host: Host, names: Sequence[str] = NAMES, identities: int = 0) -> None:
+        """Publishers report for so many `identities` in turn, the newest rows counting; 0 is for a
+        new one each time."""
         self._host = host
         self._names = names
+        self._identities = identities
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probes")
         self._error: BaseException | None = None
@@ -84,7 +88,7 @@ class Probes:
     def _probe(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         poller = zmq.Poller()
-        clients = _clients(self._host.ports, context, self._names)
+        clients = _clients(self._host.ports, context, self._names, self._identities)
         for key, (probe, wire) in clients.items():
             poller.register(key, zmq.POLLIN)
             _send(probe, wire)
@@ -112,11 +116,17 @@ _Wire = Lane | zmq.Socket[bytes]
 
 
 def _clients(
-    ports: dict[str, int], context: zmq.Context[zmq.Socket[bytes]], names: Sequence[str]
+    ports: dict[str, int],
+    context: zmq.Context[zmq.Socket[bytes]],
+    names: Sequence[str],
+    identities: int,
 ) -> dict[object, tuple[_Probe, _Wire]]:
     """Each client and its connection, by what a poller calls it."""
     made: dict[object, tuple[_Probe, _Wire]] = {}
-    template, numbers = table(10, 5, PROBE_TABLE), count(90_000_000)
+    numbers: Iterator[int] = count(_FIRST)
+    if identities:
+        numbers = cycle(range(_FIRST, _FIRST + identities))
+    template = table(10, 5, PROBE_TABLE, replace=bool(identities))
     for name in names:
         what, kind = name.split(", ")
         publishes = what == "publication"

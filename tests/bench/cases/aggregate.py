@@ -24,6 +24,14 @@ TWO_GOAL = 1.25
 """Two at once against one: 2.0 would be one core."""
 
 
+_asked = count()
+
+
+def another() -> str:
+    """The statement, in words that the server does not know the answer of."""
+    return f"{SQL} -- {next(_asked)}"
+
+
 def seconds(work: Callable[[], object], at_once: int) -> float:
     """Wall time until all are done."""
     began = time.perf_counter()
@@ -40,10 +48,8 @@ def _run(plan: Plan) -> Iterator[Figure]:
         fill(host, rows, plan.few(1000))
         file = host.rotate()["file"]
 
-        asked = count()
-
         def served() -> None:
-            answer = ask(host, f"{SQL} -- {next(asked)}")  # or the server would remember it
+            answer = ask(host, another())
             if answer["response_op"] != "result_table":
                 raise RuntimeError(answer)
 

@@ -1,4 +1,10 @@
-"""How long anybody waits because of a rotation, and whether it grows with the rows."""
+"""How long anybody waits because of a rotation, and whether it grows with the rows.
+
+It does grow with the identities that reported, whose rows are told in the internal tables. So those
+who publish beside it are as many however fast they are: where each publication was from a new
+one, a generation of 5,000,000 rows took 1.0 to 1.5 times as long as one of 1,000,000, by how
+many of them there had been in the second before.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +40,7 @@ class _Rotation(msgspec.Struct, frozen=True):
 
 def rotate_beside(host: Host, window_s: float) -> _Rotation:
     """Rotate once, publishers and readers at work."""
-    with Probes(host) as probes:
+    with Probes(host, identities=IDENTITIES) as probes:
         time.sleep(2 * window_s)  # the first answers come over new connections
         began = time.perf_counter()
         took_s = host.rotate()["seconds"]
@@ -67,7 +73,8 @@ def _run(plan: Plan) -> Iterator[Figure]:
             for rows in taken:
                 fill(host, rows, plan.few(IDENTITIES))
                 taken[rows].append(rotate_beside(host, min(WINDOW_S, plan.seconds)))
-                host.rotate()
+                for _ in range(2):
+                    host.rotate()  # as `prev` it would be compressed beside the next one
     for rows, rotations in taken.items():
         yield from waits(rows, rotations)
     few, many = taken
