@@ -78,6 +78,7 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -s d -l data-format 
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l types -d 'text, integer or real; several with commas.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l strict-names -d 'Refuse headers that are no legal names.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l skip-lines -d 'Pass over so many lines above the header. [default: 0]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l header -d 'Names of the columns, where no line has them.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l on-error -d 'Whether a bad row ends it, or is passed over. [default: abort]' -x -a 'abort skip'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l rejects -d 'Write rows passed over to FILE, CSV or .ndjson.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l add-identity-column -d 'Add a column `identity` to each row.'

@@ -29,6 +29,7 @@ from qasino_cli.publish.sources import Files, choose_source, choose_this_host, g
 from qasino_cli.publish.wishes import (
     Wishes,
     read_duration_s,
+    read_header,
     read_on_error,
     read_period_s,
     read_types,
@@ -78,6 +79,12 @@ def publish(
             show_default=False,
         ),
     ] = 0,
+    header: Annotated[
+        str | None,
+        typer.Option(
+            "--header", metavar="A,B", help="Names of the columns, where no line has them."
+        ),
+    ] = None,
     on_error: Annotated[
         str,
         typer.Option(
@@ -173,6 +180,7 @@ def publish(
       qasino publish mytable.csv
       df -P | qasino publish --table disks
       curl -s host:9100/metrics | qasino publish --table metrics -I host
+      md5sum /etc/*.conf | qasino publish --table sums --header sum,file
       qasino publish --run 'ss -tan' --table sockets --every 30s
       qasino publish --this-host --every-generation
       qasino publish --static racks.csv
@@ -193,6 +201,7 @@ def publish(
         strict_names=strict_names,
         skip_bad_rows=read_on_error(on_error, rejects is not None),
         skip_lines=skip_lines,
+        header=() if header is None else read_header(header),
         persist=persist,
         static=static,
         update=update,

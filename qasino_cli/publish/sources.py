@@ -43,8 +43,8 @@ class ThisHost(msgspec.Struct, frozen=True):
         """Raise UsageFault for options that say how an input is read."""
         if wishes.tells_how_to_read:
             raise UsageFault(
-                "--this-host reads no input; --data-format, --types, --strict-names, --skip-lines"
-                " and --on-error do not go with it"
+                "--this-host reads no input; --data-format, --types, --strict-names, --skip-lines,"
+                " --header and --on-error do not go with it"
             )
         if wishes.tablename is not None and len(self.names) > 1:
             raise UsageFault(

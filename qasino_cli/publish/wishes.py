@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.identity import default_identity
 from qasino_cli.outgoing import encode_publication, with_identity_column
-from qasino_cli.readers import FORMS, Wanted
+from qasino_cli.readers import FORMS, HEADLESS_FORMS, Wanted
 from qasino_cli.readers.infer import check_type
 from qasino_server.errors import BadRequest
 from qasino_server.message import Publish, decode_request
-from qasino_server.table import Publication, check_identity, check_tablename, shown
+from qasino_server.table import Publication, check_columns, check_identity, check_tablename, shown
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +26,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     strict_names: bool = False
     skip_bad_rows: bool = False
     skip_lines: int = 0
+    header: Sequence[str] = ()
     persist: bool = False
     static: bool = False
     update: bool = False
@@ -46,18 +47,23 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             strict_names=self.strict_names,
             skip_bad_rows=self.skip_bad_rows,
             skip_lines=self.skip_lines,
+            header=self.header,
         )
 
     @property
     def tells_how_to_read(self) -> bool:
         """Whether anything is said about how an input is read."""
         told = (self.form, self.types, self.strict_names, self.skip_bad_rows, self.skip_lines)
-        return any(told)
+        return any(told) or bool(self.header)
 
     def check(self) -> None:
         """Raise UsageFault where options contradict each other or make no sense."""
         if self.form is not None and self.form not in FORMS:
             raise UsageFault(f"--data-format: {shown(self.form)} is not one of {', '.join(FORMS)}")
+        if self.header and self.form not in (None, *HEADLESS_FORMS):
+            raise UsageFault(
+                f"--header names columns where there are no names; {self.form} has its own"
+            )
         if self.static and (self.persist or self.update or self.ttl_s is not None):
             raise UsageFault("--static goes with none of --persist, --update and --ttl")
         if self.persist and self.ttl_s is not None:
@@ -129,6 +135,16 @@ def read_types(options: list[str]) -> dict[str, str]:
             ) from None
         found[column] = kind
     return found
+
+
+def read_header(text: str) -> tuple[str, ...]:
+    """`a,b` -> names of columns. Raises UsageFault."""
+    names = tuple(name.strip() for name in text.split(","))
+    try:
+        check_columns(names, ("text",) * len(names))
+    except BadRequest as error:
+        raise UsageFault(f"--header: {error.sentence.removeprefix('table.')}") from None
+    return names
 
 
 def read_duration_s(option: str, text: str) -> float:

@@ -49,10 +49,11 @@ from qasino_cli.readers.unpack import (
 )
 from qasino_server.errors import BadRequest
 from qasino_server.message import make_publication
-from qasino_server.table import TYPE_NAMES, check_tablename
+from qasino_server.table import TYPE_NAMES, Columns, check_tablename
 
 __all__ = [
     "FORMS",
+    "HEADLESS_FORMS",
     "STDIN",
     "Inferred",
     "Reading",
@@ -66,6 +67,8 @@ __all__ = [
 
 STDIN = "-"
 FORMS = ("qasino-csv", "csv", "tsv", "json", "ndjson", "openmetrics", "columns")
+HEADLESS_FORMS = ("csv", "tsv", "columns")
+"""Of which an input may lack the header."""
 
 _LINE_2 = r"[ \t]*\"?[A-Za-z_][A-Za-z0-9_]*\"?[ \t]*\r?\n"
 _TYPES = r"[ \t]*\"?(?:" + "|".join(TYPE_NAMES) + r")\"?[ \t]*"
@@ -77,6 +80,7 @@ _QASINO_CSV = re.compile(
 """Version 1 and a table's name; or any version, where line 4 is all types."""
 
 
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _MARKED_UP = re.compile(r"\s*<(!doctype\s+html\b|\?xml\s|html[\s>]|head>|body[\s>])", re.IGNORECASE)
 
 
@@ -114,7 +118,7 @@ def _read(path: str, body: bytes, wanted: Wanted) -> Reading:
     if wanted.form is not None and wanted.form not in FORMS:
         raise BadRequest(f"{wanted.form} is not a form; there are {', '.join(FORMS)}")
     body = unpacked(body)
-    if not body.removeprefix(b"\xef\xbb\xbf").strip():
+    if not body.removeprefix(b"\xef\xbb\xbf").strip() and not wanted.header:
         raise BadRequest("there is nothing in it")
     faults = Faults(wanted.skip_bad_rows)
     text = without_first_lines(as_text(body, wanted.skip_bad_rows), wanted.skip_lines)
@@ -123,6 +127,13 @@ def _read(path: str, body: bytes, wanted: Wanted) -> Reading:
             f"a Qasino CSV table begins with its version; tail -n +{wanted.skip_lines + 1} gives"
             " what stands below the lines before it"
         )
+    if wanted.header:
+        from qasino_cli.readers.headless import read_headless
+
+        if wanted.form is None and _QASINO_CSV.match(text):
+            raise BadRequest("--header names columns, and a Qasino CSV table has names of its own")
+        form, draft = read_headless(text, wanted.header, wanted.form, faults)
+        return _assembled(draft, path, form, wanted, faults)
     form = _form_of(text, wanted.form)
     if form == "qasino-csv":
         return _named(read_qasino_csv(text, wanted.identity, faults), wanted)
@@ -213,9 +224,11 @@ def _assembled(draft: Draft, path: str, form: str, wanted: Wanted, faults: Fault
     if form == "csv" and wanted.form is None and len(renamed) == len(names) == 1:
         notes.append(
             "it has one column: no comma, tab, semicolon or | parts its lines alike;"
-            f" {SKIP_LINES_REMEDY}"
+            f" {SKIP_LINES_REMEDY}, --header A,B names columns where no line does"
         )
     columns, rows_json, inferred = typed_columns(draft, names, types, faults)
+    if form in HEADLESS_FORMS and not wanted.header and len(names) > 1:
+        notes += _is_it_a_row(draft.headers, columns)
     publication = make_publication(
         identity=wanted.identity,
         tablename=tablename,
@@ -230,6 +243,15 @@ def _assembled(draft: Draft, path: str, form: str, wanted: Wanted, faults: Fault
         faults.rejects(),
         (*draft.notes, *notes),
     )
+
+
+def _is_it_a_row(headers: Sequence[str], columns: Columns) -> list[str]:
+    """A hint where the first line looks like one of the rows: a number above numbers, a path."""
+    for header, column in zip(headers, columns, strict=True):
+        is_number = column.type != "TEXT" and _NUMBER.fullmatch(header)
+        if is_number or header.startswith(("/", "./", "~/")):
+            return [f"{header!r} is taken for a header; --header A,B if the first line is a row"]
+    return []
 
 
 def _types_by_name(wanted: Wanted, headers: Sequence[str], names: list[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -75,16 +75,41 @@ def read_delimited(text: str, delimiter: str, faults: Faults) -> Draft:
     Faults(skip=False).is_text(header.line, line_at(text, header.begins))
     begins = _begins(text, header.begins, dialect)
     names = [(cell or "").strip() for cell in header.cells]
+    all_quoted = all(
+        text.startswith('"', at) and _PLAIN_HEADER.fullmatch(name)
+        for at, name in zip(begins, names, strict=True)
+    )
     return Draft(
         headers=names,
-        rows=lambda: _rows(text, starts, dialect, len(names), faults),
-        empty_is_text=_empty_is_text(text, dialect, begins, names),
+        rows=lambda: _rows(text, starts, dialect, len(names), faults, header),
+        empty_is_text=_empty_is_text(text, dialect, all_quoted),
         header_line=header.line,
         header_columns=[place(text, at)[1] for at in begins],
         raw=lambda at: _raw(text, at, dialect),
-        column=lambda at, n: place(text, _begins(text, at, dialect)[n], begins=at)[1],
+        column=lambda at, n: _column(text, at, n, dialect),
         notes=[f"passed over before the header: {comment}" for comment in comments],
     )
+
+
+def read_without_header(text: str, delimiter: str, names: Sequence[str], faults: Faults) -> Draft:
+    """As `read_delimited`, where the first record is a row. Raises BadPlace later."""
+    dialect = _dialect(text, delimiter)
+    starts, comments = _skip_comments(text, dialect)
+    first = next(_records(text, starts, dialect, Faults(skip=True)), None)
+    begins = [] if first is None else _begins(text, first.begins, dialect)
+    all_quoted = all(text.startswith('"', at) for at in begins)
+    return Draft(
+        headers=names,
+        rows=lambda: _rows(text, starts, dialect, len(names), faults, None),
+        empty_is_text=_empty_is_text(text, dialect, all_quoted),
+        raw=lambda at: _raw(text, at, dialect),
+        column=lambda at, n: _column(text, at, n, dialect),
+        notes=[f"passed over before the first row: {comment}" for comment in comments],
+    )
+
+
+def _column(text: str, begins: int, n: int, dialect: Dialect) -> int:
+    return place(text, _begins(text, begins, dialect)[n], begins=begins)[1]
 
 
 def _dialect(text: str, delimiter: str) -> Dialect:
@@ -118,14 +143,11 @@ def _in_quotes(header: str) -> bool:
     )
 
 
-def _empty_is_text(text: str, dialect: Dialect, begins: list[int], names: list[str]) -> bool:
+def _empty_is_text(text: str, dialect: Dialect, all_quoted: bool) -> bool:
     """Whether an empty cell is said to be one: by quotes, unless all is quoted; beside a \\N."""
     if not dialect.quotes:
         return dialect.escapes and _NULL.search(text) is not None
-    return not all(
-        text.startswith('"', at) and _PLAIN_HEADER.fullmatch(name)
-        for at, name in zip(begins, names, strict=True)
-    )
+    return not all_quoted
 
 
 def _skip_comments(text: str, dialect: Dialect) -> tuple[int, list[str]]:
@@ -147,10 +169,13 @@ def _split(text: str, at: int, dialect: Dialect) -> list[str]:
     return line_at(text, at).split(dialect.delimiter)
 
 
-def _rows(text: str, at: int, dialect: Dialect, columns: int, faults: Faults) -> Iterator[Row]:
-    """The rows after the header that are as wide as it."""
+def _rows(
+    text: str, at: int, dialect: Dialect, columns: int, faults: Faults, header: _Record | None
+) -> Iterator[Row]:
+    """The rows that have so many fields; after the header, where that is the first record."""
     records = _records(text, at, dialect, faults)
-    header = next(records)
+    if header is not None:
+        next(records)
     dirty = NOT_TEXT.search(text) is not None
     for record in records:
         if dirty and not faults.is_text(record.line, _raw(text, record.begins, dialect)):
@@ -158,8 +183,13 @@ def _rows(text: str, at: int, dialect: Dialect, columns: int, faults: Faults) ->
         if len(record.cells) == columns:
             yield record.line, record.begins, record.cells
         else:
-            fault = _ragged(text, record, dialect, columns)
-            if record.line == header.line + 1 and _above_a_header(columns, len(record.cells)):
+            what = "--header" if header is None else "the header"
+            fault = _ragged(text, record, dialect, columns, what)
+            if (
+                header is not None
+                and record.line == header.line + 1
+                and _above_a_header(columns, len(record.cells))
+            ):
                 fault.remedy = f"{SKIP_LINES_REMEDY}; {SKIP_REMEDY}"
             faults.bad_row(fault)
 
@@ -169,7 +199,7 @@ def _above_a_header(columns: int, below: int) -> bool:
     return below > columns or (below == 1 and columns > 2)  # `w`: 10:15 up 3 days, 2 users, ..
 
 
-def _ragged(text: str, record: _Record, dialect: Dialect, columns: int) -> BadPlace:
+def _ragged(text: str, record: _Record, dialect: Dialect, columns: int, what: str) -> BadPlace:
     """The fault of a row, at its first field too many, or where one is missing."""
     width = len(record.cells)
     fields = "1 field" if width == 1 else f"{width} fields"
@@ -179,7 +209,7 @@ def _ragged(text: str, record: _Record, dialect: Dialect, columns: int) -> BadPl
     else:
         at = record.begins + len(raw)
     line, column = place(text, at, record.line, record.begins)
-    reason = f"the row has {fields}, the header {columns}"
+    reason = f"the row has {fields}, {what} {columns}"
     if line != record.line:
         column = 1
     return BadPlace(record.line, reason, column, raw)
@@ -379,6 +409,15 @@ def find_delimiter(text: str) -> str | None:
         if score > best_score:
             best, best_score = delimiter, score
     return best
+
+
+def are_as_wide(text: str, delimiter: str, width: int) -> bool:
+    """Whether the delimiter makes so many fields of each of the first records."""
+    sample = sample_of(text)
+    dialect = _dialect(sample, delimiter)
+    at, _ = _skip_comments(sample, dialect)
+    widths, whole = _widths(sample[at:], dialect)
+    return whole and set(widths) == {width}
 
 
 def _score(sample: str, delimiter: str) -> tuple[float, int]:

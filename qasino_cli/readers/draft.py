@@ -62,6 +62,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     skip_bad_rows: bool = False
     skip_lines: int = 0
     """Lines that stand before the header and are none of the table's."""
+    header: Sequence[str] = ()
+    """The names of the columns, where the input has no header."""
 
 
 class Renamed(msgspec.Struct, frozen=True):

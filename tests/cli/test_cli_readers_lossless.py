@@ -182,7 +182,7 @@ def test_no_line_of_aligned_columns_is_taken_for_a_title(
     ]
     with contextlib.suppress(InputRejected):
         found = read("\n".join(lines), form="columns")
-        assert found.notes == ()
+        assert not any(note.startswith("passed over") for note in found.notes)
 
 
 def test_a_line_that_cannot_be_divided_for_certain_is_refused() -> None:

@@ -1,0 +1,123 @@
+"""Lines without a header, whose columns the caller names: `du`, `md5sum`, `ip -br addr`, fstab.
+
+A delimiter parts them where it makes as many fields of each line as there are names. Else blanks
+do, and the last column takes what is left of a line, as the shell's `read` has it; it may be the
+one that a line lacks. One name alone takes lines as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from qasino_cli.readers.delimited import (
+    DELIMITERS,
+    are_as_wide,
+    find_delimiter,
+    read_without_header,
+    sample_of,
+)
+from qasino_cli.readers.draft import NOT_TEXT, BadPlace, Cell, Draft, Faults, Row
+from qasino_cli.readers.json_forms import is_stream
+from qasino_cli.readers.unpack import first_line, line_at
+from qasino_server.errors import BadRequest
+
+_COLON = ":"
+"""As /etc/passwd has it; it also stands in times and addresses, so blanks come before it."""
+_COLON_COLUMNS = 3
+_COMMENT = re.compile(r"#[^\n]*(?:[\r\n]+|\Z)")
+
+
+def read_headless(
+    text: str, names: Sequence[str], forced: str | None, faults: Faults
+) -> tuple[str, Draft]:
+    """The form, which is csv, tsv or columns, and the rows. Raises BadPlace and BadRequest."""
+    if forced == "columns" or (forced is None and len(names) == 1):
+        _check_no_json(text, forced)
+        return "columns", _words(text, names, faults)
+    if forced is not None:
+        delimiter = "\t" if forced == "tsv" else find_delimiter(text) or ","
+        return forced, read_without_header(text, delimiter, names, faults)
+    _check_no_json(text, forced)
+    found = _delimiter(text, len(names))
+    if found is None:
+        return "columns", _words(text, names, faults)
+    return "tsv" if found == "\t" else "csv", read_without_header(text, found, names, faults)
+
+
+def _check_no_json(text: str, forced: str | None) -> None:
+    if forced is None and _is_json(text):
+        raise BadRequest(
+            "--header names the columns of lines, and JSON has names of its own; -d columns takes"
+            " its lines as they are"
+        )
+
+
+def _is_json(text: str) -> bool:
+    start = text.lstrip()[:1]
+    if start == "{" and is_stream(text):
+        return True
+    try:
+        msgspec.json.decode(NOT_TEXT.sub("?", text))
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return start in ("{", "[")
+
+
+def _delimiter(text: str, width: int) -> str | None:
+    """What parts all of the first lines into so many fields; None for blanks."""
+    for delimiter in DELIMITERS:
+        if are_as_wide(text, delimiter, width):
+            return delimiter
+    by_blanks = all(len(line.split()) >= width for line in _sample_lines(text))
+    if not by_blanks and width >= _COLON_COLUMNS and are_as_wide(text, _COLON, width):
+        return _COLON
+    return None
+
+
+def _sample_lines(text: str) -> Iterator[str]:
+    return (line for line in sample_of(text).split("\n") if line.strip())
+
+
+def _words(text: str, names: Sequence[str], faults: Faults) -> Draft:
+    """What blanks part."""
+    starts, comments = _skip_comments(text) if len(names) > 1 else (0, [])
+
+    def rows() -> Iterator[Row]:
+        begins, above = starts, text.count("\n", 0, starts)
+        for number, line in enumerate(text[starts:].split("\n"), start=above + 1):
+            if line.strip() and faults.is_text(number, line):
+                try:
+                    yield number, begins, _cells(line, number, len(names))
+                except BadPlace as error:
+                    faults.bad_row(error)
+            begins += len(line) + 1
+
+    return Draft(
+        headers=names,
+        rows=rows,
+        raw=lambda at: line_at(text, at),
+        notes=[f"passed over before the first row: {comment}" for comment in comments],
+    )
+
+
+def _skip_comments(text: str) -> tuple[int, list[str]]:
+    """Where the first row begins, and the lines with # before it."""
+    at, comments = first_line(text), []
+    while (found := _COMMENT.match(text, at)) is not None:
+        comments.append(found[0].rstrip())
+        at = found.end()
+    return at, comments
+
+
+def _cells(line: str, number: int, columns: int) -> list[Cell]:
+    if columns == 1:
+        return [line.rstrip("\r")]
+    cells: list[Cell] = [*line.rstrip().split(None, columns - 1)]
+    if len(cells) < columns - 1:
+        words = "1 word" if len(cells) == 1 else f"{len(cells)} words"
+        reason = f"the line has {words}, --header names {columns} columns"
+        raise BadPlace(number, reason, len(line.rstrip()) + 1, line)
+    return cells if len(cells) == columns else [*cells, None]

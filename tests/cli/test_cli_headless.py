@@ -1,0 +1,188 @@
+"""Lines without a header, whose columns `--header` names."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from command import Qasino, http_url, run_qasino, zmq_url
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qasino_cli.errors import InputRejected
+from qasino_cli.readers import Reading, Wanted, read_input
+from qasino_server.server import Server
+
+
+def read(text: str, header: str, **wanted: Any) -> Reading:
+    names = tuple(header.split(","))
+    return read_input("t.txt", text.encode(), Wanted(identity="me", header=names, **wanted))
+
+
+def rows(reading: Reading) -> list[list[Any]]:
+    found: list[list[Any]] = json.loads(reading.publication.rows_json)
+    return found
+
+
+MD5SUM = """\
+d41d8cd98f00b204e9800998ecf8427e  /etc/hosts
+0cc175b9c0f1b6a831c399e269772661  /etc/my app.conf
+"""
+IP_BR_ADDR = """\
+lo               UNKNOWN        127.0.0.1/8 ::1/128
+eth0             UP             10.0.0.5/24
+eth1             DOWN
+"""
+PASSWD = """\
+root:x:0:0:root:/root:/bin/bash
+www-data:x:33:33:The Web:/var/www:/usr/sbin/nologin
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "form", "found"),
+    [
+        (
+            MD5SUM,
+            "sum,file",
+            "columns",
+            [
+                ["d41d8cd98f00b204e9800998ecf8427e", "/etc/hosts"],
+                ["0cc175b9c0f1b6a831c399e269772661", "/etc/my app.conf"],
+            ],
+        ),
+        ("12K\t/var/log, old\n4.0K\t/var/a b\n", "size,dir", "tsv",
+         [["12K", "/var/log, old"], ["4.0K", "/var/a b"]]),
+        (IP_BR_ADDR, "name,state,addresses", "columns",
+         [["lo", "UNKNOWN", "127.0.0.1/8 ::1/128"], ["eth0", "UP", "10.0.0.5/24"],
+          ["eth1", "DOWN", None]]),
+        (PASSWD, "name,pw,uid,gid,gecos,home,shell", "csv",
+         [["root", "x", 0, 0, "root", "/root", "/bin/bash"],
+          ["www-data", "x", 33, 33, "The Web", "/var/www", "/usr/sbin/nologin"]]),
+        ("12:30:45 cron started\n12:30:46 cron ended\n", "time,unit,what", "columns",
+         [["12:30:45", "cron", "started"], ["12:30:46", "cron", "ended"]]),
+        ("MemTotal:       16 kB\nMemFree:         3 kB\n", "name,kb", "columns",
+         [["MemTotal:", "16 kB"], ["MemFree:", "3 kB"]]),
+        ("   3 a b\n  12 c\n", "n,word", "columns", [[3, "a b"], [12, "c"]]),
+        ('"a, b",1\n"",\n', "x,y", "csv", [["a, b", 1], ["", None]]),
+        ('"a","1"\n"b",""\n', "x,y", "csv", [["a", 1], ["b", None]]),
+        ("a\\tb\t1\n\\N\t2\n", "x,y", "tsv", [["a\tb", 1], [None, 2]]),
+        ("a;1\nb;2\n", "x,y", "csv", [["a", 1], ["b", 2]]),
+        ("one, two\n\n  three\t\r\n", "line", "columns", [["one, two"], ["  three\t"]]),
+        ("[ 0.1] booted\n[ 0.2] up\n", "line", "columns", [["[ 0.1] booted"], ["[ 0.2] up"]]),
+        ("", "a,b", "columns", []),
+        ("\n\n", "a", "columns", []),
+    ],
+)  # fmt: skip
+def test_each_line_is_a_row_and_what_parts_it_is_told(
+    text: str, header: str, form: str, found: list[list[Any]]
+) -> None:
+    reading = read(text, header, tablename="t")
+    assert (rows(reading), reading.form) == (found, form)
+    assert [column.name for column in reading.publication.columns] == header.split(",")
+    assert reading.renamed == reading.notes == ()
+
+
+@pytest.mark.parametrize("text", ["# a\n\n#b\n1 2\n3 4\n", "\n# a, b\n1;2\n3;4\n"])
+def test_comments_above_the_first_row_are_passed_over_and_said_to_be(text: str) -> None:
+    reading = read(text, "x,y")
+    assert rows(reading) == [[1, 2], [3, 4]]
+    assert reading.notes[0].startswith("passed over before the first row: # a")
+    assert rows(read("#general\n#random\n", "channel")) == [["#general"], ["#random"]]
+    assert rows(read("# nothing", "a,b")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "wanted", "sentence"),
+    [
+        ("total 12\n1 2 3 4\n", "a,b,c,d", {}, r"t\.txt:1:9: the line has 2 words, --header"
+         r" names 4 columns\n  total 12\n  --on-error skip"),
+        ("1,2\n1,2,3\n", "a,b", {"form": "csv"}, r"t\.txt:2:5: the row has 3 fields, --header 2"),
+        ("1 2\n\n1 \0\n", "a,b", {}, r"t\.txt:3:3: a NUL character"),
+        ("1,2\nx,2\n", "a,b", {"types": {"a": "integer"}}, r"t\.txt:2:1: column a: 'x' is no"),
+        ("1 2\nx 2\n", "a,b", {"types": {"a": "integer"}}, r"t\.txt:2: column a: 'x' is no"),
+        ('{"a": 1, "b": 2}\n', "a,b", {}, "JSON has names of its own; -d columns takes"),
+        ('{"a": 1}\n{"a": 2}\n', "line", {}, "JSON has names of its own"),
+        ('[["a"], [1]]', "line", {}, "JSON has names of its own"),
+        ("1\nt\na\nint\nA\n5\n", "line", {}, "a Qasino CSV table has names of its own"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_the_names_is_refused_with_its_place(
+    text: str, header: str, wanted: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InputRejected, match=sentence):
+        read(text, header, **wanted)
+
+
+def test_lines_of_json_are_taken_as_they_are_where_that_is_said() -> None:
+    text = '{"a": 1, "b": 2}\n{"a": 3}\n'
+    assert rows(read(text, "line", form="columns")) == [[line] for line in text.splitlines()]
+
+
+def test_bad_lines_are_passed_over_and_kept() -> None:
+    reading = read("total 12\n1 2 3\n\n4\n5 6 7\n", "a,b,c", skip_bad_rows=True, skip_lines=1)
+    assert rows(reading) == [[1, 2, 3], [5, 6, 7]]
+    assert [(reject.line, reject.raw) for reject in reading.rejects] == [(4, "4")]
+
+
+WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#\"'\\,;|:"))
+
+
+@given(st.data(), st.integers(2, 5))
+def test_words_come_back_as_they_were(data: st.DataObject, width: int) -> None:
+    table = data.draw(st.lists(st.lists(WORD.filter(bool), min_size=width, max_size=width)))
+    gap = data.draw(st.sampled_from([" ", "   "]))
+    text = "".join(gap.join(row) + "\n" for row in table)
+    names = ",".join("abcde"[:width])
+    types = dict.fromkeys(names.split(","), "text")
+    with contextlib.suppress(InputRejected):  # a word may be all of a JSON document
+        assert rows(read(text, names, types=types)) == table
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("4.0K\t/var/log\n8K\t/var\n", "'/var/log' is taken for a header; --header A,B"),
+        ("a,5\nb,6\n", "'5' is taken for a header; --header A,B"),
+        ("12 a\n13 b\n", "--header A,B names columns where no line does"),
+    ],
+)
+def test_a_first_line_that_looks_like_a_row_is_told_of(text: str, hint: str) -> None:
+    assert hint in " ".join(read_input("t.csv", text.encode(), Wanted(identity="me")).notes)
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "name  2\nx     y\n", "a,/b\n", "Mounted on,/x\n"])
+def test_a_header_is_not(text: str) -> None:
+    notes = read_input("t.csv", text.encode(), Wanted(identity="me")).notes
+    assert not any("taken for a header" in note for note in notes) or "/" in text
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (("--header", "a b,c"), "--header: column 1: "),
+        (("--header", "a,A"), "--header: columns 1 and 2 are both named"),
+        (("--header", ""), "--header: column 1"),
+        (("--header", "a,"), "--header: column 2"),
+        (("--header", "a", "-d", "json"), "json has its own"),
+        (("--header", "a", "-d", "qasino-csv"), "qasino-csv has its own"),
+        (("--header", "a", "--this-host"), "--header and --on-error do not go with it"),
+    ],
+)
+def test_names_that_cannot_be_are_a_usage_error(args: tuple[str, ...], sentence: str) -> None:
+    ran = run_qasino("publish", "--table", "t", *args, stdin="1\n")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert sentence in ran.stderr
+
+
+@pytest.mark.parametrize("url", [zmq_url, http_url])
+def test_checksums_are_a_table(server: Server, url: Any) -> None:
+    qasino: Qasino = run_qasino
+    given = ("publish", "-s", url(server), "--table", "sums", "-I", "web-1")
+    ran = qasino(*given, "--header", "sum,file", stdin=MD5SUM)
+    assert ran.stderr == "published sums: 2 rows as web-1, visible in the next generation\n"
+    server.rotate()
+    ran = qasino("sql", "-s", url(server), "-q", "select file from sums where sum like 'd41%'")
+    assert ran.stdout == "file\n/etc/hosts\n"
