@@ -239,7 +239,7 @@ def _rows_with_bad_text(
     columns = [f"c{n}" for n in range(len(query.names))]
     cells = [f"typeof({c}), iif(typeof({c}) = 'text', CAST({c} AS BLOB), {c})" for c in columns]
     cursor = on.connection.execute(
-        f'WITH "=q"({", ".join(columns)}) AS ({query.alone}\n) SELECT {", ".join(cells)}'
+        f'WITH "=q"({", ".join(columns)}) AS ({query.alone}) SELECT {", ".join(cells)}'
         f' FROM (SELECT * FROM "=q" LIMIT -1 OFFSET {skip})',
         query.bindings,
     )

@@ -49,10 +49,10 @@ def forms_of(typed: bool) -> tuple[str, ...]:
 def wrapped(sql: str, nr_columns: int, computed: tuple[int, ...], form: str, most_rows: int) -> str:
     """The statement that builds it; `computed` are the columns that may hold BLOBs."""
     columns = [f"c{n}" for n in range(nr_columns)]
-    # A line end before the parenthesis, since the statement may end in a comment. The limit is
-    # no parameter: SQLite prepares a statement anew when one in a LIMIT changes (5 us became 56).
+    # The limit is no parameter: when one in a LIMIT changes SQLite prepares a statement anew (5 us
+    # became 56).
     return (
-        f'WITH "=q"({", ".join(columns)}) AS ({sql}\n) SELECT '
+        f'WITH "=q"({", ".join(columns)}) AS ({sql}) SELECT '
         + _SELECTS[form](columns, [columns[n] for n in computed])
         + f' FROM "=q" LIMIT {most_rows})'
     )

@@ -22,6 +22,8 @@ from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
 
 _WRAPPED_COLUMNS_MAX = 300
+_NOTHING = " \t\n\f\r;"
+"""What may stand around a statement, beside comments."""
 _REMEMBERED = 200
 _REMEMBERED_CHARS = 2000
 _PREV_IS_NOT_THERE = re.compile(r"no such table: prev\.|unknown database '?prev\b", re.IGNORECASE)
@@ -41,10 +43,13 @@ class Examined(msgspec.Struct, frozen=True):
     """Columns that are expressions, or of a table function: only those can hold a BLOB, since
     tables are made of JSON, which has none."""
     alone: str
-    """Without a `;` at its end, to stand in another statement."""
+    """To stand in another statement: without a `;` before or after it, and with the end of a
+    comment that it may have left open."""
     wrappable: bool
     unfit: frozenset[str] = frozenset()
     """Forms in which SQLite has built something else than this gives."""
+    unpacks: bool = False
+    """Whether it reads a table function: json_each has SQLite take a text for the JSON it is."""
     repeatable: bool = False
     """Whether the same snapshot, views and static tables give the same answer again."""
 
@@ -169,6 +174,7 @@ def _told(
         )
     sandbox = on.sandbox
     repeatable, nested = not sandbox.changing, sandbox.nr_selects > 1
+    unpacks = sandbox.unpacks
     if len(first) < len(sql):
         _refuse_more(on, sql[len(first) :])
     names, types, computed = _columns(columns, nested)
@@ -178,8 +184,9 @@ def _told(
         names=names,
         types=types,
         computed=computed,
-        alone=first.rstrip().removesuffix(";"),
+        alone=first.strip(_NOTHING) + "\n/**/",
         wrappable=not is_explain and len(columns) <= _WRAPPED_COLUMNS_MAX,
+        unpacks=unpacks,
         repeatable=repeatable,
     )
 
@@ -215,7 +222,7 @@ def _refuse_more(on: SnapshotConnection, remaining: str) -> None:
         more.append(cursor.has_vdbe)
         return not cursor.has_vdbe
 
-    if not remaining.strip(" \t\n\f\r;"):
+    if not remaining.strip(_NOTHING):
         return
     cursor = on.connection.cursor()
     cursor.exec_trace = look

@@ -62,7 +62,7 @@ def _rows(
 ) -> Generator[list[bytes], None, None]:
     """What the expression `line` gives for each row, as many rows as make a chunk."""
     columns = ", ".join(_columns(query))
-    sql = f'WITH "=q"({columns}) AS ({query.alone}\n) SELECT CAST({line} AS BLOB) FROM {source}'
+    sql = f'WITH "=q"({columns}) AS ({query.alone}) SELECT CAST({line} AS BLOB) FROM {source}'
     cursor = on.connection.execute(sql, query.bindings)
     try:
         rows: list[bytes] = []
@@ -177,6 +177,8 @@ def _chunks(
     cells: Sequence[str],
     skip: int = 0,
 ) -> Generator[Lines, None, None]:
+    if query.unpacks:
+        cells = [_as_text(c) for c in cells]
     pairs = ", ".join(f"{_string(k)}, {c}" for k, c in zip(names, cells, strict=True))
     line, source = f"json_object({pairs})", '"=q"'
     if query.computed:
@@ -191,6 +193,11 @@ def _chunks(
 def _finite(column: str) -> str:
     infinite = f"typeof({column}) = 'real' AND abs({column}) = 9e999"
     return f"CASE WHEN {infinite} THEN NULL ELSE {column} END"
+
+
+def _as_text(cell: str) -> str:
+    """A text that SQLite knows for JSON would go into the object as what it stands for."""
+    return f"iif(typeof({cell}) = 'text', {cell} || '', {cell})"
 
 
 def _string(text: str) -> str:

@@ -125,6 +125,8 @@ class Sandbox:
         self.brief = True
         """Whether its steps are all brief: it calls such functions only, and reads neither a
         table function nor the static tables, whose file may be locked or on a slow disk."""
+        self.unpacks = False
+        """Whether it reads a table function."""
         self.nr_selects = 0
         """How many SELECTs it has, those within others and those of views counted."""
         self._nr_reads = 0
@@ -166,7 +168,7 @@ class Sandbox:
 
     def _note_table(self, name: str) -> None:
         if is_table_function(name):
-            self.changing = True
+            self.changing = self.unpacks = True
             self.brief = False
         else:
             self._plain_table = name

@@ -215,6 +215,32 @@ def test_rows_that_may_be_others_are_not_begun_anew(one_connection: SnapshotConn
     assert basin.text.splitlines()[1].endswith(b",ff")
 
 
+@pytest.mark.parametrize("form", ["csv", "tsv", "ndjson"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'select value from json_each(\'[[1], {"a": "b"}, 3, null, "x\\u0000y", 1.5, true]\')',
+        'select * from json_tree(\'[[1], {"a": 2}, ""]\')',
+        "with v as (select value v from json_each('[[1], 9e999]')) select * from v union select 1",
+        "select 1 as a;;",
+        "select 1; ;\n",
+        " ; select 1",
+        "select 1 /* of which the end; is not there",
+        "select 1 -- ;",
+        "select 1 as a -- /*",
+    ],
+)
+def test_what_stands_around_and_what_json_unpacks_is_the_same_in_lines(
+    one_connection: SnapshotConnection, form: str, sql: str
+) -> None:
+    there, here = both(one_connection, sql, form)
+    assert there is not None
+    if form == "ndjson":
+        assert [*map(json.loads, there.splitlines())] == [*map(json.loads, here.splitlines())]
+    else:
+        assert there == here
+
+
 def test_columns_of_one_name_have_distinct_keys(
     make_connection: Callable[..., SnapshotConnection],
 ) -> None:
