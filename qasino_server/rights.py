@@ -73,8 +73,9 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def owns(self, user: str | None) -> bool:
-        """Whether what that user began is theirs to end."""
-        return "admin" in self.roles or (user is not None and user == self.name)
+        """Whether what that user began is theirs to end; not by a page of another site."""
+        own = user is not None and user == self.name and self.why_less is None
+        return own or "admin" in self.roles
 
 
 ANYBODY = Rights()

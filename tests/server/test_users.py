@@ -347,6 +347,9 @@ def test_a_query_is_ended_by_its_user_or_by_an_admin(
         pass
     assert door.query("kill long", bearer("t2"))[0] == 403
     assert door.ask("cancel", {"query_id": "long"}, bearer("t2"))[0] == 403
+    elsewhere = bearer(killer) | {"Origin": "https://attacker.example"}
+    assert door.query("kill long", elsewhere)[0] == 403
+    assert door.ask("cancel", {"query_id": "long"}, elsewhere)[0] == 403
     assert door.query("kill long", bearer(killer))[0] == 200
     asking.join(20)
     assert "cancelled" in ended[0][2]["error_message"]
