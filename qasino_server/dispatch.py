@@ -135,23 +135,26 @@ class Dispatch:
                 self._store.drop_table(tablename, identity, lambda o: answer(_said(o)))
 
     def _publish(self, publication: Publication, caller: Caller, answer: Answer) -> None:
+        size_bytes = len(publication.rows_json)
+        # A function made here for each would take twice as long.
+        done = partial(self._published, caller.port, size_bytes, answer)
         try:
             caller.rights.check_publication(publication)
+            self._store.publish(publication, caller.peer, done)
         except Forbidden as error:
             self._metrics.rejected(error)
             self._store.reject(caller.peer, error.sentence, publication)
             raise
-        size_bytes = len(publication.rows_json)
-        # A function made here for each would take twice as long.
-        done = partial(self._published, caller.port, size_bytes, answer)
-        self._store.publish(publication, caller.peer, done)
+        except Busy as error:  # counted only: so many would hide what is wrong with others
+            self._metrics.rejected(error)
+            raise
 
     def _published(
         self, port: str, size_bytes: int, answer: Answer, outcome: Receipt | QasinoError
     ) -> None:
         if isinstance(outcome, QasinoError):
             self._metrics.rejected(outcome)
-        else:
+        elif outcome.applied:
             self._metrics.stored(port, outcome.nr_rows, size_bytes)
         answer(outcome)
 
@@ -162,7 +165,6 @@ class Dispatch:
         answer: Answer,
         sink: Sink | None,
     ) -> str | None:
-        caller.rights.require("read", "query")
         began = time.perf_counter()
 
         def done(outcome: Result | QasinoError) -> None:
@@ -172,24 +174,12 @@ class Dispatch:
                 _log_query(query, caller, outcome, seconds)
             answer(outcome)
 
-        stream = stream_for(query.format) if sink is not None else None
-        form = "typed" if query.typed else "strings"
-        return self._store.query(
-            QueryRequest(
-                sql=query.sql,
-                port=caller.port,
-                peer=caller.peer,
-                asker=caller.asker,
-                rights=caller.rights,
-                query_id=query.query_id,
-                form=form if query.format == "json" else "rows",
-                use_write_db=query.use_write_db,
-                asked_at=moment(),
-                stream=stream,
-                sink=sink if stream is not None else None,
-            ),
-            done,
-        )
+        try:
+            caller.rights.require("read", "query")
+            return self._store.query(_asked(query, caller, sink), done)
+        except QasinoError as error:
+            done(error)
+            return None
 
     def look_around(self, caller: Caller) -> Overview:
         """What the pages show without asking in SQL. Raises Forbidden."""
@@ -205,6 +195,25 @@ class Dispatch:
         """Note a publication that could not even be read."""
         self._metrics.rejected(error)
         self._store.reject(caller.peer, error.sentence)
+
+
+def _asked(query: Query, caller: Caller, sink: Sink | None) -> QueryRequest:
+    """What the store is asked; with a sink, and in a format that is streamed, to write it there."""
+    stream = stream_for(query.format) if sink is not None else None
+    form = "typed" if query.typed else "strings"
+    return QueryRequest(
+        sql=query.sql,
+        port=caller.port,
+        peer=caller.peer,
+        asker=caller.asker,
+        rights=caller.rights,
+        query_id=query.query_id,
+        form=form if query.format == "json" else "rows",
+        use_write_db=query.use_write_db,
+        asked_at=moment(),
+        stream=stream,
+        sink=sink if stream is not None else None,
+    )
 
 
 def _log_query(query: Query, caller: Caller, outcome: Result | QasinoError, seconds: float) -> None:

@@ -64,6 +64,40 @@ def test_what_happened_is_counted(server: Server, wire: Wire) -> None:
     assert samples(wire)["qasino_missing"] == 2
 
 
+def test_a_repeat_that_changes_nothing_is_not_counted_as_stored(server: Server, wire: Wire) -> None:
+    for _ in range(3):
+        publish(wire, "web-1", [[1], [2]])
+    found = samples(wire)
+    assert found["qasino_publications_total http"] == 1
+    assert found["qasino_published_rows_total"] == 2
+    assert found["qasino_published_bytes_total"] == len("[[1], [2]]")
+
+
+def test_a_query_that_is_refused_before_it_waits_is_counted_and_logged(
+    make_server: MakeServer, wire_to: Callable[[Server], Wire], tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    users = tmp_path / "users.yaml"
+    users.write_text(
+        "users: {agent: {tokens: [ta], roles: [publish]}, ann: {tokens: [tr], roles: [read]}}"
+    )
+    wire = wire_to(make_server(users_file=users))
+    agent, ann = ({"Authorization": f"Bearer {token}"} for token in ("ta", "tr"))
+    for sql in ("select 17", "select 17 x, 1"):
+        assert wire.http("GET", {"op": "query", "sql": sql}, headers=agent)[0] == 403
+    _, _, body = wire.http("GET", path="/metrics", headers=ann)
+    found = {
+        tuple(sorted(sample.labels.items())): sample.value
+        for family in read_prometheus(body.decode())
+        for sample in family.samples
+        if sample.name == "qasino_queries_total"
+    }
+    assert found == {(("outcome", "Forbidden"), ("port", "http")): 2}
+    logged = [m for m in caplog.messages if m.endswith(": select 17 x, 1")]
+    assert len(logged) == 1
+    assert "user=agent" in logged[0]
+
+
 def test_every_counter_tells_since_when_it_counts(server: Server, wire: Wire) -> None:
     publish(wire, "web-1", [[1]])
     publish(wire, "", [[1]])
