@@ -2,7 +2,8 @@
 
 Rows are matched by a key, not by their place: the columns of `--key`, else the first columns
 that look like somebody's name and tell the rows apart, else the first that do. A key is kept as
-long as it tells them apart; where none does, rows are matched by their place.
+long as it tells them apart; where another has to be found, the rows before are keyed anew by it,
+so that nothing changes unseen. Where none does, rows are matched by their place.
 
 A row that has gone stays for one generation, marked; then it is dropped.
 """
@@ -74,6 +75,8 @@ def choose_key(
         return _named(names, wanted)
     if kept and max(kept) < len(names) and _unique(rows, kept):
         return kept
+    if not rows:
+        return ()  # any column would tell none apart, and be wrong for the first that come
     lower = [name.lower() for name in names]
     who = [n for who in _WHO for n, name in enumerate(lower) if name == who]
     others = [n for n in range(len(names)) if n not in who and not _is_measure(rows, n)]
@@ -109,14 +112,10 @@ def compare(
     if before is not None and before.names != now.column_names:
         before = None
     key = choose_key(now.column_names, rows, wanted_key, before.key if before else ())
-    if before is not None and before.key != key:
-        before = None
-    past = {} if before is None else {r.key: r for r in before.rows if r.status != "gone"}
+    past = {} if before is None else _past(before, key)
     states = [_state(k, row, past, before is None) for k, row in _keyed(rows, key)]
     present = {state.key for state in states}
-    gone = [
-        RowState(k, old.cells, "gone", (), old.cells) for k, old in past.items() if k not in present
-    ]
+    gone = [RowState(k, old, "gone", (), old) for k, old in past.items() if k not in present]
     if keep_order:
         states = _in_old_order(past, states, gone)
     else:
@@ -125,8 +124,17 @@ def compare(
     return Picture(now.column_names, tuple(states), key, now.generation_number, max(seconds, 0.0))
 
 
+def _past(before: Picture, key: tuple[int, ...]) -> dict[Key, Row]:
+    """The rows that were there, by that key, whichever they were matched by then."""
+    rows = [row for row in before.rows if row.status != "gone"]
+    if before.key == key:
+        return {row.key: row.cells for row in rows}
+    return dict(_keyed([row.cells for row in rows], key))
+
+
 def _keyed(rows: Sequence[Row], key: tuple[int, ...]) -> Iterator[tuple[Key, Row]]:
-    """Every row with its key; two of one key (as `--key` may give) are told apart by number."""
+    """Every row with its key; two of one key (as `--key` may give, or a key that was found in
+    other rows) are told apart by number."""
     seen: dict[Key, int] = {}
     for place, row in enumerate(rows):
         own = tuple(row[n] for n in key) if key else (place,)
@@ -134,12 +142,12 @@ def _keyed(rows: Sequence[Row], key: tuple[int, ...]) -> Iterator[tuple[Key, Row
         yield own if times == 1 else (*own, times), row
 
 
-def _state(key: Key, row: Row, past: dict[Key, RowState], first: bool) -> RowState:
+def _state(key: Key, row: Row, past: dict[Key, Row], first: bool) -> RowState:
     old = past.get(key)
     if old is None:
         return RowState(key, row, "same" if first else "new", ())
-    marks = tuple(mark(then, cell) for then, cell in zip(old.cells, row, strict=True))
-    return RowState(key, row, "same", marks, old.cells)
+    marks = tuple(mark(then, cell) for then, cell in zip(old, row, strict=True))
+    return RowState(key, row, "same", marks, old)
 
 
 def mark(then: Any, now: Any) -> Mark:
@@ -152,7 +160,7 @@ def mark(then: Any, now: Any) -> Mark:
 
 
 def _in_old_order(
-    past: dict[Key, RowState], states: list[RowState], gone: list[RowState]
+    past: dict[Key, Row], states: list[RowState], gone: list[RowState]
 ) -> list[RowState]:
     by_key = {state.key: state for state in [*states, *gone]}
     old = [by_key[key] for key in past if key in by_key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -86,6 +87,29 @@ def test_rows_are_matched_by_who_they_are_of() -> None:
     ]
 
 
+MOUNTS = ("host", "mountpoint", "used_pct")
+ROOT, VAR = ("web-1", "/", 95), ("web-1", "/var", 97)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ([], [ROOT, VAR], [("new", "/"), ("new", "/var")]),
+        ([ROOT], [ROOT, VAR], [("new", "/var")]),
+        ([ROOT], [("web-1", "/", 96), VAR], [("changed", "/"), ("new", "/var")]),
+        ([ROOT, ("web-2", "/", 91)], [ROOT, VAR], [("new", "/var"), ("gone", "/")]),
+        ([ROOT, VAR], [], [("gone", "/"), ("gone", "/var")]),
+    ],
+)
+def test_a_change_is_told_where_the_key_no_longer_tells_the_rows_apart(
+    before: list[tuple[Any, ...]], now: list[tuple[Any, ...]], told: list[tuple[str, str]]
+) -> None:
+    """An alert that is empty and then begins with two rows of one host."""
+    seen = pictured(result(before, 1, MOUNTS), result(now, 2, MOUNTS), keep_order=False)
+    assert [(c["change"], c["row"]["mountpoint"]) for c in changes(seen)] == told
+    assert seen.seconds == 1.0
+
+
 def test_a_row_that_has_gone_is_shown_once() -> None:
     third = compare(SEEN, result(SECOND, 160), (), True)
     assert [row.cells[0] for row in third.rows] == ["web-1", "web-2", "db-2"]
@@ -108,6 +132,7 @@ def test_the_order_of_the_query_counts_where_it_has_one() -> None:
         (("host", "mount"), [("a", "x"), ("a", "y"), ("b", "x")], (0, 1)),
         (("x", "y"), [(0.5, "a"), (0.7, "b")], (1,)),
         (("x",), [(1,), (1,)], ()),
+        (("host", "mount"), [], ()),
         (("count(*)",), [(5,)], (0,)),
     ],
 )
@@ -156,6 +181,19 @@ def test_every_row_of_the_new_result_is_there_once_and_the_lost_ones_are_marked(
         present = [row.cells for row in seen.rows if row.status != "gone"]
         assert sorted(present, key=repr) == sorted(now, key=repr)
         assert len({row.key for row in seen.rows}) == len(seen.rows)
+
+
+@given(ROWS, ROWS, ROWS)
+def test_what_is_not_marked_was_there_before(
+    first: list[tuple[Any, ...]], before: list[tuple[Any, ...]], now: list[tuple[Any, ...]]
+) -> None:
+    results = enumerate((first, before, now))
+    seen = pictured(*(result(rows, n, ("a", "b")) for n, rows in results))
+    unmarked = Counter(row.cells for row in seen.rows if row.status == "same" and not row.changed)
+    gone = Counter(row.cells for row in seen.rows if row.status == "gone")
+    assert unmarked <= Counter(before)
+    assert gone <= Counter(before)
+    assert seen.count("new") - seen.count("gone") == len(now) - len(before)
 
 
 # --- Frames ------------------------------------------------------------------------------------
