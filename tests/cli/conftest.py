@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from command import TABLE_CSV, http_url, zmq_url
+from command import TABLE_CSV, http_url, start_qasino, zmq_url
+from watch_house import publish
+from wire import Wire
 
 from qasino_server.server import Server
 
@@ -22,3 +27,28 @@ def table_csv(tmp_path: Path) -> Path:
 def url(request: pytest.FixtureRequest, server: Server) -> str:
     """A server, over each transport in turn."""
     return zmq_url(server) if request.param == "zmq" else http_url(server)
+
+
+@pytest.fixture
+def rotate(server: Server, wire: Wire) -> Callable[..., None]:
+    """A generation in which these hosts reported."""
+
+    def turn(**used: int) -> None:
+        for host, value in used.items():
+            publish(wire, host, value)
+        server.rotate()
+
+    return turn
+
+
+@pytest.fixture
+def running(server: Server) -> Iterator[Callable[..., Any]]:
+    """Starts `qasino watch ..` in the background; what still runs at the end is killed."""
+    with ExitStack() as stack:
+
+        def start(*args: object) -> Any:
+            process = stack.enter_context(start_qasino("watch", "-s", zmq_url(server), *args))
+            stack.callback(process.kill)
+            return process
+
+        yield start

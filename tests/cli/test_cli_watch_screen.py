@@ -1,0 +1,241 @@
+"""`qasino watch` on a terminal, against a real server."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from command import zmq_url
+from terminal_screen import Terminal
+from watch_house import QUERY
+from wire import until
+
+from qasino_cli.console import ExitCode
+from qasino_server.server import Server
+
+
+@pytest.fixture
+def screen(server: Server, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    with ExitStack() as stack:
+
+        def start(*args: object, columns: int = 80, lines: int = 16, **variables: str) -> Terminal:
+            terminal = Terminal(
+                "watch",
+                "-s",
+                zmq_url(server),
+                *args,
+                home=tmp_path,
+                columns=columns,
+                lines=lines,
+                variables=variables,
+            )
+            stack.callback(terminal.close)
+            return terminal
+
+        yield start
+
+
+def turned(terminal: Terminal, rotate: Callable[..., None], text: str, **used: int) -> None:
+    """Rotate until the screen shows it: a signal sent before anybody listens is lost."""
+    rotate(**used)
+    terminal.type("n")
+    terminal.see(text)
+
+
+def test_the_screen_shows_changes_at_a_generation(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1, b=5)
+    terminal = screen(QUERY)
+    terminal.see("2 rows", "a 1 b 5", "generation", "next in")
+    turned(terminal, rotate, "1 gone", a=2, c=7)
+    terminal.see("a 2▲", "- b 5", "+ c 7", "1 changed, 1 new, 1 gone")
+    terminal.see("missing: b (disks)")
+    terminal.type("q")
+    assert terminal.wait() == ExitCode.OK
+
+
+@pytest.mark.parametrize("end", ["q", "SIGTERM", "SIGHUP", "ctrl-c"])
+def test_the_terminal_is_given_back_whatever_ends_it(
+    screen: Callable[..., Terminal], rotate: Callable[..., None], end: str
+) -> None:
+    rotate(a=1)
+    terminal = screen(QUERY)
+    terminal.see("a 1")
+    if end.startswith("SIG"):
+        terminal.child.kill(getattr(signal, end))
+    else:
+        terminal.type("q" if end == "q" else "\x03")
+    assert terminal.wait() == ExitCode.OK
+    assert terminal.written.rfind(b"\x1b[?1049l") > terminal.written.rfind(b"\x1b[?1049h")
+    assert terminal.written.rfind(b"\x1b[?25h") > terminal.written.rfind(b"\x1b[?25l")
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("q", ExitCode.NOT_MET),
+        ("\x03", ExitCode.INTERRUPTED),
+        (signal.SIGTERM, 128 + signal.SIGTERM),
+        (signal.SIGHUP, 128 + signal.SIGHUP),
+    ],
+)
+@pytest.mark.parametrize("condition", ["--until=empty", "--while=rows"])
+def test_a_screen_that_is_left_before_its_condition_holds_is_no_success(
+    screen: Callable[..., Terminal],
+    rotate: Callable[..., None],
+    condition: str,
+    end: str | int,
+    code: int,
+) -> None:
+    rotate(a=1)
+    terminal = screen(condition, QUERY)
+    terminal.see("a 1")
+    if isinstance(end, str):
+        terminal.type(end)
+    else:
+        terminal.child.kill(end)
+    assert terminal.wait() == code
+    assert terminal.written.rfind(b"\x1b[?1049l") > terminal.written.rfind(b"\x1b[?1049h")
+
+
+def test_filtering_sorting_and_help_by_key(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1, b=5, c=3)
+    terminal = screen(QUERY)
+    terminal.see("3 rows")
+    terminal.type(">>r")
+    terminal.see("sorted by used, reversed", "b 5 c 3 a 1")
+    terminal.type("/")
+    terminal.see("filter:")
+    terminal.type("!b\r")
+    terminal.see("filter !b: 2", "c 3 a 1")
+    terminal.gone("b 5")
+    terminal.type("?")
+    terminal.see("keys; ? for more", "sort by the next column")
+    terminal.type("?")
+    terminal.see("q leave")
+    terminal.gone("for more")
+    terminal.type("?")
+    terminal.see("c 3 a 1")
+
+
+def test_the_sql_is_edited_in_place_and_an_error_keeps_the_rows(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1, b=5)
+    terminal = screen(QUERY)
+    terminal.see("a 1 b 5")
+    terminal.type("e\x15select nosuch\r")
+    terminal.see("SQL error: no such column: nosuch select nosuch ^", "a 1 b 5")
+    terminal.type("e" + "\x7f" * 6 + "42 answer\r")  # what was typed is there to be mended
+    terminal.see("answer", "42")
+    terminal.gone("used")
+
+
+def test_a_frame_is_written_to_a_file(
+    screen: Callable[..., Terminal], rotate: Callable[..., None], tmp_path: Path
+) -> None:
+    rotate(a=1)
+    terminal = screen(QUERY)
+    terminal.see("a 1")
+    for name in ("rows.tsv", "seen.txt"):
+        terminal.type(f"w{tmp_path / name}\r")
+        terminal.see("written to")
+        terminal.type("k")
+        terminal.gone("written to")
+    assert (tmp_path / "rows.tsv").read_text() == "host\tused\na\t1\n"
+    until(lambda: (tmp_path / "seen.txt").exists())
+    assert "generation" in (tmp_path / "seen.txt").read_text()
+
+
+def test_another_size_is_drawn_at_once(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    terminal = screen(f"{QUERY} /* {'x' * 40} */", columns=120)
+    terminal.see("x" * 40)
+    terminal.resize(40, 10)
+    terminal.until(lambda: terminal.lines[0].endswith("…"), "the SQL cut")
+    terminal.see("a 1")
+    terminal.resize(1, 1)
+    terminal.resize(100, 20)
+    terminal.see("a 1")
+
+
+def test_the_screen_ends_when_its_goal_is_reached_or_the_time_is_up(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    terminal = screen("--until", "max(used) > 5", QUERY)
+    terminal.see("a 1")
+    rotate(a=9)
+    terminal.type("n")
+    assert terminal.wait() == ExitCode.OK
+    assert screen("--until", "empty", "--timeout", "0.2", QUERY).wait() == ExitCode.NOT_MET
+
+
+def test_what_is_wrong_is_said_before_the_screen_opens(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    terminal = screen("select nosuch")
+    assert terminal.wait() == ExitCode.REFUSED
+    assert b"no such column: nosuch" in terminal.written
+    assert b"\x1b[?1049h" not in terminal.written
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Terminal]:
+    """A shell with job control."""
+    variables = {"PS1": "$ ", "BASH_SILENCE_DEPRECATION_WARNING": "1"}
+    bash = ("bash", "--norc", "--noprofile", "-i")
+    terminal = Terminal(home=tmp_path, columns=80, lines=24, variables=variables, command=bash)
+    with closing(terminal):
+        terminal.see("$")
+        yield terminal
+
+
+QASINO = f"{sys.executable} -m qasino_cli.main"
+
+
+def test_ctrl_z_leaves_screen_and_prompt_for_the_shell_and_fg_comes_back(
+    shell: Terminal, server: Server, rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    for command, seen, leave in (
+        (f"watch -s {zmq_url(server)} '{QUERY}'", "a 1", "q"),
+        (f"sql -s {zmq_url(server)}", "qasino>", "\\q\r"),
+    ):
+        shell.type(f"clear; {QASINO} {command}\r")
+        shell.see(seen)
+        shell.type("\x1a")
+        shell.see("Stopped")
+        shell.type("clear; fg\r")
+        shell.gone("Stopped")
+        shell.see(seen)
+        shell.type(leave)
+        shell.until(lambda: shell.text.endswith("$"), "the shell again")
+
+
+def test_behind_an_ampersand_it_is_a_stream(
+    shell: Terminal, server: Server, rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    shell.type(f"{QASINO} watch -s {zmq_url(server)} '{QUERY}' & true\r")
+    shell.see("# generation", "host used a 1")
+    shell.type("kill %1; wait %1; echo en''ded $?\r")
+    shell.see(f"ended {128 + signal.SIGTERM}")
+
+
+def test_a_dumb_terminal_gets_the_stream(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    terminal = screen("--count", "1", QUERY, TERM="dumb")
+    assert terminal.wait() == ExitCode.OK
+    assert b"# generation" in terminal.written
