@@ -3,7 +3,8 @@
 Rows are matched by a key, not by their place: the columns of `--key`, else the first columns
 that look like somebody's name and tell the rows apart, else the first that do. A key is kept as
 long as it tells them apart; where another has to be found, the rows before are keyed anew by it,
-so that nothing changes unseen. Where none does, rows are matched by their place.
+so that nothing changes unseen. Where none does, rows are matched by their place; so is one row
+of nothing but numbers, as `select count(*)` gives.
 
 A row that has gone stays for one generation, marked; then it is dropped.
 """
@@ -100,7 +101,10 @@ def _unique(rows: Sequence[Row], columns: Sequence[int]) -> bool:
 
 
 def _is_measure(rows: Sequence[Row], column: int) -> bool:
-    """Whether a column measures something: numbers with a fraction name nobody."""
+    """Whether a column measures something: numbers with a fraction name nobody, and a number that
+    stands alone has nobody to be told from."""
+    if len(rows) == 1:
+        return not isinstance(rows[0][column], str)
     return any(isinstance(row[column], float) for row in rows)
 
 

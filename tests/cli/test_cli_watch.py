@@ -110,6 +110,14 @@ def test_a_change_is_told_where_the_key_no_longer_tells_the_rows_apart(
     assert seen.seconds == 1.0
 
 
+def test_a_count_is_one_row_that_changes() -> None:
+    names = ("count(*)", "max(used)")
+    counts = [result([row], 100 + 30 * n, names) for n, row in enumerate([(1, None), (3, 7)])]
+    seen = pictured(*counts)
+    assert [(c["change"], c["row"]["count(*)"]) for c in changes(seen)] == [("changed", 3)]
+    assert drawn(view(picture=seen, mode="deltas")).splitlines()[-1].split() == ["+2▲", "•"]
+
+
 def test_a_row_that_has_gone_is_shown_once() -> None:
     third = compare(SEEN, result(SECOND, 160), (), True)
     assert [row.cells[0] for row in third.rows] == ["web-1", "web-2", "db-2"]
@@ -133,7 +141,9 @@ def test_the_order_of_the_query_counts_where_it_has_one() -> None:
         (("x", "y"), [(0.5, "a"), (0.7, "b")], (1,)),
         (("x",), [(1,), (1,)], ()),
         (("host", "mount"), [], ()),
-        (("count(*)",), [(5,)], (0,)),
+        (("count(*)",), [(5,)], ()),
+        (("n", "what"), [(5, "disks")], (1,)),
+        (("n", "pid"), [(5, 812)], (1,)),
     ],
 )
 def test_the_key_is_found_by_looking(

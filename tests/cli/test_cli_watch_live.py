@@ -280,6 +280,26 @@ def test_changes_are_handed_to_a_command(
     assert len((tmp_path / "told.n").read_text().splitlines()) == 1
 
 
+def test_an_alert_that_begins_is_told_to_a_command(
+    running: Callable[..., Any], server: Server, wire: Wire, tmp_path: Path
+) -> None:
+    def report(*mounts: list[Any]) -> None:
+        columns = ["host", "mountpoint", "used_pct"]
+        wire.publish("web-1", "mounts", columns, ["text", "text", "int"], mounts)
+        server.rotate()
+
+    report(["web-1", "/", 50], ["web-1", "/var", 60])
+    told = tmp_path / "told"
+    alert = "select host, mountpoint, used_pct from mounts where used_pct > 90"
+    process = running("--on-change", f"cat >> {told}", alert)
+    assert frame_of(process)[0].endswith(" 0 rows")
+    report(["web-1", "/", 95], ["web-1", "/var", 97])
+    frame_of(process)
+    assert until(lambda: told.exists() and len(told.read_text().splitlines()) == 2)
+    changes = [json.loads(line) for line in told.read_text().splitlines()]
+    assert [(c["change"], c["row"]["used_pct"]) for c in changes] == [("new", 95), ("new", 97)]
+
+
 def test_a_command_that_hangs_stops_nothing(
     running: Callable[..., Any], rotate: Callable[..., None]
 ) -> None:
