@@ -46,14 +46,19 @@ class Token(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What a word or a quoted name names."""
-        if self.kind != "quoted":
+        """What a word, a quoted name or a string that stands for one names."""
+        if not self.is_name or self.kind == "word":
             return self.text
         closing = "]" if self.text[0] == "[" else self.text[0]
         inner = self.text[1:]
         if inner.endswith(closing):
             inner = inner[:-1]
         return inner.replace(closing * 2, closing) if closing != "]" else inner
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it may name a table; SQLite takes a string for a name where one has to stand."""
+        return self.kind in ("word", "quoted") or (self.kind == "string" and self.text[0] == "'")
 
     @property
     def open(self) -> bool:

@@ -12,7 +12,7 @@ from itertools import pairwise
 import msgspec
 
 from qasino_cli.catalog import Ask, literal
-from qasino_cli.sql.completion.scope import Group, grouped, sources
+from qasino_cli.sql.completion.scope import Group, grouped, searched, sources
 from qasino_cli.sql.lexer import meaningful, tokens
 from qasino_server.table import Result
 
@@ -61,7 +61,8 @@ def look(watched: Watched, ask: Ask) -> Update:
     """Ask everything of one snapshot. Raises what the client raises."""
     for _ in range(ATTEMPTS):
         result = ask(watched.sql)
-        missing = "" if watched.ignore_missing else who_is_missing(watched.sql, ask)
+        asked = watched.condition_sql or watched.sql  # the condition may name tables of its own
+        missing = "" if watched.ignore_missing else who_is_missing(asked, ask)
         holds, number = _holds(watched, result, ask)
         if number == result.generation_number:
             break
@@ -108,7 +109,7 @@ def who_is_missing(sql: str, ask: Ask) -> str:
 
 
 def tables_read(sql: str, ask: Ask) -> set[str]:
-    """The tables a query names after FROM and JOIN, lower case, those of its views too."""
+    """The tables a query names, lower case, those of its views too."""
     views: dict[str, str] | None = None
     found: set[str] = set()
     new = table_names(sql)
@@ -123,13 +124,14 @@ def tables_read(sql: str, ask: Ask) -> set[str]:
 
 
 def table_names(sql: str) -> set[str]:
-    """The names after FROM and JOIN, on every level of a statement."""
+    """The names after FROM, JOIN and IN, on every level of a statement."""
     root, _ = grouped(meaningful(tokens(sql)), 0)
     found: set[str] = set()
     levels = [root]
     while levels:
         level = levels.pop()
-        found |= {s.table.lower() for s in sources(level.items) if s.table}
+        read = [*sources(level.items), *searched(level.items)]
+        found |= {source.table.lower() for source in read if source.table}
         levels += [item for item in level.items if isinstance(item, Group)]
     return found
 

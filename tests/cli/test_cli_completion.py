@@ -117,6 +117,10 @@ def texts(marked: str) -> list[str]:
         ("select * from hosts h where exists (select 1 from disks d where d.host = h.|)", ["host"]),
         ("select * from hosts where host in (select de| from disks)", ["device"]),
         ("select host from disks union select d| from hosts", ["dc"]),
+        # parentheses around what is joined
+        ("select d.| from (disks d join hosts using (host))", ["host", "device", "used_pct"]),
+        ("select h.f| from ((hosts h), (disks))", ["free_mb"]),
+        ("select * from (hosts h join disks d on |", ["h.host = d.host"]),
         # aliases of the select list
         ("select dc place from hosts order by pl|", ["place"]),
         # no FROM yet

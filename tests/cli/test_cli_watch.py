@@ -6,9 +6,11 @@ import re
 from collections import Counter
 from typing import Any
 
+import apsw
+import apsw.ext
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from qasino_cli.errors import UsageFault
@@ -380,6 +382,71 @@ def test_the_tables_of_a_query_are_those_it_names() -> None:
         " where exists (select 1 from prev.d) -- from e\n and 'from f' = ''"
     )
     assert table_names(sql) == {"a", "w", "b", "c", "d"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("select * from (a join b using (host)) where x in (c)", {"a", "b"}),
+        ("select * from ((a, (b)) left join ((main.C) d) on a = b), e", {"a", "b", "c", "e"}),
+        ("select * from 'a' 'x' join main.'b', [c]", {"a", "b", "c"}),
+        ("select * from a where x not in b and y in main.c or z in 'd'", {"a", "b", "c", "d"}),
+        ("select x in (select y from a) from b union select host, hits from c", {"a", "b", "c"}),
+        ("select a from x union values (1), (2) intersect select c, d", {"x"}),
+        ("select * from full natural join 'left' join right", {"full", "left", "right"}),
+    ],
+)
+def test_a_table_is_found_wherever_a_query_may_name_it(sql: str, names: set[str]) -> None:
+    assert table_names(sql) == names
+
+
+TABLES = st.sampled_from(["a", "B", '"c"', "'d'", "[full]", "left", "main.a", "main . 'd'", "`w`"])
+ALIASED = st.builds("{}{}".format, TABLES, st.sampled_from(["", " x", " as y", " 'z'"]))
+
+
+def _joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    join = st.sampled_from(
+        [", ", " join ", " natural join ", " left outer join ", "/**/cross join "]
+    )
+    return st.builds("({})".format, inner) | st.builds("{}{}{}".format, inner, join, inner)
+
+
+def _queries(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    sources = st.recursive(ALIASED | st.builds("({})".format, inner), _joined, max_leaves=4)
+    where = st.one_of(
+        st.just(""),
+        st.builds(" where 1 in {}".format, TABLES),
+        st.builds(" where 1 not in {} group by 1, 2".format, TABLES),
+        st.builds(" where exists ({})".format, inner),
+    )
+    return st.one_of(
+        st.builds("select * from {}{}".format, sources, where),
+        st.builds("select ({}), 2 from {}".format, inner, sources),
+        st.builds("{} union all {}".format, inner, inner),
+        st.builds("with w as ({}) select n from w".format, inner),
+    )
+
+
+@given(st.recursive(st.builds("select n from {}".format, TABLES), _queries, max_leaves=5))
+def test_every_table_that_sqlite_reads_is_found(sql: str) -> None:
+    read: set[str] = set()
+
+    def seen(code: int, first: str | None, *others: str | None) -> int:
+        if code == apsw.SQLITE_READ and first is not None:
+            read.add(first.lower())
+        return apsw.SQLITE_OK
+
+    database = apsw.Connection(":memory:")
+    for name in ("a", "b", "c", "d", "full", "left", "w"):
+        database.execute(f'create table "{name}" (n)')
+    database.authorizer = seen
+    try:
+        apsw.ext.query_info(database, f"select count(*) from ({sql})")
+    except apsw.SQLError:
+        reject()
+    finally:
+        database.close()
+    assert read <= table_names(sql)
 
 
 def test_a_condition_is_a_query_over_the_query() -> None:

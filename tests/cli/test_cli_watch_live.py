@@ -161,6 +161,25 @@ def test_a_dead_host_does_not_read_as_all_clear(
     assert process.wait(10) == ExitCode.OK
 
 
+@pytest.mark.parametrize(
+    ("condition", "sql"),
+    [
+        ("empty", "select 1 n where ('a', 90) in disks"),
+        ("empty", "select * from (disks join (select 1) on 1) where host = 'a'"),
+        ("empty", "select * from 'disks' where host = 'a'"),
+        ("not exists (select 1 from disks where host = 'a')", "select 1 n"),
+        ("'a' not in (select host from disks)", "select 1 n"),
+    ],
+)
+def test_a_dead_host_is_missed_wherever_its_table_is_named(
+    server: Server, rotate: Callable[..., None], condition: str, sql: str
+) -> None:
+    rotate(a=90, b=1)
+    rotate(b=1)
+    asked = ("watch", "-s", zmq_url(server), "--quiet", "--timeout", "0.5", "--until")
+    assert run_qasino(*asked, condition, sql).returncode == ExitCode.NOT_MET
+
+
 def test_a_table_that_is_gone_with_its_last_host_is_unknown(
     running: Callable[..., Any], rotate: Callable[..., None]
 ) -> None:

@@ -7,6 +7,8 @@ here knows a schema: a source names a table, or the select list of a subquery.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from qasino_cli.sql.lexer import Token
@@ -27,11 +29,15 @@ _CLAUSES = {
     "EXCEPT": "start",
     "INTERSECT": "start",
 }
-_SOURCE_ENDS = {
-    "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "ON", "USING", "JOIN", "LEFT", "RIGHT", "FULL",
-    "INNER", "OUTER", "CROSS", "NATURAL", "UNION", "EXCEPT", "INTERSECT", "WINDOW", "INDEXED",
-    "NOT", "SELECT", "FROM",
+_FROM_ENDS = {
+    "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "SELECT",
+    "VALUES",
 }  # fmt: skip
+_NO_SOURCE = _FROM_ENDS | {"ON", "USING", "JOIN", "FROM", "NOT"}
+_NO_ALIAS = _NO_SOURCE | {
+    "LEFT", "RIGHT", "FULL", "INNER", "OUTER", "CROSS", "NATURAL", "WINDOW", "INDEXED",
+}  # fmt: skip
+"""These may name a table all the same: `from full`."""
 
 
 class Group:
@@ -133,47 +139,59 @@ def core_around(level: Group, cursor: int) -> list[Token | Group]:
     return core
 
 
-def sources(items: list[Token | Group]) -> list[Source]:
+def sources(items: Sequence[Token | Group]) -> list[Source]:
     """What these items select from, in order."""
     found: list[Source] = []
     expecting = False
     in_from = False
-    n = 0
+    items, n = list(items), 0
     while n < len(items):
         item = items[n]
-        word = item.upper if isinstance(item, Token) and item.kind == "word" else ""
+        word = _word(item)
         if word in ("FROM", "JOIN"):
             expecting = in_from = True
             n += 1
-        elif in_from and isinstance(item, Token) and item.text == ",":
+        elif in_from and _text(item) == ",":
             expecting = True
             n += 1
-        elif expecting and word not in _SOURCE_ENDS:
+        elif expecting and isinstance(item, Group) and not _is_select(item):
+            items[n : n + 1] = item.items  # of `(a join b)` each is a source of its own
+        elif expecting and word not in _NO_SOURCE:
             source, n = _source(items, n)
             expecting = False
             if source is not None:
                 found.append(source)
         else:
-            if word in ("WHERE", "GROUP", "ORDER", "LIMIT", "HAVING"):
-                in_from = False
+            if word in _FROM_ENDS:
+                expecting = in_from = False
             n += 1
     return found
 
 
-def _source(items: list[Token | Group], n: int) -> tuple[Source | None, int]:
+def searched(items: Sequence[Token | Group]) -> list[Source]:
+    """The tables these items look something up in, with `x in t`; none is in sight for that."""
+    after = [n + 1 for n, item in enumerate(items) if _word(item) == "IN" and n + 1 < len(items)]
+    found = [_source(items, n)[0] for n in after if isinstance(items[n], Token)]
+    return [source for source in found if source is not None]
+
+
+def _is_select(group: Group) -> bool:
+    """Whether it has rows of its own, and is no list of what is joined."""
+    return not {"SELECT", "VALUES"}.isdisjoint(group.keywords())
+
+
+def _source(items: Sequence[Token | Group], n: int) -> tuple[Source | None, int]:
     """The source that begins at item n, and where the rest begins."""
     first = items[n]
     if isinstance(first, Group):
         alias, n = _alias(items, n + 1)
-        if "SELECT" in first.keywords() or "VALUES" in first.keywords():
-            return Source(alias, subquery=first, at=first.start), n
-        return None, n
-    if first.kind not in ("word", "quoted"):
+        return Source(alias, subquery=first, at=first.start), n
+    if not first.is_name:
         return None, n + 1
     schema, name, n = None, first.name, n + 1
     if n + 1 < len(items) and _text(items[n]) == ".":
         after = items[n + 1]
-        if isinstance(after, Token) and after.kind in ("word", "quoted"):
+        if isinstance(after, Token) and after.is_name:
             schema, name, n = name, after.name, n + 2
     if n < len(items) and isinstance(items[n], Group):
         n += 1  # a table function's arguments
@@ -181,14 +199,13 @@ def _source(items: list[Token | Group], n: int) -> tuple[Source | None, int]:
     return Source(alias or name, table=name, schema=schema, at=first.start), n
 
 
-def _alias(items: list[Token | Group], n: int) -> tuple[str, int]:
+def _alias(items: Sequence[Token | Group], n: int) -> tuple[str, int]:
     if n < len(items) and _word(items[n]) == "AS":
         n += 1
     if n < len(items):
         item = items[n]
-        if isinstance(item, Token) and item.kind in ("word", "quoted"):
-            if item.kind == "quoted" or item.upper not in _SOURCE_ENDS:
-                return item.name, n + 1
+        if isinstance(item, Token) and item.is_name and _word(item) not in _NO_ALIAS:
+            return item.name, n + 1
     return "", n
 
 
