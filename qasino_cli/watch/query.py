@@ -1,8 +1,9 @@
 """What is asked at every generation: the query, who is missing from its tables, a condition.
 
 A result that cannot be believed is *unknown*: the server is lost, the next generation has not
-come, somebody who used to report one of the query's tables no longer does, or a statement that
-was answered before is refused now. An absence of rows is news only where nobody is missing.
+come, somebody who used to report one of the query's tables no longer does, no one generation has
+answered all that was asked, or a statement that was answered before is refused now. An absence
+of rows is news only where nobody is missing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from qasino_server.table import Result
 
 BEFORE_CONDITION = "select (\n"
 ATTEMPTS = 3
-"""So often two questions are asked again until one snapshot answers both."""
+"""So often all questions are asked again until one snapshot answers them."""
+TORN = "torn: another generation has begun between the questions"
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,25 +62,39 @@ class Watched(msgspec.Struct, frozen=True):
 def look(watched: Watched, ask: Ask) -> Update:
     """Ask everything of one snapshot. Raises what the client raises."""
     for _ in range(ATTEMPTS):
-        result = ask(watched.sql)
-        asked = watched.condition_sql or watched.sql  # the condition may name tables of its own
-        missing = "" if watched.ignore_missing else who_is_missing(asked, ask)
-        holds, number = _holds(watched, result, ask)
-        if number == result.generation_number:
-            break
-    return Update(
-        result=result, sql=watched.sql, unknown=missing or None, holds=None if missing else holds
+        update, nr_snapshots = _look_once(watched, ask)
+        if nr_snapshots == 1:
+            return update
+    return msgspec.structs.replace(update, unknown=TORN, holds=None)
+
+
+def _look_once(watched: Watched, ask: Ask) -> tuple[Update, int]:
+    """What was found, and how many snapshots it is of."""
+    numbers: set[int] = set()
+
+    def noting(sql: str) -> Result:
+        result = ask(sql)
+        numbers.add(result.generation_number)
+        return result
+
+    result = noting(watched.sql)
+    asked = watched.condition_sql or watched.sql  # the condition may name tables of its own
+    missing = "" if watched.ignore_missing else who_is_missing(asked, noting)
+    holds = _holds(watched, result, noting)
+    if missing:
+        holds = None
+    return Update(result=result, sql=watched.sql, unknown=missing or None, holds=holds), len(
+        numbers
     )
 
 
-def _holds(watched: Watched, result: Result, ask: Ask) -> tuple[bool | None, int]:
-    """Whether the condition holds, and of which snapshot that is true."""
+def _holds(watched: Watched, result: Result, ask: Ask) -> bool | None:
+    """Whether the condition holds; None where there is none."""
     if watched.condition is None:
-        return None, result.generation_number
+        return None
     if watched.condition in ("rows", "empty"):
-        return bool(result.nr_rows) == (watched.condition == "rows"), result.generation_number
-    found = ask(watched.condition_sql)
-    return any(_true(row[0]) for row in found.rows), found.generation_number
+        return bool(result.nr_rows) == (watched.condition == "rows")
+    return any(_true(row[0]) for row in ask(watched.condition_sql).rows)
 
 
 def _true(value: object) -> bool:

@@ -7,7 +7,7 @@ import os
 import queue
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,16 @@ from command import run_qasino, zmq_url
 from watch_house import QUERY, frame_of, publish
 from wire import Wire, until
 
+from qasino_cli.client import open_client
 from qasino_cli.connection import Given, read_connection
 from qasino_cli.console import ExitCode
 from qasino_cli.watch.diff import Picture, RowState
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.hook import Hook
-from qasino_cli.watch.query import Update, Watched
+from qasino_cli.watch.query import TORN, Update, Watched, look
+from qasino_server.message import Query
 from qasino_server.server import Server
+from qasino_server.table import Result
 
 
 def test_a_thread_that_dies_leaves_nobody_waiting(server: Server) -> None:
@@ -192,6 +195,28 @@ def test_a_table_that_is_gone_with_its_last_host_is_unknown(
     rotate(a=3)
     assert frame_of(process)[-1] == "a\t3"
     assert process.wait(10) == ExitCode.OK
+
+
+@pytest.mark.parametrize(("rotations", "unknown", "holds"), [(1, None, False), (9, TORN, None)])
+def test_a_generation_that_begins_between_the_questions_is_noticed(
+    server: Server, rotate: Callable[..., None], rotations: int, unknown: str | None, holds: bool
+) -> None:
+    """One in which the dead host has no row, the other in which it is not missing."""
+    rotate(a=90, b=1)
+    rotate(b=1)
+    connection = read_connection(Given(server=zmq_url(server)), {})
+    with closing(open_client(connection)) as client:
+        left = rotations
+
+        def ask(sql: str) -> Result:
+            nonlocal left
+            if "qasino_server_missing" in sql and left:
+                left -= 1
+                rotate(a=90, b=1)
+            return client.query(Query(sql=sql, typed=True))
+
+        found = look(Watched("select * from disks where used > 50", "empty"), ask)
+    assert (found.unknown, found.holds) == (unknown, holds)
 
 
 def test_missing_sources_can_be_put_up_with(server: Server, rotate: Callable[..., None]) -> None:
