@@ -10,7 +10,7 @@ import msgspec
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import NotLetIn, ServerRefused, Unreachable
-from qasino_cli.generation_clock import GenerationClock
+from qasino_cli.generation_clock import PATIENCE, GenerationClock
 from qasino_cli.watch.inquiry import Inquiry
 from qasino_cli.watch.query import Update, Watched
 from qasino_server.errors import SqlError
@@ -37,7 +37,6 @@ class Feed(Service):
         self._interval_s = interval_s
         self._clock = GenerationClock(connection)
         self._lock = threading.Lock()
-        self._last_number: int | None = None
         self._lost = False
         self._answered: Watched | None = None
 
@@ -54,17 +53,14 @@ class Feed(Service):
     def run(self) -> None:
         """Ask until stopped."""
         client = open_client(self._connection)
-        own_beat = False
         try:
             self._clock.wait(0)  # finds out how long a generation lasts
             while not self.stopping.is_set():
-                update = self._look(client, own_beat)
+                update = self._look(client)
                 if self.stopping.is_set():
                     return
                 self._heard(msgspec.structs.replace(update, duration_s=self._clock.duration_s))
-                wait_s = RETRY_S if self._lost else self._interval_s
-                beat = self._clock.wait(wait_s)
-                own_beat = beat is not None and not beat.signalled and self._interval_s is None
+                self._clock.wait(RETRY_S if self._lost else self._interval_s)
         finally:
             client.close()
             self._clock.close()
@@ -73,7 +69,7 @@ class Feed(Service):
         """Nobody is to wait for ever for a thread that is no more."""
         self._heard(Update(error=f"no more is asked: {error}"))
 
-    def _look(self, client: Client, own_beat: bool) -> Update:
+    def _look(self, client: Client) -> Update:
         with self._lock:
             watched = self._watched
         inquiry = Inquiry(self._connection, client, watched)
@@ -91,9 +87,6 @@ class Feed(Service):
         self._lost = False
         self._answered = watched
         assert update.result is not None
-        number = update.result.generation_number
-        late = own_beat and number == self._last_number
-        self._last_number = number
-        if late:
+        if update.result.generation_age_s > PATIENCE * self._clock.duration_s:
             return msgspec.structs.replace(update, unknown=LATE, holds=None)
         return update

@@ -17,11 +17,11 @@ from command import run_qasino, zmq_url
 from watch_house import QUERY, frame_of, publish
 from wire import Wire, until
 
-from qasino_cli.client import open_client
+from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Given, read_connection
 from qasino_cli.console import ExitCode
 from qasino_cli.watch.diff import Picture, RowState
-from qasino_cli.watch.feed import Feed
+from qasino_cli.watch.feed import LATE, Feed
 from qasino_cli.watch.hook import Hook
 from qasino_cli.watch.query import TORN, Update, Watched, look
 from qasino_server.message import Query
@@ -42,6 +42,10 @@ def test_a_thread_that_dies_leaves_nobody_waiting(server: Server) -> None:
     assert heard.get(timeout=10).error is None
     assert heard.get(timeout=10).error == "no more is asked: out of luck"
     assert feed.join(10)
+
+
+def connected(server: Server) -> Client:
+    return open_client(read_connection(Given(server=zmq_url(server)), {}))
 
 
 def test_a_frame_is_written_for_each_generation(
@@ -204,8 +208,7 @@ def test_a_generation_that_begins_between_the_questions_is_noticed(
     """One in which the dead host has no row, the other in which it is not missing."""
     rotate(a=90, b=1)
     rotate(b=1)
-    connection = read_connection(Given(server=zmq_url(server)), {})
-    with closing(open_client(connection)) as client:
+    with closing(connected(server)) as client:
         left = rotations
 
         def ask(sql: str) -> Result:
@@ -247,6 +250,26 @@ def test_the_sources_of_a_view_count_too(
     rotate(b=1)
     ran = run_qasino("watch", "-s", zmq_url(server), "--once", "select * from v")
     assert "# unknown: missing: a (disks)" in ran.stdout
+
+
+@pytest.mark.parametrize("asking", [(), ("--interval", "0.2")])
+def test_a_generation_that_is_late_reads_as_unknown(
+    running: Callable[..., Any],
+    make_server: Callable[..., Server],
+    asking: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    """Nobody rotates: the rows are older than a generation lasts, from the first answer on."""
+    places = {"db_dir": tmp_path / "d", "static_db": tmp_path / "s.db"}
+    stuck = make_server(**places, generation_duration_s=1)
+    with closing(connected(stuck)) as client:
+        until(lambda: client.query(Query(sql="select 1", typed=True)).generation_age_s > 1.5)
+    process = running("-s", zmq_url(stuck), *asking, "--until", "empty", "select 1 where 0")
+    for _ in range(2):
+        assert frame_of(process)[1] == f"# unknown: {LATE}"
+    assert process.poll() is None
+    until(lambda: (stuck.rotate(), process.poll() is not None)[1])
+    assert process.wait() == ExitCode.OK
 
 
 def test_a_condition_has_to_hold_for_generations_in_a_row(
