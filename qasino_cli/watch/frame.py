@@ -82,7 +82,8 @@ def _when(view: View, now: float) -> Line:
         line.append(
             ("", f"generation {view.picture.generation_number}, {age_s:.0f} s old{next_one}")
         )
-        if age_s > 2 * view.duration_s and not view.trouble.startswith("lost"):
+        told = view.paused or view.trouble.startswith(("lost", "late"))
+        if age_s > 2 * view.duration_s and not told:
             line.append(("trouble", "  late"))
     if view.trouble:
         since_s = max(0.0, now - view.trouble_since)

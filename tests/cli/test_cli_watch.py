@@ -17,6 +17,7 @@ from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
 from qasino_cli.watch.condition import flaw
 from qasino_cli.watch.diff import Picture, changes, choose_key, compare
+from qasino_cli.watch.feed import LATE
 from qasino_cli.watch.frame import frame, plain
 from qasino_cli.watch.goal import Goal
 from qasino_cli.watch.query import Update, Watched, is_ordered, table_names
@@ -286,6 +287,14 @@ def test_marks_can_be_left_out_and_numbers_become_changes_and_rates() -> None:
         (
             {"trouble": "missing: web-3 (disks)", "trouble_since": 1003.0},
             "generation 130, 3 s old, next in 27 s  missing: web-3 (disks)",
+        ),
+        (
+            {"trouble": LATE, "trouble_since": 993.0, "heard_at": 930.0},
+            "generation 130, 73 s old  late for 10 s: the next generation has not come",
+        ),
+        (
+            {"paused": True, "nr_missed": 3, "heard_at": 930.0},
+            "generation 130, 73 s old  paused, 3 missed",
         ),
         (
             {"paused": True, "nr_missed": 2},
