@@ -1,9 +1,11 @@
 """Where no terminal is: a frame on stdout for each generation.
 
-TSV: a line `# generation N, age S s, R rows` (or `# unknown: why`), the header, the rows, an
-empty line. NDJSON: one object for each generation, with its rows, or with why they are unknown:
+TSV: a line `# generation N, age S s, R rows` (or `# unknown: why`, or `# cut after R rows: ..`
+beside it), the header, the rows, an empty line. NDJSON: one object for each generation, with its
+rows, or with why they are unknown; `truncated` is whether the server has more of them:
 
-    {"generation_number": 1795484792, "age_s": 0.1, "unknown": null, "rows": [{..}, ..]}
+    {"generation_number": 1795484792, "age_s": 0.1, "unknown": null, "truncated": false,
+     "rows": [{..}, ..]}
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from collections.abc import Iterator
 import msgspec
 
 from qasino_cli.connection import Connection
-from qasino_cli.console import ExitCode, counted, say, write
+from qasino_cli.console import ExitCode, counted, on_terminal, say, write
 from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.sql.table_view import cut_note
 from qasino_cli.watch.diff import Picture, compare
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.goal import Goal
@@ -80,6 +83,7 @@ def _follow(
 ) -> ExitCode:
     picture: Picture | None = None
     written = 0
+    cut: str | None = None
     for update in updates:
         if update.error is not None:
             raise ServerRefused(update.error)
@@ -88,16 +92,28 @@ def _follow(
         if _is_news(update, picture):
             if update.result is not None:
                 picture = compare(picture, update.result, plan.key)
+                note = cut_note(update.result)
                 if hook is not None:
                     hook.changed(picture)
+                    if quiet and note and not cut:
+                        say(note)
+                cut = cut or note
             if not quiet:
                 write(frame_text(update, form))
             written += 1
         if plan.goal is not None and plan.goal.reached(update):
             return ExitCode.OK
         if count is not None and written >= count:
-            return ExitCode.OK if plan.goal is None else ExitCode.NOT_MET
+            return _counted_out(plan, cut is not None)
     return ExitCode.NOT_MET
+
+
+def _counted_out(plan: Plan, cut: bool) -> ExitCode:
+    """How it ends with the last frame."""
+    if plan.goal is not None:
+        return ExitCode.NOT_MET
+    # who reads it takes it for all there is
+    return ExitCode.REFUSED if cut and not on_terminal() else ExitCode.OK
 
 
 def _is_news(update: Update, picture: Picture | None) -> bool:
@@ -121,8 +137,10 @@ def _tsv(update: Update) -> str:
         return unknown + "\n"
     rows = counted(result.nr_rows, "row")
     head = f"# generation {result.generation_number}, age {result.generation_age_s:.1f} s, {rows}\n"
+    note = cut_note(result)
+    cut = "" if note is None else f"# {note}\n"
     tsv = TsvStream()
-    return f"{head}{unknown}{tsv.head(result.column_names)}{tsv.rows(result.rows)}\n"
+    return f"{head}{unknown}{cut}{tsv.head(result.column_names)}{tsv.rows(result.rows)}\n"
 
 
 def _ndjson(update: Update) -> str:
@@ -132,5 +150,6 @@ def _ndjson(update: Update) -> str:
         names = distinct(result.column_names)
         told["generation_number"] = result.generation_number
         told["age_s"] = round(result.generation_age_s, 2)
+        told["truncated"] = result.truncated
         told["rows"] = [dict(zip(names, map(json_cell, row), strict=True)) for row in result.rows]
     return msgspec.json.encode(told).decode() + "\n"

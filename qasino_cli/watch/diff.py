@@ -57,6 +57,8 @@ class Picture(msgspec.Struct, frozen=True):
     generation_number: int = 0
     seconds: float = 0.0
     """Between this generation and the one compared with; 0 where there is none."""
+    truncated: bool = False
+    """Whether the server has more rows than it returned."""
 
     def count(self, status: str) -> int:
         """How many rows are new, or gone."""
@@ -125,7 +127,14 @@ def compare(
     else:
         states += gone
     seconds = 0.0 if before is None else float(now.generation_number - before.generation_number)
-    return Picture(now.column_names, tuple(states), key, now.generation_number, max(seconds, 0.0))
+    return Picture(
+        names=now.column_names,
+        rows=tuple(states),
+        key=key,
+        generation_number=now.generation_number,
+        seconds=max(seconds, 0.0),
+        truncated=now.truncated,
+    )
 
 
 def _past(before: Picture, key: tuple[int, ...]) -> dict[Key, Row]:

@@ -102,7 +102,10 @@ def _what(view: View) -> list[Line]:
         return [[("trouble", visible(line))] for line in view.message.split("\n")]
     picture = view.picture
     present = len(picture.rows) - picture.count("gone")
-    parts = [f"{present:,} row{'' if present == 1 else 's'}"]
+    first: Line = [("", f"{present:,} row{'' if present == 1 else 's'}")]
+    if picture.truncated:
+        first.append(("trouble", ", cut: the server returns no more at once"))
+    parts = [""]
     counts = {
         "changed": picture.nr_changed,
         "new": picture.count("new"),
@@ -120,7 +123,7 @@ def _what(view: View) -> list[Line]:
         parts.append(view.mode if picture.seconds else f"{view.mode} from the next generation on")
     if not view.diff:
         parts.append("no marks")
-    return [[("", ", ".join(parts)), ("faint", "   ? help")]]
+    return [[*first, ("", ", ".join(parts)), ("faint", "   ? help")]]
 
 
 # --- The table ---------------------------------------------------------------------------------

@@ -17,7 +17,11 @@ from qasino_cli.sql.completion.scope import Group, grouped, searched, sources
 from qasino_cli.sql.lexer import meaningful, tokens
 from qasino_server.table import Result
 
-BEFORE_CONDITION = "select (\n"
+BEFORE_CONDITION = "select exists (select 1 from (select (\n"
+_VIEWS = "select json_group_object(lower(viewname), view) from qasino_server_views where loaded"
+"""One row: no limit of rows can hide a view."""
+NR_NAMED = 3
+"""Of those who are missing so many are named."""
 ATTEMPTS = 3
 """So often all questions are asked again until one snapshot answers them."""
 TORN = "torn: another generation has begun between the questions"
@@ -51,12 +55,13 @@ class Watched(msgspec.Struct, frozen=True):
     def condition_sql(self) -> str:
         """The condition over the rows, which with an aggregate are one; '' for none in SQL.
 
-        Each part stands on lines of its own, so that what is shown of an error is what was typed.
+        The server looks for a row that has it: of a long result it returns only so many. Each
+        part stands on lines of its own, so that what is shown of an error is what was typed.
         """
         if self.condition in (None, "rows", "empty"):
             return ""
         inner = self.sql.rstrip().removesuffix(";")
-        return f"{BEFORE_CONDITION}{self.condition}\n) from (\n{inner}\n)"
+        return f"{BEFORE_CONDITION}{self.condition}\n) as holds from (\n{inner}\n)) where holds)"
 
 
 def look(watched: Watched, ask: Ask) -> Update:
@@ -93,18 +98,8 @@ def _holds(watched: Watched, result: Result, ask: Ask) -> bool | None:
     if watched.condition is None:
         return None
     if watched.condition in ("rows", "empty"):
-        return bool(result.nr_rows) == (watched.condition == "rows")
-    return any(_true(row[0]) for row in ask(watched.condition_sql).rows)
-
-
-def _true(value: object) -> bool:
-    """As SQLite takes a value for true: a number that is not 0."""
-    if isinstance(value, str):
-        try:
-            return float(value) != 0
-        except ValueError:
-            return False
-    return isinstance(value, int | float) and value != 0
+        return bool(result.nr_rows or result.truncated) == (watched.condition == "rows")
+    return bool(ask(watched.condition_sql).rows[0][0])
 
 
 def who_is_missing(sql: str, ask: Ask) -> str:
@@ -114,14 +109,14 @@ def who_is_missing(sql: str, ask: Ask) -> str:
         return ""
     listed = ", ".join(literal(name) for name in sorted(names))
     rows = ask(
-        "select identity, tablename from qasino_server_missing where lower(tablename) in"
-        f" ({listed}) order by tablename, identity"
+        "select identity, tablename, count(*) over () from qasino_server_missing"
+        f" where lower(tablename) in ({listed}) order by tablename, identity limit {NR_NAMED}"
     ).rows
     if not rows:
         return ""
-    shown = ", ".join(f"{identity} ({table})" for identity, table in rows[:3])
-    more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
-    return f"missing: {shown}{more}"
+    shown = ", ".join(f"{identity} ({table})" for identity, table, _ in rows)
+    nr_more = rows[0][2] - len(rows)
+    return f"missing: {shown}" + (f" and {nr_more} more" if nr_more else "")
 
 
 def tables_read(sql: str, ask: Ask) -> set[str]:
@@ -132,8 +127,7 @@ def tables_read(sql: str, ask: Ask) -> set[str]:
     while new:
         found |= new
         if views is None:
-            asked = ask("select lower(viewname), view from qasino_server_views where loaded").rows
-            views = {name: definition for name, definition in asked}
+            views = msgspec.json.decode(ask(_VIEWS).rows[0][0], type=dict[str, str])
         known = views
         new = {name for view in new if view in known for name in table_names(known[view])} - found
     return found

@@ -308,6 +308,12 @@ def test_the_second_line_tells_whether_the_rows_can_be_believed(
     assert drawn(view(**state), 100).splitlines()[1] == line
 
 
+def test_a_result_that_is_cut_says_so() -> None:
+    cut = compare(SEEN, msgspec.structs.replace(result(SECOND, 160), truncated=True))
+    line = drawn(view(picture=cut)).splitlines()[2]
+    assert line == "3 rows, cut: the server returns no more at once   ? help"
+
+
 def test_a_hostile_cell_and_name_are_only_text() -> None:
     evil = pictured(result([("\x1b[2J\u202e", 1)], 1, ("\x1b]0;x\x07", "n")))
     text = drawn(view(picture=evil, sql="select '\x1b'", server="\x07", trouble="lost: \x1b"))
@@ -460,7 +466,10 @@ def test_every_table_that_sqlite_reads_is_found(sql: str) -> None:
 
 def test_a_condition_is_a_query_over_the_query() -> None:
     watched = Watched("select 1 a;", "count(*) > 3 -- x")
-    assert watched.condition_sql == "select (\ncount(*) > 3 -- x\n) from (\nselect 1 a\n)"
+    assert watched.condition_sql == (
+        "select exists (select 1 from (select (\ncount(*) > 3 -- x\n) as holds from (\n"
+        "select 1 a\n)) where holds)"
+    )
     assert Watched("select 1", "rows").condition_sql == ""
 
 

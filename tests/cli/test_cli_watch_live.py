@@ -44,6 +44,69 @@ def test_a_thread_that_dies_leaves_nobody_waiting(server: Server) -> None:
     assert feed.join(10)
 
 
+UP_TO_50 = (
+    "with recursive c(x) as (select 1 union all select x + 1 from c limit 50) select x from c"
+)
+
+
+@pytest.mark.parametrize("form", ["tsv", "ndjson"])
+def test_a_result_that_the_server_cut_is_no_success(
+    make_server: Callable[..., Server], form: str
+) -> None:
+    few = zmq_url(make_server(max_rows=10))
+    ran = run_qasino("watch", "-s", few, "--once", "--format", form, UP_TO_50)
+    assert ran.returncode == ExitCode.REFUSED
+    if form == "tsv":
+        note = "# cut after 10 rows: the server returns no more at once (--max-rows)"
+        assert ran.stdout.splitlines()[1:4] == [note, "x", "1"]
+    else:
+        assert json.loads(ran.stdout)["truncated"] is True
+        assert len(json.loads(ran.stdout)["rows"]) == 10
+    ran = run_qasino("watch", "-s", few, "--once", "--format", form, "select 1 x")
+    assert (ran.returncode, "cut" in ran.stdout) == (ExitCode.OK, False)
+
+
+def test_changes_of_a_result_that_was_cut_are_not_told_without_a_word(
+    make_server: Callable[..., Server],
+) -> None:
+    few = zmq_url(make_server(max_rows=10))
+    ran = run_qasino("watch", "-s", few, "--once", "--quiet", "--on-change", "cat", UP_TO_50)
+    assert ran.stderr == "cut after 10 rows: the server returns no more at once (--max-rows)\n"
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        (("--until", "x = 40"), ExitCode.OK),
+        (("--until", "x > 50"), ExitCode.NOT_MET),
+        (("--while", "x = 40"), ExitCode.NOT_MET),
+        (("--until", "count(*) = 50"), ExitCode.OK),
+    ],
+)
+def test_a_condition_looks_at_rows_that_are_not_returned(
+    make_server: Callable[..., Server], condition: tuple[str, str], code: ExitCode
+) -> None:
+    few = zmq_url(make_server(max_rows=10))
+    timeout_s = "20" if code == ExitCode.OK else "0.5"
+    ran = run_qasino("watch", "-s", few, "--quiet", *condition, "--timeout", timeout_s, UP_TO_50)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", "")
+
+
+def test_no_limit_of_rows_hides_a_view_or_who_is_missing(
+    make_server: Callable[..., Server], wire_to: Callable[[Server], Wire], tmp_path: Path
+) -> None:
+    views = [f"- {{viewname: v{n}, view: create view v{n} as select * from disks}}" for n in "123"]
+    (tmp_path / "views.conf").write_text("\n".join(views))
+    few = make_server(max_rows=2)
+    for hosts in ("abcde", "a"):
+        for host in hosts:
+            publish(wire_to(few), host, 1)
+        few.rotate()
+    for view in ("v1", "v3"):
+        ran = run_qasino("watch", "-s", zmq_url(few), "--once", f"select * from {view}")
+        assert "# unknown: missing: b (disks), c (disks) and 2 more" in ran.stdout
+
+
 def connected(server: Server) -> Client:
     return open_client(read_connection(Given(server=zmq_url(server)), {}))
 
