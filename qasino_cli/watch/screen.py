@@ -35,6 +35,7 @@ from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.connection import Connection
 from qasino_cli.console import Ended, ExitCode
+from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
 from qasino_cli.watch.batch import Plan
 from qasino_cli.watch.diff import compare
@@ -42,7 +43,7 @@ from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.frame import frame, page_of, plain
 from qasino_cli.watch.hook import Hook
 from qasino_cli.watch.query import Update, is_ordered
-from qasino_cli.watch.view import KEYS, View, pressed
+from qasino_cli.watch.view import KEYS, View, pressed, showing
 from qasino_server.render import stream_for
 
 TICK_S = 1.0
@@ -278,15 +279,18 @@ def taken(view: View, update: Update, key: tuple[str, ...], now: float) -> View:
     if result is None:
         return view
     heard_at = now - result.generation_age_s
-    view = msgspec.structs.replace(view, sql=update.sql)
     same = result.generation_number == view.picture.generation_number and view.picture.names
     if same and [row.cells for row in view.picture.rows if row.status != "gone"] == [
         tuple(row) for row in result.rows
     ]:
-        return msgspec.structs.replace(view, heard_at=heard_at)
-    keep_order = not is_ordered(view.sql)
-    picture = compare(view.picture if view.picture.names else None, result, key, keep_order)
-    return msgspec.structs.replace(view, picture=picture, heard_at=heard_at)
+        return msgspec.structs.replace(view, sql=update.sql, heard_at=heard_at)
+    before = view.picture if view.picture.names else None
+    try:
+        picture = compare(before, result, key, keep_order=not is_ordered(update.sql))
+    except UsageFault as error:  # the statement is another, without a column of --key
+        return msgspec.structs.replace(view, message=error.sentence)
+    view = msgspec.structs.replace(view, sql=update.sql, heard_at=heard_at)
+    return showing(view, picture)
 
 
 def written(view: View, path: str, drawn: str) -> str:

@@ -99,6 +99,13 @@ def _rank(cell: object) -> tuple[int, float, str]:
     return 2, 0.0, str(cell)
 
 
+def showing(view: View, picture: Picture) -> View:
+    """Another picture, seen from the same place as far as it has that."""
+    if picture.names != view.picture.names:
+        view = msgspec.structs.replace(view, sort=None, reverse=False, left=0, top=0)
+    return _scroll()(msgspec.structs.replace(view, picture=picture))
+
+
 # --- Keys --------------------------------------------------------------------------------------
 
 

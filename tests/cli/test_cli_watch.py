@@ -21,6 +21,7 @@ from qasino_cli.watch.feed import LATE
 from qasino_cli.watch.frame import frame, plain
 from qasino_cli.watch.goal import Goal
 from qasino_cli.watch.query import Update, Watched, is_ordered, table_names
+from qasino_cli.watch.screen import taken
 from qasino_cli.watch.view import KEYS, View, pressed
 from qasino_server.render import width
 from qasino_server.table import Result
@@ -368,6 +369,32 @@ def test_scrolling_stays_within_the_rows_and_columns() -> None:
     assert after("right left left", small).left == 0
     assert "device" not in drawn(after("right"))
     assert "host" in drawn(after("right")), "the key stays"
+
+
+def told(state: View, now: Result, *key: str) -> View:
+    return taken(state, Update(result=now, sql="select another"), key, 1003.0)
+
+
+def test_rows_and_columns_that_are_left_can_be_seen() -> None:
+    many = [(f"web-{n:03}", "sda", float(n), "") for n in range(200)]
+    end = after("end right right", told(view(), result(many, 160)))
+    assert (end.top, end.left) == (183, 2), "with the three that are gone"
+    few = told(told(end, result(many[:2], 190)), result(many[:2], 220))
+    assert (few.top, few.left) == (0, 2)
+    assert "web-000" in drawn(few)
+    other = told(
+        msgspec.structs.replace(end, sort=3, reverse=True), result([(1, 2)], 250, ("x", "y"))
+    )
+    assert (other.top, other.left, other.sort, other.reverse) == (0, 0, None, False)
+    assert "x  y" in drawn(other)
+
+
+def test_a_result_without_the_column_of_the_key_is_said_and_not_shown() -> None:
+    state = told(view(), result([(1,)], 160, ("n",)), "host")
+    lines = drawn(state).splitlines()
+    assert lines[:2] == drawn(view()).splitlines()[:2]
+    assert lines[2] == "--key: there is no column 'host'; there are n"
+    assert told(state, result(SECOND, 190), "host").sql == "select another"
 
 
 def test_columns_are_frozen_and_freed() -> None:

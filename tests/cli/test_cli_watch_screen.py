@@ -138,6 +138,18 @@ def test_the_sql_is_edited_in_place_and_an_error_keeps_the_rows(
     terminal.gone("used")
 
 
+def test_a_statement_without_the_column_of_the_key_leaves_the_screen_as_it_is(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1, b=5)
+    terminal = screen("--key", "host", QUERY)
+    terminal.see("a 1 b 5")
+    terminal.type("e\x15select used from disks\r")
+    terminal.see("--key: there is no column 'host'; there are used", "a 1 b 5")
+    terminal.type(f"e\x15{QUERY}\r")
+    terminal.see("2 rows")
+
+
 def test_a_frame_is_written_to_a_file(
     screen: Callable[..., Terminal], rotate: Callable[..., None], tmp_path: Path
 ) -> None:
