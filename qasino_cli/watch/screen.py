@@ -37,6 +37,7 @@ from qasino_cli.connection import Connection
 from qasino_cli.console import Ended, ExitCode
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
+from qasino_cli.options import in_utf8
 from qasino_cli.watch.batch import Plan
 from qasino_cli.watch.diff import compare
 from qasino_cli.watch.feed import Feed
@@ -192,13 +193,22 @@ class Screen:
         if asking == "filter":
             view = msgspec.structs.replace(view, filter=text, top=0)
         elif asking == "sql" and text:
-            self._watched = msgspec.structs.replace(self._watched, sql=text.rstrip(";"))
-            self._feed.ask(self._watched)
+            view = self._ask(view, text)
         elif asking == "file" and text:
             view = msgspec.structs.replace(view, message=written(self._view, text, self._frame()))
         self._change(view)
         self._app.layout.focus(self._body)
         return False
+
+    def _ask(self, view: View, sql: str) -> View:
+        """Ask this from now on, where it can be sent."""
+        try:
+            in_utf8("SQL", sql)
+        except UsageFault as error:
+            return msgspec.structs.replace(view, message=error.sentence)
+        self._watched = msgspec.structs.replace(self._watched, sql=sql.rstrip(";"))
+        self._feed.ask(self._watched)
+        return view
 
     def _frame(self) -> str:
         size = self._app.output.get_size()
@@ -302,4 +312,6 @@ def written(view: View, path: str, drawn: str) -> str:
         Path(path).expanduser().write_text(text, encoding="utf-8")
     except OSError as error:
         return f"{path}: {error.strerror}"
+    except (RuntimeError, ValueError) as error:  # nobody of that name; what no name may have
+        return f"{path}: {error}"
     return f"written to {path}"

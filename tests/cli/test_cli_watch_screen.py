@@ -15,6 +15,8 @@ from watch_house import QUERY
 from wire import until
 
 from qasino_cli.console import ExitCode
+from qasino_cli.watch.screen import written
+from qasino_cli.watch.view import View
 from qasino_server.server import Server
 
 
@@ -164,6 +166,32 @@ def test_a_frame_is_written_to_a_file(
     assert (tmp_path / "rows.tsv").read_text() == "host\tused\na\t1\n"
     until(lambda: (tmp_path / "seen.txt").exists())
     assert "generation" in (tmp_path / "seen.txt").read_text()
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/rows.tsv", "~nosuchuser\udcff", "gone/rows.tsv"])
+def test_a_file_that_cannot_be_written_is_said(name: str) -> None:
+    assert written(View(sql="select 1"), name, "drawn").startswith(f"{name}: ")
+
+
+def test_a_file_named_in_vain_leaves_the_screen_as_it_is(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    terminal = screen(QUERY)
+    terminal.see("a 1")
+    terminal.type("w~nosuchuser/x\r")
+    terminal.see("~nosuchuser/x: ", "a 1")
+
+
+def test_sql_that_is_no_utf_8_is_said_and_not_asked(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    terminal = screen(QUERY)
+    terminal.see("a 1")
+    terminal.child.send(b"e -- \xff\r")
+    terminal.see("SQL: what stands there is not UTF-8", "a 1")
+    turned(terminal, rotate, "a 2", a=2)
 
 
 def test_another_size_is_drawn_at_once(
