@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable
-from typing import Any
+from contextlib import nullcontext
+from typing import IO, Any
 
 import msgspec
 
@@ -16,14 +18,22 @@ from qasino_server.service import Service
 
 END_WITHIN_S = 2.0
 """A command that still runs at the end has so long, then it and what it started are ended."""
+_LAST_BYTES = 4096
 
 
 class Hook(Service):
     """Runs a shell command for the changes that wait; those of meanwhile wait for the next run."""
 
-    def __init__(self, command: str, failed: Callable[[str], None]) -> None:
-        """`failed` is told, in this thread, what a command that fails ended with."""
+    def __init__(
+        self, command: str, failed: Callable[[str], None], on_screen: bool = False
+    ) -> None:
+        """`failed` is told, in this thread, what a command that fails ended with.
+
+        Its stderr is ours; with `on_screen`, where it would get between the rows, `failed` is
+        told the last line of it.
+        """
         super().__init__("on-change")
+        self._on_screen = on_screen
         self._command = command
         self._failed = failed
         self._condition = threading.Condition()
@@ -74,19 +84,24 @@ class Hook(Service):
 
     def _tell(self, found: list[dict[str, Any]], number: int) -> None:
         body = msgspec.json.Encoder().encode_lines(found)
-        begun = self._begun(os.environ | {"QASINO_GENERATION": str(number)})
-        if begun is None:
-            return
-        with begun as process:
-            try:
-                process.communicate(body)
-            except BrokenPipeError:
-                process.wait()
-            self._process = None
-        if process.returncode:
-            self._failed(f"--on-change ended with {process.returncode}")
+        # A file: who reads a pipe to its end waits for all the command leaves behind.
+        with tempfile.TemporaryFile() if self._on_screen else nullcontext() as said:
+            begun = self._begun(os.environ | {"QASINO_GENERATION": str(number)}, said)
+            if begun is None:
+                return
+            with begun as process:
+                try:
+                    process.communicate(body)
+                except BrokenPipeError:
+                    process.wait()
+                self._process = None
+            if process.returncode:
+                reason = "" if said is None else _last_line(said)
+                self._failed(f"--on-change ended with {process.returncode}{reason}")
 
-    def _begun(self, environment: dict[str, str]) -> subprocess.Popen[bytes] | None:
+    def _begun(
+        self, environment: dict[str, str], stderr: IO[bytes] | None
+    ) -> subprocess.Popen[bytes] | None:
         """One run of the command, None once time is up: whoever ends it must know of it."""
         with self._condition:
             if self._over:
@@ -96,7 +111,15 @@ class Hook(Service):
                 shell=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
+                stderr=stderr,
                 env=environment,
                 start_new_session=True,
             )
             return self._process
+
+
+def _last_line(said: IO[bytes]) -> str:
+    """`: why`, from what a command has written; '' where it has written nothing."""
+    said.seek(max(0, said.seek(0, os.SEEK_END) - _LAST_BYTES))
+    lines = said.read().decode(errors="replace").split("\n")
+    return next((f": {line}" for line in reversed(lines) if line.strip()), "")

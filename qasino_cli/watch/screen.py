@@ -83,7 +83,9 @@ class Screen:
         self._code = ExitCode.OK
         self._ended_by: int | None = None
         self._feed = Feed(connection, plan.watched, self._heard, plan.interval_s)
-        self._hook = None if plan.on_change is None else Hook(plan.on_change, self._hook_failed)
+        self._hook = (
+            None if plan.on_change is None else Hook(plan.on_change, self._hook_failed, True)
+        )
         self._line = Buffer(multiline=False, accept_handler=self._answered)
         self._app = self._application(config)
 

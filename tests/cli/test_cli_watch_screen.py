@@ -194,6 +194,20 @@ def test_sql_that_is_no_utf_8_is_said_and_not_asked(
     turned(terminal, rotate, "a 2", a=2)
 
 
+def test_what_a_command_complains_of_stays_off_the_rows(
+    screen: Callable[..., Terminal], rotate: Callable[..., None], tmp_path: Path
+) -> None:
+    """And the screen waits for nothing that the command leaves behind."""
+    rotate(a=1)
+    behind = f"until [ -e {tmp_path}/go ]; do sleep 0.05; done"
+    terminal = screen("--on-change", f"({behind}) & echo first >&2; echo why >&2; exit 3", QUERY)
+    terminal.see("a 1")
+    turned(terminal, rotate, "--on-change ended with 3: why", a=2)
+    terminal.see("a 2▲")
+    (tmp_path / "go").touch()
+    assert b"first" not in terminal.written
+
+
 def test_another_size_is_drawn_at_once(
     screen: Callable[..., Terminal], rotate: Callable[..., None]
 ) -> None:
