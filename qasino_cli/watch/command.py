@@ -104,7 +104,8 @@ def watch(
     generation or a source missing from a queried table makes it unknown, never empty.
 
     Leaving a screen (q, Ctrl-C, SIGTERM) is exit code 0; with a condition it is 5 for q, 130 for
-    Ctrl-C, and SIGTERM ends it. A stream ends with 130 at Ctrl-C.
+    Ctrl-C, and SIGTERM ends it. A stream ends with 130 at Ctrl-C, and with 1 after its last frame
+    where the server cut a result.
 
     \b
     Examples:
