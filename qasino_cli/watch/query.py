@@ -13,13 +13,12 @@ from itertools import pairwise
 import msgspec
 
 from qasino_cli.catalog import Ask, literal
+from qasino_cli.errors import ServerRefused
 from qasino_cli.sql.completion.scope import Group, grouped, searched, sources
 from qasino_cli.sql.lexer import meaningful, tokens
 from qasino_server.table import Result
 
 BEFORE_CONDITION = "select exists (select 1 from (select (\n"
-_VIEWS = "select json_group_object(lower(viewname), view) from qasino_server_views where loaded"
-"""One row: no limit of rows can hide a view."""
 NR_NAMED = 3
 """Of those who are missing so many are named."""
 ATTEMPTS = 3
@@ -86,11 +85,10 @@ def _look_once(watched: Watched, ask: Ask) -> tuple[Update, int]:
     asked = watched.condition_sql or watched.sql  # the condition may name tables of its own
     missing = "" if watched.ignore_missing else who_is_missing(asked, noting)
     holds = _holds(watched, result, noting)
-    if missing:
-        holds = None
-    return Update(result=result, sql=watched.sql, unknown=missing or None, holds=holds), len(
-        numbers
+    found = Update(
+        result=result, sql=watched.sql, unknown=missing or None, holds=None if missing else holds
     )
+    return found, len(numbers)
 
 
 def _holds(watched: Watched, result: Result, ask: Ask) -> bool | None:
@@ -107,10 +105,10 @@ def who_is_missing(sql: str, ask: Ask) -> str:
     names = tables_read(sql, ask)
     if not names:
         return ""
-    listed = ", ".join(literal(name) for name in sorted(names))
     rows = ask(
         "select identity, tablename, count(*) over () from qasino_server_missing"
-        f" where lower(tablename) in ({listed}) order by tablename, identity limit {NR_NAMED}"
+        f" where lower(tablename) in ({_listed(names)}) order by tablename, identity"
+        f" limit {NR_NAMED}"
     ).rows
     if not rows:
         return ""
@@ -121,16 +119,30 @@ def who_is_missing(sql: str, ask: Ask) -> str:
 
 def tables_read(sql: str, ask: Ask) -> set[str]:
     """The tables a query names, lower case, those of its views too."""
-    views: dict[str, str] | None = None
     found: set[str] = set()
     new = table_names(sql)
     while new:
         found |= new
-        if views is None:
-            views = msgspec.json.decode(ask(_VIEWS).rows[0][0], type=dict[str, str])
-        known = views
-        new = {name for view in new if view in known for name in table_names(known[view])} - found
+        new = {name for view in _definitions(new, ask) for name in table_names(view)} - found
     return found
+
+
+def _definitions(names: set[str], ask: Ask) -> list[str]:
+    """Of those names that are a view's; in one row, so that no limit of rows hides one.
+
+    Raises ServerRefused where the server returns less than that.
+    """
+    rows = ask(
+        "select json_group_array(view) from qasino_server_views where loaded and lower(viewname) in"
+        f" ({_listed(names)})"
+    ).rows
+    if not rows:
+        raise ServerRefused("the views of the query are longer than a result may be (--max-result)")
+    return msgspec.json.decode(rows[0][0], type=list[str])
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(literal(name) for name in sorted(names))
 
 
 def table_names(sql: str) -> set[str]:

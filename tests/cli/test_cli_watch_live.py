@@ -92,6 +92,21 @@ def test_a_condition_looks_at_rows_that_are_not_returned(
     assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", "")
 
 
+def test_a_row_that_is_longer_than_a_result_may_be_is_no_absence_of_rows(
+    make_server: Callable[..., Server], wire_to: Callable[[Server], Wire], tmp_path: Path
+) -> None:
+    view = f"create view v as select * from disks /* {'x' * 1000} */"
+    (tmp_path / "views.conf").write_text(f"- {{viewname: v, view: '{view}'}}")
+    few = make_server(max_result_bytes=1000)
+    publish(wire_to(few), "a", 1)
+    few.rotate()
+    asked = ("watch", "-s", zmq_url(few), "--quiet", "--timeout", "0.5", "--until", "empty")
+    assert run_qasino(*asked, "select hex(zeroblob(1000))").returncode == ExitCode.NOT_MET
+    ran = run_qasino(*asked, "select * from v where 0")
+    assert ran.returncode == ExitCode.REFUSED
+    assert "the views of the query are longer than a result may be (--max-result)" in ran.stderr
+
+
 def test_no_limit_of_rows_hides_a_view_or_who_is_missing(
     make_server: Callable[..., Server], wire_to: Callable[[Server], Wire], tmp_path: Path
 ) -> None:
