@@ -59,7 +59,10 @@ class Hook(Service):
     def run(self) -> None:
         """One run after the other until stopped and nothing waits."""
         while (work := self._next()) is not None:
-            self._tell(*work)
+            try:
+                self._tell(*work)
+            except OSError as error:  # no room for it now: the next one may find some
+                self._failed(f"--on-change cannot run: {error.strerror}")
 
     def finish(self) -> None:
         """Let what waits be told, for a bounded time; then end the command and begin no other."""

@@ -494,6 +494,17 @@ def runs(directory: Path) -> list[int]:
     return [int(line) for line in began.read_text().split()] if began.exists() else []
 
 
+def test_a_command_that_cannot_run_is_told_of_and_the_next_one_is_tried() -> None:
+    told: list[str] = []
+    hook = Hook("x" * 200_000, told.append)  # more than the system takes as one argument
+    hook.start()
+    for number, host in ((1, "a"), (2, "b")):
+        hook.changed(Picture(("host",), (RowState((host,), (host,), "new", ()),), (0,), number))
+        until(lambda number=number: len(told) == number)
+    hook.finish()
+    assert told == ["--on-change cannot run: Argument list too long"] * 2
+
+
 def test_a_command_that_heeds_no_signal_does_not_outlive_the_watch(
     hook: Callable[[str], Hook], tmp_path: Path
 ) -> None:
