@@ -373,6 +373,42 @@ def test_a_file_is_run_and_an_editor_gives_the_next_line(
     failing.run("\\e", "false ended with 1; nothing is taken over")
 
 
+@pytest.mark.parametrize("way", ["\\e", "\\!"])
+def test_ctrl_c_is_for_the_program_that_has_the_terminal(
+    start: Start, tmp_path: Path, way: str
+) -> None:
+    """It heeds it and goes on, as editors and pagers do; it took 0.25 s to be killed."""
+    program, go_on = tmp_path / "program", tmp_path / "go-on"
+    program.write_text(
+        "#!/bin/sh\ntrap 'echo HEARD' INT\necho READY\n"
+        f"while [ ! -e {go_on} ]; do sleep 0.05; done\nsleep 0.5\n"
+        'test "$1" && echo "select 99 as edited;" > "$1"\necho ENDED\n'
+    )
+    program.chmod(0o755)
+    terminal = start(EDITOR=str(program))
+    terminal.prompt()
+    terminal.type("\\e\r" if way == "\\e" else f"\\! {program}\r")
+    terminal.see("READY")
+    terminal.interrupt()
+    terminal.see("HEARD")
+    go_on.touch()
+    terminal.see("ENDED qasino> select 99 as edited;" if way == "\\e" else "ENDED qasino>")
+
+
+def test_ctrl_c_that_ends_a_command_of_the_shell_ends_what_was_typed_with_it(
+    start: Start, tmp_path: Path
+) -> None:
+    script = tmp_path / "s.sql"
+    script.write_text("\\! echo READY; sleep 100\n\\echo ON\n")
+    terminal = start()
+    terminal.prompt()
+    terminal.type(f"\\i {script}\r")
+    terminal.see("READY")
+    terminal.interrupt()
+    terminal.prompt()
+    assert "ON" not in terminal.text.split()
+
+
 def test_watch_repeats_the_statement_at_each_generation_until_ctrl_c(
     start: Start, server: Server, hosts: None
 ) -> None:

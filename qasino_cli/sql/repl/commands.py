@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 import time
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from qasino_cli.console import Ended, say, typed_in, write
+from qasino_cli.console import Ended, ExitCode, say, typed_in, write
 from qasino_cli.errors import InputRejected, UsageFault
+from qasino_cli.sql.pager import alone_on_terminal
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
 from qasino_cli.sql.repl.shell import Command, Shell
@@ -149,7 +151,8 @@ def _edit(shell: Shell, path: str) -> None:
 
 def _edited(editor: str, file: Path) -> str:
     try:
-        code = subprocess.run([*shlex.split(editor), str(file)]).returncode
+        with alone_on_terminal():
+            code = subprocess.run([*shlex.split(editor), str(file)]).returncode
         if code:
             raise UsageFault(f"\\e: {editor} ended with {code}; nothing is taken over")
         return file.read_text(encoding="utf-8").rstrip()
@@ -233,14 +236,23 @@ def _words(text: str) -> str:
     return " ".join(words) + ("\n" if begun == text else "")
 
 
+_INTERRUPTED = (-signal.SIGINT, ExitCode.INTERRUPTED)
+"""How a command ends that Ctrl-C ended, and how its shell says so."""
+
+
 def _system(shell: Shell, command: str) -> None:
     """A command of the shell; without one the shell itself, as psql does it.
 
     A script that is piped in is not its input: psql's `\\! ssh HOST` eats what is left of it.
+    Who ends it by Ctrl-C ends what is being done with it, as in a shell.
     """
     run = command or os.environ.get("SHELL") or "sh"
     stdin = subprocess.DEVNULL if shell.stdin_is_script else None
-    code = subprocess.run(run, shell=True, stdin=stdin).returncode
+    with alone_on_terminal():
+        code = subprocess.run(run, shell=True, stdin=stdin).returncode
+    if code in _INTERRUPTED:
+        shell.begin_line()
+        raise KeyboardInterrupt
     if code:
         raise UsageFault(f"\\!: it ended with {code}")
 

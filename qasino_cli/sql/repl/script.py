@@ -51,6 +51,9 @@ class Script(Shell):
         self._batch.answer(statement, vertical, target)
         self.last_statement = statement
 
+    def begin_line(self) -> None:
+        """There is no prompt here."""
+
     def close(self) -> None:
         """End the thread that looked at the server."""
         if self._live is not None:

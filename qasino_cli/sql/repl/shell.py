@@ -139,5 +139,9 @@ class Shell:
         except Ended:
             raise
         except KeyboardInterrupt:
-            say("")  # the terminal has written ^C; a prompt begins a line
+            self.begin_line()
             raise
+
+    def begin_line(self) -> None:
+        """After Ctrl-C, which the terminal has written as ^C: a prompt begins a line."""
+        say("")
