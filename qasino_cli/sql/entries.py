@@ -20,6 +20,20 @@ _ALONE = ("QUIT", "EXIT", "HELP")
 _DOTTED = re.compile(r"\s*(\.[a-z]\w*[^;\n]*)(?:\n|;|\Z)")
 
 
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+
+
+def undecoded(text: str) -> tuple[int, str] | None:
+    """Where the first byte that is no UTF-8 stands, and the sentence that says so; None for none.
+
+    Who reads keys decodes such a byte as a surrogate, which no server would understand.
+    """
+    found = _NO_TEXT.search(text)
+    if found is None:
+        return None
+    return found.start(), f"byte 0x{ord(found[0]) & 0xFF:02x} is not UTF-8"
+
+
 def read_entries(text: str) -> tuple[list[Entry], str]:
     """What is complete in what was typed, and what is not yet."""
     entries, pending, rest = _typed(text)

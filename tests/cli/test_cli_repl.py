@@ -212,6 +212,19 @@ def test_history_is_kept_for_the_next_time_but_for_what_begins_with_a_blank(
     again.see("1 row in")
 
 
+def test_a_byte_that_is_no_utf_8_is_refused_and_ends_nothing(start: Start, tmp_path: Path) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.child.send(b"select 'caf\xe9' as x;\r")
+    terminal.see("byte 0xe9 is not UTF-8")
+    terminal.interrupt()
+    terminal.prompt()
+    terminal.type("select 1 one;\r")
+    terminal.see("1 row in")
+    assert terminal.leave() == 0
+    assert history(tmp_path) == '"select 1 one;"\n'
+
+
 def test_an_unwritable_state_directory_is_said_and_harms_nothing(
     start: Start, tmp_path: Path
 ) -> None:

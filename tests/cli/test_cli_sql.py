@@ -460,6 +460,24 @@ def test_a_prompt_reads_statements_over_several_lines(server: Server) -> None:
     assert process.returncode == ExitCode.OK
 
 
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "utf-8:surrogateescape"])
+def test_a_plain_prompt_refuses_what_is_no_utf_8(server: Server, encoding: str) -> None:
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "sql", "-s", zmq_url(server), "--format", "csv"],
+        stdin=follower,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(PYTHONIOENCODING=encoding),
+    ) as process:
+        os.close(follower)
+        os.write(leader, b"select 'caf\xe9' a;\nselect 1 b;\nexit\n")
+        out, err = process.communicate(timeout=10)
+        os.close(leader)
+    assert (out, process.returncode) == (b"b\n1\n", ExitCode.OK)
+    assert b"byte 0xe9 is not UTF-8\n" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,8 @@ def _at_prompt(shell: Shell, prompt: Prompt) -> ExitCode:
 
 def _plainly(shell: Shell) -> ExitCode:
     """Line by line, for a terminal that can do nothing else."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # the shell says what is no UTF-8
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - its import gives input() a line to edit and a history
     typed = ""

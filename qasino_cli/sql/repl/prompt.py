@@ -20,12 +20,13 @@ from prompt_toolkit.filters import Condition, completion_is_selected
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth, create_output
+from prompt_toolkit.validation import ValidationError, Validator
 
 from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.places import history_file
 from qasino_cli.sql.completion import complete
-from qasino_cli.sql.entries import is_complete
+from qasino_cli.sql.entries import is_complete, undecoded
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl.colours import SqlColours, style_of
 from qasino_cli.sql.repl.commands import COMMANDS
@@ -58,6 +59,8 @@ class Prompt:
             completer=_LiveCompleter(shell),
             complete_while_typing=True,
             complete_in_thread=True,
+            validator=_Decoded(),
+            validate_while_typing=False,
             reserve_space_for_menu=6,
             lexer=SqlColours(),
             style=style_of(config.theme),
@@ -180,6 +183,14 @@ class _LiveCompleter(Completer):
             FORMATS,
         ):
             yield Completion(candidate.text, candidate.start, candidate.display, candidate.meta)
+
+
+class _Decoded(Validator):
+    """Text in UTF-8; any other stays to be edited, and out of the history."""
+
+    def validate(self, document: Document) -> None:
+        if (fault := undecoded(document.text)) is not None:
+            raise ValidationError(*fault)
 
 
 def _keys(prompt: Prompt) -> KeyBindings:

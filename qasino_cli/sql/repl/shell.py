@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from qasino_cli.console import Ended, say, tidy_if_ended
 from qasino_cli.errors import Unreachable
-from qasino_cli.sql.entries import read_entries
+from qasino_cli.sql.entries import read_entries, undecoded
 from qasino_cli.sql.repl.live import Live
 from qasino_cli.sql.repl.saved import SavedQueries
 from qasino_cli.sql.screen import Screen
@@ -71,7 +71,13 @@ class Shell:
         return text
 
     def type(self, text: str) -> bool:
-        """Do everything that was typed; what is unfinished stands at the prompt again."""
+        """Do everything that was typed; what is unfinished stands at the prompt again.
+
+        What is no UTF-8 is refused as a whole.
+        """
+        if (fault := undecoded(text)) is not None:
+            say(fault[1])
+            return True
         entries, rest = read_entries(text)
         goes_on = self._do(entries)
         self.next_text = self.next_text or (rest.strip() and rest.strip() + " ")
