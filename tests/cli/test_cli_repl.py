@@ -212,6 +212,26 @@ def test_history_is_kept_for_the_next_time_but_for_what_begins_with_a_blank(
     again.see("1 row in")
 
 
+@pytest.mark.parametrize("keys", ["emacs", "vi"])
+def test_enter_takes_what_a_search_has_found(start: Start, keys: str) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.run("select 41 + 1 as first;", "42")
+    terminal.run("select 50 + 5 as second;", "55")
+    terminal.run("\\! true", "")
+    if keys == "vi":
+        terminal.run("\\keys", "vi keys")
+        terminal.type("\x1b")
+        terminal.see("vi")
+    terminal.type("?" if keys == "vi" else "\x12")
+    terminal.type("first")
+    terminal.see("first")
+    terminal.type("\r")
+    terminal.see("qasino> select 41 + 1 as first;")
+    terminal.type("\r")
+    terminal.see("first ───── 42")
+
+
 def test_a_byte_that_is_no_utf_8_is_refused_and_ends_nothing(start: Start, tmp_path: Path) -> None:
     terminal = start()
     terminal.prompt()

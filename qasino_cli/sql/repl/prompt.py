@@ -15,8 +15,8 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.enums import EditingMode
-from prompt_toolkit.filters import Condition, completion_is_selected
+from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
+from prompt_toolkit.filters import completion_is_selected, has_focus
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth, create_output
@@ -195,8 +195,9 @@ class _Decoded(Validator):
 
 def _keys(prompt: Prompt) -> KeyBindings:
     keys = KeyBindings()
+    typing = has_focus(DEFAULT_BUFFER)  # elsewhere, in a search, keys are the library's
 
-    @keys.add("enter", filter=~completion_is_selected)
+    @keys.add("enter", filter=typing & ~completion_is_selected)
     def _(event: KeyPressEvent) -> None:
         """Run what is complete; else the statement goes on on another line."""
         buffer = event.current_buffer
@@ -205,12 +206,12 @@ def _keys(prompt: Prompt) -> KeyBindings:
         else:
             buffer.insert_text("\n")
 
-    @keys.add("enter", filter=completion_is_selected)
+    @keys.add("enter", filter=typing & completion_is_selected)
     def _(event: KeyPressEvent) -> None:
         """Take the candidate; what is typed stays to be edited."""
         event.current_buffer.complete_state = None
 
-    @keys.add("escape", "enter", filter=Condition(lambda: True))
+    @keys.add("escape", "enter", filter=typing)
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
