@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from netrc import NetrcParseError, netrc
-from pathlib import Path
 
 import msgspec
 
 from qasino_cli.access import Access
 from qasino_cli.connection import Connection, CurveKeys
 from qasino_cli.errors import UsageFault
+from qasino_cli.places import expanded
 from qasino_server.curve_keys import is_key, read_pair, read_public_key
 from qasino_server.errors import BadRequest
 
@@ -44,14 +44,14 @@ def _curve_keys(unread: Access) -> CurveKeys | None:
         raise UsageFault("--curve-key and --curve-server-key go together: CURVE needs both")
     try:
         return CurveKeys(
-            read_pair(Path(unread.curve_key).expanduser()), _server_key(unread.curve_server_key)
+            read_pair(expanded(unread.curve_key)), _server_key(unread.curve_server_key)
         )
     except BadRequest as error:
         raise UsageFault(error.sentence) from None
 
 
 def _server_key(text: str) -> str:
-    path = Path(text).expanduser()
+    path = expanded(text)
     return text if is_key(text) and not path.exists() else read_public_key(path)
 
 
@@ -59,7 +59,7 @@ def _authority(name: str) -> str:
     """The path of a file of certificates that can be used."""
     import ssl
 
-    path = str(Path(name).expanduser())
+    path = str(expanded(name))
     try:
         ssl.create_default_context(cafile=path)
     except ssl.SSLError:
@@ -111,7 +111,7 @@ def _password(
 
 def _secret_in(name: str) -> str:
     """The one line of a file. Raises UsageFault, which does not repeat it."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

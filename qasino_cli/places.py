@@ -1,4 +1,5 @@
-"""Where files of this user's belong, as the XDG Base Directory Specification has it.
+"""Where files are: those that somebody names, and where those of this user's belong, as the
+XDG Base Directory Specification has it.
 
 Whoever writes a file makes its directory first, by `private_directory`.
 https://specifications.freedesktop.org/basedir-spec/latest/
@@ -8,6 +9,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from qasino_cli.errors import UsageFault
+
+
+def expanded(text: str) -> Path:
+    """The path that is meant, where `~` and `~user` are homes. Raises UsageFault where none is."""
+    try:
+        return Path(without_nul(text)).expanduser()
+    except RuntimeError:
+        raise UsageFault(f"{_shown(text)}: nobody's home is {_shown(text.split('/')[0])}") from None
+
+
+def without_nul(text: str) -> str:
+    """A path or a command, as the system takes it. Raises UsageFault for a NUL byte in it."""
+    if "\0" in text:
+        raise UsageFault(f"{_shown(text)}: there is a NUL byte in it")
+    return text
+
+
+def _shown(text: str) -> str:
+    from qasino_server.table import shown  # 30 ms: a shell completes with this room
+
+    return shown(text)
 
 
 def config_file() -> Path:
@@ -40,5 +64,5 @@ def private_directory(path: Path) -> Path:
 def _base(variable: str, under_home: str) -> Path:
     """The specification: a relative path in the variable counts as unset."""
     named = os.environ.get(variable, "")
-    base = Path(named) if os.path.isabs(named) else Path.home() / under_home
+    base = Path(named) if os.path.isabs(named) else expanded(f"~/{under_home}")
     return base / "qasino"

@@ -16,6 +16,7 @@ import msgspec
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.log_lines import LEVELS
+from qasino_cli.places import expanded
 from qasino_server.errors import BadRequest
 from qasino_server.message import flag
 from qasino_server.server import Settings
@@ -97,7 +98,10 @@ def _bytes(text: str) -> int:
 def _path(text: str) -> Path:
     if not text:
         raise ValueError("the name of a file or directory")
-    return Path(text).expanduser()
+    try:
+        return expanded(text)
+    except UsageFault as error:
+        raise ValueError(f"the name of a file or directory ({error.sentence})") from None
 
 
 def _identity(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 
 from qasino_cli import terminal
@@ -13,6 +12,7 @@ from qasino_cli.config import Config
 from qasino_cli.console import on_terminal, say, write
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Expanded, Look, lay_out, shows_all
+from qasino_cli.places import expanded, without_nul
 from qasino_cli.sql import pager
 from qasino_cli.sql.present import present
 from qasino_cli.sql.table_view import PIPE_COLUMNS, cut_note, look_for, note, write_lines
@@ -95,10 +95,11 @@ class Screen:
         trouble = self.close()
         try:
             if target.startswith("|"):
-                self._process = subprocess.Popen(target[1:], shell=True, stdin=subprocess.PIPE)
+                command = without_nul(target[1:].strip())
+                self._process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE)
                 self._file = self._process.stdin
             elif target:
-                self._file = Path(target).expanduser().open("wb")
+                self._file = expanded(target).open("wb")
         except OSError as error:
             raise UsageFault(f"{shown(target)}: {error.strerror}") from None
         if trouble is not None:

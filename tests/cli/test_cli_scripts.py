@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
-from command import run_qasino
+from pathlib import Path
+
+import pytest
+from command import run_qasino, zmq_url
 
 from qasino_cli.console import ExitCode
+from qasino_server.server import Server
 
 
 def test_a_command_of_the_shell_that_ctrl_c_ended_ends_the_script(url: str) -> None:
     for command in ("kill -INT $$", "exit 130"):
         ran = run_qasino("sql", "-s", url, "--keep-going", "-q", f"\\! {command}\n\\echo on")
         assert (ran.returncode, ran.stdout, ran.stderr) == (ExitCode.INTERRUPTED, "", "")
+
+
+@pytest.mark.parametrize("command", ["\\i", "\\o", "select 1 \\g"])
+def test_a_home_that_is_nobodys_is_one_sentence(server: Server, command: str) -> None:
+    ran = run_qasino("sql", "-s", zmq_url(server), "-q", f"{command} ~nosuchuser/x")
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr.endswith("'~nosuchuser/x': nobody's home is '~nosuchuser'\n")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["\\i a", "\\o a", "\\o | a", "\\! a", "select 1 \\g a"])
+def test_a_nul_byte_in_a_script_is_one_sentence(server: Server, command: str) -> None:
+    ran = run_qasino("sql", "-s", zmq_url(server), stdin=f"{command}\0b\n")
+    assert (ran.returncode, ran.stdout) == (ExitCode.USAGE, "")
+    assert ran.stderr.endswith("'a\\x00b': there is a NUL byte in it\n")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sql", "-s", "http://me@127.0.0.1:1", "--password-file"),
+        ("sql", "-s", "http://127.0.0.1:1", "--token-file"),
+        ("sql", "-s", "https://127.0.0.1:1", "--ca-file"),
+        ("sql", "--curve-server-key", "x", "--curve-key"),
+        ("server", "--db-dir"),
+    ],
+)
+def test_an_option_names_a_home_that_is_nobodys(arguments: tuple[str, ...]) -> None:
+    command, *options = arguments
+    query = ("-q", "select 1") if command == "sql" else ()
+    ran = run_qasino(command, *query, *options, "~nosuchuser/x")
+    assert (ran.returncode, ran.stdout) == (ExitCode.USAGE, "")
+    assert "'~nosuchuser/x': nobody's home is '~nosuchuser'" in ran.stderr.replace(" \n", " ")
+    assert len(ran.stderr.splitlines()) == 1

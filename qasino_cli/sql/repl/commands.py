@@ -15,6 +15,7 @@ import msgspec
 
 from qasino_cli.console import Ended, ExitCode, say, typed_in, write
 from qasino_cli.errors import InputRejected, UsageFault
+from qasino_cli.places import expanded, without_nul
 from qasino_cli.sql.pager import alone_on_terminal
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
@@ -141,7 +142,7 @@ def _edit(shell: Shell, path: str) -> None:
         raise UsageFault("\\e needs a terminal")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     if path:
-        shell.next_text = _edited(editor, Path(path).expanduser())
+        shell.next_text = _edited(editor, expanded(path))
         return
     with tempfile.TemporaryDirectory(prefix="qasino-") as directory:
         file = Path(directory) / "statement.sql"
@@ -163,7 +164,7 @@ def _edited(editor: str, file: Path) -> str:
 def _include(shell: Shell, path: str) -> None:
     if not path:
         raise UsageFault("\\i wants the name of a file")
-    file = str(Path(_unquoted(path)).expanduser())
+    file = str(expanded(_unquoted(path)))
     if (place := os.path.realpath(file)) in shell.included:
         raise UsageFault(f"\\i: {shown(file)} includes itself")
     try:
@@ -246,7 +247,7 @@ def _system(shell: Shell, command: str) -> None:
     A script that is piped in is not its input: psql's `\\! ssh HOST` eats what is left of it.
     Who ends it by Ctrl-C ends what is being done with it, as in a shell.
     """
-    run = command or os.environ.get("SHELL") or "sh"
+    run = without_nul(command) or os.environ.get("SHELL") or "sh"
     stdin = subprocess.DEVNULL if shell.stdin_is_script else None
     with alone_on_terminal():
         code = subprocess.run(run, shell=True, stdin=stdin).returncode
