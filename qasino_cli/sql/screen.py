@@ -15,6 +15,7 @@ from qasino_cli.layout import Expanded, Look, lay_out, shows_all
 from qasino_cli.places import expanded, without_nul
 from qasino_cli.sql import pager
 from qasino_cli.sql.present import present
+from qasino_cli.sql.script_reader import unquoted
 from qasino_cli.sql.table_view import PIPE_COLUMNS, cut_note, look_for, note, write_lines
 from qasino_server.table import Result, shown
 
@@ -88,11 +89,13 @@ class Screen:
         pager.show(lines, self._config.pager)
 
     def redirect(self, target: str) -> None:
-        """Send results to a file or `| command` from now on; '' is the terminal again.
+        """Send results to a file, which may be in quotes, or to `| command` from now on; '' is the
+        terminal again.
 
         Raises UsageFault where the file cannot be opened, or what is ended by it failed.
         """
         trouble = self.close()
+        target = unquoted(target)
         try:
             if target.startswith("|"):
                 command = without_nul(target[1:].strip())

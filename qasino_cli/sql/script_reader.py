@@ -111,6 +111,12 @@ class ScriptReader:
         return Place(self._name, self._line + passed.count("\n"))
 
 
+def unquoted(argument: str) -> str:
+    """What is meant: quotes around an argument are psql's way to have blanks in it."""
+    quotes = argument[:1] in ("'", '"') and argument[:1] == argument[-1:]
+    return argument[1:-1] if quotes and len(argument) > 1 else argument
+
+
 def _command_at(text: str, begins: int) -> tuple[str, str, int]:
     """The command there, its argument, and where the text goes on."""
     found = _COMMAND.match(text, begins)

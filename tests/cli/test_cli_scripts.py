@@ -50,3 +50,12 @@ def test_an_option_names_a_home_that_is_nobodys(arguments: tuple[str, ...]) -> N
     assert (ran.returncode, ran.stdout) == (ExitCode.USAGE, "")
     assert "'~nosuchuser/x': nobody's home is '~nosuchuser'" in ran.stderr.replace(" \n", " ")
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_file_of_rows_is_named_with_quotes_wherever_it_is_named(url: str, tmp_path: Path) -> None:
+    first, second, third = (tmp_path / f"{n} file.csv" for n in "123")
+    script = f"select 1 a \\g '{first}'\n\\g \"{second}\"\n\\o '{third}'\nselect 3 a;\n"
+    ran = run_qasino("sql", "-s", url, stdin=script)
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("", "", ExitCode.OK)
+    assert [file.read_text() for file in (first, second, third)] == ["a\n1\n", "a\n1\n", "a\n3\n"]
+    assert len(list(tmp_path.glob("*.csv"))) == 3

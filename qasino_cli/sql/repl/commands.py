@@ -20,6 +20,7 @@ from qasino_cli.sql.pager import alone_on_terminal
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
 from qasino_cli.sql.repl.shell import Command, Shell
+from qasino_cli.sql.script_reader import unquoted
 from qasino_cli.sql.scripts import read_text
 from qasino_cli.sql.session import HEAR_S
 from qasino_cli.sql.statements import Leaving
@@ -164,7 +165,7 @@ def _edited(editor: str, file: Path) -> str:
 def _include(shell: Shell, path: str) -> None:
     if not path:
         raise UsageFault("\\i wants the name of a file")
-    file = str(expanded(_unquoted(path)))
+    file = str(expanded(unquoted(path)))
     if (place := os.path.realpath(file)) in shell.included:
         raise UsageFault(f"\\i: {shown(file)} includes itself")
     try:
@@ -182,23 +183,18 @@ def _include(shell: Shell, path: str) -> None:
 
 def _output(shell: Shell, target: str) -> None:
     try:
-        shell.screen.redirect(_unquoted(target))
+        shell.screen.redirect(target)
     except UsageFault as error:
         raise UsageFault(f"\\o: {error.sentence}") from None
 
 
-def _unquoted(path: str) -> str:
-    """A path as it is meant: quotes around it are psql's way to have blanks in it."""
-    return path[1:-1] if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"" else path
-
-
 def _go(shell: Shell, target: str) -> None:
     """The last statement again, its rows to a file or a command where one is named."""
-    shell.run_statement(_last_one(shell, "\\g"), target=_unquoted(target))
+    shell.run_statement(_last_one(shell, "\\g"), target=target)
 
 
 def _go_expanded(shell: Shell, target: str) -> None:
-    shell.run_statement(_last_one(shell, "\\gx"), True, _unquoted(target))
+    shell.run_statement(_last_one(shell, "\\gx"), True, target)
 
 
 def _print(shell: Shell, argument: str) -> None:
@@ -269,7 +265,7 @@ def _tuples_only(shell: Shell, wish: str) -> None:
 def _set_option(shell: Shell, argument: str) -> None:
     """psql's \\pset, for the options there are."""
     name, _, value = argument.partition(" ")
-    value = _unquoted(value.strip())
+    value = unquoted(value.strip())
     if name == "null":
         shell.screen.null = value
         say(f"NULL in csv and tsv: {shown(value)}")
