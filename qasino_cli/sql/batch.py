@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Protocol
 
 from qasino_cli.console import ExitCode, code_for, on_terminal, say
@@ -78,8 +79,7 @@ class Batch:
         self.last_statement = statement
         if self.session.obeys(statement):
             return
-        with self.screen.sent_to(target):
-            self._ask(statement, vertical)
+        self._ask(statement, vertical, target)
 
     def _do(self, entry: Entry) -> None:
         if entry.kind == "statement":
@@ -89,15 +89,19 @@ class Batch:
             self._commander = self._make_commander(self)
         self._commander.run(entry)
 
-    def _ask(self, statement: str, vertical: bool) -> None:
+    def _ask(self, statement: str, vertical: bool, target: str) -> None:
+        """The target is opened with the answer: a file stays as it is where there is none."""
         screen = self.screen
         plain = screen.plain and not vertical and not self._fail_empty
         chunks = self.session.stream(statement, screen.form) if plain else None
         if chunks is not None:
-            screen.write(chunks)
+            first = next(chunks, b"")
+            with screen.sent_to(target):
+                screen.write(chain([first], chunks))
             return
         result = self.session.query(statement, screen.form)
-        screen.show(result, vertical)
+        with screen.sent_to(target):
+            screen.show(result, vertical)
         if self._fail_empty and not result.nr_rows:
             self._code = self._code or ExitCode.NOT_MET
         if result.truncated and not on_terminal():

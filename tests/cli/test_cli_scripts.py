@@ -59,3 +59,13 @@ def test_a_file_of_rows_is_named_with_quotes_wherever_it_is_named(url: str, tmp_
     assert (ran.stdout, ran.stderr, ran.returncode) == ("", "", ExitCode.OK)
     assert [file.read_text() for file in (first, second, third)] == ["a\n1\n", "a\n1\n", "a\n3\n"]
     assert len(list(tmp_path.glob("*.csv"))) == 3
+
+
+def test_a_file_of_rows_stays_as_it_is_where_the_query_fails(url: str, tmp_path: Path) -> None:
+    kept = tmp_path / "keep.csv"
+    kept.write_text("precious\n")
+    for options in ((), ("--format", "json")):
+        ran = run_qasino("sql", "-s", url, *options, "-q", f"select nope \\g {kept}")
+        assert (ran.returncode, kept.read_text()) == (ExitCode.REFUSED, "precious\n")
+    ran = run_qasino("sql", "-s", url, "--format", "ndjson", "-q", f"select 1 where 0 \\g {kept}")
+    assert (ran.returncode, kept.read_text()) == (ExitCode.OK, "")
