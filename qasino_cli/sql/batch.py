@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Protocol
 
-from qasino_cli.console import ExitCode, code_for, on_terminal, say
+from qasino_cli.console import ExitCode, code_for, say
 from qasino_cli.errors import ServerRefused, UsageFault
 from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.session import Session
@@ -102,7 +102,8 @@ class Batch:
         result = self.session.query(statement, screen.form)
         with screen.sent_to(target):
             screen.show(result, vertical)
+            seen = screen.seen
         if self._fail_empty and not result.nr_rows:
             self._code = self._code or ExitCode.NOT_MET
-        if result.truncated and not on_terminal():
+        if result.truncated and not seen:
             self._code = self._code or ExitCode.REFUSED  # who reads it takes it for all there is

@@ -62,6 +62,11 @@ class Screen:
         """Whether rows are shown as the server streams them in csv, tsv and ndjson."""
         return self.header and self.null is None and self.expanded is not True
 
+    @property
+    def seen(self) -> bool:
+        """Whether results go to a terminal, where somebody reads what is said of them."""
+        return self._file is None and on_terminal()
+
     def show(self, result: Result, vertical: bool = False) -> None:
         """Show a result, as much of it as a screen takes, and a note under it."""
         self.last = result

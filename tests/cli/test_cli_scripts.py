@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command import run_qasino, zmq_url
+from terminal_screen import Terminal
 
 from qasino_cli.console import ExitCode
 from qasino_server.server import Server
@@ -69,3 +71,25 @@ def test_a_file_of_rows_stays_as_it_is_where_the_query_fails(url: str, tmp_path:
         assert (ran.returncode, kept.read_text()) == (ExitCode.REFUSED, "precious\n")
     ran = run_qasino("sql", "-s", url, "--format", "ndjson", "-q", f"select 1 where 0 \\g {kept}")
     assert (ran.returncode, kept.read_text()) == (ExitCode.OK, "")
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("values (1), (2), (3)", ExitCode.OK),
+        ("values (1), (2), (3) \\g {file}", ExitCode.REFUSED),
+        ("\\o {file}\nvalues (1), (2), (3)", ExitCode.REFUSED),
+        ("\\o {file}\n\\o\nvalues (1), (2), (3)", ExitCode.OK),
+    ],
+)
+def test_a_cut_result_fails_where_no_terminal_shows_it(
+    make_server: Callable[..., Server], tmp_path: Path, script: str, code: ExitCode
+) -> None:
+    server = make_server(max_rows=2)
+    text = script.format(file=tmp_path / "rows")
+    terminal = Terminal("sql", "-s", zmq_url(server), "-q", text, home=tmp_path)
+    try:
+        terminal.see("cut after 2 rows")
+        assert terminal.wait() == code
+    finally:
+        terminal.close()
