@@ -92,12 +92,12 @@ class Batch:
     def _ask(self, statement: str, vertical: bool, target: str) -> None:
         """The target is opened with the answer: a file stays as it is where there is none."""
         screen = self.screen
-        plain = screen.plain and not vertical and not self._fail_empty
+        plain = screen.plain and not (vertical or screen.timing or self._fail_empty)
         chunks = self.session.stream(statement, screen.form) if plain else None
         if chunks is not None:
             first = next(chunks, b"")
             with screen.sent_to(target):
-                screen.write(chain([first], chunks))
+                screen.stream(chain([first], chunks))
             return
         result = self.session.query(statement, screen.form)
         with screen.sent_to(target):

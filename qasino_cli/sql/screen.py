@@ -84,7 +84,9 @@ class Screen:
     def show_last(self) -> None:
         """The whole of the last result, through the pager where it does not fit."""
         if self.last is None:
-            raise UsageFault("there is no result yet")
+            raise UsageFault(
+                "there is no result yet; over HTTP csv, tsv and ndjson are kept with \\timing alone"
+            )
         columns = self._columns()
         lines = lay_out(self.last, columns, expanded=self.expanded, look=self.look)
         pager.show(lines, self._config.pager)
@@ -178,6 +180,11 @@ class Screen:
                 write(piece)
             else:
                 self._to_file(piece)
+
+    def stream(self, pieces: Iterable[bytes]) -> None:
+        """Write a result as it comes, of which nothing is kept. Raises what `write` raises."""
+        self.last = None
+        self.write(pieces)
 
     def _to_file(self, piece: str | bytes) -> None:
         assert self._file is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import run_qasino, zmq_url
+from command import http_url, run_qasino, zmq_url
 from terminal_screen import Terminal
 
 from qasino_cli.console import ExitCode
@@ -93,3 +93,22 @@ def test_a_cut_result_fails_where_no_terminal_shows_it(
         assert terminal.wait() == code
     finally:
         terminal.close()
+
+
+def test_timing_has_a_note_and_a_last_result_over_each_transport(url: str) -> None:
+    script = "\\timing on\nselect 42 x;\n\\last\n"
+    ran = run_qasino("sql", "-s", url, stdin=script)
+    assert ran.returncode == ExitCode.OK
+    assert ran.stdout.split() == ["x", "42", "x", "──", "42"]
+    assert "1 row in " in ran.stderr
+
+
+def test_what_is_streamed_is_no_last_result(server: Server) -> None:
+    script = "\\timing on\nselect 1 x;\n\\timing off\nselect 2 x;\n\\last\n"
+    ran = run_qasino("sql", "-s", http_url(server), stdin=script)
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stdout.split() == ["x", "1", "x", "2"]
+    assert ran.stderr.endswith(
+        "<stdin>:5: there is no result yet; over HTTP csv, tsv and ndjson are kept with \\timing"
+        " alone\n"
+    )
