@@ -19,6 +19,10 @@ from qasino_cli.cells import is_numeric, shown_cell
 from qasino_cli.errors import UsageFault
 from qasino_server.render import (
     STREAMS,
+    Cell,
+    CsvStream,
+    Stream,
+    TsvStream,
     distinct,
     json_cell,
     stream_for,
@@ -62,7 +66,8 @@ def wants_strings(form: str) -> bool:
 def present(result: Result, form: str, header: bool = True, null: str | None = None) -> Pieces:
     """The answer in any format but `table`, in pieces of whole lines.
 
-    `header` and `null` are for csv and tsv: without the names, NULL as this text.
+    `header` and `null` are for csv and tsv: without the names, NULL as this text, which in tsv
+    is written as it is.
     """
     if form in STREAMS:
         return _streamed(result, form, header, null)
@@ -70,16 +75,43 @@ def present(result: Result, form: str, header: bool = True, null: str | None = N
 
 
 def _streamed(result: Result, form: str, header: bool, null: str | None) -> Pieces:
-    stream = stream_for(form)
-    assert stream is not None
+    stream = _stream_for(form, null)
     head = stream.head(result.column_names)
     if header:
         yield head
     rows = iter(result.rows)
     while batch := list(islice(rows, _BATCH_ROWS)):
-        if null is not None and (null or form != "csv"):  # in csv an empty text would be quoted
-            batch = [tuple(null if cell is None else cell for cell in row) for row in batch]
         yield stream.rows(batch)
+
+
+def _stream_for(form: str, null: str | None) -> Stream:
+    if null and form == "csv":
+        return _NamedNullCsv(null)
+    if null is not None and form == "tsv":
+        return _NamedNullTsv(null)
+    stream = stream_for(form)
+    assert stream is not None
+    return stream
+
+
+class _NamedNullCsv(CsvStream):
+    """CSV with a text for NULL, quoted where others would be."""
+
+    def __init__(self, null: str) -> None:
+        self._null = super()._field(null)
+
+    def _field(self, cell: Cell) -> str:
+        return self._null if cell is None else super()._field(cell)
+
+
+class _NamedNullTsv(TsvStream):
+    """TSV with another text for NULL, written as it is: the one it has is \\N."""
+
+    def __init__(self, null: str) -> None:
+        self._null = null
+
+    def _field(self, cell: Cell) -> str:
+        return self._null if cell is None else super()._field(cell)
 
 
 def _text(result: Result) -> Pieces:

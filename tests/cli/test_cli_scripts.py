@@ -112,3 +112,12 @@ def test_what_is_streamed_is_no_last_result(server: Server) -> None:
         "<stdin>:5: there is no result yet; over HTTP csv, tsv and ndjson are kept with \\timing"
         " alone\n"
     )
+
+
+def test_null_is_written_as_it_is_told(url: str) -> None:
+    asked = ("sql", "-s", url, "-q", "select null a, '\\N' b")
+    for null in ("\\N", "\\", "N/A"):
+        assert run_qasino(*asked, "--null", null).stdout == f"a\tb\n{null}\t\\\\N\n"
+    assert run_qasino(*asked, "--null", ",", "--format", "csv").stdout == 'a,b\n",",\\N\n'
+    ran = run_qasino("sql", "-s", url, "-q", "\\pset null '\\N'", "-q", "select null a")
+    assert ran.stdout == "a\n\\N\n"
