@@ -442,6 +442,50 @@ def test_ctrl_c_that_ends_a_command_of_the_shell_ends_what_was_typed_with_it(
     assert "ON" not in terminal.text.split()
 
 
+def test_an_error_in_an_included_file_ends_those_that_include_it(
+    start: Start, tmp_path: Path
+) -> None:
+    inner, outer = tmp_path / "inner.sql", tmp_path / "outer.sql"
+    inner.write_text("\\fromat\n\\echo INNER\n")
+    outer.write_text(f"\\i {inner}\n\\echo OUTER\n")
+    terminal = start()
+    terminal.prompt()
+    terminal.run(f"\\i {outer} \\echo TYPED", "inner.sql:1: \\fromat is no command")
+    assert not {"INNER", "OUTER", "TYPED"} & set(terminal.lines)
+
+
+def test_ctrl_c_in_an_included_file_ends_those_that_include_it(
+    start: Start, tmp_path: Path
+) -> None:
+    inner, outer = tmp_path / "inner.sql", tmp_path / "outer.sql"
+    inner.write_text("select 6 * 7 \\watch 100\n\\echo INNER\n")
+    outer.write_text(f"\\i {inner}\n\\echo OUTER\n")
+    terminal = start()
+    terminal.prompt()
+    terminal.type(f"\\i {outer}\r")
+    terminal.see("1 row in")
+    terminal.interrupt()
+    terminal.prompt()
+    assert not {"INNER", "OUTER"} & set(terminal.lines)
+
+
+def test_a_prompt_that_is_ended_after_an_included_file_cancels_its_query(
+    start: Start, wire: Wire, tmp_path: Path
+) -> None:
+    inner, outer = tmp_path / "inner.sql", tmp_path / "outer.sql"
+    inner.write_text("select 1;\n")
+    outer.write_text(f"\\i {inner}\n{ENDLESS}\n")
+    terminal = start()
+    terminal.prompt()
+    terminal.type(f"\\i {outer}\r")
+    until(lambda: b"recursive" in wire.http_get({"op": "query", "sql": "show queries"})[2])
+    terminal.child.kill(signal.SIGTERM)
+    terminal.child.expect(pexpect.EOF)
+    terminal.child.wait()
+    assert terminal.child.signalstatus == signal.SIGTERM
+    until(lambda: b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2])
+
+
 def test_watch_repeats_the_statement_at_each_generation_until_ctrl_c(
     start: Start, server: Server, hosts: None
 ) -> None:

@@ -203,6 +203,16 @@ def test_watch_in_a_script_repeats_until_it_is_ended(server: Server) -> None:
     assert process.returncode == -signal.SIGTERM
 
 
+def test_ctrl_c_in_the_pause_of_a_watch_ends_the_script(server: Server) -> None:
+    script = "select 7 a \\watch 100\n\\echo on"
+    process = start_qasino("sql", "-s", zmq_url(server), "--keep-going", "-q", script)
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(2)] == [b"a\n", b"7\n"]
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    assert (process.returncode, out) == (ExitCode.INTERRUPTED, b"")
+
+
 def test_a_piped_command_is_carried_out_before_the_next_one_comes(server: Server) -> None:
     process = start_qasino("sql", "-s", zmq_url(server), stdin=subprocess.PIPE)
     assert process.stdin is not None

@@ -174,11 +174,9 @@ def _include(shell: Shell, path: str) -> None:
         raise UsageFault(f"\\i: {error.sentence}") from None
     shell.included.append(place)
     try:
-        goes_on = shell.execute(text, file)
+        shell.execute(text, file)
     finally:
         shell.included.pop()
-    if not goes_on:
-        raise Leaving
 
 
 def _output(shell: Shell, target: str) -> None:
@@ -300,7 +298,8 @@ def _timing(shell: Shell, wish: str) -> None:
 
 
 def _watch(shell: Shell, argument: str) -> None:
-    """The last statement again at each generation, or every so many seconds, until Ctrl-C."""
+    """The last statement again at each generation, or every so many seconds, until Ctrl-C, which
+    ends what is done with it as well, as psql has it."""
     statement = _last_one(shell, "\\watch")
     interval_s = _interval(argument)
     while True:
@@ -315,8 +314,8 @@ def _watch(shell: Shell, argument: str) -> None:
         except Ended:
             raise
         except KeyboardInterrupt:
-            say("")  # the terminal has written ^C; a prompt begins a line
-            return
+            shell.begin_line()
+            raise
 
 
 def _sleep(seconds: float) -> None:

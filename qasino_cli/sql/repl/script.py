@@ -41,10 +41,9 @@ class Script(Shell):
         super().run(entry)
         self.execute(self.take_next())
 
-    def execute(self, text: str, name: str = "") -> bool:
+    def execute(self, text: str, name: str = "") -> None:
         """Do everything a text asks for. Raises Leaving after the first error in it."""
         self._batch.go_through(entries_of(text, name))
-        return True
 
     def run_statement(self, statement: str, vertical: bool = False, target: str = "") -> None:
         """Ask one statement, or obey it where it is for this end."""

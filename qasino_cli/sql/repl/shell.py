@@ -83,15 +83,18 @@ class Shell:
         self.next_text = self.next_text or (rest.strip() and rest.strip() + " ")
         return goes_on
 
-    def execute(self, text: str, name: str = "") -> bool:
-        """Do everything a script asks for, up to the first error; False once it says to leave.
-
-        `name` is that of its file. Raises Ended where SIGTERM or SIGHUP comes meanwhile; what was
-        asked is cancelled then.
+    def execute(self, text: str, name: str = "") -> None:
+        """Do everything a script asks for, up to the first error or Ctrl-C, which end as well what
+        it is a part of; `name` is that of its file. Raises what `_do_one` raises.
         """
-        return self._do(entries_of(text, name))
+        for entry in entries_of(text, name):
+            self._do_one(entry)
 
     def _do(self, entries: Iterable[Entry]) -> bool:
+        """Do what was typed, up to the first error or Ctrl-C; False once it says to leave.
+
+        Raises Ended where SIGTERM or SIGHUP comes meanwhile; what was asked is cancelled then.
+        """
         try:
             with tidy_if_ended():
                 for entry in entries:
