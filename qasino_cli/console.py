@@ -62,22 +62,27 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
-def tidy_when_ended() -> None:
+def tidy_when_ended() -> list[signal.Signals]:
     """From now on SIGTERM and SIGHUP end a command as Ctrl-C does, what is begun being called off;
-    who waits for it sees the signal. A second one ends it at once; nohup's HUP stays ignored."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _end)
+    who waits for it sees the signal. A second one ends it at once; nohup's HUP stays ignored.
+
+    Returns those for which that is new.
+    """
+    ending = (signal.SIGTERM, signal.SIGHUP)
+    fresh = [number for number in ending if signal.getsignal(number) == signal.SIG_DFL]
+    for number in fresh:
+        signal.signal(number, _end)
+    return fresh
 
 
 @contextmanager
 def tidy_if_ended() -> Iterator[None]:
     """The same within a block: a prompt that only reads has nothing to call off."""
-    tidy_when_ended()
+    fresh = tidy_when_ended()
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in fresh:
             if signal.getsignal(number) is _end:
                 signal.signal(number, signal.SIG_DFL)
 
