@@ -235,13 +235,16 @@ def _clipped(shown: Sequence[_Column], nr: int, look: Look) -> list[str]:
 def _column_lines(column: _Column, look: Look) -> list[str]:
     """Every cell of a column, cut and filled up to its width."""
     room, right = column.width, column.numeric
+    most = max(room, 1) * CHARS_A_COLUMN
     if right:
         cells = [
             " " * (room - w) + cell for cell, w in zip(column.cells, column.widths, strict=True)
         ]
     else:
         cells = [
-            cell + " " * (room - w) if w <= room else pad(clip(cell, room, look.ellipsis), room)
+            cell + " " * (room - w)
+            if w <= room and len(cell) <= most
+            else pad(clip(cell, room, look.ellipsis), room)
             for cell, w in zip(column.cells, column.widths, strict=True)
         ]
     if not look.colours:

@@ -74,6 +74,13 @@ def test_with_many_rows_a_cut_text_ends_in_the_mark() -> None:
     assert len(lines) == 11
 
 
+def test_a_letter_under_ever_so_many_marks_is_cut_with_many_rows_too() -> None:
+    marked = "e" + "\u0301" * 100_000
+    lines = lay_out(result(("a",), [(marked,), *[("one",)] * 9]), 14)
+    assert max(map(len, lines)) < 150
+    assert lines[3:] == ["one"] * 9
+
+
 def test_columns_without_room_are_left_out_and_named() -> None:
     wide = result(tuple("abcdefgh"), [tuple(10**12 + n for n in range(8))])
     assert lay_out(wide, 40) == [
