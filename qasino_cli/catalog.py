@@ -142,11 +142,12 @@ def quoted(name: str) -> str:
 def fetch_values(ask: Ask, table: str, column: str) -> tuple[str, ...]:
     """The 20 commonest values of a column in the snapshot, as SQL literals, the commonest first.
 
-    Text longer than 100 characters is left out. Raises what `ask` raises.
+    Text longer than 100 characters is left out, and an infinity, which comes as None and has no
+    literal. Raises what `ask` raises.
     """
     sql = _VALUES.format(table=quoted(table), column=quoted(column))
     rows = ask(sql).rows
-    return tuple(literal(value) for value, _ in rows)
+    return tuple(literal(value) for value, _ in rows if value is not None)
 
 
 def literal(value: Any) -> str:

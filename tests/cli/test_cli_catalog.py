@@ -74,6 +74,18 @@ def test_the_commonest_values_come_first_as_literals(ask: Ask, full: None) -> No
     assert fetch_values(ask, "order", "n") == ("1", "2", "3", "4", "5")
 
 
+def test_an_infinity_which_has_no_literal_is_no_value(ask: Ask, server: Server, wire: Wire) -> None:
+    wire.publish("web-1", "odd", ["x"], ["real"], [[1.5], [1.5], [None]])
+    wire.http_post(
+        "add_table_data",
+        b'{"identity":"web-2","table":{"tablename":"odd","column_names":["x"],'
+        b'"column_types":["real"],"rows":[[1e999],[-1e999]]}}',
+    )
+    server.rotate()
+    assert wire.rows("select count(*) from odd where abs(x) > 1e308") == [[2]]
+    assert fetch_values(ask, "odd", "x") == ("1.5",)
+
+
 def test_no_more_than_twenty_values_are_fetched(ask: Ask, server: Server, wire: Wire) -> None:
     publish(wire, "web-1", HOSTS | {"rows": [["x", n] for n in range(25)]})
     server.rotate()
