@@ -178,6 +178,14 @@ def test_nothing_is_offered_where_nothing_can_be_known(marked: str) -> None:
     assert texts(marked) == []
 
 
+def test_sql_goes_on_behind_what_mysql_ends_a_statement_with() -> None:
+    assert texts("select 1 \\G select h| from hosts")[0] == "host"
+    assert texts("select a from hosts \\G select a from disks where dev|")[0] == "device"
+    assert texts("select a.| from hosts a \\G select 1 from disks a")[0] == "host"
+    assert "select" in texts("select 1 \\G |")
+    assert texts("select 1 \\G|") == []
+
+
 def test_what_is_beside_a_name_tells_its_type_its_table_and_who_reports_it() -> None:
     metas = {c.text: c.meta for c in offered("select | from hosts")}
     assert metas["free_mb"] == "INTEGER · hosts · 12 identities"

@@ -56,12 +56,26 @@ def complete(
 
 
 def _command_begun(found: list[Token], text: str, cursor: int) -> str | None:
-    """The command the cursor is in, as far as it is typed; it may stand behind a statement."""
-    for token in reversed(found):
-        if token.kind == "operator" and token.text == "\\" and token.start < cursor:
+    """The command the cursor is in, as far as it is typed; it may stand behind a statement.
+
+    Behind \\G the line goes on with SQL.
+    """
+    for n in reversed(range(len(found))):
+        token = found[n]
+        if _is_backslash(token) and token.start < cursor:
             typed = text[token.start : cursor]
-            return None if "\n" in typed else typed
+            over = "\n" in typed or (_is_mysqls_end(found, n + 1) and found[n + 1].end < cursor)
+            return None if over else typed
     return None
+
+
+def _is_backslash(token: Token) -> bool:
+    return token.kind == "operator" and token.text == "\\"
+
+
+def _is_mysqls_end(found: list[Token], n: int) -> bool:
+    """Whether the token there is the G of a \\G, which ends a statement as `;` does."""
+    return 0 < n < len(found) and found[n].text == "G" and _is_backslash(found[n - 1])
 
 
 def _near(text: str, cursor: int) -> tuple[str, int]:
@@ -76,7 +90,7 @@ def _statement(found: list[Token], cursor: int) -> list[Token]:
     """The tokens of the statement the cursor is in."""
     begins, ends = 0, len(found)
     for n, token in enumerate(found):
-        if token.kind == "operator" and token.text == ";":
+        if (token.kind == "operator" and token.text == ";") or _is_mysqls_end(found, n):
             if token.end <= cursor:
                 begins = n + 1
             else:
