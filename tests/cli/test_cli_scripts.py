@@ -121,3 +121,12 @@ def test_null_is_written_as_it_is_told(url: str) -> None:
     assert run_qasino(*asked, "--null", ",", "--format", "csv").stdout == 'a,b\n",",\\N\n'
     ran = run_qasino("sql", "-s", url, "-q", "\\pset null '\\N'", "-q", "select null a")
     assert ran.stdout == "a\n\\N\n"
+
+
+def test_saved_queries_may_have_any_names_that_yaml_knows(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "qasino" / "queries.yaml"
+    file.parent.mkdir()
+    file.write_text("404: select 404 a\nerrors: select 1 a\nyes: select 2 a\n")
+    asked = ("sql", "-s", zmq_url(server), "-q", "\\run errors", "-q", "\\run 404")
+    ran = run_qasino(*asked, XDG_CONFIG_HOME=str(tmp_path))
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("a\n1\na\n404\n", "", ExitCode.OK)

@@ -38,7 +38,7 @@ class SavedQueries:
             return {}
         if not isinstance(found, dict) or not all(isinstance(sql, str) for sql in found.values()):
             raise UsageFault(f"{self._path}: must have a line `name: SQL` for each query")
-        return {str(name): sql for name, sql in sorted(found.items())}
+        return dict(sorted((str(name), sql) for name, sql in found.items()))
 
     def names(self) -> list[str]:
         """Their names, for completion: none where the file cannot be read."""
