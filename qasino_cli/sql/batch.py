@@ -43,6 +43,9 @@ class Batch:
         self.screen = screen
         self.piped = piped
         self.last_statement: str | None = None
+        """What \\g runs again."""
+        self.asked = ""
+        """What was asked last, for the sentence of an error in it."""
         self._make_commander = commander
         self._commander: Commander | None = None
         self._keep_going = keep_going
@@ -69,14 +72,14 @@ class Batch:
             try:
                 self._do(entry)
             except (ServerRefused, SqlError, UsageFault) as error:
-                say(self.session.asides.tell(entry, self.last_statement or "", error))
+                say(self.session.asides.tell(entry, self.asked, error))
                 self._code = self._code or code_for(error)
                 if not self._keep_going:
                     raise Leaving from None
 
     def answer(self, statement: str, vertical: bool = False, target: str = "") -> None:
         """Run one statement and show what it gives. Raises what goes wrong, and Leaving."""
-        self.last_statement = statement
+        self.last_statement = self.asked = statement
         if self.session.obeys(statement):
             return
         self._ask(statement, vertical, target)

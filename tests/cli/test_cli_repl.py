@@ -486,6 +486,16 @@ def test_a_prompt_that_is_ended_after_an_included_file_cancels_its_query(
     until(lambda: b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2])
 
 
+def test_what_is_forgotten_or_only_looked_for_is_not_the_last_statement(start: Start) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.run("select 42 as one;", "one ─── 42")
+    terminal.run("select 2 as forgotten \\r", "")
+    terminal.run("\\g", "one ─── 42")
+    terminal.run("\\d nope", "Table nope not found DESC nope ^")
+    terminal.run("\\g", "one ─── 42")
+
+
 def test_watch_repeats_the_statement_at_each_generation_until_ctrl_c(
     start: Start, server: Server, hosts: None
 ) -> None:

@@ -130,3 +130,10 @@ def test_saved_queries_may_have_any_names_that_yaml_knows(server: Server, tmp_pa
     asked = ("sql", "-s", zmq_url(server), "-q", "\\run errors", "-q", "\\run 404")
     ran = run_qasino(*asked, XDG_CONFIG_HOME=str(tmp_path))
     assert (ran.stdout, ran.stderr, ran.returncode) == ("a\n1\na\n404\n", "", ExitCode.OK)
+
+
+def test_a_table_that_is_looked_for_is_not_the_last_statement(url: str) -> None:
+    script = "select 1 one;\n\\d nope\n\\g\nselect 2 two \\r\n\\g\n"
+    ran = run_qasino("sql", "-s", url, "--keep-going", stdin=script)
+    assert ran.stdout.split() == ["one", "1"] * 3
+    assert ran.stderr == "<stdin>:2: SQL error: Table nope not found\n  DESC nope\n       ^\n"

@@ -19,7 +19,7 @@ from qasino_cli.places import expanded, without_nul
 from qasino_cli.sql.pager import alone_on_terminal
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
-from qasino_cli.sql.repl.shell import Command, Shell
+from qasino_cli.sql.repl.shell import FORGETS, Command, Shell
 from qasino_cli.sql.script_reader import unquoted
 from qasino_cli.sql.scripts import read_text
 from qasino_cli.sql.session import HEAR_S
@@ -118,7 +118,7 @@ def _describe(shell: Shell, name: str) -> None:
     elif _show(shell, describe.definition(plain), unless_empty=True, vertical=True):
         _show(shell, describe.view_columns(plain), unless_empty=True)
     else:
-        shell.run_statement(f"DESC {name}")  # whose error says what there is instead
+        shell.look_up(f"DESC {name}")  # whose error says what there is instead
 
 
 def _show(shell: Shell, sql: str, unless_empty: bool = False, vertical: bool = False) -> bool:
@@ -393,7 +393,7 @@ COMMANDS = (
     Named("\\gx", "[FILE]", "the same as records", _go_expanded),
     Named("\\G", "", "the same, as mysql has it", _go_expanded),
     Named("\\p", "", "print what stands before it, or the last statement", _print),
-    Named("\\r", "", "forget what stands before it", _reset),
+    Named(FORGETS, "", "forget what stands before it", _reset),
     Named("\\i", "FILE", "run the statements of a file", _include),
     Named("\\o", "[FILE]", "send results to a file, to `| command`, or back here", _output),
     Named("\\format", "[NAME]", f"{', '.join(FORMATS)}", _format),

@@ -50,6 +50,11 @@ class Script(Shell):
         self._batch.answer(statement, vertical, target)
         self.last_statement = statement
 
+    def look_up(self, statement: str) -> None:
+        """Show what a statement of our own gives."""
+        self._batch.asked = statement
+        super().look_up(statement)
+
     def begin_line(self) -> None:
         """There is no prompt here."""
 

@@ -27,6 +27,8 @@ class _Failed(Exception):
     """An error has been said; nothing that was typed with it is done."""
 
 
+FORGETS = "\\r"
+"""The command whose statement is not to be done."""
 PROMPT = "qasino> "
 CONTINUED = "     -> "
 
@@ -49,6 +51,9 @@ class Shell:
         self.saved = saved
         self.find_command = find_command
         self.last_statement: str | None = None
+        """What \\g runs again."""
+        self.asked = ""
+        """What was asked last, for the sentence of an error in it."""
         self.next_text = ""
         """What the prompt is to begin with next, as \\e leaves it."""
         self.toggle_keys: Callable[[], str] | None = None
@@ -117,21 +122,22 @@ class Shell:
             if isinstance(error, Unreachable):
                 self._away = True
                 self.live.refresh()
-            say(self.session.asides.tell(entry, self.last_statement or "", error))
+            say(self.session.asides.tell(entry, self.asked, error))
             raise _Failed from None
 
     def run(self, entry: Entry) -> None:
         """Do one thing. Raises what goes wrong, and Leaving."""
         if entry.kind == "command":
-            self.last_statement = entry.pending or self.last_statement
             name, _, argument = entry.text.partition(" ")
+            if name != FORGETS:
+                self.last_statement = entry.pending or self.last_statement
             self.find_command(name)(self, argument.strip())
         else:
             self.run_statement(entry.text, entry.vertical, entry.target)
 
     def run_statement(self, statement: str, vertical: bool = False, target: str = "") -> None:
         """Ask one statement, or obey it where it is for this end."""
-        self.last_statement = statement
+        self.last_statement = self.asked = statement
         if self.session.obeys(statement):
             return
         result = self.session.query(statement, self.screen.form)
@@ -141,6 +147,11 @@ class Shell:
             self.live.refresh()
         with self.screen.sent_to(target):
             self._show(result, vertical)
+
+    def look_up(self, statement: str) -> None:
+        """Show what a statement of our own gives, which is none that \\g would run again."""
+        self.asked = statement
+        self.screen.show(self.session.query(statement, self.screen.form))
 
     def _show(self, result: Result, vertical: bool) -> None:
         try:
