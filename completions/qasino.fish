@@ -73,7 +73,7 @@ complete -c qasino -n '__fish_seen_subcommand_from sql' -l curve-server-key -d '
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
-complete -c qasino -n '__fish_seen_subcommand_from publish' -l table -d 'Publish under this table name.' -x -a '(qasino __complete tables 2>/dev/null)'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l table -d 'Publish under this table name.' -x -a '(qasino __complete tables "" (commandline -p) 2>/dev/null)'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s d -l data-format -d 'One of qasino-csv, csv, tsv, json, ndjson, openmetrics, columns. [default: told by the content]' -x -a 'qasino-csv csv tsv json ndjson openmetrics columns'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l types -d 'text, integer or real; several with commas.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l strict-names -d 'Refuse headers that are no legal names.'
@@ -96,7 +96,7 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -l only -d 'Of them:
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l with-args -d 'Processes with their arguments, which may be secret.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l dry-run -d 'Show what would be published and why; send nothing.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l quiet -d 'Say nothing unless it fails.'
-complete -c qasino -n '__fish_seen_subcommand_from publish' -l drop -d 'End a static or persistent table instead.' -x -a '(qasino __complete tables 2>/dev/null)'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l drop -d 'End a static or persistent table instead.' -x -a '(qasino __complete tables "" (commandline -p) 2>/dev/null)'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
@@ -148,7 +148,7 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -s h -l help -d 'Show 
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s i -l index -l index-file -d 'An index: version 1, then FILE,TABLE or TABLE a line. Repeatable.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s f -l index-list -d 'A file that names indexes, one a line.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l directory -d 'Publish every *.csv in it. Repeatable.' -x -a '(__fish_complete_directories)'
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s T -l table -d 'Publish this table only. Repeatable.' -x -a '(qasino __complete tables 2>/dev/null)'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s T -l table -d 'Publish this table only. Repeatable.' -x -a '(qasino __complete tables "" (commandline -p) 2>/dev/null)'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s t -l table-list -d 'A file that names those tables, one a line.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s x -l interval -d 'Send every so many seconds. [default: at the server\'s signal]' -x

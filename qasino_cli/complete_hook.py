@@ -1,4 +1,5 @@
-"""`qasino __complete tables`: the names of tables for a shell's TAB, quickly or not at all.
+"""`qasino __complete tables [PREFIX [LINE]]`: the names of tables for a shell's TAB, quickly or
+not at all. LINE is what is being typed: the server it names is asked, else the usual one.
 
 Names come from a file for each server; one that is older than FRESH_S is made anew if the
 server answers within ASK_S. Whatever goes wrong, what is known is printed, silently, and the
@@ -11,12 +12,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import time
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 FRESH_S = 30.0
 ASK_S = 0.3
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_OPTIONS = {"-s": "server", "--server": "server", "-H": "hostname", "--hostname": "hostname"}
+_OPTIONS |= {"-p": "port", "--port": "port"}
+_FLAGS = {"-z": "use_zmq", **{f"--use-{way}": f"use_{way}" for way in ("zmq", "http", "https")}}
+Told = dict[str, Any]
+"""The options of `connection.Given` that a line has."""
 _SQL = "select tablename from qasino_server_tables union select viewname from qasino_server_views"
 
 
@@ -25,9 +34,8 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] != ["tables"]:
         return
     prefix = arguments[1] if len(arguments) > 1 else ""
-    server = os.environ.get("QASINO_SERVER", "")
     try:
-        names = _names(server)
+        names = _names(_told(" ".join(arguments[2:])))
     except Exception:  # the seam of this room: nothing may reach a shell that completes
         names = []
     for name in names:
@@ -35,14 +43,31 @@ def main(arguments: list[str]) -> None:
             print(name)
 
 
-def _names(server: str) -> list[str]:
+def _told(line: str) -> Told:
+    """What a line says about the server."""
+    try:
+        words = shlex.split(line)
+    except ValueError:  # a quote is still open
+        words = line.split()
+    told: Told = {}
+    for word, after in pairwise([*words, ""]):
+        name, equals, value = word.partition("=")
+        if name in _OPTIONS:
+            told[_OPTIONS[name]] = value if equals else after
+        elif name in _FLAGS:
+            told[_FLAGS[name]] = True
+    return told
+
+
+def _names(told: Told) -> list[str]:
     from qasino_cli.places import cache_directory
 
-    key = hashlib.sha256(server.encode()).hexdigest()[:16]
+    named = "\0".join([os.environ.get("QASINO_SERVER", ""), *map(str, sorted(told.items()))])
+    key = hashlib.sha256(named.encode()).hexdigest()[:16]
     file = cache_directory() / f"tables-{key}"
     age_s = _age_s(file)
     if age_s is None or age_s > FRESH_S:
-        _renew(file, server)
+        _renew(file, told)
     return [name for name in _read(file) if _NAME.fullmatch(name)]
 
 
@@ -60,11 +85,11 @@ def _read(file: Path) -> list[str]:
         return []
 
 
-def _renew(file: Path, server: str) -> None:
+def _renew(file: Path, told: Told) -> None:
     """Ask the server and write the file, whole or not at all."""
     from qasino_cli.places import private_directory
 
-    names = _asked(server)
+    names = _asked(told)
     if names is None:
         return
     private_directory(file.parent)
@@ -75,7 +100,7 @@ def _renew(file: Path, server: str) -> None:
     os.replace(partial, file)
 
 
-def _asked(server: str) -> list[str] | None:
+def _asked(told: Told) -> list[str] | None:
     """The names as the server has them; None where it does not answer in time."""
     from qasino_cli.client import open_client
     from qasino_cli.config import load_config
@@ -85,7 +110,8 @@ def _asked(server: str) -> list[str] | None:
     from qasino_server.message import Query
 
     config = load_config()
-    given = Given(timeout_s=ASK_S)
+    port = {"port": int(told["port"])} if "port" in told else {}
+    given = Given(**(told | port), timeout_s=ASK_S)
     client = None
     try:
         connection = read_connection(given, os.environ, config.servers, config.server)

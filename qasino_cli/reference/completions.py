@@ -28,7 +28,7 @@ _{PROGRAM}_words() {{
 
 _{PROGRAM}_tables() {{
     local IFS=$'\\n'
-    COMPREPLY=($(compgen -W "$({HOOK} 2>/dev/null)" -- "$cur"))
+    COMPREPLY=($(compgen -W "$({HOOK} "" "$COMP_LINE" 2>/dev/null)" -- "$cur"))
 }}
 
 _{PROGRAM}_files() {{
@@ -111,7 +111,7 @@ def zsh(tree: list[Command]) -> str:
 
 _{PROGRAM}_tables() {{
     local -a names
-    names=(${{(f)"$({HOOK} 2>/dev/null)"}})
+    names=(${{(f)"$({HOOK} "" "${{(j: :)words}}" 2>/dev/null)"}})
     compadd -a names
 }}
 
@@ -207,7 +207,7 @@ def _fish_option(option: Option) -> str:
         parts.append(
             {
                 "choices": f"-x -a {_fish_quoted(' '.join(option.choices))}",
-                "tables": f"-x -a '({HOOK} 2>/dev/null)'",
+                "tables": f"-x -a '({HOOK} \"\" (commandline -p) 2>/dev/null)'",
                 "directories": "-x -a '(__fish_complete_directories)'",
                 "files": "-r -F",
             }.get(option.completes, "-x")

@@ -124,7 +124,7 @@ Complete = Callable[..., set[str]]
 
 BASH = r"""
 source "$1"; shift
-COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+COMP_LINE="$*"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _qasino
 printf '%s\n' "${COMPREPLY[@]}"
 """
@@ -174,6 +174,15 @@ def of_fish(home: Path, line: str, **variables: str) -> set[str]:
     return {line.split("\t")[0] for line in found.stdout.splitlines()}
 
 
+def of_zsh(home: Path, line: str, last: str, **variables: str) -> str:
+    """What it shows, up to the word that comes last."""
+    shown = output(
+        "zsh", "-f", "-c", ZSH, "zsh", str(TOP / "completions"), line, last,
+        PATH=f"{home}:{os.environ['PATH']}", HOME=str(home), **variables,
+    )  # fmt: skip
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+
+
 CASES = [
     ("qasino ", {"server", "sql", "publish", "watch", "csvagent", "keys"}),
     ("qasino pub", {"publish"}),
@@ -206,13 +215,9 @@ def test_fish_completes(home: Path, line: str, wanted: set[str]) -> None:
 @needs("zsh")
 @pytest.mark.parametrize(("line", "wanted"), CASES)
 def test_zsh_completes(home: Path, line: str, wanted: set[str]) -> None:
-    shown = output(
-        "zsh", "-f", "-c", ZSH, "zsh", str(TOP / "completions"), line, max(wanted),
-        PATH=f"{home}:{os.environ['PATH']}", HOME=str(home),
-    )  # fmt: skip
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    shown = of_zsh(home, line, max(wanted))
     for word in wanted:
-        assert word in plain
+        assert word in shown
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
@@ -238,6 +243,46 @@ def test_tables_are_told_by_the_server_and_kept(server: Server, wire: Wire, home
     assert {"disks", "hosts"} <= of_bash(home, "qasino publish --table ", **here)
     server.stop()
     assert run_qasino("__complete", "tables", "h", **here).stdout == "hosts\n"
+
+
+@pytest.fixture
+def another(
+    make_server: Callable[..., Server], wire_to: Callable[[Server], Wire], tmp_path: Path
+) -> Server:
+    """A server that has a table of its own, `elsewhere`."""
+    server = make_server(db_dir=tmp_path / "other", static_db=tmp_path / "other.db")
+    wire_to(server).publish("web-1", "elsewhere", ["a"], ["int"], [])
+    server.rotate()
+    return server
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_tables_are_those_of_the_server_that_the_line_names(
+    server: Server, another: Server, home: Path, shell: str
+) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
+    line = f"qasino publish -s {zmq_url(another)} --drop els"
+    if shell == "zsh":
+        assert "elsewhere" in of_zsh(home, line, "elsewhere", **here)
+    else:
+        assert "elsewhere" in {"bash": of_bash, "fish": of_fish}[shell](home, line, **here)
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--server={url}", "-H 127.0.0.1 -p {port}", "--use-zmq --hostname 127.0.0.1 --port {port}"],
+)
+def test_a_server_may_be_named_by_any_option(
+    server: Server, another: Server, home: Path, options: str
+) -> None:
+    named = options.format(url=zmq_url(another), port=another.ports["zmq"])
+    here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
+    for quote in ("", '"'):
+        line = f"qasino watch {named} --drop {quote}els"
+        assert run_qasino("__complete", "tables", "els", line, **here).stdout == "elsewhere\n"
+        assert run_qasino("__complete", "tables", "els", **here).stdout == ""
 
 
 def test_without_a_server_nothing_is_told_and_nothing_said(home: Path) -> None:
