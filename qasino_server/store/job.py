@@ -137,8 +137,7 @@ class Job:
                 on.fetch_prev(lambda: self.demoted or self.stop_reason is not None)
             self.attempt = object()
             result = self._run(on, limits)
-            if self.select.missing is not None and not result.nr_rows:
-                return SqlError(self.select.missing)
+            self._check_there(result.nr_rows)
             return result
         except QasinoError as error:
             return (self.stop_reason or error).landed()
@@ -175,6 +174,11 @@ class Job:
         self._go_on()
         return examined, None
 
+    def _check_there(self, nr_rows: int) -> None:
+        """Raise SqlError where what is described is not there."""
+        if self.select.missing is not None and not nr_rows:
+            raise SqlError(self.select.missing)
+
     def _go_on(self) -> None:
         """An interrupt that comes before the statement runs is heard by nobody else."""
         if self.stop_reason is not None:
@@ -196,6 +200,7 @@ class Job:
                     out.add(stream.rows((row,)).encode(), 1)
         finally:
             self._writing = out.begun
+        self._check_there(out.nr_rows)  # before the names go out
         out.flush()
         return Result(column_names=query.names, column_types=(), nr_rows=out.nr_rows)
 

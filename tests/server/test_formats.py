@@ -50,3 +50,10 @@ def test_a_line_longer_than_a_value_may_be_is_streamed_all_the_same(
 def test_a_stream_of_text_that_is_no_utf8_has_marks_in_its_place(wire: Any) -> None:
     query = {"op": "query", "format": "csv", "sql": "select cast(x'ff41' as text) as x"}
     assert wire.http_get(query)[2] == "x\n\ufffdA\n".encode()
+
+
+@pytest.mark.parametrize("name", [*HEADS, "json", "text", "html"])
+@pytest.mark.parametrize("sql", ["desc nope", "desc view nope"])
+def test_what_is_not_there_is_said_in_every_format(wire: Any, name: str, sql: str) -> None:
+    status, _, body = wire.http_get({"op": "query", "sql": sql, "format": name})
+    assert (status, b"nope not found" in body) == (400, True)
