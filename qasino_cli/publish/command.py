@@ -187,11 +187,8 @@ def publish(
     """
     paths = [*(files or []), *([filename] if filename else [])]
     again = every is not None or every_generation
-    if drop is not None:
-        if paths or run is not None or this_host or again:
-            raise UsageFault("--drop ends a table and publishes none; leave the FILE away")
-        drop_table(connection, drop, identity)
-        return ExitCode.OK
+    if drop is not None and (paths or run is not None or this_host or again):
+        raise UsageFault("--drop ends a table and publishes none; leave the FILE away")
     period_s = read_period_s(every, every_generation)
     wishes = Wishes(
         identity=identity,
@@ -210,6 +207,16 @@ def publish(
         add_identity_column=add_identity_column,
         replace=replace,
     )
+    if drop is not None:
+        told_in_vain = dry_run or rejects is not None or only is not None or with_args
+        if told_in_vain or wishes != Wishes(identity=identity):
+            raise UsageFault(
+                "--drop ends a table and publishes none; only --identity, --quiet and those that"
+                " say which server go with it"
+            )
+        dropped = drop_table(connection, drop, identity)
+        say_all([] if quiet else [dropped])
+        return ExitCode.OK
     wishes.check()
     own = choose_this_host(this_host, only, with_args)
     source = choose_source(paths, run, own, wishes, again)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
-from qasino_cli.console import counted, say
+from qasino_cli.console import counted
 from qasino_cli.publish.inputs import Prepared
 from qasino_cli.publish.wishes import as_usage
 from qasino_server.table import Receipt, check_identity, check_tablename
@@ -58,8 +58,8 @@ def receipt_line(one: Prepared, receipt: Receipt) -> str:
     )
 
 
-def drop_table(connection: Connection, tablename: str, identity: str | None) -> None:
-    """End a static or persistent table, of one identity or of all."""
+def drop_table(connection: Connection, tablename: str, identity: str | None) -> str:
+    """End a static or persistent table, of one identity or of all; what became of it."""
     as_usage("--drop", check_tablename, tablename)
     if identity is not None:
         as_usage("-I", check_identity, identity)
@@ -68,4 +68,4 @@ def drop_table(connection: Connection, tablename: str, identity: str | None) -> 
         remark = client.drop(tablename, identity)
     finally:
         client.close()
-    say(remark or f"dropped {tablename}")
+    return remark or f"dropped {tablename}"

@@ -103,9 +103,18 @@ def test_a_static_table_is_visible_at_once_until_it_is_dropped(url: str, wire: W
     ran = run_qasino("publish", "-s", url, "--static", stdin=json.dumps(INNER))
     check_ok(ran, f"published t: 2 rows as {HOST}, visible at once")
     assert wire.rows("select count(*) from t") == [[2]]
-    ran = run_qasino("publish", "-s", url, "--drop", "t")
-    assert ran.returncode == ExitCode.OK
+    drop = ("publish", "-s", url, "--drop", "t")
+    assert run_qasino(*drop, "--dry-run").returncode == ExitCode.USAGE
+    assert wire.rows("select count(*) from t") == [[2]]
+    ran = run_qasino(*drop)
+    assert (ran.returncode, ran.stderr) == (ExitCode.OK, "the static table t is gone\n")
     assert wire.query("select * from t")["response_op"] == "error"
+
+
+def test_a_table_is_dropped_without_a_word_where_none_is_wanted(url: str) -> None:
+    run_qasino("publish", "-s", url, "--static", stdin=json.dumps(INNER))
+    ran = run_qasino("publish", "-s", url, "--drop", "t", "--quiet")
+    assert (ran.returncode, ran.stderr) == (ExitCode.OK, "")
 
 
 def test_what_the_server_refuses_is_told_in_its_own_words(url: str) -> None:
@@ -159,6 +168,14 @@ def test_a_missing_file_is_input_rejected_before_any_server_is_asked() -> None:
     ("arguments", "sentence"),
     [
         (("--drop", "t", "FILE"), "--drop ends a table and publishes none; leave the FILE away"),
+        (("--drop", "t", "--dry-run"), "--drop ends a table and publishes none; only --identity"),
+        (("--drop", "t", "--static", "--table", "u"), "--drop ends a table and publishes none;"),
+        (("--drop", "t", "--no-replace"), "--drop ends a table and publishes none; only"),
+        (("--drop", "t", "--only", "load"), "--drop ends a table and publishes none; only"),
+        (
+            ("--drop", "t", "--on-error", "skip", "--rejects", "R"),
+            "--drop ends a table and publishes none; only",
+        ),
         (("--table", "t", "A", "B"), "--table names one table, but 2 files are given"),
         (("-", "-"), "standard input (-) can be read once"),
         (("--static", "--persist", "A"), "--static goes with none of --persist, --update and"),
