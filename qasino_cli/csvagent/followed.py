@@ -201,11 +201,16 @@ class FollowedFile(Generic[T]):
         settled = self._settled(seen, now, hasty, first)
         if (reading.flaw is not None or unfinished) and not settled:
             return self._later(now)
-        if unfinished and reading.flaw is None and self._restless(seen, now):
+        restless = unfinished and reading.flaw is None and self._restless(seen, now)
+        if restless:
             reading = Reading(flaw=Flaw("it keeps changing and does not end in a line end"))
         self.read_time_s = time.perf_counter() - began
         self.read_epoch = time.time()
-        return self._adopt(reading, seen, digest)
+        self._adopt(reading, seen, digest)
+        if restless:  # that is true of this moment, not of this content
+            self.forget()
+            self.look_at = now + self._pace.settle_s
+        return True
 
     def _read(self, body: bytes, seen: Sight) -> Reading[T]:
         if seen.reason:
@@ -260,7 +265,7 @@ class FollowedFile(Generic[T]):
         self._rest()
         return touched
 
-    def _adopt(self, reading: Reading[T], seen: Sight, digest: bytes) -> bool:
+    def _adopt(self, reading: Reading[T], seen: Sight, digest: bytes) -> None:
         self._judged, self._digest, self.flaw = seen, digest, reading.flaw
         self.mtime = seen.mtime_ns / 1e9 if seen.mtime_ns else None
         if seen.reason:
@@ -271,7 +276,6 @@ class FollowedFile(Generic[T]):
             self.value, self.value_mtime = reading.value, self.mtime
             self.revision += 1
         self._rest()
-        return True
 
 
 def _old(seen: Sight, settle_s: float) -> bool:

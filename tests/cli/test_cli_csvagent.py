@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import mmap
 import os
 import random
@@ -658,6 +659,26 @@ def test_the_same_content_is_not_parsed_twice(tmp_path: Path) -> None:
     file.heard(3.0)
     assert file.look(4.0)
     assert (file.revision, parsed) == (2, [b"x\n", b"y\n"])
+
+
+def test_a_file_that_was_restless_is_judged_again_once_it_rests(tmp_path: Path) -> None:
+    """Its last write falls into the moment in which patience runs out."""
+    path = tmp_path / "t.csv"
+    path.write_text("a")
+    file = FollowedFile[bytes](str(path), Reading, HURRY)
+    assert file.look(0.0, hasty=True)
+    now, gap_s = 1.0, HURRY.settle_s / 3
+    while file.flaw is None:
+        with open(path, "a") as writer:
+            writer.write("\na")
+        file.glance(now)
+        file.look(now)
+        now += gap_s
+    assert str(file.flaw) == "it keeps changing and does not end in a line end"
+    while math.isfinite(file.look_at):
+        now = file.look_at
+        file.look(now)
+    assert (file.flaw, file.value) == (None, path.read_bytes())
 
 
 def test_a_file_between_two_renames_is_not_given_up(tmp_path: Path) -> None:
