@@ -275,10 +275,10 @@ class Catalogue:
                     yield path, None
 
     def _settle_clashes(self) -> None:
-        """Who publishes a table of an identity has it, else the first: a file that comes later
-        takes it from nobody."""
+        """Who publishes a table of an identity has it, else the first that could: a file that
+        comes later takes it from nobody, one that is missing keeps it from nobody."""
         owners: dict[tuple[str, str], str] = {}
-        for table in sorted(self.tables, key=lambda table: not table.publishes):
+        for table in sorted(self.tables, key=lambda t: (not t.publishes, t.file.value is None)):
             table.clash = self._clash(table, owners)
 
     def _clash(self, table: TableFile, owners: dict[tuple[str, str], str]) -> str | None:

@@ -45,8 +45,9 @@ class TableFile:
 
     @property
     def publishes(self) -> bool:
-        """Whether the server has had its table."""
-        return self.published_at is not None and self.clash is None
+        """Whether the server has had its table and goes on getting it."""
+        has_had = self.published_at is not None
+        return has_had and self.clash is None and self.file.value is not None
 
     def sendable(self, max_age_s: float | None) -> bool:
         """Whether there is something in force that may be sent now."""

@@ -187,6 +187,24 @@ def test_a_file_that_comes_later_takes_no_table_from_another(house: House, tmp_p
     house.until_file(tmp_path / "ONE.csv", state="ok")
 
 
+def test_a_missing_file_of_an_index_keeps_its_table_from_no_other(
+    house: House, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text(csv_of("t", [1]))
+    second.write_text(csv_of("t", [2]))
+    house.agent(indexes=[write_index(tmp_path / "index", "a.csv,t", "b.csv,t")])
+    house.until_file(first, state="ok")
+    house.until_file(second, state="broken")
+    first.unlink()
+    house.until_file(second, state="ok")
+    house.until_file(first, state="missing")
+    house.until_rows("select n from t", [[2]])
+    first.write_text(csv_of("t", [1]))
+    told = house.until_file(first, state="broken")
+    assert told["error"] == f"table 't' is published from {second} already"
+
+
 def test_the_agents_own_tables_cannot_be_named(house: House, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(csv_of("qasino_agent_files", [1]))
     house.agent(directories=[tmp_path])
