@@ -28,7 +28,7 @@ from qasino_cli.connection import Connection
 from qasino_cli.csvagent.agent import IntervalClock
 from qasino_cli.csvagent.catalogue import Catalogue, Wanted
 from qasino_cli.csvagent.courier import Courier
-from qasino_cli.csvagent.followed import FollowedFile, Reading
+from qasino_cli.csvagent.followed import MAX_FILE_BYTES, FollowedFile, Reading
 from qasino_cli.csvagent.index_files import read_index
 from qasino_cli.csvagent.landmarks import Surveyor
 from qasino_cli.csvagent.parcel import Wrapping, pack
@@ -677,6 +677,24 @@ def test_the_same_content_is_not_parsed_twice(tmp_path: Path) -> None:
     file.heard(3.0)
     assert file.look(4.0)
     assert (file.revision, parsed) == (2, [b"x\n", b"y\n"])
+
+
+def test_a_file_that_cannot_be_read_is_told_of_once(tmp_path: Path) -> None:
+    """Polled, it looks other from outside than it was judged by opening it."""
+    path = tmp_path / "t.csv"
+    path.touch()
+    os.truncate(path, MAX_FILE_BYTES + 1)
+    file = FollowedFile[bytes](str(path), Reading, HURRY)
+    assert file.look(0.0, hasty=True)
+    for now in (1.0, 2.0, 3.0):
+        file.glance(now)
+        assert not file.look(now)
+        assert not file.look(now + HURRY.settle_s)
+    assert str(file.flaw).startswith(f"it has {MAX_FILE_BYTES + 1} bytes, more than")
+    os.truncate(path, MAX_FILE_BYTES + 2)
+    file.glance(4.0)
+    assert not file.look(4.0)
+    assert file.look(4.0 + HURRY.settle_s)
 
 
 def test_a_file_that_was_restless_is_judged_again_once_it_rests(tmp_path: Path) -> None:
