@@ -71,7 +71,7 @@ def sight_of(path: str) -> Sight:
     """The file as it looks now; ABSENT where there is none."""
     try:
         return _sight(os.stat(path))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return _unseen(error)
 
 
@@ -81,7 +81,9 @@ def _sight(found: os.stat_result) -> Sight:
     return Sight(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _unseen(error: OSError) -> Sight:
+def _unseen(error: OSError | ValueError) -> Sight:
+    if not isinstance(error, OSError):
+        return Sight(reason="no file can have such a name")
     if error.errno in _ABSENT:
         return ABSENT
     return Sight(reason=(error.strerror or str(error)).lower())
@@ -96,7 +98,7 @@ def read_whole(path: str) -> tuple[bytes, Sight]:
             return _read_open(descriptor)
         finally:
             os.close(descriptor)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return b"", _unseen(error)
 
 

@@ -97,9 +97,12 @@ def read_table_list(body: bytes) -> Reading[Names]:
 
 def _names(body: bytes, made: Callable[[str], str]) -> Reading[Names]:
     try:
-        return Reading(tuple(made(line.strip()) for _, line in _lines(body)))
-    except Flaw as flaw:
-        return Reading(flaw=flaw)
+        lines = _lines(body)
+    except Flaw as error:
+        return Reading(flaw=error)
+    bad = next((number for number, line in lines if "\0" in line), None)
+    flaw = None if bad is None else Flaw("a NUL character stands there, names have none", bad)
+    return Reading(tuple(made(line.strip()) for _, line in lines if "\0" not in line), flaw)
 
 
 def _lines(body: bytes) -> list[tuple[int, str]]:

@@ -96,7 +96,7 @@ def _target(path: str) -> str | None:
     """What a link says; None where the path is no link."""
     try:
         return os.readlink(path)
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 

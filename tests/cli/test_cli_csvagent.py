@@ -28,8 +28,8 @@ from qasino_cli.connection import Connection
 from qasino_cli.csvagent.agent import IntervalClock
 from qasino_cli.csvagent.catalogue import Catalogue, Wanted
 from qasino_cli.csvagent.courier import Courier
-from qasino_cli.csvagent.followed import MAX_FILE_BYTES, FollowedFile, Reading
-from qasino_cli.csvagent.index_files import read_index
+from qasino_cli.csvagent.followed import MAX_FILE_BYTES, FollowedFile, Reading, read_whole, sight_of
+from qasino_cli.csvagent.index_files import read_index, read_index_list, read_table_list
 from qasino_cli.csvagent.landmarks import Surveyor
 from qasino_cli.csvagent.parcel import Wrapping, pack
 from qasino_cli.csvagent.watching import remote_directory
@@ -103,6 +103,29 @@ def test_an_index_list_names_indexes_and_is_followed_itself(house: House, tmp_pa
     house.until_rows("select n from a", [[1]])
     lists.write_text("a.index\nb.index\n")
     house.until_rows("select n from b", [[1]])
+
+
+def test_a_list_with_a_nul_in_it_has_a_flaw_and_its_other_lines_count(
+    house: House, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(csv_of("t", [1]))
+    write_index(tmp_path / "index.csv", "t")
+    indexes, tables = tmp_path / "indexes", tmp_path / "tables"
+    indexes.write_text("index.csv\n\0\0\0\n")
+    tables.write_text("t\n\0\n")
+    house.agent(index_lists=[indexes], table_lists=[tables])
+    for path in (indexes, tables):
+        told = house.until_file(path, state="broken")
+        assert (told["error_line"], told["error"][:15]) == (2, "a NUL character")
+    house.until_file(tmp_path / "t.csv", state="ok")
+
+
+def test_a_name_that_no_file_can_have_is_a_reason(tmp_path: Path) -> None:
+    path = f"{tmp_path}/a\0b"
+    reason = "no file can have such a name"
+    assert (sight_of(path).reason, read_whole(path)[1].reason) == (reason, reason)
+    (where, _) = Surveyor().landmarks(path)
+    assert where == (str(tmp_path), "a\0b")
 
 
 def test_an_index_is_read_again_when_it_changes(house: House, tmp_path: Path) -> None:
@@ -642,8 +665,11 @@ def test_a_write_that_leaves_no_trace_outside_is_found_by_comparing(house: House
 @given(st.binary(max_size=200))
 def test_no_content_of_an_index_is_more_than_a_flaw(body: bytes) -> None:
     for text in (body, b"1\n" + body):
-        reading = read_index("/x/index", text)
-        assert reading.value is not None or reading.flaw is not None
+        for reading in (read_index("/x/index", text), read_index_list("/x/list", text)):
+            assert reading.value is not None or reading.flaw is not None
+            for named in reading.value or ():
+                sight_of(named if isinstance(named, str) else named.path)
+        assert not any("\0" in name for name in read_table_list(text).value or ())
 
 
 def test_a_reader_that_fails_is_a_flaw_of_the_file(tmp_path: Path) -> None:
