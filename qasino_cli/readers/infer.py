@@ -6,6 +6,7 @@ INTEGER  whole numbers of 64 bits: no leading zeros, no plus sign, no -0
 REAL     decimal numbers that a double tells apart from all others of as many digits (15 always,
          16 and 17 where they are how a double is written), in columns where either all have the
          same number of decimals (12.50 and 3.00) or none is padded with zeros (2.0, 12.25, 3).
+         Whole numbers beside them have to be kept as well (9007199254740993 would not be).
          1.9 and 1.10 stay text: they may be versions. So does 1.10 in a column of that name
          and 1e5 (a hash?); 1.5e+20 and 1e-07 are how programs write numbers.
 TEXT     everything else: 007, telephone numbers, 20-digit ids, NaN, mixed columns
@@ -168,6 +169,8 @@ class _TextColumn:
         self._decimals: set[int] = set()
         self._padded: tuple[int, str] | None = None
         """The first cell with zeros at its end that say something, and its row."""
+        self._wide: tuple[int, str] | None = None
+        """The first whole number whose digits a double would not keep, and its row."""
 
     def look(self, cells: Sequence[Cell], first_row: int) -> None:
         if self._kind == "TEXT":
@@ -184,9 +187,12 @@ class _TextColumn:
 
     def _take(self, cell: str, texts: list[str], first_row: int) -> bool:
         """Take one cell into account; False once the column can only be text."""
-        fault = "" if _is_whole(cell) else self._decimal_fault(cell)
-        if not fault and self._kind == "INTEGER" and not _is_whole(cell):
+        whole = _is_whole(cell)
+        fault = "" if whole else self._decimal_fault(cell)
+        if not fault and not whole:
             self._kind = "REAL"
+        if whole and self._wide is None and not _is_kept(cell):
+            self._wide = (first_row + texts.index(cell), cell)
         if fault:
             self._kind = "TEXT"
             self._why_text = f"row {first_row + texts.index(cell)}: {fault}"
@@ -224,6 +230,9 @@ class _TextColumn:
         if self._padded is not None and len(self._decimals) > 1:
             row, cell = self._padded
             return Guess("TEXT", f"row {row}: {shown(cell)} beside cells with other decimals")
+        if self._wide is not None and self._kind == "REAL":
+            row, cell = self._wide
+            return Guess("TEXT", f"row {row}: {cell} beside decimal numbers would lose digits")
         what = "whole number" if self._kind == "INTEGER" else "number"
         return Guess(self._kind, _all(self._filled, what))
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import math
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -235,6 +236,10 @@ def test_words_that_are_not_aligned_or_have_no_header_are_one_column(text: str) 
         (["-9223372036854775809"], "TEXT"),
         (["-0.00", "1.50"], "REAL"),
         (["12345678901234567890.5"], "TEXT"),
+        (["9007199254740993", "1.5"], "TEXT"),
+        (["1.5", "9007199254740993"], "TEXT"),
+        (["9007199254740992", "10000000000000000000000", "1.5"], "REAL"),
+        (["9007199254740993", "2"], "INTEGER"),
         ([" 1"], "TEXT"),
         ([".5"], "TEXT"),
         (["Inf"], "TEXT"),
@@ -245,6 +250,21 @@ def test_a_number_is_one_only_as_a_person_would_see_it(cells: list[str], kind: s
     assert types(found)[1] == kind
     for cell, sent in zip(cells, found.publication.rows_json[2:-2].split("],["), strict=True):
         assert sent == (f'"x",{cell}' if kind != "TEXT" else f'"x",{json.dumps(cell)}')
+
+
+def test_a_whole_number_that_keeps_a_column_text_is_named() -> None:
+    (why,) = (found.why for found in read("a\n1\n9007199254740993\n1.5\n").inferred)
+    assert why == "row 2: 9007199254740993 beside decimal numbers would lose digits"
+
+
+@given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1, max_size=3))
+def test_whole_numbers_beside_a_decimal_one_keep_their_digits(numbers: list[int]) -> None:
+    found = read("a,b\n" + "".join(f"{n},x\n" for n in [*numbers, 1.5]))
+    if types(found)[0] == "REAL":
+        for n in numbers:
+            assert n in (int(Decimal(f"{float(n):{form}}")) for form in ("", ".17g"))
+    else:
+        assert [row[0] for row in rows(found)] == [*map(str, numbers), "1.5"]
 
 
 def test_a_version_is_no_quantity() -> None:
