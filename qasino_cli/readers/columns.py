@@ -6,7 +6,8 @@ word after it would land one column off. A gutter is a place that is blank in al
 stands between two gutters is a column, or several where a long cell has pushed its neighbours
 over the gutter. Those are told by their words, and a line where that is not certain is a bad row.
 Where cells have outgrown their columns and every line has as many words as there are headers, as
-`vmstat` prints on a busy machine, words are counted after all.
+`vmstat` prints on a busy machine, words are counted after all. A place is a character or, where
+the words of more lines stand as the header's do if counted so, one of a terminal's (`column -t`).
 
 The last column takes what is left of a line, as a command line does in `ps`.
 """
@@ -14,12 +15,13 @@ The last column takes what is left of a line, as a command line does in `ps`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
 
 from qasino_cli.readers.draft import BadPlace, Cell, Draft, Faults, Row
+from qasino_cli.readers.padding import TerminalPlaces, may_be_wide
 
 _PHRASES = (
     "Mounted on", "Local Address:Port", "Peer Address:Port", "Local Address", "Foreign Address",
@@ -37,6 +39,7 @@ _TITLED_LINES = 4
 _TITLED_COLUMNS = 4
 """So much a title must have below it, to be known for one by its shape."""
 _SAMPLE_CHARS = 65536
+_PLACED_LINES = 1000
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -63,6 +66,9 @@ class _Run(msgspec.Struct):
         return line[self.begins : self.ends]
 
 
+_Divide = Callable[[_Line, Sequence[_Run], int], list[Cell]]
+
+
 def looks_like_columns(text: str) -> bool:
     """Whether a text has a header of words, blanks that align something, and rows like it."""
     lines = [line.strip() for line in text[:_SAMPLE_CHARS].splitlines() if line.strip()]
@@ -75,31 +81,42 @@ def looks_like_columns(text: str) -> bool:
 
 def read_columns(text: str, faults: Faults) -> Draft:
     """Read aligned text. Raises BadPlace at the first row that cannot be divided."""
-    lines = [line for line in _lines(text) if faults.is_text(line.number, line.text)]
+    told_apart = [line for line in _lines(text) if faults.is_text(line.number, line.text)]
+    lines, places = _placed(told_apart)
     titles = [lines.pop(0).text] if _is_title(lines) else []
     if not lines:
         raise BadPlace(1, "there is no header in it")
     header, rows = lines[0], lines[1:]
     runs = _runs(header.text, rows)
     names = [word for run in runs for word in run.words]
-    divide = _by_words if _have_outgrown(rows, runs, len(names)) else _divide
+    divide: _Divide = _divide
+    for words in (names, _header_words(header.text)):
+        if divide is _divide and _have_outgrown(rows, runs, len(words)):
+            names, divide = words, _by_words
 
     def divided() -> Iterator[Row]:
         for line in rows:
             try:
-                yield line.number, line.begins, divide(line, runs, len(names))
+                cells = divide(line, runs, len(names))
             except BadPlace as error:
-                faults.bad_row(error)
+                faults.bad_row(_as_it_stood(error, places))
+            else:
+                yield line.number, line.begins, [cell and places.back(cell) for cell in cells]
 
     by_offset = {line.begins: line.text for line in rows}
     return Draft(
-        headers=[word.text for word in names],
+        headers=[places.back(word.text) for word in names],
         rows=divided,
         header_line=header.number,
-        header_columns=[word.begins + 1 for word in names],
-        raw=lambda at: by_offset[at],
-        notes=[f"passed over before the header: {title}" for title in titles],
+        header_columns=[len(places.back(header.text[: word.begins])) + 1 for word in names],
+        raw=lambda at: places.back(by_offset[at]),
+        notes=[f"passed over before the header: {places.back(title)}" for title in titles],
     )
+
+
+def _as_it_stood(fault: BadPlace, places: TerminalPlaces) -> BadPlace:
+    column = len(places.back(fault.raw[: (fault.column or 1) - 1])) + 1
+    return BadPlace(fault.line, places.back(fault.reason), column, places.back(fault.raw))
 
 
 def _is_title(lines: Sequence[_Line]) -> bool:
@@ -139,11 +156,37 @@ def _all_numbers(run: _Run, rows: Sequence[_Line]) -> bool:
 
 
 def _lines(text: str) -> Iterator[_Line]:
+    """The lines that are not blank, as they stand there."""
     begins = 0
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            yield _Line(number, begins, line.expandtabs().rstrip())
+            yield _Line(number, begins, line)
         begins += len(line) + 1
+
+
+# --- Places ------------------------------------------------------------------------------------
+
+
+def _placed(lines: Sequence[_Line]) -> tuple[list[_Line], TerminalPlaces]:
+    """The lines, so that a place in one is the same place in all, and the way back to the text."""
+    plain = [_expanded(line, line.text) for line in lines]
+    if may_be_wide(line.text for line in lines):
+        places = TerminalPlaces()
+        spread = [_expanded(line, places.spread(line.text)) for line in lines]
+        if _nr_in_place(spread) > _nr_in_place(plain):
+            return spread, places
+    return plain, TerminalPlaces()
+
+
+def _expanded(line: _Line, text: str) -> _Line:
+    return _Line(line.number, line.begins, text.expandtabs().rstrip())
+
+
+def _nr_in_place(lines: Sequence[_Line]) -> int:
+    """How many words of the first lines begin or end where a word of the first one does."""
+    header, *rows = [list(_WORD.finditer(line.text)) for line in lines[:_PLACED_LINES]]
+    begins, ends = {word.start() for word in header}, {word.end() for word in header}
+    return sum(word.start() in begins or word.end() in ends for words in rows for word in words)
 
 
 # --- Gutters -----------------------------------------------------------------------------------
@@ -277,7 +320,7 @@ def _divide(line: _Line, runs: Sequence[_Run], columns: int) -> list[Cell]:
         if len(run.words) == 1:
             cells.append(part.strip() or None)
         else:
-            cells += _shared(line, run, part)
+            cells += _shared(line, run, part, first=run is runs[0])
     if columns > 1 and not any(cells[1:]):
         raise BadPlace(
             line.number,
@@ -288,8 +331,8 @@ def _divide(line: _Line, runs: Sequence[_Run], columns: int) -> list[Cell]:
     return cells
 
 
-def _shared(line: _Line, run: _Run, part: str) -> list[Cell]:
-    """The cells of a run that several headers share."""
+def _shared(line: _Line, run: _Run, part: str, first: bool) -> list[Cell]:
+    """The cells of a run that several headers share; `first` is whether no run is before it."""
     tokens = _tokens(part, run)
     missing = len(run.words) - len(tokens)
     without_last = (
@@ -300,10 +343,11 @@ def _shared(line: _Line, run: _Run, part: str) -> list[Cell]:
     )
     if missing and not without_last:
         return _under_headers(line, run, part)
-    for token, word in zip(tokens[1:], run.words[1:], strict=False):
+    for n, (token, word) in enumerate(zip(tokens, run.words, strict=False)):
         # A long cell pushes others to the right, never to the left: a word that ends before
-        # its header begins is a second word of the cell before.
-        if token.ends <= word.begins:
+        # its header begins is a second word of the cell before, if there is one.
+        ends = token.begins + len(token.text.split(None, 1)[0])  # the last one may be the rest
+        if (n or not first) and ends <= word.begins:
             raise _unclear(line, token)
     return [token.text for token in tokens] + [None] * missing
 

@@ -1,0 +1,280 @@
+"""What commands print in columns: each cell under its header, or a bad row."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wcwidth import wcswidth, wcwidth
+
+from qasino_cli.errors import InputRejected
+from qasino_cli.readers import Reading, Wanted, read_input
+from qasino_cli.readers.padding import TerminalPlaces
+
+
+def read(text: str, **wanted: Any) -> Reading:
+    return read_input("t.csv", text.encode(), Wanted(identity="me", **wanted))
+
+
+def rows(reading: Reading) -> list[list[Any]]:
+    found: list[list[Any]] = json.loads(reading.publication.rows_json)
+    return found
+
+
+def names(reading: Reading) -> list[str]:
+    return [column.name for column in reading.publication.columns]
+
+
+DOCKER = """\
+CONTAINER ID   IMAGE     COMMAND   CREATED          STATUS          PORTS      NAMES
+4c01db0b339c   ubuntu    "bash"    17 seconds ago   Up 16 seconds              webapp
+d7886598dbe2   redis     "redis"   33 minutes ago   Up 33 minutes   6379/tcp   redis
+"""
+SHORT_DF = """\
+Filesystem     1024-blocks     Used Available Capacity Mounted on
+/dev/vda1        263174212 41241828 208490416      17% /
+"""
+PS_EF = """\
+UID          PID    PPID  C STIME TTY          TIME CMD
+root           1       0  0 07:47 ?        00:00:21 /sbin/init -x
+root           2       0  0 07:47 ?        00:00:00 [kthreadd]
+"""
+PUSHED = """\
+USER       PID %CPU    VSZ   RSS TTY   TIME COMMAND
+root         1  0.2  42200 12692 ?     0:04 init --x  y
+root         2  0.0 74123456 999 ?     0:00 [kthreadd]
+root         3  0.0 741234567 12345 ?  0:00 big one
+"""
+SS_PIPED = """\
+State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess
+LISTEN 0      128          0.0.0.0:2024      0.0.0.0:*    users:(("sshd",pid=1,fd=3))
+ESTAB  0      0         [::ffff:10.100.200.1]:22 [::ffff:10.100.200.30]:55555
+"""
+NETSTAT = """\
+Active Internet connections (servers and established)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State
+tcp        0      0 0.0.0.0:2024            0.0.0.0:*               LISTEN
+"""
+
+
+def test_an_empty_cell_does_not_move_the_cells_after_it() -> None:
+    found = read(DOCKER)
+    assert names(found)[0] == "CONTAINER_ID"
+    assert rows(found)[0][3:] == ["17 seconds ago", "Up 16 seconds", None, "webapp"]
+    assert rows(found)[1][3:] == ["33 minutes ago", "Up 33 minutes", "6379/tcp", "redis"]
+
+
+def test_a_header_of_two_words_is_one_whatever_stands_below() -> None:
+    assert names(read(SHORT_DF))[-1] == "Mounted_on"
+    assert names(read(PS_EF)) == ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
+    assert rows(read(PS_EF))[0][-1] == "/sbin/init -x"
+
+
+def test_a_cell_that_pushes_its_neighbours_aside_keeps_them_apart() -> None:
+    found = rows(read(PUSHED))
+    assert [row[3:5] for row in found] == [[42200, 12692], [74123456, 999], [741234567, 12345]]
+    assert [row[-2:] for row in found] == [
+        ["0:04", "init --x  y"],
+        ["0:00", "[kthreadd]"],
+        ["0:00", "big one"],
+    ]
+
+
+def test_ss_into_a_pipe_has_its_last_column_glued_to_the_one_before() -> None:
+    found = read(SS_PIPED)
+    assert names(found)[3:] == ["Local_Address_Port", "Peer_Address_Port", "Process"]
+    assert [row[3:] for row in rows(found)] == [
+        ["0.0.0.0:2024", "0.0.0.0:*", 'users:(("sshd",pid=1,fd=3))'],
+        ["[::ffff:10.100.200.1]:22", "[::ffff:10.100.200.30]:55555", None],
+    ]
+
+
+ROUTES = """\
+Kernel IP routing table
+Destination     Gateway         Genmask         Flags   MSS Window  irtt Iface
+0.0.0.0         192.168.1.1     0.0.0.0         UG        0 0          0 eth0
+192.168.1.0     0.0.0.0         255.255.255.0   U         0 0          0 eth0
+"""
+INTERFACES = """\
+Kernel Interface table
+Iface             MTU    RX-OK RX-ERR RX-DRP RX-OVR    TX-OK TX-ERR TX-DRP TX-OVR Flg
+eth0             1500    30211      0      0 0         21050      0      0      0 BMRU
+lo              65536      812      0      0 0           812      0      0      0 LRU
+"""
+QUOTAS = """\
+Disk quotas for group users
+Filesystem  blocks   quota   limit   grace   files
+/dev/sda1    20344       0       0              12
+/dev/sdb1      120       0       0   6days       3
+"""
+
+
+def test_a_title_is_passed_over_and_said_to_be() -> None:
+    found = read(NETSTAT)
+    assert names(found)[3:] == ["Local_Address", "Foreign_Address", "State"]
+    assert found.notes[0].startswith("passed over before the header: Active Internet")
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "last"),
+    [
+        (ROUTES, "Destination Gateway Genmask Flags MSS Window irtt Iface", "eth0"),
+        (INTERFACES, "Iface MTU RX_OK RX_ERR RX_DRP RX_OVR TX_OK TX_ERR TX_DRP TX_OVR Flg", "LRU"),
+        (QUOTAS, "Filesystem blocks quota limit grace files", 3),
+    ],
+)
+def test_a_title_above_columns_is_known_by_its_shape(text: str, header: str, last: Any) -> None:
+    found = read(text)
+    assert names(found) == header.split()
+    assert rows(found)[-1][-1] == last
+    assert found.notes == (f"passed over before the header: {text.splitlines()[0]}",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NAME ROLE\nanna  head of sales\nbob   cook\n",
+        "name role\nannabella    head of sales\nbartholomew  cook\n",
+        "USER COMMAND HOST\nroot  ls -l  web\nbob   ls     db\n",
+        "NAME DESCRIPTION N\na    xx yy  zz\nb    yy ww  6\n",
+        "host free\nweb-one  none of it\nweb-two  41  7\n",
+        "long_name n\na  none x\nb  1    2\n",
+    ],
+)
+def test_a_header_is_no_title(text: str) -> None:
+    found = read(text, form="columns", skip_bad_rows=True)
+    assert names(found)[0].startswith(text.split()[0])
+    assert found.notes == ()
+
+
+WORDS = st.text("abcXY0189-.", min_size=1, max_size=9)
+GRIDS = st.integers(2, 5).flatmap(
+    lambda n: st.lists(st.lists(WORDS, min_size=n, max_size=n), min_size=2, max_size=6)
+)
+
+
+@given(GRIDS, st.lists(st.booleans(), min_size=5, max_size=5), st.integers(1, 3))
+def test_no_line_of_aligned_columns_is_taken_for_a_title(
+    grid: list[list[str]], right: list[bool], gap: int
+) -> None:
+    widths = [max(len(row[n]) for row in grid) for n in range(len(grid[0]))]
+    lines = [
+        (" " * gap).join(
+            cell.rjust(width) if r else cell.ljust(width)
+            for cell, width, r in zip(row, widths, right, strict=False)
+        )
+        for row in grid
+    ]
+    with contextlib.suppress(InputRejected):
+        found = read("\n".join(lines), form="columns")
+        assert not any(note.startswith("passed over") for note in found.notes)
+
+
+def test_a_line_that_cannot_be_divided_for_certain_is_refused() -> None:
+    text = "NAME  AGE ROLE\nweb-1 3d  a\nvery-long-name-of-a-host 3d b c\n"
+    with pytest.raises(InputRejected, match=r"t\.csv:3:1: it cannot be told which column"):
+        read(text.replace("3d b c", "x"))
+    assert len(read(text.replace("3d b c", "x"), skip_bad_rows=True).rejects) == 1
+
+
+PARTITIONS = """\
+major minor  #blocks  name
+
+   8        0  488386584 sda
+   8        1     524288 sda1
+"""
+
+
+def test_a_word_that_ends_before_its_header_begins_is_another_columns() -> None:
+    found = read(PARTITIONS)
+    assert names(found) == ["major", "minor", "nr_blocks", "name"]
+    assert rows(found) == [[8, 0, 488386584, "sda"], [8, 1, 524288, "sda1"]]
+    found = read(PARTITIONS + "   8        2     524288\n", skip_bad_rows=True)
+    assert [reject.column for reject in found.rejects] == [13, 13, 13]
+    with pytest.raises(InputRejected, match=r"t\.csv:2:4: it cannot be told which .* 'xxx  0'"):
+        read("one   two\n00 xxx  0\n", form="columns")
+
+
+WIDE = [
+    ["name", "status", "n"],
+    ["web1", "Up 3 days", "1"],
+    ["東京都庁", "Up 2 days", "22"],
+    ["cafe\u0301", "Up 11 days", "3"],
+]
+
+
+def aligned(grid: list[list[str]], measure: Callable[[str], int], gap: int = 2) -> str:
+    """As a program prints it that takes the widths of its cells to be these."""
+    widths = [max(map(measure, column)) for column in zip(*grid, strict=True)]
+    lines = (
+        "".join(
+            cell + " " * (width + gap - measure(cell))
+            for cell, width in zip(row, widths, strict=True)
+        )
+        for row in grid
+    )
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+@pytest.mark.parametrize("measure", [wcswidth, len], ids=["terminal", "characters"])
+def test_wide_characters_move_no_cell_whatever_it_was_padded_by(
+    measure: Callable[[str], int],
+) -> None:
+    found = read(aligned(WIDE, measure))
+    assert names(found) == WIDE[0]
+    assert rows(found) == [[name, status, int(n)] for name, status, n in WIDE[1:]]
+
+
+def test_a_bad_row_with_wide_characters_is_shown_as_it_stood() -> None:
+    text = aligned([*WIDE, ["東京", "", ""]], wcswidth)
+    (reject,) = read(text, skip_bad_rows=True).rejects
+    assert (reject.line, reject.column, reject.raw) == (5, 3, "東京")
+
+
+SCRIPTS = st.text("abXY01 日本京e\u0301\u200dé한", max_size=12)
+
+
+@given(st.lists(SCRIPTS))
+def test_a_line_has_a_character_for_each_place_and_comes_back(lines: list[str]) -> None:
+    places = TerminalPlaces()
+    spread = [places.spread(line) for line in lines]
+    assert [places.back(line) for line in spread] == lines
+    for line, text in zip(spread, lines, strict=True):
+        if not re.search("(?:^| )[\u0301\u200d]", text):  # no character is there to put it on
+            assert len(line) == sum(map(wcwidth, text))
+
+
+def test_a_text_with_characters_of_our_own_is_left_as_it_is() -> None:
+    text = aligned([*WIDE, ["\U000f0000日", "\U0010fffd", "4"]], len)
+    assert rows(read(text))[-1] == ["\U000f0000日", "\U0010fffd", 4]
+
+
+VMSTAT = """\
+procs -----------memory---------- ---swap-- -----io---- -system-- ------cpu-----
+ r  b   swpd   free   buff  cache   si   so    bi    bo   in   cs us sy id wa st
+ 3  0      0 22393608  42672 1841196    0    0    54   375 1611 14906 38  6 55  0  1
+"""
+
+
+@pytest.mark.parametrize("more", ["", VMSTAT.splitlines()[2].replace("14906", "906")])
+def test_cells_that_have_outgrown_their_columns_are_told_by_words(more: str) -> None:
+    found = read(VMSTAT + more)
+    cells = dict(zip(names(found), rows(found)[0], strict=True))
+    assert (cells["free"], cells["si"], cells["so"], cells["bi"]) == (22393608, 0, 0, 54)
+    assert (cells["cs"], cells["st"]) == (14906, 1)
+
+
+def test_two_words_of_a_cell_beside_an_empty_one_stay_one_cell() -> None:
+    found = read("NAME   STATUS  PORTS\nweb-1  Up 3m\nweb-2  Up 4m\n")
+    assert rows(found) == [["web-1", "Up 3m", None], ["web-2", "Up 4m", None]]
+
+
+@pytest.mark.parametrize("text", ["full name\nJohn Smith\nJane Doe\n", "2024 a  b\n2025 c  d\n"])
+def test_words_that_are_not_aligned_or_have_no_header_are_one_column(text: str) -> None:
+    assert (read(text).form, len(names(read(text)))) == ("csv", 1)
