@@ -17,7 +17,6 @@ from qasino_server.table import Publication, Result
 FIRST_ROWS = 5
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
-_infinities = {b"9e999": float("inf"), b"-9e999": float("-inf")}
 
 
 def described(prepared: Sequence[Prepared]) -> Iterator[str]:
@@ -40,7 +39,8 @@ def _described(one: Prepared) -> Iterator[str]:
         [(c.name, c.type, headers.get(c.name, ""), _why(one, c.name)) for c in publication.columns],
     )
     yield from _table(
-        tuple(c.name for c in publication.columns), [_values(row) for row in rows[:FIRST_ROWS]]
+        tuple(c.name for c in publication.columns),
+        [tuple(map(_value, _items.decode(row))) for row in rows[:FIRST_ROWS]],
     )
     for note in () if reading is None else reading.notes:
         yield visible(f"  {note}")
@@ -58,19 +58,20 @@ def _why(one: Prepared, column: str) -> str:
     return whys.get(column, "--add-identity-column" if added else "the input says so")
 
 
-def _values(row: msgspec.Raw) -> tuple[object, ...]:
-    """The cells of a row; msgspec alone would not take an infinity."""
-    return tuple(
-        _infinities[bytes(cell)] if bytes(cell) in _infinities else _value(cell)
-        for cell in _items.decode(row)
-    )
-
-
 def _value(cell: msgspec.Raw) -> object:
+    """A cell as the server will have it."""
+    text = bytes(cell).decode()
+    if text.startswith(("[", "{")):
+        return text
     try:
-        return msgspec.json.decode(cell)
-    except msgspec.ValidationError:  # a number no double holds
-        return bytes(cell).decode()
+        value = msgspec.json.decode(cell)
+    except msgspec.ValidationError:  # a number no double holds: an infinity
+        return float(text)
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return float(text)
+    return value
 
 
 def _kind(publication: Publication) -> str:

@@ -263,6 +263,20 @@ def test_a_dry_run_shows_infinities_and_what_it_would_pass_over() -> None:
     )
 
 
+def test_a_dry_run_shows_cells_as_the_server_will_have_them() -> None:
+    row = ['{"a": [1]}', "[]", "true", "9" * 30, "-1e999", "-9223372036854775808"]
+    table = (
+        '{"tablename": "t", "column_names": ["a", "b", "c", "d", "e", "f"],'
+        ' "column_types": ["text", "text", "int", "int", "int", "int"],'
+        f' "rows": [[{", ".join(row)}]]}}'
+    )
+    ran = run_qasino("publish", "-I", "me", "--dry-run", stdin=table)
+    assert (ran.returncode, ran.stderr) == (ExitCode.OK, "")
+    assert ran.stdout.splitlines()[-1].split("  ")[1:] == [
+        '{"a": [1]}', "[]", "1", "1.0e+30", "-Inf", "-9223372036854775808"
+    ]  # fmt: skip
+
+
 def test_of_a_table_too_large_for_a_server_is_told_and_nothing_else_is_sent(
     server: Server, wire: Wire, tmp_path: Path
 ) -> None:
