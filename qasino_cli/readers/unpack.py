@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 
 from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace
@@ -10,6 +11,8 @@ from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace
 MAX_UNPACKED_BYTES = 4 << 30
 _GZIP = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 20
+_FIRST_CHUNK_BYTES = 1 << 12
+_NOT_PADDING = re.compile(rb"[^\0]")
 _LOOKED_AT_BYTES = 8192
 
 _BINARY = {
@@ -38,30 +41,39 @@ def unpacked(body: bytes) -> bytes:
     if not body.startswith(_GZIP):
         return body
     out = io.BytesIO()
-    rest = body
+    at = 0
     try:
-        while rest.startswith(_GZIP):
-            rest = _unpack_member(rest, out)
+        while body.startswith(_GZIP, at):
+            at = _unpack_member(body, at, out)
     except zlib.error as error:
         raise BadPlace(1, f"the gzip data is damaged: {error}") from None
+    if at < len(body):
+        raise BadPlace(1, "after the gzip data there is something else")
     return out.getvalue()
 
 
-def _unpack_member(body: bytes, out: io.BytesIO) -> bytes:
-    """Unpack one of the members a gzip file may have; gives what follows it."""
+def _unpack_member(body: bytes, begins: int, out: io.BytesIO) -> int:
+    """Unpack one of the members a gzip file may have; where what follows it begins."""
     member = zlib.decompressobj(zlib.MAX_WBITS | 16)
     packed = memoryview(body)
-    for at in range(0, len(packed), _CHUNK_BYTES):
-        left: bytes | memoryview = packed[at : at + _CHUNK_BYTES]
+    at, size = begins, _FIRST_CHUNK_BYTES  # members may be small, and many
+    while at < len(packed):
+        left: bytes | memoryview = packed[at : at + size]
+        at += len(left)
         while left and not member.eof:
             out.write(member.decompress(left, _CHUNK_BYTES))
             left = member.unconsumed_tail
             if out.tell() > MAX_UNPACKED_BYTES:
                 raise BadPlace(1, f"it unpacks to over {MAX_UNPACKED_BYTES >> 30} GiB")
         if member.eof:
-            end = min(at + _CHUNK_BYTES, len(packed)) - len(member.unused_data)
-            return body[end:].lstrip(b"\0")
+            return _past_padding(body, at - len(member.unused_data))
+        size = _CHUNK_BYTES
     raise BadPlace(1, "the gzip data ends too early")
+
+
+def _past_padding(body: bytes, at: int) -> int:
+    found = _NOT_PADDING.search(body, at)
+    return len(body) if found is None else found.start()
 
 
 def as_text(body: bytes, skip_bad_rows: bool = False) -> str:

@@ -193,6 +193,7 @@ def test_odd_but_sound_inputs_are_read(text: str, form: str, found: list[Any]) -
         ("a,b\n".encode("utf-16"), "this is UTF-16"),
         (gzip.compress(gzip.compress(b"a,b\n1,2\n")), "gzip within gzip"),
         (gzip.compress(b"a,b\n1,2\n" * 50)[:20] + b"xxxxxx", "the gzip data is damaged"),
+        (gzip.compress(b"a,b\n1,2\n") + b"3,4\n", "after the gzip data there is something else"),
         (b"2\nt\na,b\nint,int\na,b\n1,2\n", "'2' is not a version"),
         (b"[]", "there are no columns"),
     ],
@@ -200,6 +201,19 @@ def test_odd_but_sound_inputs_are_read(text: str, form: str, found: list[Any]) -
 def test_what_is_no_table_is_called_by_its_name(body: bytes, reason: str) -> None:
     with pytest.raises(InputRejected, match=reason):
         read(body)
+
+
+@pytest.mark.parametrize("padding", [b"", b"\0" * 9000])
+def test_members_of_gzip_are_one_text(padding: bytes) -> None:
+    parts = (b"a,b\n", b"", b"1,2\n" * 9000, b"3,4\n")
+    found = read(b"".join(gzip.compress(part) + padding for part in parts))
+    assert len(rows(found)) == 9001
+
+
+def test_many_small_members_of_gzip_take_no_longer_each() -> None:
+    """So many take minutes where each copies what follows it."""
+    member = gzip.compress(b"3,4\n")
+    assert len(rows(read(gzip.compress(b"a,b\n") + member * 400_000))) == 400_000
 
 
 def test_gzip_is_unpacked_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
