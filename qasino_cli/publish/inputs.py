@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -240,7 +241,8 @@ def check_rejects_path(path: Path, inputs: Sequence[str]) -> None:
     """Raise UsageFault where writing the rejects would destroy an input."""
     for given in inputs:
         with contextlib.suppress(OSError):
-            if os.path.samefile(path, given):
+            there = os.fstat(sys.stdin.fileno()) if given == STDIN else os.stat(given)
+            if not stat.S_ISCHR(there.st_mode) and os.path.samestat(os.stat(path), there):
                 raise UsageFault(f"--rejects: {path} is an input; name another file")
 
 

@@ -221,6 +221,23 @@ def test_rejects_never_overwrite_an_input(tmp_path: Path) -> None:
     assert file.read_text() == "a,b\n1\n2,3\n"
 
 
+def test_rejects_never_overwrite_what_standard_input_is(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("a,b\n1\n2,3\n")
+    skipping = ("--table", "t", "--on-error", "skip", "--rejects", file)
+    for path in ((), ("-",)):
+        with file.open("rb") as stdin:
+            ran = subprocess.run(
+                [*COMMAND, "publish", *skipping, *path],
+                stdin=stdin,
+                capture_output=True,
+                env=clean_environment(),
+            )
+        assert ran.returncode == ExitCode.USAGE
+        assert ran.stderr.decode() == f"--rejects: {file} is an input; name another file\n"
+    assert file.read_text() == "a,b\n1\n2,3\n"
+
+
 def test_rejects_that_cannot_be_written_keep_everything_back(server: Server, wire: Wire) -> None:
     ran = run_qasino(
         *("publish", "-s", zmq_url(server), "--table", "t", "--on-error", "skip"),
