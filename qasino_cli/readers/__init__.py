@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import msgspec
 
 from qasino_cli.errors import InputRejected
-from qasino_cli.readers.delimited import find_delimiter, read_delimited
+from qasino_cli.readers.delimited import find_delimiter, is_one_tsv_column, read_delimited
 from qasino_cli.readers.draft import (
     SKIP_LINES_REMEDY,
     BadPlace,
@@ -193,6 +193,8 @@ def found_form(text: str) -> str:
     delimiter = find_delimiter(text)
     if delimiter is not None:
         return "tsv" if delimiter == "\t" else "csv"
+    if is_one_tsv_column(text):
+        return "tsv"
     from qasino_cli.readers.columns import looks_like_columns
 
     return "columns" if looks_like_columns(text) else "csv"

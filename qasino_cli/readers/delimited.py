@@ -5,6 +5,9 @@ is an empty text, as PostgreSQL's COPY and our own writer have it. `csv.reader` 
 two, so a record that has both is looked at again, field by field, by `_fields`, which also
 knows where in its line a field stands (all of 300,000 rows of 8 that way: 2 s, else 0.3 s).
 
+A blank line says nothing, unless there is one column: then it is a cell that is empty. At the end
+of the text it may be either, and only a writer who has said so, by a \\N, is taken to mean it.
+
 In TSV nothing is quoted: \\N is no value, \\t \\n \\r \\\\ stand for what they name. A text with a
 backslash before anything else escapes nothing (C:\\Users), and quotes are quotes where every
 header stands in them, or where only they make its rows alike: spreadsheets write such.
@@ -75,6 +78,7 @@ def read_delimited(text: str, delimiter: str, faults: Faults) -> Draft:
     Faults(skip=False).is_text(header.line, line_at(text, header.begins))
     begins = _begins(text, header.begins, dialect)
     names = [(cell or "").strip() for cell in header.cells]
+    blank_end = _blank_end(text, dialect) if len(names) == 1 else []
     all_quoted = all(
         text.startswith('"', at) and _PLAIN_HEADER.fullmatch(name)
         for at, name in zip(begins, names, strict=True)
@@ -87,7 +91,7 @@ def read_delimited(text: str, delimiter: str, faults: Faults) -> Draft:
         header_columns=[place(text, at)[1] for at in begins],
         raw=lambda at: _raw(text, at, dialect),
         column=lambda at, n: _column(text, at, n, dialect),
-        notes=[f"passed over before the header: {comment}" for comment in comments],
+        notes=[*(f"passed over before the header: {comment}" for comment in comments), *blank_end],
     )
 
 
@@ -98,14 +102,31 @@ def read_without_header(text: str, delimiter: str, names: Sequence[str], faults:
     first = next(_records(text, starts, dialect, Faults(skip=True)), None)
     begins = [] if first is None else _begins(text, first.begins, dialect)
     all_quoted = all(text.startswith('"', at) for at in begins)
+    blank_end = _blank_end(text, dialect) if len(names) == 1 else []
     return Draft(
         headers=names,
         rows=lambda: _rows(text, starts, dialect, len(names), faults, None),
         empty_is_text=_empty_is_text(text, dialect, all_quoted),
         raw=lambda at: _raw(text, at, dialect),
         column=lambda at, n: _column(text, at, n, dialect),
-        notes=[f"passed over before the first row: {comment}" for comment in comments],
+        notes=[
+            *(f"passed over before the first row: {comment}" for comment in comments),
+            *blank_end,
+        ],
     )
+
+
+def _blank_end(text: str, dialect: Dialect) -> list[str]:
+    """A note on the lines at the end of one column that may have been cells."""
+    blank = text.count("\n", len(text.rstrip("\r\n"))) - 1
+    if blank < 1 or _says_empty(text, dialect):
+        return []
+    return ["passed over at its end: " + ("a blank line" if blank == 1 else f"{blank} blank lines")]
+
+
+def _says_empty(text: str, dialect: Dialect) -> bool:
+    """Whether an empty field of TSV is known to be an empty text."""
+    return not dialect.quotes and _empty_is_text(text, dialect, all_quoted=False)
 
 
 def _column(text: str, begins: int, n: int, dialect: Dialect) -> int:
@@ -173,9 +194,11 @@ def _rows(
     text: str, at: int, dialect: Dialect, columns: int, faults: Faults, header: _Record | None
 ) -> Iterator[Row]:
     """The rows that have so many fields; after the header, where that is the first record."""
-    records = _records(text, at, dialect, faults)
+    records = _records(text, at, dialect, faults, blank_too=columns == 1)
     if header is not None:
-        next(records)
+        next(record for record in records if record.begins == header.begins)
+    if columns == 1 and not _says_empty(text, dialect):
+        records = _without_blank_end(records, text)
     dirty = NOT_TEXT.search(text) is not None
     for record in records:
         if dirty and not faults.is_text(record.line, _raw(text, record.begins, dialect)):
@@ -192,6 +215,17 @@ def _rows(
             ):
                 fault.remedy = f"{SKIP_LINES_REMEDY}; {SKIP_REMEDY}"
             faults.bad_row(fault)
+
+
+def _without_blank_end(records: Iterator[_Record], text: str) -> Iterator[_Record]:
+    blank: list[_Record] = []
+    for record in records:
+        if text.startswith(("\n", "\r\n"), record.begins):
+            blank.append(record)
+            continue
+        yield from blank
+        blank.clear()
+        yield record
 
 
 def _above_a_header(columns: int, below: int) -> bool:
@@ -218,19 +252,21 @@ def _ragged(text: str, record: _Record, dialect: Dialect, columns: int, what: st
 # --- Records -----------------------------------------------------------------------------------
 
 
-def _records(text: str, at: int, dialect: Dialect, faults: Faults) -> Iterator[_Record]:
-    """Every record that can be told apart, blank lines left out."""
+def _records(
+    text: str, at: int, dialect: Dialect, faults: Faults, blank_too: bool = False
+) -> Iterator[_Record]:
+    """Every record that can be told apart; blank lines, as one empty field, if they are wanted."""
     if dialect.quotes:
-        return _csv_records(text, at, dialect, faults)
-    return _tsv_records(text, at, dialect)
+        return _csv_records(text, at, dialect, faults, blank_too)
+    return _tsv_records(text, at, dialect, blank_too)
 
 
-def _tsv_records(text: str, at: int, dialect: Dialect) -> Iterator[_Record]:
+def _tsv_records(text: str, at: int, dialect: Dialect, blank_too: bool) -> Iterator[_Record]:
     """A line a row, nothing quoted."""
     lines = _Lines(text, at)
     for line in lines:
         bare = line.rstrip("\n").removesuffix("\r")
-        if not bare:
+        if not bare and not blank_too:
             continue
         cells: list[Cell] = bare.split("\t")  # type: ignore[assignment]  # lists are invariant
         if dialect.escapes and "\\" in bare:
@@ -273,7 +309,9 @@ class _Lines:
         self.number = number
 
 
-def _csv_records(text: str, at: int, dialect: Dialect, faults: Faults) -> Iterator[_Record]:
+def _csv_records(
+    text: str, at: int, dialect: Dialect, faults: Faults, blank_too: bool
+) -> Iterator[_Record]:
     """After a record with a bad quote the next line is tried, so that no row is lost unseen.
 
     Raises BadPlace where that finds quotes that are never closed, again and again.
@@ -299,8 +337,9 @@ def _csv_records(text: str, at: int, dialect: Dialect, faults: Faults) -> Iterat
             reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
             continue
         nr_unclosed = 0
-        if not found:
+        if not found and not blank_too:
             continue
+        found = found or [""]
         cells: list[Cell] = found  # type: ignore[assignment]  # lists are invariant
         if "" in found:
             if quoted_empty and '""' in text[begins : lines.next_begins]:
@@ -409,6 +448,11 @@ def find_delimiter(text: str) -> str | None:
         if score > best_score:
             best, best_score = delimiter, score
     return best
+
+
+def is_one_tsv_column(text: str) -> bool:
+    """Whether a text without a delimiter is TSV all the same: in a line of it is a \\N alone."""
+    return "\t" not in text and _NULL.search(text) is not None and not _OTHER_ESCAPE.search(text)
 
 
 def are_as_wide(text: str, delimiter: str, width: int) -> bool:

@@ -91,6 +91,19 @@ def test_what_sql_writes_publish_reads_back(
     assert again.stdout == written
 
 
+@pytest.mark.parametrize("form", ["csv", "tsv", "json", "ndjson"])
+def test_what_sql_writes_of_one_column_publish_reads_back(
+    server: Server, wire: Wire, form: str
+) -> None:
+    sql = "select 'x' a, 1 n union all select null, 2 union all select '', 3 order by n"
+    written = run_qasino(
+        *("sql", "-s", zmq_url(server), "--format", form, "-q", f"select a from ({sql})")
+    ).stdout
+    ran = run_qasino("publish", "-s", zmq_url(server), "--table", "copy", stdin=written)
+    assert ran.returncode == ExitCode.OK, ran.stderr
+    assert open_rows(wire, "select a from copy") == [["x"], [None], [""]]
+
+
 def test_a_dry_run_shows_the_table_and_why_and_needs_no_server() -> None:
     ran = run_qasino("publish", "--table", "disks", "-I", "me", "--dry-run", stdin=DF, COLUMNS="90")
     assert ran.returncode == ExitCode.OK

@@ -184,6 +184,32 @@ def test_odd_but_sound_inputs_are_read(text: str, form: str, found: list[Any]) -
 
 
 @pytest.mark.parametrize(
+    ("text", "form", "found"),
+    [
+        ('a\nx\n\n""\n', "csv", ["x", None, ""]),
+        ('\n\r\na\r\nx\r\n\r\n\r\n""\r\n', "csv", ["x", None, None, ""]),
+        ("a\n\n1\n\n2\n", "csv", [None, 1, None, 2]),
+        ("a\nx\n\\N\n\n", "tsv", ["x", None, ""]),
+        ("a\n\\N\nC:\\\\x\n\n\n", "tsv", [None, "C:\\x", "", ""]),
+        ("a\nC:\\x\n\\N\n", "csv", ["C:\\x", "\\N"]),
+    ],
+)
+def test_a_blank_line_of_one_column_is_a_row(text: str, form: str, found: list[Any]) -> None:
+    reading = read(text)
+    assert (reading.form, rows(reading)) == (form, [[cell] for cell in found])
+    assert not any("blank" in note for note in reading.notes)
+
+
+@pytest.mark.parametrize(("end", "note"), [("\n", "a blank line"), ("\n\r\n", "2 blank lines")])
+def test_blank_lines_at_the_end_of_one_column_are_told_of(end: str, note: str) -> None:
+    for text, wanted in (("a\nx\n", {}), ("x\n", {"header": ("a",)}), ("a\nx\n", {"form": "tsv"})):
+        reading = read(text + end, **({"form": "csv"} | wanted))
+        assert rows(reading) == [["x"]]
+        assert reading.notes == (f"passed over at its end: {note}",)
+    assert read(f"a,b\nx,y\n{end}").notes == ()
+
+
+@pytest.mark.parametrize(
     ("body", "reason"),
     [
         (b"\x7fELFabc,\xfe\n", "an ELF program"),
