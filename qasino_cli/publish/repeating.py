@@ -18,7 +18,7 @@ import msgspec
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, code_for, say
-from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.errors import ServerRefused, Unreachable, UsageFault
 from qasino_cli.generation_clock import GenerationClock
 from qasino_cli.publish.inputs import Gather, Prepared, mapping_lines
 from qasino_cli.publish.sending import receipt_line, send, too_large
@@ -95,7 +95,10 @@ class Generations:
 
 
 def repeat(connection: Connection, gather: Gather, occasions: Occasions, quiet: bool) -> ExitCode:
-    """Publish now and at every occasion until Ctrl-C or SIGTERM; then the last round's code."""
+    """Publish now and at every occasion until Ctrl-C or SIGTERM; then the last round's code.
+
+    Raises UsageFault as long as the options have never made sense.
+    """
     client = open_client(connection)
     told = _Told(quiet, connection.url)
     try:
@@ -119,17 +122,23 @@ class _Told:
         self._quiet = quiet
         self._url = url
         self._away = False
+        self._makes_sense = False
+        """Whether the options have gone with an input: what faults come later are of the moment."""
         self._failure: str | None = None
         self._known: dict[object, object] = {}
         """What the last round told or could have told: subject -> gist."""
 
     def of_round(self, client: Client, gather: Gather) -> None:
-        """Do a round and tell what is new about it."""
+        """Do a round and tell what is new about it. Raises UsageFault."""
         told: dict[object, object] = {}
         try:
-            self.code = self._round(client, gather(), told)
+            prepared = gather()
+            self._makes_sense = True
+            self.code = self._round(client, prepared, told)
             self._failure = None
         except QasinoError as error:
+            if isinstance(error, UsageFault) and not self._makes_sense:
+                raise
             self.code = code_for(error)
             self._failed(error)
         self._known = told  # what was not reached this time is news the next time

@@ -119,6 +119,42 @@ def test_sigterm_ends_it_with_the_code_of_the_last_round(
     assert ended(process)[0] == ExitCode.INPUT
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--keycols", "a"), "--keycols says which rows to change; it goes with --update\n"),
+        (
+            ("--on-error", "skip", "--rejects", "/nosuch/r.csv"),
+            "--rejects: /nosuch/r.csv: No such file or directory\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("again", [("--every", "9"), ("--every-generation",)])
+def test_options_that_make_no_sense_end_it(
+    server: Server, tmp_path: Path, again: tuple[str, ...], options: tuple[str, ...], sentence: str
+) -> None:
+    file = tmp_path / "t.csv"
+    replace_rows(file, 1)
+    ran = run_qasino("publish", "-s", zmq_url(server), *again, *options, file)
+    assert (ran.returncode, ran.stderr) == (ExitCode.USAGE, sentence)
+
+
+def test_rejects_that_cannot_be_written_any_more_do_not_end_it(
+    start: Start, server: Server, tmp_path: Path
+) -> None:
+    place = tmp_path / "kept"
+    place.mkdir()
+    process = start(
+        *("-s", zmq_url(server), "--every", "0.1", "--on-error", "skip", "-I", "me", "--table"),
+        *("t", "--rejects", place / "r.csv", "--run", "printf 'a,b\\n1,2\\n'"),
+    )
+    assert "1 row as me" in line(process)
+    place.rename(tmp_path / "moved")
+    assert line(process) == f"--rejects: {place}/r.csv: No such file or directory"
+    (tmp_path / "moved").rename(place)
+    assert "1 row as me" in line(process)
+
+
 def test_rows_passed_over_are_written_in_each_round(
     start: Start, server: Server, tmp_path: Path
 ) -> None:
