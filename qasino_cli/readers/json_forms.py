@@ -203,8 +203,8 @@ def _arrays(text: str, items: Sequence[msgspec.Raw], faults: Faults) -> Draft:
 
 
 def _header(cell: msgspec.Raw) -> str:
-    found = msgspec.json.decode(cell)
-    return found if isinstance(found, str) else str(cell, "utf-8")
+    text = str(cell, "utf-8")
+    return msgspec.json.decode(cell, type=str) if text.startswith('"') else text
 
 
 def _cells(values: Iterable[msgspec.Raw | None]) -> list[Cell]:
@@ -227,7 +227,7 @@ def _read_object(item: str, line: int, raw: str, first: bool) -> _Object:
         column = None if "\n" in item else _offset(item, error) + 1
         raise BadPlace(line, f"not JSON: {_reason(error)}", column, raw, SKIP_REMEDY) from None
     except RecursionError:
-        raise BadPlace(line, "the JSON is nested too deeply", 1, raw) from None
+        raise _too_deep(line, raw) from None
     if first:
         _check_keys(item, found, line, raw)
     return found
@@ -242,12 +242,19 @@ def _check_keys(item: str, found: _Object, line: int, raw: str) -> None:
     marks = sum([str(value, "utf-8").count('"') for value in found.values()])
     if item.count('"') == marks + 2 * len(found):
         return
-    keys: list[str] = json.loads(item, object_pairs_hook=lambda pairs: [key for key, _ in pairs])
+    try:
+        keys: list[str] = json.loads(item, object_pairs_hook=lambda pairs: [k for k, _ in pairs])
+    except RecursionError:  # of this decoder, which takes less of it
+        raise _too_deep(line, raw) from None
     twice = next((key for n, key in enumerate(keys) if key in keys[:n]), None)
     if twice is not None:
         column = item.rfind(json.dumps(twice, ensure_ascii=False)) + 1 or None
         reason = f"the object has the key {json.dumps(twice)} twice"
         raise BadPlace(line, reason, None if "\n" in item else column, raw)
+
+
+def _too_deep(line: int, raw: str) -> BadPlace:
+    return BadPlace(line, "the JSON is nested too deeply", 1, raw)
 
 
 def _whole(decode: Callable[[str], T], text: str) -> T:

@@ -111,7 +111,8 @@ def _message_keys(keys: _Keys) -> _Keys:
 
 
 def _check_op(keys: _Keys) -> _Keys:
-    op = msgspec.json.decode(keys["op"]) if "op" in keys else "add_table_data"
+    text = bytes(keys.get("op", msgspec.Raw(b'"add_table_data"'))).decode()
+    op = msgspec.json.decode(text) if text.startswith('"') else text
     if op != "add_table_data":
         raise BadRequest(f"op is {shown(op)}; a message to publish says add_table_data")
     return keys

@@ -439,3 +439,25 @@ def test_what_w_prints_is_refused_with_the_way_past_its_title() -> None:
     with pytest.raises(InputRejected, match="--skip-lines N begins below a title"):
         read(text)
     assert list(columns(read(text, skip_lines=1)))[-1] == "WHAT"
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"), [("1e999", "_1e999"), ("1e5", "_1e5"), ("null", "null"), ('"\\u0061"', "a")]
+)
+def test_a_header_of_json_need_be_no_text(cell: str, name: str) -> None:
+    assert list(columns(read(f"[[{cell}], [1]]"))) == [name]
+
+
+def test_the_op_of_a_message_need_be_no_text() -> None:
+    with pytest.raises(InputRejected, match="op is '1e999'; a message to publish says add_table"):
+        read('{"op": 1e999, "table": {}}')
+
+
+@pytest.mark.parametrize("depth", range(900, 1010, 10))
+def test_json_that_is_nested_too_deeply_is_said_to_be(depth: int) -> None:
+    """Two decoders read it where a key has a quotation mark, each with a bound of its own."""
+    deep = f'{{"a\\"b": {"[" * depth}{"]" * depth}}}'
+    for text in (deep, f'{deep}\n{{"a": 1}}\n', f"[{deep}]"):
+        with contextlib.suppress(InputRejected):
+            read(text)
+    assert read(f'{{"a": 1}}\n{deep}\n{{"a": 1}}\n', skip_bad_rows=True).publication
