@@ -27,6 +27,11 @@ from qasino_server.errors import BadRequest
 _COLON = ":"
 """As /etc/passwd has it; it also stands in times and addresses, so blanks come before it."""
 _COLON_COLUMNS = 3
+_PLURALS = {",": "commas", ";": "semicolons", "|": "bars"}
+"""Where blanks might have parted as well; a tab hardly ever stands by chance."""
+_BLANKS = " \t\r"
+_GAP = re.compile(r"[ \t]+")
+_WORD = re.compile(r"[^ \t\r]+")
 _COMMENT = re.compile(r"#[^\n]*(?:[\r\n]+|\Z)")
 
 
@@ -44,7 +49,11 @@ def read_headless(
     found = _delimiter(text, len(names))
     if found is None:
         return "columns", _words(text, names, faults)
-    return "tsv" if found == "\t" else "csv", read_without_header(text, found, names, faults)
+    draft = read_without_header(text, found, names, faults)
+    if found in _PLURALS and _blanks_part(text, len(names)):
+        note = f"parted at {_PLURALS[found]}; -d columns parts it at blanks"
+        draft = msgspec.structs.replace(draft, notes=[*draft.notes, note])
+    return "tsv" if found == "\t" else "csv", draft
 
 
 def _check_no_json(text: str, forced: str | None) -> None:
@@ -71,14 +80,15 @@ def _delimiter(text: str, width: int) -> str | None:
     for delimiter in DELIMITERS:
         if are_as_wide(text, delimiter, width):
             return delimiter
-    by_blanks = all(len(line.split()) >= width for line in _sample_lines(text))
-    if not by_blanks and width >= _COLON_COLUMNS and are_as_wide(text, _COLON, width):
-        return _COLON
+    if width >= _COLON_COLUMNS and not _blanks_part(text, width):
+        return _COLON if are_as_wide(text, _COLON, width) else None
     return None
 
 
-def _sample_lines(text: str) -> Iterator[str]:
-    return (line for line in sample_of(text).split("\n") if line.strip())
+def _blanks_part(text: str, width: int) -> bool:
+    """Whether blanks part all of the first lines into so many words, or more."""
+    lines = (line for line in sample_of(text).split("\n") if line.strip(_BLANKS))
+    return all(len(_WORD.findall(line)) >= width for line in lines)
 
 
 def _words(text: str, names: Sequence[str], faults: Faults) -> Draft:
@@ -88,7 +98,7 @@ def _words(text: str, names: Sequence[str], faults: Faults) -> Draft:
     def rows() -> Iterator[Row]:
         begins, above = starts, text.count("\n", 0, starts)
         for number, line in enumerate(text[starts:].split("\n"), start=above + 1):
-            if line.strip() and faults.is_text(number, line):
+            if line.strip(_BLANKS) and faults.is_text(number, line):
                 try:
                     yield number, begins, _cells(line, number, len(names))
                 except BadPlace as error:
@@ -115,9 +125,9 @@ def _skip_comments(text: str) -> tuple[int, list[str]]:
 def _cells(line: str, number: int, columns: int) -> list[Cell]:
     if columns == 1:
         return [line.rstrip("\r")]
-    cells: list[Cell] = [*line.rstrip().split(None, columns - 1)]
+    cells: list[Cell] = [*_GAP.split(line.strip(_BLANKS), columns - 1)]
     if len(cells) < columns - 1:
         words = "1 word" if len(cells) == 1 else f"{len(cells)} words"
         reason = f"the line has {words}, --header names {columns} columns"
-        raise BadPlace(number, reason, len(line.rstrip()) + 1, line)
+        raise BadPlace(number, reason, len(line.rstrip(_BLANKS)) + 1, line)
     return cells if len(cells) == columns else [*cells, None]

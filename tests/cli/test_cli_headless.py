@@ -116,6 +116,24 @@ def test_what_does_not_fit_the_names_is_refused_with_its_place(
         read(text, header, **wanted)
 
 
+def test_blanks_are_those_of_the_shell() -> None:
+    text = "a\xa0b 12\n\tc\u2003d \t x\u2003\u2003y\xa0 \r\n\x0cz 1\n"
+    found = [["a\xa0b", "12"], ["c\u2003d", "x\u2003\u2003y\xa0"], ["\x0cz", "1"]]
+    assert rows(read(text, "name,size")) == found
+    assert rows(read("a\xa0b:1:2\nc:3:4\n", "a,b,c")) == [["a\xa0b", 1, 2], ["c", 3, 4]]
+
+
+def test_what_parted_the_lines_is_told_where_blanks_would_have_too() -> None:
+    text = "0cc1  main.c,v\nd41d  my util.c,v\n"
+    reading = read(text, "sum,file")
+    assert rows(reading) == [["0cc1  main.c", "v"], ["d41d  my util.c", "v"]]
+    assert reading.notes == ("parted at commas; -d columns parts it at blanks",)
+    assert rows(read(text, "sum,file", form="columns")) == [
+        ["0cc1", "main.c,v"],
+        ["d41d", "my util.c,v"],
+    ]
+
+
 def test_lines_of_json_are_taken_as_they_are_where_that_is_said() -> None:
     text = '{"a": 1, "b": 2}\n{"a": 3}\n'
     assert rows(read(text, "line", form="columns")) == [[line] for line in text.splitlines()]
