@@ -67,6 +67,8 @@ def choose_this_host(wanted: bool, only: str | None, with_args: bool) -> ThisHos
     for name in names:
         if name not in TABLES:
             raise UsageFault(f"--only: {shown(name)} is not one of {', '.join(TABLES)}")
+        if names.count(name) > 1:
+            raise UsageFault(f"--only: {name} is named twice")
     return ThisHost(names, with_args)
 
 

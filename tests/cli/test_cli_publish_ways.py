@@ -483,6 +483,7 @@ def test_a_server_that_is_away_is_said_once_and_once_that_it_is_back(
         (("--this-host", "F"), "FILEs, --run and --this-host are three ways"),
         (("--only", "load", "F"), "--only and --with-args go with --this-host"),
         (("--this-host", "--only", "disks"), "--only: 'disks' is not one of processes, mounts"),
+        (("--this-host", "--only", "load,users,load"), "--only: load is named twice"),
         (("--on-error", "ignore", "F"), "--on-error: 'ignore' is not abort or skip"),
         (("--types", "a", "F"), "--types: 'a' is not column=type"),
         (("--rejects", "R", "F"), "--rejects keeps the rows that --on-error skip passes over"),
