@@ -277,21 +277,40 @@ class RequestApp:
         with self._arriving.holding(caller.asker) as hold:
             body = await self._body(scope, receive, hold)
             if not gzipped and (op != "add_csv_table_data" or len(body) < _BRIEF_CSV_BYTES):
-                return await self._understood(op, params, body, False, caller)
+                return await self._understood(op, params, body, None, caller)
             async with self._unpacking:
-                return await self._understood(op, params, body, gzipped, caller)
+                packed_from = receive if gzipped else None
+                return await self._understood(op, params, body, packed_from, caller)
 
     async def _understood(
-        self, op: str | None, params: dict[str, str], body: bytes, gzipped: bool, caller: Caller
+        self,
+        op: str | None,
+        params: dict[str, str],
+        body: bytes,
+        packed_from: Receive | None,
+        caller: Caller,
     ) -> Request:
         try:
-            if gzipped:
-                body = await asyncio.to_thread(unpacked, body, self._max_body_bytes)
+            if packed_from is not None:
+                body = await self._unpacked(body, packed_from)
             return await self._decode(op, params, body)
         except QasinoError as error:
             if means_to_publish(body, op):
                 self._dispatch.unreadable(caller, error)
             raise
+
+    async def _unpacked(self, body: bytes, receive: Receive) -> bytes:
+        """The body of a gzip one; no further once its client is gone or the server stops."""
+        given_up = threading.Event()
+        try:
+            with watched(receive, given_up.set):
+                return await asyncio.to_thread(
+                    unpacked, body, self._max_body_bytes, given_up.is_set
+                )
+        except Cancelled:
+            raise _Disconnected from None
+        finally:
+            given_up.set()  # where this task is cancelled, the thread goes on
 
     async def _decode(self, op: str | None, params: dict[str, str], body: bytes) -> Request:
         if op == "add_csv_table_data":

@@ -7,12 +7,11 @@ import re
 import zlib
 
 from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace
+from qasino_server.gzip_body import member_parts
 
 MAX_UNPACKED_BYTES = 4 << 30
 _GZIP = b"\x1f\x8b"
-_CHUNK_BYTES = 1 << 20
-_FIRST_CHUNK_BYTES = 1 << 12
-_NOT_PADDING = re.compile(rb"[^\0]")
+_PADDING = re.compile(rb"\0*")
 _LOOKED_AT_BYTES = 8192
 
 _BINARY = {
@@ -45,6 +44,8 @@ def unpacked(body: bytes) -> bytes:
     try:
         while body.startswith(_GZIP, at):
             at = _unpack_member(body, at, out)
+    except EOFError:
+        raise BadPlace(1, "the gzip data ends too early") from None
     except zlib.error as error:
         raise BadPlace(1, f"the gzip data is damaged: {error}") from None
     if at < len(body):
@@ -53,27 +54,15 @@ def unpacked(body: bytes) -> bytes:
 
 
 def _unpack_member(body: bytes, begins: int, out: io.BytesIO) -> int:
-    """Unpack one of the members a gzip file may have; where what follows it begins."""
-    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    packed = memoryview(body)
-    at, size = begins, _FIRST_CHUNK_BYTES  # members may be small, and many
-    while at < len(packed):
-        left: bytes | memoryview = packed[at : at + size]
-        at += len(left)
-        while left and not member.eof:
-            out.write(member.decompress(left, _CHUNK_BYTES))
-            left = member.unconsumed_tail
-            if out.tell() > MAX_UNPACKED_BYTES:
-                raise BadPlace(1, f"it unpacks to over {MAX_UNPACKED_BYTES >> 30} GiB")
-        if member.eof:
-            return _past_padding(body, at - len(member.unused_data))
-        size = _CHUNK_BYTES
-    raise BadPlace(1, "the gzip data ends too early")
-
-
-def _past_padding(body: bytes, at: int) -> int:
-    found = _NOT_PADDING.search(body, at)
-    return len(body) if found is None else found.start()
+    """Unpack one of the members a gzip file may have; gives where what follows it begins."""
+    at = begins
+    for part, goes_on in member_parts(memoryview(body), begins):
+        at = goes_on
+        out.write(part)
+        if out.tell() > MAX_UNPACKED_BYTES:
+            raise BadPlace(1, f"it unpacks to over {MAX_UNPACKED_BYTES >> 30} GiB")
+    padding = _PADDING.match(body, at)
+    return at if padding is None else padding.end()
 
 
 def as_text(body: bytes, skip_bad_rows: bool = False) -> str:

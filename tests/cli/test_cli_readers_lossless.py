@@ -250,6 +250,12 @@ def test_gzip_is_unpacked_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None
         read(twice)
 
 
+def test_gzip_of_very_many_members_is_unpacked_in_time() -> None:
+    """Whatever followed a member was copied for it: this took twenty minutes."""
+    many = gzip.compress(b"a\n") + gzip.compress(b"") * 400_000 + gzip.compress(b"1\n") + b"\0" * 99
+    assert len(rows(read(many))) == 1
+
+
 def test_a_pipe_gives_no_table_its_name() -> None:
     with pytest.raises(InputRejected, match="give --table NAME"):
         read("a,b\n1,2\n", "/dev/fd/63")

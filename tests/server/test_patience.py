@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import socket
 import ssl
 import time
@@ -20,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
 
-from qasino_server import connections, http_answer, http_port, line_port
+from qasino_server import connections, gzip_body, http_answer, http_port, line_port
 from qasino_server.errors import BadRequest, TooLarge
 from qasino_server.gzip_body import unpacked
 from qasino_server.http_port import HttpPort
@@ -429,6 +430,48 @@ def test_publications_may_be_gzip(server: Server, wire: Wire) -> None:
     assert status == 200
     server.rotate()
     assert wire.rows("select count(*), sum(length(x)) from t") == [[20_000, 2_000_000]]
+
+
+def gzip_posted(body: bytes) -> bytes:
+    head = b"POST /request?op=query HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\n"
+    return head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def test_bodies_of_very_many_members_keep_nobody_waiting(
+    server: Server, connect: Callable[..., socket.socket]
+) -> None:
+    """Four of them, by somebody who hung up, had all the places for hours."""
+    with Wire(server.ports) as wire:
+        many = gzip.compress(b"") * 200_000
+        for _ in range(4):
+            with connect(server) as made:
+                made.sendall(gzip_posted(many))
+        packed = {"Content-Encoding": "gzip"}
+        status, _, _ = wire.http("POST", body=gzip.compress(QUERY), headers=packed)
+        assert status == 200
+        status, _, answer = wire.http("POST", body=many, headers=packed)
+        assert (status, b"in more than 10000 members" in answer) == (400, True)
+
+
+@pytest.mark.parametrize("stops", [False, True], ids=["gone", "stopping"])
+def test_a_body_that_nobody_waits_for_is_unpacked_no_further(
+    server: Server,
+    connect: Callable[..., socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+    stops: bool,
+) -> None:
+    monkeypatch.setattr(gzip_body, "_PIECE_BYTES", 1)  # so that it takes long
+    places = service(server, HttpPort)._app._unpacking
+    made = connect(server)
+    made.sendall(gzip_posted(gzip.compress(os.urandom(30_000_000), 1)))
+    until(lambda: places._value < 4)
+    began = time.monotonic()
+    if stops:
+        server.stop()
+        assert time.monotonic() < began + 5
+    else:
+        made.close()
+        until(lambda: places._value == 4, within_s=3)
 
 
 @given(st.lists(st.binary(max_size=300), max_size=4), st.integers(0, 1200))
