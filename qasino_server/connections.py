@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, MutableMapping, Sized
 from functools import lru_cache
 from typing import Any, Protocol
 
+import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -206,6 +207,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """When a direct request was answered, if nothing has come since."""
         self._received_bytes = 0
         self._in_head = True
+        self._asks_to_upgrade = False
+        """The head that was read asks for another protocol: it is to be read again without."""
         self._between = True
         """Whether what comes next begins a request."""
         self._received = b""
@@ -230,10 +233,37 @@ class GuardedProtocol(HttpToolsProtocol):
                 return
             self._received = data
         self._received_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         self._received = b""
-        if self._in_head and self._received_bytes > HEAD_BYTES:
-            self._refuse(431, "the request's head is larger than this server takes: 64 KiB")
+        if self._in_head:
+            if self._received_bytes > HEAD_BYTES:
+                self._refuse(431, "the request's head is larger than this server takes: 64 KiB")
+
+    def _parse(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                if not self._asks_to_upgrade:
+                    return  # CONNECT: what follows is not for us
+                data = self._head_without_upgrade() + data[upgrade.args[0] :]
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        """The head that was read, without its wish for another protocol.
+
+        A server may pass over that (RFC 9110, 7.8); the parser would pass over the body. curl
+        --http2 sends it with every first request.
+        """
+        self._asks_to_upgrade = False
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        lines += [b"%b: %b" % pair for pair in self.headers if pair[0] != b"upgrade"]
+        return b"\r\n".join((*lines, b"", b""))
 
     def _is_read_already(self, data: bytes) -> bool:
         """Whether it is a direct request with a head that was read before; serves it then."""
@@ -257,6 +287,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._asks_to_upgrade = True
+            return
         if self._lane is not None and self._is_direct(self._lane):
             self.cycle = self._direct = DirectRequest(self, self.url, self._peer)
             return
@@ -294,6 +327,8 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._asks_to_upgrade:
+            return
         self._since = None
         self._received_bytes = 0
         self._between = True

@@ -355,3 +355,45 @@ def test_plain_requests_are_the_direct_ones(
     wire.http_post("query", {"sql": "select 1"}, format="csv")
     wire.http("POST", "op=query", b'{"sql": "select 1"}', {"Sec-Fetch-Site": "same-origin"})
     assert made == ["/request?op=query"]
+
+
+WISHES = {
+    "curl --http2": (
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    ),
+    "a web socket": "upgrade: WebSocket\r\nconnection: keep-alive, upgrade\r\n",
+}
+
+
+@pytest.mark.parametrize("more", WISHES.values(), ids=WISHES)
+@pytest.mark.parametrize("way", ["", USUAL], ids=["direct", "usual"])
+@pytest.mark.parametrize("size", [1, 7, 1_000_000])
+def test_who_asks_for_another_protocol_is_answered_in_this_one(
+    wire: Wire, way: str, more: str, size: int
+) -> None:
+    """The body was lost, or read as the next request."""
+    sent = b"".join(
+        request({"sql": f"select {n} as n", "typed": True}, more=way + more) for n in range(3)
+    )
+    with wire.connect("http") as made:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for begins in range(0, len(sent), size):
+            made.sendall(sent[begins : begins + size])
+        told = answers(made, 3)
+    assert [json.loads(body)["table"]["rows"] for _, _, body in told] == [[[0]], [[1]], [[2]]]
+
+
+def test_as_many_wishes_for_another_protocol_as_go_into_a_packet_hurt_nobody(wire: Wire) -> None:
+    with wire.connect("http") as made:
+        made.sendall(request({"sql": "select 1"}, more=WISHES["a web socket"]) * 1500)
+        assert {status for status, _, _ in answers(made, 1500)} == {200}
+    assert wire.rows("select 1") == [[1]]
+
+
+def test_the_body_of_a_wish_for_another_protocol_may_be_in_chunks(wire: Wire) -> None:
+    head = "POST /request?op=query HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    with wire.connect("http") as made:
+        made.sendall((head + WISHES["curl --http2"] + "\r\n").encode())
+        made.sendall(b'10\r\n{"sql":"select 1\r\n2\r\n"}\r\n0\r\n\r\n')
+        ((status, _, _),) = answers(made, 1)
+    assert status == 200
