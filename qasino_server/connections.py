@@ -26,7 +26,8 @@ from qasino_server.heads import Heads
 from qasino_server.seats import Seat, Seats
 
 HEAD_BYTES = 65536
-"""The most a request's line and headers may take."""
+"""The most a request's line and headers may take, and what stands between the parts of a body
+and behind it."""
 HEAD_S = 60.0
 """How long a connection may take to send a head; the same before its first one."""
 IDLE_S = 60.0
@@ -183,6 +184,16 @@ class _PatientFlow(FlowControl):
             super().resume_reading()
 
 
+class _Dropped(list[tuple[bytes, bytes]]):
+    """Where headers go that come after the body: nobody asks for them."""
+
+    def append(self, header: tuple[bytes, bytes]) -> None:
+        """Forget it."""
+
+
+_TRAILERS = _Dropped()
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -209,6 +220,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._asks_to_upgrade = False
         """The head that was read asks for another protocol: it is to be read again without."""
+        self._body_came = False
+        """Some of the body, with what came last."""
+        self._beside_bytes = 0
+        """What has come since that is none of it."""
         self._between = True
         """Whether what comes next begins a request."""
         self._received = b""
@@ -239,6 +254,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._in_head:
             if self._received_bytes > HEAD_BYTES:
                 self._refuse(431, "the request's head is larger than this server takes: 64 KiB")
+        elif not self._between:
+            self._bound_trailers(len(data))
 
     def _parse(self, data: bytes) -> None:
         while data:
@@ -265,6 +282,15 @@ class GuardedProtocol(HttpToolsProtocol):
         lines += [b"%b: %b" % pair for pair in self.headers if pair[0] != b"upgrade"]
         return b"\r\n".join((*lines, b"", b""))
 
+    def _bound_trailers(self, more_bytes: int) -> None:
+        """Refuse a body between or behind whose parts too much comes that is none of it."""
+        if self._body_came:
+            self._body_came, self._beside_bytes = False, 0
+            return
+        self._beside_bytes += more_bytes
+        if self._beside_bytes > HEAD_BYTES:
+            self._refuse(431, "what comes with the body is larger than this server takes: 64 KiB")
+
     def _is_read_already(self, data: bytes) -> bool:
         """Whether it is a direct request with a head that was read before; serves it then."""
         lane, split = self._lane, self._heads.split(data)
@@ -284,6 +310,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._in_head = True
         self._between = False
+        self._beside_bytes = 0
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -298,6 +325,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
         super().on_headers_complete()
+        self.headers = _TRAILERS
         if not self.pipeline:
             self._usual = self.cycle
         elif self._direct is not None:
@@ -319,6 +347,7 @@ class GuardedProtocol(HttpToolsProtocol):
         return (self.cycle is None or self.cycle.response_complete) and not self.pipeline
 
     def on_body(self, body: bytes) -> None:
+        self._body_came = True
         if isinstance(self.cycle, DirectRequest):
             if self._lane is not None and not self.cycle.response_complete:
                 self.cycle.add(body)

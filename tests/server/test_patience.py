@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,42 @@ def test_a_head_has_a_bound(
     made = connect(server)
     made.sendall(b"GET /request HTTP/1.1\r\nHost: localhost\r\n" + head)
     assert all_of(made).startswith(b"HTTP/1.1 431")
+
+
+CHUNKED = (
+    b"POST /request?op=query HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+BESIDE = {
+    "trailers": b"0\r\n" + b"ab: cd\r\n" * 12_000,
+    "a trailer": b"0\r\nab: " + b"c" * 100_000,
+    "its name": b"0\r\n" + b"a" * 100_000,
+    "an extension": b"2;" + b"a" * 100_000,
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
+def test_what_comes_with_the_chunks_of_a_body_has_a_bound(
+    server: Server, connect: Callable[..., socket.socket], beside: bytes
+) -> None:
+    """All trailers were kept as headers: 40 MiB of them took a GiB."""
+    made = connect(server)
+    made.sendall(CHUNKED + b"1\r\n{\r\n")
+    heard = b""
+    made.settimeout(0.1)
+    for begins in range(0, len(beside), 25_000):
+        made.sendall(beside[begins : begins + 25_000])
+        with suppress(TimeoutError):
+            heard = made.recv(1000)
+            break
+    assert heard.startswith(b"HTTP/1.1 431")
+
+
+def test_trailers_are_passed_over(server: Server, connect: Callable[..., socket.socket]) -> None:
+    made = connect(server)
+    for _ in range(2):
+        for part in (CHUNKED, b"28\r\n", QUERY + b" ", b"\r\n0\r\nab: cd\r\n", b"ef: \r\n\r\n"):
+            made.sendall(part)
+        assert made.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 def test_connections_have_a_bound(server: Server, connect: Callable[..., socket.socket]) -> None:
