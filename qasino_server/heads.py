@@ -22,11 +22,11 @@ class Heads:
     def learn(self, received: bytes, url: bytes, body: bytes) -> None:
         """These bytes were read as a request to `url` with this body.
 
-        They began where a request begins. Where they are more than the one request, or its
-        head is long, nothing is learned.
+        They began where a request begins. Where they are more than the one request, or only its
+        end, or its head is long, nothing is learned.
         """
-        head, _, rest = received.partition(_END)
-        if rest != body or len(head) > REMEMBERED_BYTES:
+        head, end, rest = received.partition(_END)
+        if not head or not end or rest != body or len(head) > REMEMBERED_BYTES:
             return
         if len(self._known) == HEADS_MAX:
             self._known.clear()
@@ -35,6 +35,8 @@ class Heads:
     def split(self, received: bytes) -> tuple[bytes, bytes] | None:
         """URL and body, if the bytes are one whole request whose head is known."""
         ends = received.find(_END, 0, REMEMBERED_BYTES + len(_END))
+        if ends < 0:
+            return None
         known = self._known.get(received[:ends])
         begins = ends + len(_END)
         if known is None or len(received) - begins != known[1]:

@@ -357,6 +357,46 @@ def test_plain_requests_are_the_direct_ones(
     assert made == ["/request?op=query"]
 
 
+def test_the_end_of_a_head_is_not_learned_as_one(wire: Wire) -> None:
+    """Whoever sent a bare line end was answered then, though they had asked for nothing."""
+    with wire.connect("http") as made:
+        head = b"POST /request?op=query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for n in range(4):  # the two packets may come as one
+            made.sendall(head)
+            be_read(wire, n)
+            made.sendall(b"\r\n")
+            assert answers(made, 1)[0][0] == 400
+    with wire.connect("http") as made:
+        made.sendall(b"\r\n\r\n")
+        be_read(wire, 4)
+        made.sendall(request({"sql": "select 1"}))
+        assert answers(made, 1)[0][0] == 200
+
+
+def be_read(wire: Wire, number: int) -> None:
+    """What was sent before, on whichever connection, is read when this is answered."""
+    assert wire.rows(f"select {number}") == [[number]]
+
+
+def test_a_packet_that_ends_within_the_end_of_a_head_is_not_taken_for_a_whole_request(
+    wire: Wire,
+) -> None:
+    head, body = request({"sql": "select 1"}).split(b"\r\n\r\n")
+    body += b" " * (len(head) - 2 - len(body))
+    head = head.replace(b"Length: %d" % len(b'{"sql": "select 1"}'), b"Length: %d" % len(body))
+    assert len(body) == len(head) - 2
+    with wire.connect("http") as made:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for n in range(4):
+            made.sendall(head + b"\r\n\r\n" + body)
+            assert answers(made, 1)[0][0] == 200
+            made.sendall(head + b"\r")
+            be_read(wire, n)
+            made.sendall(b"\n\r\n" + body)
+            assert answers(made, 1)[0][0] == 200
+
+
 WISHES = {
     "curl --http2": (
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
