@@ -36,7 +36,7 @@ class Answers:
     def __init__(self, identity: str, max_result_bytes: int) -> None:
         """`identity` is the server's."""
         self._identity = identity
-        self._leaving = Share(8 * max_result_bytes, "results that have not been read yet")
+        self.leaving = Share(8 * max_result_bytes, "results that have not been read yet")
 
     def encode(self, reply: Reply, format_name: str = "json") -> Answer:
         """The answer a reply makes; in whichever thread has made it."""
@@ -66,13 +66,18 @@ class Answers:
             await send_whole(send, answer)
             return
         try:
-            self._leaving.check(asker)
+            self.leaving.check(asker)
         except Busy as error:
             await send_whole(send, self.encode(error, format_name))
             return
-        async with counted(self._leaving, asker, len(body)):
+        async with counted(self.leaving, asker, len(body)):
             await send(start(status, media_type, len(body)))
             await send_in_portions(send, body)
+
+
+def reading_s(size_bytes: int) -> float:
+    """How long a client may take to read so much."""
+    return HEAD_S + size_bytes / PACE_BYTES_S
 
 
 @asynccontextmanager
@@ -83,7 +88,7 @@ async def counted(leaving: Share, asker: str, size_bytes: int) -> AsyncIterator[
     """
     leaving.take(asker, size_bytes)
     try:
-        async with asyncio.timeout(HEAD_S + size_bytes / PACE_BYTES_S):
+        async with asyncio.timeout(reading_s(size_bytes)):
             yield
     except TimeoutError:
         pass

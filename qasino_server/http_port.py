@@ -18,8 +18,6 @@ import os
 import socket
 import ssl
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -45,17 +43,18 @@ from qasino_server.direct import DirectLane
 from qasino_server.dispatch import Caller, Dispatch, caller_of
 from qasino_server.errors import (
     BadRequest,
+    Busy,
     Cancelled,
     NotFound,
     QasinoError,
-    QueryTimeout,
     StartError,
     TooLarge,
     WrongMethod,
 )
 from qasino_server.gzip_body import check_coding, unpacked
 from qasino_server.health import HEALTH_PATHS, Health
-from qasino_server.http_answer import JSON, Answer, Answers, send_whole, start
+from qasino_server.http_answer import JSON, Answer, Answers, send_whole
+from qasino_server.http_stream import StreamSink
 from qasino_server.message import (
     ASKING_OPS,
     OPS,
@@ -76,8 +75,8 @@ from qasino_server.rights import ANYBODY, Rights, reading_only
 from qasino_server.seats import Seats
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import Share
-from qasino_server.table import Result, shown
-from qasino_server.wakeup import Turn, ring_now
+from qasino_server.table import shown
+from qasino_server.wakeup import Turn
 
 log = logging.getLogger("qasino.http")
 
@@ -88,61 +87,6 @@ _TICK_S = 0.001
 """What the loop's clock knows."""
 _BRIEF_CSV_BYTES = 65_536
 """CSV is parsed cell by cell in Python: more of it not in the thread that serves everybody."""
-_STREAM_BYTES = 1 << 20
-"""What a stream may be ahead of its client."""
-
-
-class _StreamSink:
-    """A streamed answer on its way from a reader's thread to the loop."""
-
-    def __init__(self, mailbox: Mailbox, news: asyncio.Event) -> None:
-        self._mailbox = mailbox
-        self._news = news
-        self._condition = threading.Condition()
-        self._chunks: deque[bytes] = deque()
-        self._size_bytes = 0
-        self.media_type: str | None = None
-        self.gone = False
-
-    # The reader's thread
-
-    def begin(self, media_type: str) -> None:
-        """The query has begun to answer."""
-        self.media_type = media_type
-        self._tell()
-
-    def write(self, chunk: bytes, deadline: float) -> None:
-        """Pass a chunk on; wait while the client is too far behind."""
-        with self._condition:
-            while self._size_bytes > _STREAM_BYTES and not self.gone:
-                if not self._condition.wait(max(0.0, deadline - time.monotonic())):
-                    raise QueryTimeout("the client did not read its result in time")
-            if self.gone:
-                raise Cancelled("the client has gone away")
-            self._chunks.append(chunk)
-            self._size_bytes += len(chunk)
-        self._tell()
-
-    def _tell(self) -> None:
-        self._mailbox.post(self._news.set)
-        ring_now()  # the query goes on, and the next chunk may have to wait
-
-    # The loop's thread
-
-    def take(self) -> bytes:
-        """All that is there."""
-        with self._condition:
-            taken = b"".join(self._chunks)
-            self._chunks.clear()
-            self._size_bytes = 0
-            self._condition.notify()
-        return taken
-
-    def leave(self) -> None:
-        """The client is gone: whoever writes is told."""
-        with self._condition:
-            self.gone = True
-            self._condition.notify()
 
 
 class RequestApp:
@@ -395,29 +339,31 @@ class RequestApp:
 
     async def _stream(self, request: Query, caller: Caller, receive: Receive, send: Send) -> None:
         assert self.mailbox is not None
-        mailbox, news = self.mailbox, asyncio.Event()
-        sink = _StreamSink(mailbox, news)
+        mailbox = self.mailbox
+        sink = StreamSink(mailbox, self._answers.leaving, caller.asker)
         ended: asyncio.Future[Reply] = asyncio.Future()
 
         def answer(reply: Reply) -> None:
             mailbox.post(partial(settle, ended, reply))
-            mailbox.post(news.set)
+            mailbox.post(sink.hear)
 
         query_id = self._dispatch.handle(request, caller, answer, sink)
 
         def gone() -> None:
-            sink.leave()
+            sink.stop()
             if query_id is not None and not ended.done():  # else the id may be another's by now
                 self._dispatch.cancel(query_id)
 
-        with watched(receive, gone):
-            whole = await _send_chunks(sink, news, ended, send)
-        reply = ended.result()
-        if sink.media_type is None:
-            await self._respond(send, reply, request.format)
-        elif whole:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        # Else: the response is left without an end, and uvicorn closes the connection.
+        try:
+            with watched(receive, gone):
+                begun = await sink.send_to(send, ended)
+        except Busy as error:
+            gone()
+            await self._respond(send, error, request.format)
+            return
+        if not begun:
+            await self._respond(send, ended.result(), request.format)
+        # Else: a response that is left without an end has uvicorn close the connection.
 
     async def _respond(self, send: Send, reply: Reply, format_name: str) -> None:
         await send_whole(send, self._answers.encode(reply, format_name))
@@ -425,25 +371,6 @@ class RequestApp:
 
 class _Disconnected(Exception):
     """The client went away before its request was whole."""
-
-
-async def _send_chunks(
-    sink: _StreamSink, news: asyncio.Event, ended: asyncio.Future[Reply], send: Send
-) -> bool:
-    """Send what comes until the query has ended; whether it ended well."""
-    begun = False
-    while True:
-        await news.wait()
-        news.clear()
-        over = ended.done()
-        chunk = sink.take()
-        if sink.media_type is not None and not begun:
-            begun = True
-            await send(start(200, sink.media_type, None))
-        if chunk:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        if over:
-            return isinstance(ended.result(), Result)
 
 
 def _check_path(path: str) -> None:

@@ -39,6 +39,9 @@ class Sink(Protocol):
     def write(self, chunk: bytes, deadline: float) -> None:
         """Pass a chunk on. Raises Cancelled or QueryTimeout where nobody takes it."""
 
+    def stop(self) -> None:
+        """The query is to end: whoever writes, or waits to, is not to go on; any thread."""
+
 
 class Job:
     """One query."""
@@ -105,6 +108,12 @@ class Job:
         self._done = done
         self._writing = False
         """Whether rows have gone into the sink."""
+
+    def stop(self, reason: QasinoError) -> None:
+        """Have it end, for that reason unless it has one; whoever runs it has to be interrupted."""
+        self.stop_reason = self.stop_reason or reason
+        if self.sink is not None:
+            self.sink.stop()
 
     def finish(self, outcome: Any) -> None:
         """Give the answer, once; not under the readers' lock."""

@@ -55,8 +55,10 @@ class Lookout:
         return looker.outcome or job.stop_reason or job.timed_out()
 
     def _end(self, looker: _Looker, job: Job) -> None:
-        job.stop_reason = job.stop_reason or QueryTimeout(
-            f"the query did not end within the {LOOK_S:g} s that use_write_db gives it"
+        job.stop(
+            QueryTimeout(
+                f"the query did not end within the {LOOK_S:g} s that use_write_db gives it"
+            )
         )
         looker.interrupt()
         if not looker.ended.wait(_GRACE_S):

@@ -142,7 +142,7 @@ class Readers:
             self._stopping = True
             waiting = [job for queue in self._queues() for job in queue.clear()]
             for job in self._jobs.values():  # those that run elsewhere, or are to, among them
-                job.stop_reason = job.stop_reason or Cancelled("the server is shutting down")
+                job.stop(Cancelled("the server is shutting down"))
             for reader in self._readers:
                 reader.stopping.set()
                 reader.interrupt(None)
@@ -337,7 +337,7 @@ class Readers:
                 return False
             if not rights.owns(job.user):
                 rights.require("admin", "end the queries of others")
-            job.stop_reason = Cancelled("the query was cancelled")
+            job.stop(Cancelled("the query was cancelled"))
             waiting = self._remove(job)
             for reader in self._readers:
                 if reader.job is job:
@@ -503,11 +503,13 @@ class Readers:
         if job is None or job.running_since is None:
             return None
         if now > job.deadline:
-            job.stop_reason = job.stop_reason or job.timed_out()
+            job.stop(job.timed_out())
         elif reader.temp_bytes() > self._max_temp_bytes:
-            job.stop_reason = job.stop_reason or Refused(
-                f"the query was stopped: it has written more than {self._max_temp_bytes:,} bytes of"
-                " temporary files (--max-temp)"
+            job.stop(
+                Refused(
+                    f"the query was stopped: it has written more than {self._max_temp_bytes:,}"
+                    " bytes of temporary files (--max-temp)"
+                )
             )
         elif reader.express and now > job.running_since + self._express_s():
             job.demoted = True

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
 
-from qasino_server import connections, gzip_body, http_answer, http_port, line_port
+from qasino_server import connections, gzip_body, http_answer, http_stream, line_port
 from qasino_server.errors import BadRequest, TooLarge
 from qasino_server.gzip_body import unpacked
 from qasino_server.http_port import HttpPort
@@ -225,8 +225,8 @@ def test_a_result_nobody_reads_is_let_go(
     app = service(hasty, HttpPort)._app
     made = connect(hasty)
     ask(made, LARGE)
-    until(lambda: app._answers._leaving.held_bytes > 0)
-    until(lambda: app._answers._leaving.held_bytes == 0)
+    until(lambda: app._answers.leaving.held_bytes > 0)
+    until(lambda: app._answers.leaving.held_bytes == 0)
     held = service(hasty, HttpPort)._servers[0].server_state.connections
     until(lambda: not held)
     with Wire(hasty.ports) as wire:
@@ -242,8 +242,8 @@ def test_who_does_not_read_gets_no_more_and_others_do(
     before = 0
     for _ in range(5):
         ask(connect(server), large)
-        until(lambda before=before: app._answers._leaving.held_bytes > before)
-        before = app._answers._leaving.held_bytes
+        until(lambda before=before: app._answers.leaving.held_bytes > before)
+        before = app._answers.leaving.held_bytes
     greedy = connect(server)
     ask(greedy, large)
     assert b" 503 " in greedy.recv(1000)
@@ -265,8 +265,91 @@ def test_what_was_asked_for_together_is_not_held_together(
         ask(made, "select printf('%.*c', 9000000, 'x') as x")
     with Wire(server.ports) as wire:
         until(lambda: "printf" not in str(wire.query("show queries")["table"]["rows"]))
-    assert app._answers._leaving.held_bytes <= 5 * 9_001_000
+    assert app._answers.leaving.held_bytes <= 5 * 9_001_000
     assert sum(b" 503 " in made.recv(20) for made in deaf) >= 11
+
+
+def stream(made: socket.socket, sql: str, **params: Any) -> None:
+    """Ask for CSV."""
+    query = urlencode({"op": "query", "format": "csv", "sql": sql, **params})
+    made.sendall(f"GET /request?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+
+def running(wire: Wire) -> list[str]:
+    return [row[0] for row in wire.query("show queries")["table"]["rows"]]
+
+
+def test_a_stream_nobody_reads_is_let_go(
+    hasty: Server, connect: Callable[..., socket.socket]
+) -> None:
+    """It was held until TCP gave its client up, in whoever's name."""
+    app = service(hasty, HttpPort)._app
+    stream(connect(hasty), LARGE)
+    until(lambda: app._answers.leaving.held_bytes > 0)
+    until(lambda: app._answers.leaving.held_bytes == 0)
+    held = service(hasty, HttpPort)._servers[0].server_state.connections
+    until(lambda: not held)
+
+
+def test_who_does_not_read_gets_no_more_streams_and_others_do(
+    make_server: Callable[..., Server], connect: Callable[..., socket.socket]
+) -> None:
+    server = make_server(max_result_bytes=10_000_000)
+    large = "select printf('%.*c', 9000000, 'x') as x"
+    leaving = service(server, HttpPort)._app._answers.leaving
+    before = 0
+    deaf = [connect(server) for _ in range(5)]
+    for made in deaf:
+        stream(made, large)
+        until(lambda before=before: leaving.held_bytes > before + 8_000_000)
+        before = leaving.held_bytes
+    greedy = connect(server)
+    stream(greedy, large)
+    assert b" 503 " in greedy.recv(1000)
+    with Wire(server.ports) as wire:
+        assert wire.http_get({"op": "query", "format": "csv", "sql": "show queries"})[0] == 200
+        assert wire.http_get({"op": "query", "format": "csv", "sql": "select 1"})[2] == b"1\n1\n"
+        until(lambda: not running(wire))
+    other = connect(server, host="127.0.0.2")
+    stream(other, large)
+    assert b"200 OK" in other.recv(1000)
+    for made in (*deaf, other):
+        made.close()
+    until(lambda: leaving.held_bytes == 0)
+
+
+WIDE = f"{COUNTING} limit 300000) select i, printf('%.*c', 1000, 'x') from n"
+"""A stream that its client has to read from, or it waits."""
+
+
+def test_a_stream_that_waits_for_its_client_hears_that_it_is_to_end(
+    server: Server, connect: Callable[..., socket.socket]
+) -> None:
+    """Its reader was given up, for as long as the query might have taken."""
+    for query_id in ("q0", "q1"):
+        stream(connect(server), WIDE, query_id=query_id)
+    app = service(server, HttpPort)._app
+    with Wire(server.ports) as wire:
+        until(lambda: set(running(wire)) == {"q0", "q1"})
+        until(lambda: app._answers.leaving.held_bytes > 2 << 20)  # both are ahead
+        readers = server._store._readers
+        for query_id in ("q0", "q1"):
+            assert "killed" in wire.query(f"kill {query_id}")["table"]["column_names"]
+        until(lambda: all(reader.job is None for reader in readers._readers), within_s=5)
+        assert not readers._given_up
+        assert not running(wire)
+
+
+def test_a_stream_from_the_open_generation_hears_it_too(
+    server: Server, connect: Callable[..., socket.socket]
+) -> None:
+    """Four of them had nobody look there until their time was up."""
+    with Wire(server.ports) as wire:
+        wire.publish("a", "t", ["a"], ["int"], [[1]])
+        stream(connect(server), WIDE, use_write_db="1")
+        until(lambda: running(wire))
+        assert wire.rows("select a from t", use_write_db=True) == [[1]]
+        assert not server._store._lookout._deaf
 
 
 def test_on_the_line_port_too(
@@ -534,7 +617,7 @@ def test_who_hangs_up_after_its_query_has_ended_ends_no_other(
     server: Server, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The id was another's by then, and nobody's rights were asked."""
-    monkeypatch.setattr(http_port, "_STREAM_BYTES", 100_000_000)
+    monkeypatch.setattr(http_stream, "STREAM_BYTES", 100_000_000)
     deaf = connect(server)
     sql = f"{COUNTING} where i < 30000) select i, printf('%.*c', 1000, 'x') from n"
     params = urlencode({"op": "query", "format": "csv", "query_id": "mine", "sql": sql})

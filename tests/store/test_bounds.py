@@ -326,6 +326,9 @@ class Nowhere:
     def write(self, chunk: bytes, deadline: float) -> None:
         pass
 
+    def stop(self) -> None:
+        pass
+
 
 def test_who_waits_for_a_reader_that_was_replaced_is_served_when_it_ends(make_bench: Any) -> None:
     """It takes nothing any more that waits, and the others sleep."""

@@ -96,6 +96,8 @@ class Basin:
         self.text += chunk
         self.largest = max(self.largest, len(chunk))
 
+    def stop(self) -> None: ...
+
 
 def poured(
     on: SnapshotConnection, sql: str, form: str, bindings: Any = ()

@@ -79,6 +79,9 @@ class Written:
     def write(self, chunk: bytes, deadline: float) -> None:
         self._chunks.append(chunk)
 
+    def stop(self) -> None:
+        pass
+
     def text(self) -> bytes:
         return b"".join(self._chunks)
 
