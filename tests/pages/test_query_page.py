@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
-from wire import Wire
+from wire import Wire, until
 
 from qasino_server.server import Server
 
@@ -337,6 +337,80 @@ def test_a_mistake_while_live_does_not_pass_for_a_result(
     load(wire, 1)
     server.rotate()
     expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_live_runs_what_was_run_and_leaves_alone_what_is_typed(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    """The half statement was run, and its mistake marked: the next key overwrote it."""
+    load(wire, 1, 2)
+    server.rotate()
+    page = look(asking("select host, one from load") + "&live")
+    expect(page.locator("#result tbody tr")).to_have_count(2)
+    box = page.locator("#sql")
+    box.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" where hos")
+    page.keyboard.press("Escape")
+    load(wire, 1, 3)
+    number = server.rotate()
+    expect(page.locator("#status")).to_contain_text(f"generation {number}: 1 cell changed")
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.keyboard.type("t = 'w1'")
+    expect(box).to_have_value("select host, one from load where host = 'w1'")
+    load(wire, 1)
+    server.rotate()
+    expect(page.locator("#result tbody tr")).to_have_count(1)
+    server.rotate()
+    expect(page.get_by_role("alert")).to_contain_text("no such table: load")
+    page.keyboard.type(" ")
+    expect(box).to_have_value("select host, one from load where host = 'w1' ")
+    page.get_by_label("Live").uncheck()
+    assert page.url.endswith(asking("select host, one from load"))
+
+
+SLOW = "with recursive n(i) as (select 1 union all select i + 1 from n limit 3000000)"
+
+
+def test_a_result_is_downloaded_as_it_was_asked_for(look: Look) -> None:
+    page = look("/query")
+    ask(page, f"{SLOW} select max(i) as m from n")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    page.locator("#sql").fill("select something_else")
+    expect(page.locator("#result tbody td")).to_have_text(["3000000"])
+    href = page.get_by_role("link", name="CSV", exact=True).get_attribute("href")
+    assert href is not None
+    assert "3000000" in href
+
+
+def test_a_query_that_runs_ends_where_one_goes_back_to_the_empty_page(
+    wire: Wire, look: Look
+) -> None:
+    page = look("/query")
+    ask(page, f"{SLOW.replace(' limit 3000000', '')} select max(i) as m from n")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    assert wire.rows("show queries")
+    page.go_back()
+    expect(page.locator("#sql")).to_have_value("")
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden(timeout=10_000)
+    until(lambda: not wire.rows("show queries"))
+    expect(page.locator("#status")).to_be_empty()
+
+
+def test_a_name_that_means_something_else_bare_is_completed_in_quotes(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    wire.publish("web", "t", ["current_date", "n"], ["text", "int"], [["mine", 1]])
+    server.rotate()
+    page = look("/query")
+    page.locator("#sql").fill("select  from t")
+    page.locator("#sql").evaluate("e => e.setSelectionRange(7, 7)")
+    page.keyboard.type("current_d")
+    expect(page.get_by_role("option").first).to_contain_text("current_date")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sql")).to_have_value('select "current_date" from t')
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#result tbody td")).to_have_text(["mine"])
 
 
 def test_completion_stays_out_of_the_way(server: Server, wire: Wire, look: Look) -> None:

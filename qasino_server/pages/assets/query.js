@@ -15,6 +15,7 @@ const server = document.querySelector(".identity").textContent;
 
 const completion = new Completion(box, $("completions"));
 const grid = new Grid($("result"), showing);
+let asked = box.defaultValue; // what was run last; the box may hold what comes next
 let shown = null; // the result
 let visibleRows = [];
 let about = ""; // what else the status says of it
@@ -26,8 +27,9 @@ for (const part of document.querySelectorAll(".script")) part.hidden = false;
 
 // `again`: the same query as before, for a new generation; `push`: the address is new.
 async function ask({ again = false, push = !again } = {}) {
-  const sql = box.value;
+  const sql = again ? asked : box.value;
   if (!sql.trim()) return;
+  asked = sql;
   running?.abort();
   const mine = new AbortController();
   running = mine;
@@ -43,8 +45,10 @@ async function ask({ again = false, push = !again } = {}) {
     });
     const told = parseExact(await answer.text());
     if (running !== mine) return;
-    if (told.response_op === "error") fail(told.error_message, told.error_offset?.n, told.error_hint);
-    else show(told, again);
+    if (told.response_op === "error") {
+      const isThere = !again && box.value === sql;
+      fail(told.error_message, isThere ? told.error_offset?.n : undefined, told.error_hint);
+    } else show(told, again);
   } catch (fault) {
     if (running === mine) fail(sentenceOf(fault));
   } finally {
@@ -88,7 +92,7 @@ function present(result, again) {
   grid.show(result, again);
   for (const link of document.querySelectorAll("[data-form]")) {
     const typed = link.dataset.form === "json" ? "&typed=true" : "";
-    link.href = `/request?op=query&format=${link.dataset.form}${typed}&sql=${encodeURIComponent(box.value)}`;
+    link.href = `/request?op=query&format=${link.dataset.form}${typed}&sql=${encodeURIComponent(asked)}`;
   }
 }
 
@@ -101,6 +105,10 @@ function showing(rows) {
 }
 
 function clear() {
+  running?.abort();
+  running = null;
+  stop.hidden = true;
+  asked = "";
   shown = null;
   grid.clear();
   tools.hidden = true;
@@ -204,7 +212,11 @@ chosen.addEventListener("change", () => {
 new ResizeObserver(() => { if (shown) drawChart(); }).observe(tools);
 $("narrow").addEventListener("input", (event) => grid.narrow(event.target.value));
 live.addEventListener("change", () => {
-  if (box.value.trim()) history.replaceState(null, "", addressOf(box.value));
+  if (live.checked && box.value !== asked) {
+    ask();
+    return;
+  }
+  if (asked.trim()) history.replaceState(null, "", addressOf(asked));
   address = location.search;
   if (live.checked) ask({ again: Boolean(shown) });
 });
