@@ -12,10 +12,11 @@ const KEYWORDS = [
 ];
 // Names that SQLite takes for something else unless they are quoted.
 const RESERVED = new Set(
-  ("add all alter and as autoincrement between case check collate commit constraint create default deferrable "
-  + "delete distinct drop else escape except exists foreign from group having in index insert intersect into is "
-  + "isnull join limit not nothing notnull null on or order primary references returning select set table then to "
-  + "transaction union unique update using values when where").split(" "),
+  ("add all alter and as autoincrement between case cast check collate commit constraint create current_date "
+  + "current_time current_timestamp default deferrable delete distinct drop else escape except exists foreign from "
+  + "group having in index insert intersect into is isnull join limit not nothing notnull null on or order primary "
+  + "raise references returning select set table then to transaction union unique update using values when where"
+  ).split(" "),
 );
 const NAMES = "select tablename, column_name from qasino_server_columns";
 const MOST = 50;
