@@ -48,7 +48,8 @@ class Answers:
             cut = TRUNCATED_LINE if reply.truncated else ""
             return 200, TEXT, (text_table(reply.column_names, reply.rows) + cut).encode()
         if isinstance(reply, Result) and format_name == "html":
-            return 200, HTML, html_fragment(reply.column_names, reply.rows).encode()
+            note = f"<p>{TRUNCATED_LINE.strip()}</p>\n" if reply.truncated else ""
+            return 200, HTML, (html_fragment(reply.column_names, reply.rows) + note).encode()
         return 200, JSON, self._json(reply)
 
     def _json(self, reply: Reply) -> bytes:

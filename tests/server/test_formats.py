@@ -57,3 +57,14 @@ def test_a_stream_of_text_that_is_no_utf8_has_marks_in_its_place(wire: Any) -> N
 def test_what_is_not_there_is_said_in_every_format(wire: Any, name: str, sql: str) -> None:
     status, _, body = wire.http_get({"op": "query", "sql": sql, "format": name})
     assert (status, b"nope not found" in body) == (400, True)
+
+
+def test_a_table_in_html_that_was_cut_says_so(make_server: Any, wire_to: Any) -> None:
+    wire = wire_to(make_server(max_rows=2))
+    for count, says_so in ((2, False), (3, True)):
+        values = ", ".join(f"({n})" for n in range(count))
+        query = {"op": "query", "sql": f"values {values}", "format": "html"}
+        html = wire.http_get(query)[2].decode()
+        assert html.count("<td>") == 2
+        assert html.endswith("returns at once)</p>\n") is says_so
+        assert html.count("(cut: the result has more rows") == says_so
