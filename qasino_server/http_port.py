@@ -212,14 +212,18 @@ class RequestApp:
     ) -> Request:
         method, op = scope["method"], params.get("op")
         if method in ("GET", "HEAD"):
-            return _read_get(op, params)
+            return self._read_by_get(method, op, params, caller)
         if method != "POST":
             raise WrongMethod(f"{method} is not served here; requests go by GET or POST")
         if op not in ASKING_OPS:
             await self._room()
-        gzipped = check_coding(header(scope["headers"], b"content-encoding"))
         with self._arriving.holding(caller.asker) as hold:
-            body = await self._body(scope, receive, hold)
+            try:
+                gzipped = check_coding(header(scope["headers"], b"content-encoding"))
+                body = await self._body(scope, receive, hold)
+            except QasinoError as error:
+                self._note(error, caller, means_to_publish(b"", op))
+                raise
             if not gzipped and (op != "add_csv_table_data" or len(body) < _BRIEF_CSV_BYTES):
                 return await self._understood(op, params, body, None, caller)
             async with self._unpacking:
@@ -239,9 +243,26 @@ class RequestApp:
                 body = await self._unpacked(body, packed_from)
             return await self._decode(op, params, body)
         except QasinoError as error:
-            if means_to_publish(body, op):
-                self._dispatch.unreadable(caller, error)
+            self._note(error, caller, means_to_publish(body, op))
             raise
+
+    def _read_by_get(
+        self, method: str, op: str | None, params: dict[str, str], caller: Caller
+    ) -> Request:
+        if op != "name_value_update":
+            return _read_get(op, params)
+        if method == "HEAD":
+            raise WrongMethod(f"HEAD changes nothing; the op {op} goes by GET")
+        try:
+            return name_value_from_params(params)
+        except QasinoError as error:
+            self._note(error, caller, True)
+            raise
+
+    def _note(self, error: QasinoError, caller: Caller, publishes: bool) -> None:
+        """Note what could not be read, if it was to publish and will not come again."""
+        if publishes and not isinstance(error, Busy):
+            self._dispatch.unreadable(caller, error)
 
     async def _unpacked(self, body: bytes, receive: Receive) -> bytes:
         """The body of a gzip one; no further once its client is gone or the server stops."""
@@ -414,8 +435,6 @@ def _read_get(op: str | None, params: dict[str, str]) -> Request:
         raise BadRequest("No op specified: the URL says what to do, as in /request?op=query&sql=..")
     if op == "query":
         return query_from_params(params)
-    if op == "name_value_update":
-        return name_value_from_params(params)
     if op in (*OPS, "add_csv_table_data"):
         raise WrongMethod(f"the op {op} goes by POST")
     raise BadRequest(f"Unrecognized op {shown(op)}; by GET there are {', '.join(_GET_OPS)}")

@@ -766,6 +766,14 @@ def test_a_name_value_update_that_is_wrong_is_refused(site: Site, params: Json, 
     site.unhurt()
 
 
+def test_a_name_value_update_by_head_changes_nothing(site: Site) -> None:
+    update = {"op": "name_value_update", "name": "t.a", "value": "1", "identity": "h"}
+    status, headers, _ = site.wire.http("HEAD", update)
+    assert (status, headers["allow"]) == (405, "GET, HEAD, POST")
+    assert site.wire.http("HEAD", {"op": "query", "sql": "select 1"})[0] == 200
+    site.unhurt()
+
+
 CSV_TABLE = b"1,identity=h\nt\na,b\nint,text\nfirst,second\n1,x\n"
 
 

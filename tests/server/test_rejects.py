@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from conftest import MakeServer
 
 BROKEN = {
     "op": "add_table_data",
@@ -25,6 +26,28 @@ def test_a_publication_that_cannot_be_read_is_listed_over_every_transport(
     rows = wire.rows("select peer, reason from qasino_server_rejects")
     assert len(rows) == 3
     assert all("'bad name' is not a legal name" in reason for _, reason in rows)
+
+
+def test_a_publication_that_is_not_even_read_is_listed_too(
+    make_server: MakeServer, wire_to: Any
+) -> None:
+    server = make_server(max_body_bytes=1000)
+    wire = wire_to(server)
+    large = json.dumps({**BROKEN, "more": "x" * 2000}).encode()
+    wire.http_post("add_table_data", large)
+    wire.http("POST", {"op": "add_table_data"}, iter([large[:900], large[900:]]))
+    coded = {"Content-Encoding": "br"}
+    wire.http("POST", {"op": "add_csv_table_data"}, b"1\n", coded)
+    update = {"op": "name_value_update", "identity": "a", "name": "bad name.c", "value": "1"}
+    wire.http_get(update)
+    wire.http_post("query", large)
+    wire.http("POST", {"op": "query"}, b"{}", coded)
+    server.rotate()
+    reasons = [row[0] for row in wire.rows("select reason from qasino_server_rejects")]
+    assert len(reasons) == 4, reasons
+    assert ["larger than 1000 bytes" in reason for reason in reasons] == [True, True, False, False]
+    assert "'br' is not known here" in reasons[2]
+    assert "'bad name' is not a legal name" in reasons[3]
 
 
 def test_queries_that_cannot_be_read_are_no_rejected_publications(server: Any, wire: Any) -> None:
