@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from qasino_server.errors import BadRequest
+from qasino_server.errors import BadRequest, Cancelled
 from qasino_server.message import encode_rows, make_publication
 from qasino_server.table import Column, Columns, Publication, check_columns, shown
 
@@ -30,10 +30,12 @@ csv.field_size_limit(sys.maxsize)  # the size of a message is bounded before it 
 _OPTIONS = ("identity", "persist", "static", "update", "keycols", "replace", "ttl_s")
 
 
-def read_csv_table(body: bytes, identity: str | None = None) -> Publication:
+def read_csv_table(
+    body: bytes, identity: str | None = None, given_up: Callable[[], bool] = lambda: False
+) -> Publication:
     """Read a table in the Qasino CSV format; `identity` serves where line 1 names none.
 
-    Raises BadRequest with the line, the column and the reason.
+    Raises BadRequest with the line, the column and the reason, Cancelled once it is given up.
     """
     try:
         body.decode("utf-8-sig")
@@ -42,7 +44,7 @@ def read_csv_table(body: bytes, identity: str | None = None) -> Publication:
         raise BadRequest(
             f"line {line}: byte 0x{body[error.start]:02x} at byte {error.start} is not UTF-8"
         ) from None
-    lines = _numbered_rows(body)
+    lines = _numbered_rows(body, given_up)
     options = _read_options(_header(lines, 1, "the version number"))
     tablename = _read_tablename(_header(lines, 2, "the table name"))
     names = _header(lines, 3, "the column names")
@@ -64,7 +66,7 @@ def read_csv_table(body: bytes, identity: str | None = None) -> Publication:
 Rows = Iterator[tuple[int, list[str]]]
 
 
-def _numbered_rows(body: bytes) -> Rows:
+def _numbered_rows(body: bytes, given_up: Callable[[], bool]) -> Rows:
     """Each record with the line it begins on."""
     text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
     reader = csv.reader(text, strict=True)
@@ -76,6 +78,8 @@ def _numbered_rows(body: bytes) -> Rows:
             return
         except csv.Error as error:
             raise BadRequest(f"line {begins}: not well-formed CSV: {error}") from None
+        if given_up():
+            raise Cancelled("nobody waits for the table any more")
         yield begins, row
         begins = reader.line_num + 1
 

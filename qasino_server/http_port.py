@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -77,6 +77,9 @@ from qasino_server.service import OnDeath, Service
 from qasino_server.share import Share
 from qasino_server.table import shown
 from qasino_server.wakeup import Turn
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 log = logging.getLogger("qasino.http")
 
@@ -225,23 +228,23 @@ class RequestApp:
                 self._note(error, caller, means_to_publish(b"", op))
                 raise
             if not gzipped and (op != "add_csv_table_data" or len(body) < _BRIEF_CSV_BYTES):
-                return await self._understood(op, params, body, None, caller)
+                return await self._understood(op, params, body, False, receive, caller)
             async with self._unpacking:
-                packed_from = receive if gzipped else None
-                return await self._understood(op, params, body, packed_from, caller)
+                return await self._understood(op, params, body, gzipped, receive, caller)
 
     async def _understood(
         self,
         op: str | None,
         params: dict[str, str],
         body: bytes,
-        packed_from: Receive | None,
+        gzipped: bool,
+        receive: Receive,
         caller: Caller,
     ) -> Request:
         try:
-            if packed_from is not None:
-                body = await self._unpacked(body, packed_from)
-            return await self._decode(op, params, body)
+            if gzipped:
+                body = await self._beside(receive, unpacked, body, self._max_body_bytes)
+            return await self._decode(op, params, body, receive)
         except QasinoError as error:
             self._note(error, caller, means_to_publish(body, op))
             raise
@@ -264,25 +267,32 @@ class RequestApp:
         if publishes and not isinstance(error, Busy):
             self._dispatch.unreadable(caller, error)
 
-    async def _unpacked(self, body: bytes, receive: Receive) -> bytes:
-        """The body of a gzip one; no further once its client is gone or the server stops."""
+    async def _beside(
+        self,
+        receive: Receive,
+        read: Callable[[bytes, A, Callable[[], bool]], T],
+        body: bytes,
+        how: A,
+    ) -> T:
+        """What is read of a large body beside this thread; no further once its client is gone
+        or the server stops."""
         given_up = threading.Event()
         try:
             with watched(receive, given_up.set):
-                return await asyncio.to_thread(
-                    unpacked, body, self._max_body_bytes, given_up.is_set
-                )
+                return await asyncio.to_thread(read, body, how, given_up.is_set)
         except Cancelled:
             raise _Disconnected from None
         finally:
             given_up.set()  # where this task is cancelled, the thread goes on
 
-    async def _decode(self, op: str | None, params: dict[str, str], body: bytes) -> Request:
+    async def _decode(
+        self, op: str | None, params: dict[str, str], body: bytes, receive: Receive
+    ) -> Request:
         if op == "add_csv_table_data":
             identity = params.get("identity")
             if len(body) < _BRIEF_CSV_BYTES:
                 return Publish(read_csv_table(body, identity))
-            return Publish(await asyncio.to_thread(read_csv_table, body, identity))
+            return Publish(await self._beside(receive, read_csv_table, body, identity))
         request = decode_request(body, op)
         if isinstance(request, Query) and "format" in params:
             return msgspec.structs.replace(request, format=params["format"])
