@@ -21,6 +21,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.cells import Cells, read_cells
+from qasino_server.database.ranges import Ranges, RowRange, count_rows
 from qasino_server.errors import BadRequest, Refused
 from qasino_server.table import Columns
 
@@ -41,21 +42,6 @@ _MAX_PAGES = 4294967294  # SQLite's own
 _NO_BOUND_BYTES = 1 << 40
 _KEYWORDS = frozenset(word.upper() for word in apsw.keywords)
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
-
-
-class RowRange(msgspec.Struct, frozen=True, gc=False):
-    """Consecutive rows of a table: rowids `first` to `last`, both included."""
-
-    first: int
-    last: int
-
-    @property
-    def count(self) -> int:
-        """How many rows."""
-        return self.last - self.first + 1
-
-
-Ranges = tuple[RowRange, ...]
 
 
 class CheckedRows(msgspec.Struct, frozen=True):
@@ -349,19 +335,25 @@ class Generation:
         source: tuple[str, Columns],
         target: str,
         columns: Sequence[tuple[str, str]],
-        rows: RowRange,
-    ) -> Ranges:
-        """Append rows of the attached generation: `columns` are (theirs, ours) by name."""
+        rows: Sequence[Ranges],
+    ) -> list[Ranges]:
+        """Append rows of many pairs of the attached generation; where those of each are.
+
+        `columns` are (theirs, ours) by name.
+        """
         name, source_columns = source
-        theirs = ", ".join(quoted(pair[0]) for pair in columns)
-        rowid = rowid_name(source_columns)
+        theirs = ", ".join(f'"=t".{quoted(pair[0])}' for pair in columns)
+        rowid = f'"=t".{rowid_name(source_columns)}'
+        # One loop in the other, which CROSS JOIN holds SQLite to: pair by pair, the rows of each in
+        # their order. An ORDER BY that says so would have it sort them.
+        all_ranges = [(r.first, r.last) for ranges in rows for r in ranges]
         self._execute(
             f"INSERT INTO main.{quoted(target)} ({_names([pair[1] for pair in columns])})"
-            f" SELECT {theirs} FROM carrying.{quoted(name)} WHERE {rowid} BETWEEN ? AND ?"
-            f" ORDER BY {rowid}",
-            (rows.first, rows.last),
+            f' SELECT {theirs} FROM json_each(?) AS "=r" CROSS JOIN carrying.{quoted(name)} AS "=t"'
+            f' WHERE {rowid} BETWEEN "=r".value->>0 AND "=r".value->>1',
+            (msgspec.json.encode(all_ranges).decode(),),
         )
-        return self._appended(self._connection.changes())
+        return self._ranges_of(list(map(count_rows, rows)))
 
     # --- The end ----------------------------------------------------------------------------
 

@@ -14,25 +14,23 @@ Runs at the writer's desk only, inside a transaction that was begun there.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from qasino_server.database.cells import CELLS_MAX_BYTES, read_cells
-from qasino_server.database.generation import (
-    Generation,
-    Ranges,
-    RowRange,
-    rowid_name,
-)
+from qasino_server.database.generation import Generation, rowid_name
+from qasino_server.database.ranges import Ranges, count_rows, joined, split
 from qasino_server.errors import Refused
 from qasino_server.merge import Plan, plan_merge
 from qasino_server.quota import Quota, refusal
 from qasino_server.store.ledger import Arrears, Descriptions, Ledger, Pair, Source, TableState
 from qasino_server.table import Columns, Publication, Receipt
 
-CARRY_ROWS = 20_000
-"""Rows carried in one go; 6.5 ms at most, so that publications get in between."""
+CARRY_ROWS, CARRY_PAIRS, CARRY_S = 20_000, 500, 0.005
+"""Rows carried in one go, of so many pairs, and after how long no other statement is begun; 6.5 ms
+at most, so that publications get in between."""
 
 BRIEF_ROWS, BRIEF_RANGES = 1_000, 10
 """The most rows, and ranges of them, that a brief publication deletes."""
@@ -51,6 +49,15 @@ REPEAT = (
     "this identity has published this table in this generation already; nothing changed"
     " (send replace to have the newest rows count)"
 )
+
+
+class _Part(NamedTuple):
+    """What one portion carries of a pair."""
+
+    pair: Pair
+    owed: Arrears
+    rows: Ranges
+    left: Ranges
 
 
 class CarryFirst(Exception):
@@ -180,7 +187,7 @@ class Intake:
         if owed is not None:
             if not self.can_carry:
                 raise CarryFirst
-            self._carry_all(pair, owed)
+            self._carry([_Part(pair, owed, owed.left, ())])
             present = self.ledger.source(pair)
             plan = self._plan(publication)
         self._check_room(publication, pair, rows.nr_rows)
@@ -188,7 +195,7 @@ class Intake:
         keys = _own_names(publication, plan)
         before = present.ranges if present is not None else ()
         new = self.generation.upsert((table.name, table.columns), plan.targets, keys, rows, before)
-        self._book(publication, pair, plan, table, _joined(before, new), present)
+        self._book(publication, pair, plan, table, joined(before, new), present)
         return self._receipt(publication, plan, rows.nr_rows)
 
     def _check_room(self, publication: Publication, pair: Pair, new_rows: int) -> None:
@@ -353,61 +360,67 @@ class Intake:
 
     def carry_some(self) -> None:
         """Carry one portion of what is owed; `ledger.arrears` is not empty."""
-        pair, owed = next(iter(self.ledger.arrears.items()))
-        self._carry(pair, owed)
+        ends = time.monotonic() + CARRY_S
+        for parts in self._next_parts():
+            self._carry(parts)
+            if time.monotonic() > ends:
+                return
 
-    def _carry_all(self, pair: Pair, owed: Arrears) -> None:
-        left: Arrears | None = owed
-        while left is not None:
-            self._carry(pair, left)
-            left = self.ledger.owed(pair)
+    def _next_parts(self) -> Iterable[list[_Part]]:
+        """One portion, in lists of what takes one statement: of one table, the same columns."""
+        together: dict[tuple[str, int], list[_Part]] = {}
+        rows_left = CARRY_ROWS
+        for pair, owed in self.ledger.next_owed(CARRY_PAIRS):
+            rows, left = split(owed.left, rows_left)
+            parts = together.setdefault((pair[0], owed.source.shape), [])
+            parts.append(_Part(pair, owed, rows, left))
+            rows_left -= count_rows(rows)
+            if not rows_left:
+                break
+        return together.values()
 
-    def _carry(self, pair: Pair, owed: Arrears) -> None:
-        """Copy up to CARRY_ROWS rows of the pair from the generation before."""
-        sent = owed.table.shapes[owed.source.shape]
-        existing = self.ledger.table(pair[0])
+    def _carry(self, parts: Sequence[_Part]) -> None:
+        """Copy them from the generation before."""
+        key, before = parts[0].pair[0], parts[0].owed.table
+        sent = before.shapes[parts[0].owed.source.shape]
+        existing = self.ledger.table(key)
         columns = existing.columns if existing is not None else None
-        plan = plan_merge(columns, self.ledger.inherited(pair[0]), sent)
-        table = self._ensure_table(pair[0], owed.table.name, plan)
-        portion, left = _split(owed.left, CARRY_ROWS)
+        plan = plan_merge(columns, self.ledger.inherited(key), sent)
+        table = self._ensure_table(key, before.name, plan)
         names = list(zip([column.name for column in sent], plan.targets, strict=True))
-        present = self.ledger.source(pair)
-        carried = present.ranges if present is not None else ()
-        for rows in portion:
-            source = (owed.table.name, owed.table.columns)
-            carried = _joined(carried, self.generation.carry(source, table.name, names, rows))
-        self._book_carried(pair, owed, plan, table, carried, left)
+        source, rows = (before.name, before.columns), [part.rows for part in parts]
+        self._book_carried(
+            parts, plan, table, self.generation.carry(source, table.name, names, rows)
+        )
 
     def _book_carried(
-        self,
-        pair: Pair,
-        owed: Arrears,
-        plan: Plan,
-        table: TableState,
-        carried: Ranges,
-        left: Ranges,
+        self, parts: Sequence[_Part], plan: Plan, table: TableState, carried: Sequence[Ranges]
     ) -> None:
-        """Enter what the pair has now, and what is still owed."""
+        """Enter what the pairs have now, and what is still owed."""
+        ledger, before = self.ledger, parts[0].owed.table
         table, shape = self._with_shape(table, plan.sent)
-        descriptions = table.descriptions or owed.table.descriptions
+        descriptions = table.descriptions or before.descriptions
         self._count_descriptions(table.descriptions, descriptions)
-        self.ledger.put_source(
-            pair,
-            msgspec.structs.replace(owed.source, ranges=carried, shape=shape, fresh=False),
-        )
-        done = not left
-        self.ledger.put_table(
-            pair[0],
+        nr_done, epoch = 0, table.last_update_epoch
+        for (pair, owed, _, left), ranges in zip(parts, carried, strict=True):
+            present = ledger.source(pair)
+            if present is not None:
+                ranges = joined(present.ranges, ranges)
+            ledger.put_source(
+                pair, msgspec.structs.replace(owed.source, ranges=ranges, shape=shape, fresh=False)
+            )
+            ledger.put_arrears(pair, msgspec.structs.replace(owed, left=left) if left else None)
+            nr_done += not left
+            epoch = max(epoch, owed.source.update_epoch)
+        ledger.put_table(
+            parts[0].pair[0],
             msgspec.structs.replace(
                 table,
-                nr_updates=table.nr_updates + done,
-                last_update_epoch=max(table.last_update_epoch, owed.source.update_epoch),
-                upserted=table.upserted or owed.table.upserted,
+                nr_updates=table.nr_updates + nr_done,
+                last_update_epoch=epoch,
+                upserted=table.upserted or before.upserted,
                 descriptions=descriptions,
             ),
-        )
-        self.ledger.put_arrears(
-            pair, None if done else Arrears(table=owed.table, source=owed.source, left=left)
         )
 
     # --- Dropping ---------------------------------------------------------------------------
@@ -526,25 +539,3 @@ def _described(known: Descriptions, publication: Publication) -> Descriptions:
         if text and column.key not in taken
     )
     return known + new if new else known
-
-
-def _joined(before: Ranges, new: Ranges) -> Ranges:
-    """Ranges with the new ones, a seam closed where they follow one another."""
-    if before and new and before[-1].last + 1 == new[0].first:
-        return (*before[:-1], RowRange(before[-1].first, new[0].last), *new[1:])
-    return before + new
-
-
-def _split(ranges: Ranges, at_most: int) -> tuple[Ranges, Ranges]:
-    """The first `at_most` rows of the ranges, and the rest."""
-    taken: list[RowRange] = []
-    for place, r in enumerate(ranges):
-        if not at_most:
-            return tuple(taken), ranges[place:]
-        if r.count > at_most:
-            last = r.first + at_most - 1
-            taken.append(RowRange(r.first, last))
-            return tuple(taken), (RowRange(last + 1, r.last), *ranges[place + 1 :])
-        taken.append(r)
-        at_most -= r.count
-    return tuple(taken), ()

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from qasino_server.database.generation import Ranges
+from qasino_server.database.ranges import Ranges, count_rows
 from qasino_server.interpreter import empty
 from qasino_server.table import Columns
 
@@ -61,10 +61,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def nr_rows(self) -> int:
         """How many rows."""
-        rows = 0
-        for r in self.ranges:
-            rows += r.last - r.first + 1
-        return rows
+        return count_rows(self.ranges)
 
     @property
     def lives_on(self) -> bool:
@@ -105,6 +102,9 @@ class Ledger:
         self._staged_arrears: dict[Pair, Arrears | None] = {}
         if previous is not None:
             self.arrears = dict(previous._owed_to_the_next())
+        self._in_turn = list(self.arrears)
+        """What `next_owed` takes from the end, where that is quick; a dictionary that is emptied
+        from its front looks at all that was in it each time."""
 
     def _owed_to_the_next(self) -> Iterator[tuple[Pair, Arrears]]:
         """The pairs whose rows live on in the next generation."""
@@ -147,6 +147,14 @@ class Ledger:
         if pair in self._staged_arrears:
             return self._staged_arrears[pair]
         return self.arrears.get(pair)
+
+    def next_owed(self, at_most: int) -> list[tuple[Pair, Arrears]]:
+        """Some of the pairs that are owed rows, the same ones until they are carried; nothing is
+        staged."""
+        turn, arrears = self._in_turn, self.arrears
+        while turn and turn[-1] not in arrears:
+            turn.pop()
+        return [(pair, arrears[pair]) for pair in reversed(turn[-at_most:]) if pair in arrears]
 
     def known_among(self, pairs: KeysView[Pair]) -> set[Pair]:
         """Those that have rows in this generation or are owed some; nothing is staged."""
@@ -211,7 +219,11 @@ class Ledger:
     def commit(self) -> None:
         """The file has it: what was staged is true now."""
         _apply(self._staged_tables, self.tables)
-        _apply(self._staged_arrears, self.arrears)
+        if self._staged_arrears:
+            _apply(self._staged_arrears, self.arrears)
+            # Emptied, it still has the places of all that was in it, and `known_among` passes over
+            # each of them.
+            self.arrears = self.arrears or {}
         sources, living = self.sources, self._living
         for pair, source in self._staged_sources.items():
             if source is None:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from typing import Any
 
 import apsw
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from wire import until
 
 from qasino_server.database.generation import Generation
 from qasino_server.message import make_publication
 from qasino_server.quota import Quota
-from qasino_server.store.intake import CARRY_ROWS, CarryFirst, Intake
+from qasino_server.store import intake as intake_room
+from qasino_server.store.intake import CARRY_PAIRS, CARRY_ROWS, CarryFirst, Intake
 from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication, check_columns
 
 ROWS = 5 * CARRY_ROWS
 
 
-def publication(rows: str, **options: Any) -> Publication:
+def publication(rows: str, identity: str = "p", table: str = "t", **options: Any) -> Publication:
     columns = check_columns(("id", "v"), ("int", "text"))
     return make_publication(
-        identity="p", tablename="t", columns=columns, rows_json=rows, options=options
+        identity=identity, tablename=table, columns=columns, rows_json=rows, options=options
     )
 
 
@@ -57,6 +62,12 @@ def store(intake: Intake, item: Publication) -> None:
 def store_and_fail(intake: Intake) -> None:
     with intake.generation.transaction:
         intake.store(publication('[[1, "new"]]', persist=1))
+        raise RuntimeError("the disk")
+
+
+def carry_and_fail(intake: Intake) -> None:
+    with intake.generation.transaction:
+        intake.carry_some()
         raise RuntimeError("the disk")
 
 
@@ -113,6 +124,86 @@ def test_a_transaction_that_fails_leaves_the_books_as_they_were(intakes: Any) ->
     while second.ledger.arrears:
         carry(second)
     assert rows_in(second) == (ROWS, ROWS, 0)
+
+
+def test_many_small_pairs_are_carried_together(intakes: Any) -> None:
+    """One a transaction, a fleet with a row each took longer to carry than its generation."""
+    first, second = intakes
+    nr_pairs = 4 * CARRY_PAIRS
+    third = Intake(Generation(first.generation.path.with_name("3.db")), Ledger(3), Quota())
+    with third.generation.transaction:
+        for n in range(nr_pairs):
+            third.store(publication(f'[[{n}, "old"]]', f"h{n}", persist=1))
+    third.ledger.commit()
+    second.ledger = Ledger(4, third.ledger)
+    third.generation.seal()
+    attach(third, second)
+    nr_portions = 0
+    while second.ledger.arrears:
+        carry(second)
+        nr_portions += 1
+    assert nr_portions == nr_pairs / CARRY_PAIRS
+    assert rows_in(second) == (nr_pairs, nr_pairs, 0)
+
+
+NUMBERS = itertools.count()
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    sizes=st.lists(
+        st.tuples(st.sampled_from("tuv"), st.sampled_from("abcdef"), st.integers(0, 9)), max_size=25
+    ),
+    at_most=st.tuples(st.integers(1, 12), st.integers(1, 5)),
+    failing=st.sets(st.integers(0, 20)),
+)
+def test_each_pair_has_its_rows_however_they_are_carried_together(
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    sizes: list[tuple[str, str, int]],
+    at_most: tuple[int, int],
+    failing: set[int],
+) -> None:
+    """Whatever is cut where, and whichever transactions fail."""
+    monkeypatch.setattr(intake_room, "CARRY_ROWS", at_most[0])
+    monkeypatch.setattr(intake_room, "CARRY_PAIRS", at_most[1])
+    first, second = (
+        Intake(Generation(tmp_path / f"{next(NUMBERS)}.db"), Ledger(1), Quota()) for _ in range(2)
+    )
+    ids = itertools.count()
+    for table, identity, size in sizes:
+        rows = json.dumps([[next(ids), identity] for _ in range(size)])
+        options = {"persist": 1, "update": 1, "keycols": "id"}
+        store(first, publication(rows, identity, table, **options))
+    before = rows_of_pairs(first)
+    second.ledger = Ledger(2, first.ledger)
+    first.generation.seal()
+    attach(first, second)
+    for turn in itertools.count():
+        if not second.ledger.arrears:
+            break
+        if turn in failing:
+            with pytest.raises(RuntimeError, match="the disk"):
+                carry_and_fail(second)
+            second.ledger.rollback()
+        else:
+            carry(second)
+    assert rows_of_pairs(second) == before
+    second.generation.seal()
+
+
+def rows_of_pairs(intake: Intake) -> dict[Any, list[tuple[Any, ...]]]:
+    return {
+        pair: [
+            row
+            for r in source.ranges
+            for row in intake.generation._execute(
+                f"select * from {pair[0]} where rowid between ? and ? order by rowid",
+                (r.first, r.last),
+            )
+        ]
+        for pair, source in intake.ledger.sources.items()
+    }
 
 
 def test_what_could_not_be_undone_is_undone_before_the_next_begins(intakes: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 import pytest
 
-from qasino_server.database.generation import RowRange
+from qasino_server.database.ranges import RowRange
 from qasino_server.errors import QasinoError
 from qasino_server.store.intake import REPEAT
 from qasino_server.store.ledger import Source
