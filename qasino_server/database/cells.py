@@ -23,7 +23,7 @@ CELLS_MAX_BYTES = 262_144
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Cell = str | _Whole | float | bool | None
 _WIDEST = 500
-"""Decoders of wider rows are not worth remembering."""
+"""Wider rows are read as lists: a decoder of tuples knows each of their cells."""
 
 
 class Cells(msgspec.Struct, frozen=True):
@@ -38,8 +38,13 @@ def read_cells(rows_jsons: Sequence[str], nr_columns: int) -> Cells | None:
 
     None where they are anything else, or too many to be read with the GIL held.
     """
-    if nr_columns > _WIDEST or sum(map(len, rows_jsons)) > CELLS_MAX_BYTES:
+    if sum(map(len, rows_jsons)) > CELLS_MAX_BYTES:
         return None
+    return read_any_cells(rows_jsons, nr_columns)
+
+
+def read_any_cells(rows_jsons: Sequence[str], nr_columns: int) -> Cells | None:
+    """As `read_cells`, however many they are."""
     try:
         publications = _decoder(nr_columns).decode(f"[{','.join(rows_jsons)}]")
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -53,4 +58,6 @@ def read_cells(rows_jsons: Sequence[str], nr_columns: int) -> Cells | None:
 @lru_cache(maxsize=64)
 def _decoder(nr_columns: int) -> msgspec.json.Decoder[Any]:
     row: Any = tuple.__class_getitem__((_Cell,) * nr_columns)
+    if nr_columns > _WIDEST:
+        row = Annotated[list[_Cell], msgspec.Meta(min_length=nr_columns, max_length=nr_columns)]
     return msgspec.json.Decoder(list[list[row]])

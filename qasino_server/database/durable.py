@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
 import msgspec
 
-from qasino_server.database.generation import Transaction, file_uri, parse_rows, quoted
+from qasino_server.database.generation import Transaction, file_uri, quoted
+from qasino_server.database.rows import check_rows, insert_rows
 from qasino_server.errors import Busy, Full, ServerFault, StartError
 from qasino_server.table import Columns, Publication
 
@@ -96,7 +97,7 @@ class DurableFile:
         table is in force then.
         """
         self._see_that_it_is_there()
-        rows = parse_rows(self._connection, publication.rows_json, len(publication.columns))
+        rows = check_rows(self._connection, publication.rows_json, len(publication.columns))
         table = StaticTable(
             name=publication.tablename,
             columns=publication.columns,
@@ -108,31 +109,29 @@ class DurableFile:
         )
         name = quoted(publication.tablename)
         body = ", ".join(f"{quoted(c.name)} {c.type}" for c in publication.columns)
-        cells = ", ".join(f"value->>'$[{n}]'" for n in range(len(publication.columns)))
-        self._write(
-            (f"DROP TABLE IF EXISTS {name}", ()),
-            (f"CREATE TABLE {name} ({body})", ()),
-            (f"INSERT INTO {name} SELECT {cells} FROM jsonb_each(?)", (rows.jsonb,)),
-            (
+        with self._writing():
+            self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+            self._connection.execute(f"CREATE TABLE {name} ({body})")
+            insert_rows(self._connection, name, len(publication.columns), rows)
+            self._connection.execute(
                 f"INSERT OR REPLACE INTO {_REGISTER} VALUES (?, ?)",
                 (table.name, msgspec.json.encode(table).decode()),
-            ),
-        )
+            )
         return table
 
     def drop(self, name: str) -> None:
         """Remove the table; on disk when this returns."""
         self._see_that_it_is_there()
-        self._write(
-            (f"DROP TABLE IF EXISTS {quoted(name)}", ()),
-            (f"DELETE FROM {_REGISTER} WHERE tablename = ?", (name,)),
-        )
+        with self._writing():
+            self._connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+            self._connection.execute(f"DELETE FROM {_REGISTER} WHERE tablename = ?", (name,))
 
-    def _write(self, *statements: tuple[str, Sequence[str | bytes]]) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction, and what it is told where it fails."""
         try:
             with Transaction(self._connection):
-                for sql, bindings in statements:
-                    self._connection.execute(sql, tuple(bindings))
+                yield
         except apsw.FullError as error:
             raise Full(
                 f"the static tables have no room for this ({error}): {self._max_bytes:,} bytes is"

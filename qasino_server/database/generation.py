@@ -1,8 +1,6 @@
 """The writable generation being collected: one SQLite file, one connection, one writer.
 
-Nothing here decides anything: what to create, add, insert or delete was planned above. A
-publication's rows become values that are bound (`cells`), or go from JSON text to table cells
-inside SQLite, in statements that hold no GIL.
+Nothing here decides anything: what to create, add, insert or delete was planned above.
 
 Not every method may run while a transaction is open; those that may not say so.
 """
@@ -20,21 +18,19 @@ from urllib.parse import quote as url_quote
 import apsw
 import msgspec
 
-from qasino_server.database.cells import Cells, read_cells
+from qasino_server.database.cells import Cells
 from qasino_server.database.ranges import Ranges, RowRange, count_rows
-from qasino_server.errors import BadRequest, Refused
+from qasino_server.database.rows import (
+    CheckedRows,
+    bind_values,
+    check_rows,
+    insert_rows,
+    json_cells,
+)
+from qasino_server.errors import Refused
 from qasino_server.table import Columns
 
 _PORTION_ROWS = 2000
-_PORTIONS = (32, 8, 2, 1)
-"""Rows bound to one statement; each is prepared and kept.
-
-Of 64, 16, 4 and 1 ten rows took four statements and 1.2 times as long; and a fleet of a hundred
-headers 1.1 times, since what a statement is prepared into is as large as what is bound to it.
-"""
-_BOUND_MAX = 960
-"""Values bound to one statement, unless one row has more: as many as a connection has room for
-(`heap`)."""
 _STATEMENTS = 300
 """Kept prepared: a few for each header that is sent."""
 _PAGE_BYTES = 4096
@@ -42,15 +38,6 @@ _MAX_PAGES = 4294967294  # SQLite's own
 _NO_BOUND_BYTES = 1 << 40
 _KEYWORDS = frozenset(word.upper() for word in apsw.keywords)
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
-
-
-class CheckedRows(msgspec.Struct, frozen=True):
-    """Rows that have been read, each of the right length, in one of two forms."""
-
-    nr_rows: int
-    jsonb: bytes = b""
-    """As SQLite has parsed them."""
-    cells: Cells | None = None
 
 
 def quoted(name: str) -> str:
@@ -186,31 +173,18 @@ class Generation:
 
         Raises BadRequest with the number of the first row that is not, counted from 1.
         """
-        cells = read_cells((rows_json,), nr_columns)
-        if cells is not None:
-            return CheckedRows(nr_rows=cells.counts[0], cells=cells)
-        return self.parse_rows(rows_json, nr_columns)
-
-    def parse_rows(self, rows_json: str, nr_columns: int) -> CheckedRows:
-        """As `check_rows`, by SQLite: to be joined with."""
-        return parse_rows(self._connection, rows_json, nr_columns)
+        return check_rows(self._connection, rows_json, nr_columns)
 
     def insert(self, name: str, targets: Sequence[str], rows: CheckedRows) -> Ranges:
         """Append the rows; cell n goes into column `targets[n]`."""
-        if not rows.nr_rows:
-            return ()
         if rows.cells is not None:
             return self.insert_alike(name, targets, rows.cells)[0]
-        self._execute(_insert_sql(name, targets), (rows.jsonb,))
+        insert_rows(self._connection, _into(name, targets), len(targets), rows)
         return self._appended(rows.nr_rows)
 
     def insert_alike(self, name: str, targets: Sequence[str], cells: Cells) -> list[Ranges]:
         """Append the rows of many publications; where those of each are."""
-        values, width, begins = cells.values, len(targets), 0
-        for nr_rows in _portions(len(values) // width, width):
-            ends = begins + nr_rows * width
-            self._insert(_values_sql(name, targets, nr_rows), values[begins:ends])
-            begins = ends
+        bind_values(self._insert, _into(name, targets), len(targets), cells.values)
         return self._ranges_of(cells.counts)
 
     def _ranges_of(self, counts: Sequence[int]) -> list[Ranges]:
@@ -252,10 +226,7 @@ class Generation:
         body = ", ".join(f"c{n} {types[name]}" for n, name in enumerate(targets))
         staged_keys = _staged(keys, targets)
         self._execute(f"CREATE TEMP TABLE staged ({body})")
-        self._execute(
-            f"INSERT INTO temp.staged SELECT {_cells(len(targets))} FROM jsonb_each(?)",
-            (rows.jsonb,),
-        )
+        insert_rows(self._connection, "temp.staged", len(targets), rows)
         self._execute(
             "DELETE FROM temp.staged WHERE rowid NOT IN"
             f" (SELECT max(rowid) FROM temp.staged GROUP BY {staged_keys})"
@@ -360,7 +331,8 @@ class Generation:
     def write_table(self, name: str, columns: Columns, rows: Sequence[Sequence[object]]) -> None:
         """Create and fill one of the server's own tables."""
         self.create_table(name, columns)
-        self._fill(_insert_sql(name, tuple(c.name for c in columns), "json_each"), rows)
+        select = f"SELECT {json_cells(len(columns))} FROM json_each(?)"
+        self._fill(f"INSERT INTO main.{quoted(name)} {select}", rows)
 
     def write_select(self, name: str, columns: Columns, select: str) -> None:
         """Create one of the server's own tables and fill it with what a SELECT gives."""
@@ -372,7 +344,7 @@ class Generation:
     ) -> None:
         """Create and fill a TEMP table for `write_select` and `ask`; `columns` as in SQL."""
         self._execute(f"CREATE TEMP TABLE {quoted(name)} ({', '.join(columns)})")
-        select = f"SELECT {_cells(len(columns))} FROM jsonb_each(?)"
+        select = f"SELECT {json_cells(len(columns))} FROM jsonb_each(?)"
         self._fill(f"INSERT INTO temp.{quoted(name)} {select}", rows)
 
     def ask(self, select: str) -> list[tuple[Any, ...]]:
@@ -412,38 +384,12 @@ def rowid_name(columns: Columns) -> str:
     raise Refused("a table cannot have columns named rowid, _rowid_ and oid all at once")
 
 
-def parse_rows(connection: apsw.Connection, rows_json: str, nr_columns: int) -> CheckedRows:
-    """See `Generation.parse_rows`; the static tables' file is another connection."""
-    try:
-        jsonb = connection.execute("SELECT jsonb(?)", (rows_json,)).get
-    except apsw.SQLError:
-        # msgspec has found it well formed; what SQLite minds besides is depth (1000).
-        raise BadRequest("table.rows is nested too deeply for SQLite") from None
-    bad = connection.execute(
-        "SELECT key, type, CASE type WHEN 'array' THEN json_array_length(value) END"
-        " FROM jsonb_each(?) WHERE type <> 'array' OR json_array_length(value) <> ? LIMIT 1",
-        (jsonb, nr_columns),
-    ).get
-    if bad is not None:
-        row, kind, length = bad
-        found = f"has {length} cells" if kind == "array" else f"is of type {kind}"
-        raise BadRequest(
-            f"row {row + 1} {found}; every row is an array of {nr_columns} cells, one a column"
-        )
-    nr_rows = connection.execute("SELECT json_array_length(?)", (jsonb,)).get
-    return CheckedRows(nr_rows=nr_rows, jsonb=jsonb)
-
-
 def _all_of(conditions: Sequence[str]) -> str:
     """The conditions joined by AND, as a tree: a chain of 1,001 is too deep for SQLite."""
     if len(conditions) <= 100:
         return " AND ".join(conditions)
     middle = len(conditions) // 2
     return f"({_all_of(conditions[:middle])}) AND ({_all_of(conditions[middle:])})"
-
-
-def _cells(count: int) -> str:
-    return ", ".join(f"value->>'$[{n}]'" for n in range(count))
 
 
 def _names(names: Sequence[str]) -> str:
@@ -454,27 +400,6 @@ def _staged(keys: Sequence[str], targets: Sequence[str]) -> str:
     return ", ".join(f"c{targets.index(key)}" for key in keys)
 
 
-@lru_cache(maxsize=64)
-def _insert_sql(name: str, targets: Sequence[str], each: str = "jsonb_each") -> str:
-    return (
-        f"INSERT INTO main.{quoted(name)} ({_names(targets)})"
-        f" SELECT {_cells(len(targets))} FROM {each}(?)"
-    )
-
-
-@lru_cache(maxsize=1024)
-def _portions(nr_rows: int, nr_columns: int) -> tuple[int, ...]:
-    """In how many rows at a time so many are bound."""
-    portions: list[int] = []
-    for portion in _PORTIONS:
-        if portion == 1 or portion * nr_columns <= _BOUND_MAX:
-            times, nr_rows = divmod(nr_rows, portion)
-            portions += [portion] * times
-    return tuple(portions)
-
-
 @lru_cache(maxsize=256)
-def _values_sql(name: str, targets: Sequence[str], nr_rows: int) -> str:
-    # Without blanks: apsw looks a statement up by all of its text, each time.
-    row = f"({','.join('?' * len(targets))})"
-    return f"INSERT INTO main.{quoted(name)} ({_names(targets)}) VALUES {','.join([row] * nr_rows)}"
+def _into(name: str, targets: Sequence[str]) -> str:
+    return f"main.{quoted(name)} ({_names(targets)})"

@@ -181,7 +181,7 @@ class Intake:
         """Upsert among the rows of this pair."""
         if publication.name_value:
             _refuse_name_value(publication, present)
-        rows = self.generation.parse_rows(publication.rows_json, len(publication.columns))
+        rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
         plan = self._plan(publication)
         rowid_name(plan.columns)
         if owed is not None:
