@@ -1,0 +1,107 @@
+"""Tables of many columns, and columns that come later: what SQLite is asked to do for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qasino_server.database.generation import Generation
+from qasino_server.table import Columns, check_columns
+
+
+@pytest.fixture
+def generation(tmp_path: Path) -> Iterator[Generation]:
+    made = Generation(tmp_path / "g.db")
+    yield made
+    made.seal()
+
+
+def columns(letter: str, count: int) -> Columns:
+    return check_columns(tuple(f"{letter}{n}" for n in range(count)), ("int",) * count)
+
+
+def fill(generation: Generation, name: str, of: Columns, nr_rows: int) -> None:
+    generation.create_table(name, of)
+    cells = ", ".join(["i"] * len(of))
+    generation._execute(
+        f"with recursive n(i) as (select 1 union all select i + 1 from n limit {nr_rows})"
+        f" insert into {name} select {cells} from n"
+    )
+
+
+def told(generation: Generation, act: Any) -> list[str]:
+    """The statements that SQLite is given."""
+    sql: list[str] = []
+    generation._connection.exec_trace = lambda cursor, text, bound: bool(sql.append(text)) or True
+    with generation.transaction:
+        act()
+    generation._connection.exec_trace = None
+    return sql
+
+
+@pytest.mark.parametrize(("nr_rows", "nr_added"), [(1, 1900), (5_000, 50), (100, 1)])
+def test_many_columns_are_added_at_once_where_few_rows_have_to_be_copied(
+    generation: Generation, nr_rows: int, nr_added: int
+) -> None:
+    """One by one 1900 took 3 s, since SQLite reads the whole schema for each."""
+    before, more = columns("b", 3), columns("m", nr_added)
+    fill(generation, "t", before, nr_rows)
+    sql = told(generation, lambda: generation.add_columns("t", before, more))
+    assert len(sql) < 12
+    names = [name for (_, name, *_) in generation._execute("pragma table_info(t)")]
+    assert names == [c.name for c in before + more]
+    counted = generation._execute("select count(*), sum(rowid = b0), count(m0) from t").get
+    assert counted == (nr_rows, nr_rows, 0)
+
+
+def test_many_rows_are_not_copied_for_a_column(generation: Generation) -> None:
+    before, more = columns("b", 3), columns("m", 2)
+    fill(generation, "t", before, 5_000)
+    sql = told(generation, lambda: generation.add_columns("t", before, more))
+    assert [text.split()[0] for text in sql if "ADD COLUMN" in text] == ["ALTER"] * 2
+    assert not [text for text in sql if text.startswith("INSERT")]
+
+
+def test_an_update_by_many_keys_is_found_by_some_of_them(generation: Generation) -> None:
+    """By an index of 2000 columns SQLite took seconds to find one row."""
+    wide = columns("c", 2000)
+    names = [c.name for c in wide]
+    generation.create_table("t", wide)
+
+    def update(*rows: list[int]) -> tuple[Any, ...]:
+        checked = generation.check_rows(str(list(rows)), 2000)
+        return generation.upsert(("t", wide), names, names, checked, ranges)
+
+    ranges: Any = ()
+    told(generation, lambda: update([0] * 2000))
+    (ranges,) = [generation._ranges_of([1])[0]]
+    other = [0] * 1999 + [1]
+    sql = told(generation, lambda: update([0] * 2000, other, other))
+    (index,) = [text for text in sql if text.startswith("CREATE INDEX")]
+    assert index.count(",") < 10
+    assert generation._execute("select c0, c1999 from t").fetchall() == [(0, 0), (0, 1)]
+
+
+CELL = st.one_of(st.none(), st.integers(0, 1))
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.lists(st.lists(CELL, min_size=12, max_size=12), max_size=6), max_size=4))
+def test_all_keys_count_also_those_that_are_in_no_index(
+    bench: Any, updates: list[list[list[Any]]]
+) -> None:
+    header = ", ".join(f"k{n} int" for n in range(12))
+    held: set[tuple[Any, ...]] = set()
+    bench.publish("a", "t", header, [], replace=1)
+    for rows in updates:
+        bench.publish("a", "t", header, rows, update=1)
+        held |= set(map(tuple, rows))
+    found = bench.rows("select * from t", use_write_db=True)
+    assert sorted(map(str, found)) == sorted(str(list(row)) for row in held)
