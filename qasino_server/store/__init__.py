@@ -1,5 +1,6 @@
 """publish / query / rotate / tables: the one thing every port talks to.
 
+    descriptions  what a table's columns mean
     ledger      the books of the open generation
     intake      one publication by the rules
     alike       which publications of a batch can be stored together

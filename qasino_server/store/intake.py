@@ -25,7 +25,7 @@ from qasino_server.database.ranges import Ranges, count_rows, joined, split
 from qasino_server.errors import Refused
 from qasino_server.merge import Plan, plan_merge
 from qasino_server.quota import Quota, refusal
-from qasino_server.store.ledger import Arrears, Descriptions, Ledger, Pair, Source, TableState
+from qasino_server.store.ledger import Arrears, Ledger, Pair, Source, TableState
 from qasino_server.table import Columns, Publication, Receipt
 
 CARRY_ROWS, CARRY_PAIRS, CARRY_S = 20_000, 500, 0.005
@@ -81,15 +81,13 @@ class Intake:
         """In the headers of the plans that are remembered."""
         self._shape_columns = 0
         """In the shapes that count towards _SHAPE_COLUMNS_MAX."""
-        self._described_bytes = 0
-        """Of descriptions in the books: they are in the file at its end, and in memory now."""
 
     # --- Publications -----------------------------------------------------------------------
 
     def begin(self) -> None:
         """A transaction has begun: see now and then how much room the file has left."""
         if self._begun % _MEASURE_EVERY == 0:
-            self._size_bytes = self.generation.size_bytes() + self._described_bytes
+            self._size_bytes = self.generation.size_bytes() + self.ledger.described_bytes
         self._begun += 1
 
     def is_brief(self, publication: Publication) -> bool:
@@ -304,8 +302,6 @@ class Intake:
         if before is not None:
             sent = _union(table.shapes[before.shape], sent)
         table, shape = self._with_shape(table, sent)
-        descriptions = _described(table.descriptions, publication)
-        self._count_descriptions(table.descriptions, descriptions)
         source = _source(publication, ranges, shape, epoch)
         if before is not None:
             source = _living_on(source, before)
@@ -317,7 +313,7 @@ class Intake:
                 nr_updates=table.nr_updates + 1,
                 last_update_epoch=epoch,
                 upserted=table.upserted or publication.update,
-                descriptions=descriptions,
+                descriptions=table.descriptions.give(publication),
             ),
         )
 
@@ -339,9 +335,8 @@ class Intake:
             source = _source(publication, rows, shape, epoch)
             sources.append(((key, publication.identity), source))
             if publication.descriptions:
-                descriptions = _described(descriptions, publication)
+                descriptions = descriptions.give(publication)
         self.ledger.put_new_sources(sources, nr_rows)
-        self._count_descriptions(table.descriptions, descriptions)
         self.ledger.put_table(
             key,
             msgspec.structs.replace(
@@ -351,10 +346,6 @@ class Intake:
                 descriptions=descriptions,
             ),
         )
-
-    def _count_descriptions(self, before: Descriptions, now: Descriptions) -> None:
-        if now is not before:
-            self._described_bytes += sum(len(text) for _, text in now[len(before) :])
 
     # --- Carrying ---------------------------------------------------------------------------
 
@@ -399,8 +390,6 @@ class Intake:
         """Enter what the pairs have now, and what is still owed."""
         ledger, before = self.ledger, parts[0].owed.table
         table, shape = self._with_shape(table, plan.sent)
-        descriptions = table.descriptions or before.descriptions
-        self._count_descriptions(table.descriptions, descriptions)
         nr_done, epoch = 0, table.last_update_epoch
         for (pair, owed, _, left), ranges in zip(parts, carried, strict=True):
             present = ledger.source(pair)
@@ -419,7 +408,7 @@ class Intake:
                 nr_updates=table.nr_updates + nr_done,
                 last_update_epoch=epoch,
                 upserted=table.upserted or before.upserted,
-                descriptions=descriptions,
+                descriptions=table.descriptions.carry(before.descriptions, plan.sent),
             ),
         )
 
@@ -527,15 +516,3 @@ def _as_all(table: TableState) -> tuple[TableState, int]:
 def _union(first: Columns, second: Columns) -> Columns:
     known = {column.key for column in first}
     return first + tuple(column for column in second if column.key not in known)
-
-
-def _described(known: Descriptions, publication: Publication) -> Descriptions:
-    if not publication.descriptions:
-        return known
-    taken = {key for key, _ in known}
-    new = tuple(
-        (column.key, text)
-        for column, text in zip(publication.columns, publication.descriptions, strict=True)
-        if text and column.key not in taken
-    )
-    return known + new if new else known

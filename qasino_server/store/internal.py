@@ -246,7 +246,7 @@ def _column_rows(ledger: Ledger, shapes: Iterable[_Shape], statics: Iterable[Sta
             nr_identities[table.name, column.key] += found.nr_identities
     rows: Rows = []
     for table in tables:
-        words = dict(table.descriptions)
+        words = table.descriptions.of_columns
         rows += [
             (table.name, n, c.name, c.type, nr_identities[table.name, c.key], words.get(c.key))
             for n, c in enumerate(table.columns, start=1)

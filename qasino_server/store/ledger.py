@@ -16,13 +16,11 @@ import msgspec
 
 from qasino_server.database.ranges import Ranges, count_rows
 from qasino_server.interpreter import empty
+from qasino_server.store.descriptions import Descriptions
 from qasino_server.table import Columns
 
 Pair = tuple[str, str]
 """(table key, identity): the unit in which rows are published, replaced and carried."""
-
-Descriptions = tuple[tuple[str, str], ...]
-"""(column key, sentence); the first one given counts."""
 
 
 class TableState(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +35,7 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
     nr_updates: int = 0
     last_update_epoch: float = 0.0
     upserted: bool = False
-    descriptions: Descriptions = ()
+    descriptions: Descriptions = Descriptions()
 
     def sent_columns(self) -> Columns:
         """The columns somebody sent for this generation, in the table's order."""
@@ -87,10 +85,12 @@ class Ledger:
         self.sources: dict[Pair, Source] = {}
         self.arrears: dict[Pair, Arrears] = {}
         self.nr_rows = 0
-        """Rows in the file, those of the staged changes included; likewise the next two."""
+        """Rows in the file, those of the staged changes included; likewise the next three."""
         self.nr_tables = 0
         self.nr_sources = 0
-        self._committed = (0, 0, 0)
+        self.described_bytes = 0
+        """Of descriptions: they are in the file at its end, and in memory now."""
+        self._committed = (0, 0, 0, 0)
         self._pairs_of: dict[str, int] = {}
         """Identity -> how many pairs; none has 0."""
         self._living: set[Pair] = set()
@@ -181,7 +181,10 @@ class Ledger:
 
     def put_table(self, key: str, table: TableState | None) -> None:
         """Stage a table's new state; None where it is gone."""
-        self.nr_tables += (table is not None) - (self.table(key) is not None)
+        before = self.table(key)
+        self.nr_tables += (table is not None) - (before is not None)
+        if before is None or table is None or table.descriptions is not before.descriptions:
+            self.described_bytes += _described_bytes(table) - _described_bytes(before)
         self._staged_tables[key] = table
 
     def put_source(self, pair: Pair, source: Source | None) -> None:
@@ -235,7 +238,7 @@ class Ledger:
                 living.add(pair)
             elif living:
                 living.discard(pair)
-        self._committed = (self.nr_rows, self.nr_tables, self.nr_sources)
+        self._committed = (self.nr_rows, self.nr_tables, self.nr_sources, self.described_bytes)
         self._clear()
 
     def rollback(self) -> None:
@@ -244,7 +247,7 @@ class Ledger:
             change = (pair in self.sources) - (staged is not None)
             if change:
                 self._count_pair(pair[1], change)
-        self.nr_rows, self.nr_tables, self.nr_sources = self._committed
+        self.nr_rows, self.nr_tables, self.nr_sources, self.described_bytes = self._committed
         self._clear()
 
     def write_off(self) -> None:
@@ -262,6 +265,10 @@ class Ledger:
         self._staged_tables.clear()
         self._staged_sources.clear()
         self._staged_arrears.clear()
+
+
+def _described_bytes(table: TableState | None) -> int:
+    return 0 if table is None else table.descriptions.size_bytes
 
 
 _K = TypeVar("_K")
