@@ -43,6 +43,7 @@ _PAGE_BYTES = 4096
 _MAX_PAGES = 4294967294  # SQLite's own
 _NO_BOUND_BYTES = 1 << 40
 _KEYWORDS = frozenset(word.upper() for word in apsw.keywords)
+_UNMATCHED = "WHERE rowid NOT IN (SELECT source FROM temp.matched)"
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 
 
@@ -224,12 +225,37 @@ class Generation:
         Keys are compared with IS after the affinity of the table's columns, the last of
         duplicates wins, and columns that are not among `targets` are left alone.
         """
+        with self._matched(table, targets, keys, rows, among):
+            if among:
+                self._update_matched(table, targets, keys)
+            return self._append_unmatched(table[0], targets)
+
+    def count_unmatched(
+        self,
+        table: tuple[str, Columns],
+        targets: Sequence[str],
+        keys: Sequence[str],
+        rows: CheckedRows,
+        among: Ranges,
+    ) -> int:
+        """How many rows `upsert` would append."""
+        with self._matched(table, targets, keys, rows, among):
+            return int(self._execute(f"SELECT count(*) FROM temp.staged {_UNMATCHED}").get)
+
+    @contextmanager
+    def _matched(
+        self,
+        table: tuple[str, Columns],
+        targets: Sequence[str],
+        keys: Sequence[str],
+        rows: CheckedRows,
+        among: Ranges,
+    ) -> Iterator[None]:
+        """Within it there are TEMP tables of the rows, and of those `among` they match."""
         self._stage(table[1], targets, keys, rows)
         try:
-            if among:
-                self._match(table, targets, keys, among)
-                self._update_matched(table, targets, keys)
-            return self._append_unmatched(table[0], targets, matched=bool(among))
+            self._match(table, targets, keys, among)
+            yield
         finally:
             if self._connection.in_transaction:
                 self._execute("DROP TABLE IF EXISTS temp.staged")
@@ -283,12 +309,11 @@ class Generation:
                 f' WHERE "=t".{rowid_name(columns)} = m.target'
             )
 
-    def _append_unmatched(self, name: str, targets: Sequence[str], matched: bool) -> Ranges:
+    def _append_unmatched(self, name: str, targets: Sequence[str]) -> Ranges:
         cells = ", ".join(f"c{n}" for n in range(len(targets)))
-        new = "WHERE rowid NOT IN (SELECT source FROM temp.matched)" if matched else ""
         self._execute(
             f"INSERT INTO main.{quoted(name)} ({_names(targets)})"
-            f" SELECT {cells} FROM temp.staged {new} ORDER BY rowid"
+            f" SELECT {cells} FROM temp.staged {_UNMATCHED} ORDER BY rowid"
         )
         return self._appended(self._connection.changes())
 

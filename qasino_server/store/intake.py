@@ -22,6 +22,7 @@ import msgspec
 from qasino_server.database.cells import CELLS_MAX_BYTES, read_cells
 from qasino_server.database.generation import Generation, rowid_name
 from qasino_server.database.ranges import Ranges, count_rows, joined, split
+from qasino_server.database.rows import CheckedRows
 from qasino_server.errors import Refused
 from qasino_server.merge import Plan, plan_merge
 from qasino_server.quota import Quota, refusal
@@ -87,8 +88,11 @@ class Intake:
     def begin(self) -> None:
         """A transaction has begun: see now and then how much room the file has left."""
         if self._begun % _MEASURE_EVERY == 0:
-            self._size_bytes = self.generation.size_bytes() + self.ledger.described_bytes
+            self._measure()
         self._begun += 1
+
+    def _measure(self) -> None:
+        self._size_bytes = self.generation.size_bytes() + self.ledger.described_bytes
 
     def is_brief(self, publication: Publication) -> bool:
         """Whether it takes some milliseconds at most to store.
@@ -178,7 +182,7 @@ class Intake:
     ) -> Receipt:
         """Upsert among the rows of this pair."""
         if publication.name_value:
-            _refuse_name_value(publication, present)
+            _refuse_name_value(publication, present, owed)
         rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
         plan = self._plan(publication)
         rowid_name(plan.columns)
@@ -188,13 +192,24 @@ class Intake:
             self._carry([_Part(pair, owed, owed.left, ())])
             present = self.ledger.source(pair)
             plan = self._plan(publication)
-        self._check_room(publication, pair, rows.nr_rows)
-        table = self._ensure_table(pair[0], publication.tablename, plan)
         keys = _own_names(publication, plan)
         before = present.ranges if present is not None else ()
+        self._check_room(publication, pair, self._most_appended(pair, plan, keys, rows, before))
+        table = self._ensure_table(pair[0], publication.tablename, plan)
         new = self.generation.upsert((table.name, table.columns), plan.targets, keys, rows, before)
         self._book(publication, pair, plan, table, joined(before, new), present)
         return self._receipt(publication, plan, rows.nr_rows)
+
+    def _most_appended(
+        self, pair: Pair, plan: Plan, keys: Sequence[str], rows: CheckedRows, before: Ranges
+    ) -> int:
+        """How many rows an update appends, exactly where that decides whether there is room."""
+        table = self.ledger.table(pair[0])
+        fits = self.ledger.nr_rows + rows.nr_rows <= self._quota.rows
+        if fits or table is None or plan.add:
+            return rows.nr_rows
+        of_table = (table.name, table.columns)
+        return self.generation.count_unmatched(of_table, plan.targets, keys, rows, before)
 
     def _check_room(self, publication: Publication, pair: Pair, new_rows: int) -> None:
         """Raise Full where the publication would go beyond a bound of the generation."""
@@ -209,12 +224,12 @@ class Intake:
             raise refusal(ledger.nr_identities, "identities", most, "--max-identities")
         if new_rows > 0 and ledger.nr_rows + new_rows > quota.rows:
             raise refusal(ledger.nr_rows, "rows", quota.rows, "--max-generation-rows")
-        more_bytes = _json_bytes(publication)
-        self._size_bytes += more_bytes
-        if self._size_bytes > quota.size_bytes:
-            self._size_bytes -= more_bytes
-            most = quota.size_bytes
+        more_bytes, most = _json_bytes(publication), quota.size_bytes
+        if self._size_bytes + more_bytes > most:
+            self._measure()  # what was replaced since is not in the file any more
+        if self._size_bytes + more_bytes > most:
             raise refusal(self._size_bytes, "bytes", most, "--max-generation-bytes")
+        self._size_bytes += more_bytes
 
     def _has_room_for(self, publications: Sequence[Publication], new_rows: int) -> bool:
         """Whether all of them fit; where not, `_check_room` says what is too much of which."""
@@ -312,7 +327,7 @@ class Intake:
                 table,
                 nr_updates=table.nr_updates + 1,
                 last_update_epoch=epoch,
-                upserted=table.upserted or publication.update,
+                upserted=table.upserted or source.upserted,
                 descriptions=table.descriptions.give(publication),
             ),
         )
@@ -390,7 +405,7 @@ class Intake:
         """Enter what the pairs have now, and what is still owed."""
         ledger, before = self.ledger, parts[0].owed.table
         table, shape = self._with_shape(table, plan.sent)
-        nr_done, epoch = 0, table.last_update_epoch
+        nr_done, epoch, upserted = 0, table.last_update_epoch, table.upserted
         for (pair, owed, _, left), ranges in zip(parts, carried, strict=True):
             present = ledger.source(pair)
             if present is not None:
@@ -401,13 +416,14 @@ class Intake:
             ledger.put_arrears(pair, msgspec.structs.replace(owed, left=left) if left else None)
             nr_done += not left
             epoch = max(epoch, owed.source.update_epoch)
+            upserted = upserted or owed.source.upserted
         ledger.put_table(
             parts[0].pair[0],
             msgspec.structs.replace(
                 table,
                 nr_updates=table.nr_updates + nr_done,
                 last_update_epoch=epoch,
-                upserted=table.upserted or before.upserted,
+                upserted=upserted,
                 descriptions=table.descriptions.carry(before.descriptions, plan.sent),
             ),
         )
@@ -457,6 +473,7 @@ def _source(publication: Publication, ranges: Ranges, shape: int, epoch: float) 
         update_epoch=epoch,
         persist=publication.persist,
         expires_s=expires,
+        upserted=publication.update,
     )
 
 
@@ -487,8 +504,11 @@ def _is_repeat(publication: Publication, present: Source | None) -> bool:
     return not (publication.replace or publication.carried)
 
 
-def _refuse_name_value(publication: Publication, present: Source | None) -> None:
-    if present is not None and not present.persist:
+def _refuse_name_value(
+    publication: Publication, present: Source | None, owed: Arrears | None
+) -> None:
+    source = owed.source if owed is not None else present
+    if source is not None and not source.persist:
         raise Refused(
             f"{publication.identity} has published {publication.tablename} as a plain table in"
             " this generation; name_value_update works on persistent ones only"

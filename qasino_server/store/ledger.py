@@ -55,6 +55,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """When its time is up, on the monotonic clock: setting the other makes no rows live longer."""
     fresh: bool = True
     """Published in this generation, not only carried into it."""
+    upserted: bool = False
+    """Some of the rows came by an update."""
 
     @property
     def nr_rows(self) -> int:

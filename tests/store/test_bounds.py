@@ -92,6 +92,19 @@ def test_rows_too_many_are_refused_and_replacing_counts_the_difference(make_benc
     assert bench.rows("select count(*) from t") == [[10]]
 
 
+def test_an_update_that_adds_no_row_has_room_where_there_is_none(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(rows=10))
+    rows = [[n, 0] for n in range(10)]
+    assert stored(bench.publish("a", "t", "id int, v int", rows)) == 10
+    update = {"update": 1, "keycols": "id"}
+    assert stored(bench.publish("a", "t", "id int, v int", [[3, 1], [4, 1], [3, 2]], **update)) == 3
+    for refused in ([[11, 1]], [[3, 5], [12, 5]]):
+        is_full(bench.publish("a", "t", "id int, v int", refused, **update), "10 rows, and 10")
+    is_full(bench.publish("b", "t", "id int, v int", [[3, 1]], **update), "10 rows, and 10")
+    bench.rotate()
+    assert bench.rows("select * from t where v > 0 order by id") == [[3, 2], [4, 1]]
+
+
 def test_what_is_refused_inside_a_batch_leaves_the_books_right(make_bench: Any) -> None:
     bench = make_bench(quota=Quota(rows=100, tables=3))
     for n in range(20):
@@ -115,6 +128,14 @@ def test_bytes_too_many_are_refused_and_queries_go_on(make_bench: Any) -> None:
     assert bench.rows("select count(*) from t") == [[4000]]
     assert stored(bench.publish("h9", "t", "x text", WIDE)) == 1000
     assert bench.store.state().generation_bytes < 6_000_000
+
+
+def test_a_table_that_is_replaced_again_and_again_takes_room_once(make_bench: Any) -> None:
+    bench = make_bench(max_generation_bytes=5_000_000)
+    for _ in range(10):
+        assert stored(bench.publish("a", "t", "x text", WIDE, replace=1)) == 1000
+    fleet = [bench.publish(f"h{n}", "t", "x text", WIDE) for n in range(5)]
+    assert [isinstance(outcome, Receipt) for outcome in fleet] == [True] * 3 + [False] * 2
 
 
 def test_descriptions_take_room_too(make_bench: Any) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from wire import until
 
 from qasino_server.database.generation import Generation
-from qasino_server.message import make_publication
+from qasino_server.errors import Refused
+from qasino_server.message import make_publication, name_value_from_params
 from qasino_server.quota import Quota
 from qasino_server.store import intake as intake_room
 from qasino_server.store.intake import CARRY_PAIRS, CARRY_ROWS, CarryFirst, Intake
@@ -21,6 +22,8 @@ from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication, check_columns
 
 ROWS = 5 * CARRY_ROWS
+NUMBERS = itertools.count()
+"""For the names of files."""
 
 
 def publication(rows: str, identity: str = "p", table: str = "t", **options: Any) -> Publication:
@@ -89,6 +92,22 @@ def test_an_update_waits_until_its_rows_can_be_carried(intakes: Any) -> None:
     assert not second.ledger.arrears
 
 
+def test_a_value_is_not_set_in_rows_with_a_time_of_their_own_carried_yet_or_not(
+    succession: Any,
+) -> None:
+    """It would make them persistent for ever."""
+    first, second = succession(publication('[[1, "old"]]', ttl_s=100))
+    value = name_value_from_params({"identity": "p", "name": "t.v", "value": "new"}).publication
+    for _ in range(2):
+        with pytest.raises(Refused, match="persistent ones only"):
+            store(second, value)
+        second.ledger.rollback()
+        if not second.can_carry:
+            attach(first, second)
+            carry(second)
+    assert not second.ledger.sources["t", "p"].persist
+
+
 def test_an_update_in_the_middle_of_carrying_loses_no_row(intakes: Any) -> None:
     first, second = intakes
     attach(first, second)
@@ -126,27 +145,43 @@ def test_a_transaction_that_fails_leaves_the_books_as_they_were(intakes: Any) ->
     assert rows_in(second) == (ROWS, ROWS, 0)
 
 
-def test_many_small_pairs_are_carried_together(intakes: Any) -> None:
+@pytest.fixture
+def succession(tmp_path: Any) -> Any:
+    """Make two generations, of which the first holds what it is given."""
+    opened = []
+
+    def make(*items: Publication) -> tuple[Intake, Intake]:
+        first, second = (
+            Intake(Generation(tmp_path / f"{next(NUMBERS)}.db"), Ledger(1), Quota())
+            for _ in range(2)
+        )
+        opened.append(second)
+        with first.generation.transaction:
+            for item in items:
+                first.store(item)
+        first.ledger.commit()
+        second.ledger = Ledger(2, first.ledger)
+        first.generation.seal()
+        return first, second
+
+    yield make
+    for intake in opened:
+        intake.generation.seal()
+
+
+def test_many_small_pairs_are_carried_together(succession: Any) -> None:
     """One a transaction, a fleet with a row each took longer to carry than its generation."""
-    first, second = intakes
     nr_pairs = 4 * CARRY_PAIRS
-    third = Intake(Generation(first.generation.path.with_name("3.db")), Ledger(3), Quota())
-    with third.generation.transaction:
-        for n in range(nr_pairs):
-            third.store(publication(f'[[{n}, "old"]]', f"h{n}", persist=1))
-    third.ledger.commit()
-    second.ledger = Ledger(4, third.ledger)
-    third.generation.seal()
-    attach(third, second)
+    first, second = succession(
+        *(publication(f'[[{n}, "old"]]', f"h{n}", persist=1) for n in range(nr_pairs))
+    )
+    attach(first, second)
     nr_portions = 0
     while second.ledger.arrears:
         carry(second)
         nr_portions += 1
     assert nr_portions == nr_pairs / CARRY_PAIRS
     assert rows_in(second) == (nr_pairs, nr_pairs, 0)
-
-
-NUMBERS = itertools.count()
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
@@ -158,7 +193,7 @@ NUMBERS = itertools.count()
     failing=st.sets(st.integers(0, 20)),
 )
 def test_each_pair_has_its_rows_however_they_are_carried_together(
-    tmp_path: Any,
+    succession: Any,
     monkeypatch: pytest.MonkeyPatch,
     sizes: list[tuple[str, str, int]],
     at_most: tuple[int, int],
@@ -167,17 +202,15 @@ def test_each_pair_has_its_rows_however_they_are_carried_together(
     """Whatever is cut where, and whichever transactions fail."""
     monkeypatch.setattr(intake_room, "CARRY_ROWS", at_most[0])
     monkeypatch.setattr(intake_room, "CARRY_PAIRS", at_most[1])
-    first, second = (
-        Intake(Generation(tmp_path / f"{next(NUMBERS)}.db"), Ledger(1), Quota()) for _ in range(2)
-    )
     ids = itertools.count()
+    before: dict[Any, list[Any]] = {}
+    items = []
     for table, identity, size in sizes:
-        rows = json.dumps([[next(ids), identity] for _ in range(size)])
+        rows = [(next(ids), identity) for _ in range(size)]
+        before.setdefault((table, identity), []).extend(rows)
         options = {"persist": 1, "update": 1, "keycols": "id"}
-        store(first, publication(rows, identity, table, **options))
-    before = rows_of_pairs(first)
-    second.ledger = Ledger(2, first.ledger)
-    first.generation.seal()
+        items.append(publication(json.dumps(rows), identity, table, **options))
+    first, second = succession(*items)
     attach(first, second)
     for turn in itertools.count():
         if not second.ledger.arrears:
@@ -189,7 +222,6 @@ def test_each_pair_has_its_rows_however_they_are_carried_together(
         else:
             carry(second)
     assert rows_of_pairs(second) == before
-    second.generation.seal()
 
 
 def rows_of_pairs(intake: Intake) -> dict[Any, list[tuple[Any, ...]]]:

@@ -218,6 +218,18 @@ def test_sources_say_which_rows_came_from_whom(bench):
     assert bench.rows("select count(*) from qasino_server_sources where tablename = 'u'") == [[0]]
 
 
+def test_sources_are_told_again_once_nothing_updated_is_left(bench):
+    bench.publish("b", "t", "x int", [[1], [2]], persist=1)
+    bench.publish("a", "t", "x int", [[3]], update=1, keycols="x")
+    bench.publish("c", "u", "x int", [[4]], persist=1, update=1)
+    told = "select tablename, identity, nr_rows from qasino_server_sources"
+    bench.rotate()
+    assert bench.rows(told) == []
+    for _ in range(2):
+        bench.rotate()
+        assert bench.rows(told) == [["t", "b", 2]]
+
+
 def test_the_seeds_tables_have_exactly_the_seeds_columns(bench):
     names = {
         table: [
