@@ -1,24 +1,26 @@
 """publish / query / rotate / tables: the one thing every port talks to.
 
     descriptions  what a table's columns mean
-    ledger      the books of the open generation
-    intake      one publication by the rules
-    alike       which publications of a batch can be stored together
-    writer      the thread that writes
-    look        a look into the open generation
-    job         a query on its way
-    turns       what waits for a reader, in turns by who asked
-    reader      one thread that answers
-    readers     which query is answered when, and by which reader
-    warden      looks at the clock for them
-    spill       how much a query has written to temporary files
-    at_once     queries answered by the thread that received them
-    memo        answers that were given already
-    internal    what a generation says about itself
-    absence     who is missing
-    trend       what the last generations were like
-    archive     retired snapshots
-    store       the whole, and rotation
+    ledger        the books of the open generation
+    intake        one publication by the rules
+    alike         which publications of a batch can be stored together
+    postponed     publications that wait for rows to be carried
+    faults        what they are told that cannot be written
+    writer        the thread that writes
+    look          a look into the open generation
+    job           a query on its way
+    turns         what waits for a reader, in turns by who asked
+    reader        one thread that answers
+    readers       which query is answered when, and by which reader
+    warden        looks at the clock for them
+    spill         how much a query has written to temporary files
+    at_once       queries answered by the thread that received them
+    memo          answers that were given already
+    internal      what a generation says about itself
+    absence       who is missing
+    trend         what the last generations were like
+    archive       retired snapshots
+    store         the whole, and rotation
 
 This is the seam: another engine is another `Store`.
 """

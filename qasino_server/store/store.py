@@ -57,9 +57,10 @@ from qasino_server.store.internal import (
 from qasino_server.store.job import Job, Sink
 from qasino_server.store.ledger import Ledger
 from qasino_server.store.look import Lookout
+from qasino_server.store.postponed import Waiting
 from qasino_server.store.readers import READERS, Counts, Readers
 from qasino_server.store.trend import Point, Trend
-from qasino_server.store.writer import Waiting, Writer
+from qasino_server.store.writer import Writer
 from qasino_server.table import Publication, Receipt, Result
 from qasino_server.views import Views
 from qasino_server.wakeup import right_of_way

@@ -21,7 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,17 @@ import apsw
 import msgspec
 
 from qasino_server.database.generation import Generation
-from qasino_server.database.room import Reserve, free_bytes
+from qasino_server.database.room import Reserve
 from qasino_server.database.sandbox import is_table_function
-from qasino_server.errors import Busy, Full, QasinoError, Refused, ServerFault
+from qasino_server.errors import Busy, QasinoError, Refused, ServerFault
 from qasino_server.quota import Quota
 from qasino_server.service import OnDeath, Service
 from qasino_server.statics import Statics
 from qasino_server.store.alike import alike
+from qasino_server.store.faults import disk_fault, no_room
 from qasino_server.store.intake import CarryFirst, Intake
-from qasino_server.store.ledger import Ledger
+from qasino_server.store.ledger import Ledger, Pair
+from qasino_server.store.postponed import Postponed, Waiting
 from qasino_server.table import Publication, Receipt
 from qasino_server.wakeup import Bells, ring, take_on
 
@@ -59,17 +61,8 @@ STALLED_S = 5.0
 LOOKS_LEAVE = 4
 """Whoever may only read must not keep publishers waiting by looks without end."""
 _DROP_BYTES = 500
-_DISK_FULL_BYTES = 1 << 20
-"""With less than this left it is the disk that is full."""
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """A publication that is to be stored."""
-
-    publication: Publication
-    peer: str
-    size_bytes: int
-    done: Done
+_POSTPONED_AT_ONCE = 32
+"""Of updates that waited for the rows of their pairs, each of which is carried by itself."""
 
 
 class _Drop(msgspec.Struct, frozen=True):
@@ -132,7 +125,7 @@ class Writer(Service):
         self._next_look = 0.0
         self._source: Path | None = None
         self._attached = False
-        self._postponed: list[Waiting] = []
+        self._postponed = Postponed()
         self.carried = threading.Event()
         """Set while nothing is left to be carried into the open generation."""
         self.carried.set()
@@ -293,7 +286,8 @@ class Writer(Service):
     def _end(self) -> None:
         """Nobody who waits is left without an answer."""
         late = Busy("the server is shutting down; nothing was stored")
-        self._report(self._postponed, [late] * len(self._postponed), time.perf_counter())
+        postponed = self._postponed.take(len(self._postponed))
+        self._report(postponed, [late] * len(postponed), time.perf_counter())
         self._end_carrying()
         self._intake.generation.seal()
 
@@ -340,7 +334,20 @@ class Writer(Service):
             outcome = self._guarded(lambda: self._replace_static(batch[0].publication))
             self._report(batch, [outcome], started)
         else:
-            self._store_batch(batch, started)
+            self._store_batch(self._after_none(batch), started)
+
+    def _after_none(self, batch: list[Waiting]) -> list[Waiting]:
+        """Those that come after none that is postponed; the others are postponed as well."""
+        if not self._postponed:
+            return batch
+        after = [self._postponed.holds(waiting.publication.pair) for waiting in batch]
+        self._postpone(list(compress(batch, after)))
+        return [waiting for waiting, is_after in zip(batch, after, strict=True) if not is_after]
+
+    def _postpone(self, batch: Sequence[Waiting]) -> None:
+        self._postponed.add(batch)
+        with self._mutex:
+            self._waiting_bytes += sum(waiting.size_bytes for waiting in batch)
 
     def _next_batch(
         self,
@@ -377,8 +384,10 @@ class Writer(Service):
 
     def _store_batch(self, batch: list[Waiting], started: float) -> None:
         """All in one transaction; where the disk fails it, each in its own."""
+        if not batch:
+            return
         if not self._reserve.can_store(sum([waiting.size_bytes for waiting in batch])):
-            full = [_no_room("its disk is full") for _ in batch]
+            full = [no_room("its disk is full") for _ in batch]
             self._report(batch, full, started)
             return
         try:
@@ -389,9 +398,9 @@ class Writer(Service):
                 for waiting in batch:
                     self._store_batch([waiting], started)
                 return
-            outcomes = [_disk_fault(error, self._intake.generation)]
+            outcomes = [disk_fault(error, self._intake.generation)]
         if None in outcomes:
-            self._postponed += [w for w, o in zip(batch, outcomes, strict=True) if o is None]
+            self._postpone([w for w, o in zip(batch, outcomes, strict=True) if o is None])
             batch = [w for w, o in zip(batch, outcomes, strict=True) if o is not None]
         self._report(batch, [outcome for outcome in outcomes if outcome is not None], started)
 
@@ -413,9 +422,14 @@ class Writer(Service):
         outcomes: dict[int, Outcome | None] = {}
         for group in alike(publications, self._intake.ledger):
             outcomes |= self._store_alike(group, [publications[place] for place in group])
+        waits: set[Pair] = set()
         for place, publication in enumerate(publications):
-            if place not in outcomes:
-                outcomes[place] = self._store(publication)
+            if waits and publication.pair in waits:
+                outcomes[place] = None
+            elif place not in outcomes:
+                outcomes[place] = outcome = self._store(publication)
+                if outcome is None:
+                    waits.add(publication.pair)
         return [outcomes[place] for place in range(len(publications))]
 
     def _store_alike(
@@ -510,7 +524,7 @@ class Writer(Service):
         except QasinoError as error:
             return error.landed()
         except apsw.Error as error:
-            return _disk_fault(error, self._intake.generation)
+            return disk_fault(error, self._intake.generation)
 
     # Exchange and carrying
 
@@ -532,34 +546,43 @@ class Writer(Service):
             self.carried.set()
 
     def _do_carry(self, sealed: Path) -> None:
-        """The publications that waited for it, then one portion, and the end of it."""
+        """Some of what waited for it, or one portion, and the end of it."""
         intake = self._intake
         try:
-            if not self._attached and (intake.ledger.arrears or self._postponed):
+            if not self._attached and intake.ledger.arrears:
                 intake.generation.attach_source(sealed)
                 self._attached = intake.can_carry = True
-            self._store_postponed()
-            if intake.ledger.arrears:
+            if self._postponed:
+                self._store_postponed()
+            elif intake.ledger.arrears:
                 with intake.generation.unbounded(), intake.generation.transaction:
                     intake.carry_some()
                 intake.ledger.commit()
-        except apsw.CantOpenError as error:
-            intake.ledger.write_off()
-            log.error("persistent rows are lost, their file is gone: %s", error)
-            self._store_postponed()
         except apsw.Error as error:
             intake.ledger.rollback()
-            log.error("carrying waits, it cannot be written now: %s", error)
-            self.stopping.wait(0.5)
-        if not intake.ledger.arrears:
+            self._see_why_not(error, sealed)
+        if not intake.ledger.arrears and not self._postponed:
             self._end_carrying()
             self._source = None
             self._see_what_is_owed()
 
+    def _see_why_not(self, error: apsw.Error, sealed: Path) -> None:
+        """What cannot be carried now is tried again, unless its file is gone.
+
+        SQLite cannot open a file either where the process has no descriptor left.
+        """
+        if isinstance(error, apsw.CantOpenError) and not sealed.exists():
+            self._intake.ledger.write_off()
+            log.error("persistent rows are lost, their file is gone: %s", error)
+        else:
+            log.error("carrying waits, it cannot be written now: %s", error)
+            self.stopping.wait(0.5)
+
     def _store_postponed(self) -> None:
-        postponed, self._postponed = self._postponed, []
-        if postponed:
-            self._store_batch(postponed, time.perf_counter())
+        batch = self._postponed.take(_POSTPONED_AT_ONCE)
+        with self._mutex:
+            self._waiting_bytes -= sum(waiting.size_bytes for waiting in batch)
+        self._store_batch(batch, time.perf_counter())
 
     def _end_carrying(self) -> None:
         if self._attached:
@@ -579,30 +602,3 @@ def _log_one(publication: Publication, outcome: Outcome, seconds: float) -> None
         seconds,
         f" refused={outcome.sentence}" if isinstance(outcome, QasinoError) else "",
     )
-
-
-def _disk_fault(error: apsw.Error, generation: Generation) -> QasinoError:
-    """What a publication is told that could not be written; nothing of it was."""
-    if isinstance(error, apsw.FullError) and _is_at_bound(generation):
-        return Full(
-            f"the generation's file would be larger than {generation.max_bytes:,} bytes, the most"
-            " (--max-generation-bytes); nothing was stored, and the next generation begins empty"
-        )
-    if isinstance(error, apsw.NoMemError):
-        return Busy("the server has no memory to store this now (--max-memory); nothing was stored")
-    if isinstance(error, apsw.FullError | apsw.IOError | apsw.CantOpenError):
-        return _no_room(str(error))
-    log.error("publication failed: %s: %s", type(error).__name__, error)
-    return ServerFault("the server could not store this; its log says why; nothing was stored")
-
-
-def _no_room(reason: str) -> Busy:
-    return Busy(f"the server has no room to store this now ({reason}); nothing was stored")
-
-
-def _is_at_bound(generation: Generation) -> bool:
-    """Whether it was the bound, and not the disk, that said it is full."""
-    try:
-        return free_bytes(generation.path.parent) > _DISK_FULL_BYTES
-    except OSError:
-        return False
