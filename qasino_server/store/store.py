@@ -293,6 +293,8 @@ class Store:
             if isinstance(outcome, QasinoError):
                 refused.append(waiting.publication)
                 self.reject(waiting.peer, outcome.sentence, waiting.publication)
+        if not refused and batch and batch[0].publication.static:  # such a one comes alone
+            self._absence.forget(batch[0].publication.table_key, None)
         self._counts.count([waiting.publication for waiting in batch], refused)
 
     def reject(self, peer: str, reason: str, publication: Publication | None = None) -> None:

@@ -205,6 +205,19 @@ def test_missing_is_forgotten_after_a_time_and_never_said_of_carried_rows(make_b
     assert bench.rows("select identity from qasino_server_missing") == []
 
 
+def test_nobody_is_missed_for_a_table_that_has_become_static(bench):
+    bench.publish("a", "racks", "x int", [[1]])
+    bench.rotate()
+    bench.publish("ops", "racks", "x int", [[2]], static=1)  # refused: it is still live
+    bench.rotate()
+    missing = "select identity from qasino_server_missing"
+    assert bench.rows(missing) == [["a"]]
+    bench.publish("ops", "racks", "x int", [[2]], static=1)
+    bench.rotate()
+    assert bench.rows("select x from racks") == [[2]]
+    assert bench.rows(missing) == []
+
+
 def test_sources_say_which_rows_came_from_whom(bench):
     bench.publish("a", "t", "x int", [[1], [2]])
     bench.publish("b", "t", "x int", [[3]])
