@@ -147,11 +147,16 @@ def _read_cell(read: Callable[[str], Any], cell: str, line: int, column: Column)
         ) from None
 
 
-def _read_integer(cell: str) -> int | None:
+def _read_integer(cell: str) -> int | float | None:
     text = cell.strip()
     if "_" in text:
         raise ValueError("Python's digit groups are not a number elsewhere")
-    return int(text) if text else None
+    try:
+        return int(text) if text else None
+    except ValueError:
+        if text.lstrip("+-").isdecimal():
+            return float(text)  # Python makes no int of more than 4,300 digits
+        raise
 
 
 def _read_real(cell: str) -> float | None:

@@ -36,6 +36,7 @@ FORMATS = ("json", "text", "csv", "tsv", "ndjson", "html")
 """What a query over HTTP can be answered in."""
 
 MAX_SQL_CHARS = 1 << 20
+MAX_TTL_S = 366 * 86400
 
 _YES = (True, 1, "1", "yes", "true", "on")
 _NO = (False, 0, "0", "no", "false", "off", "", None)
@@ -384,8 +385,12 @@ def _check_ttl(value: object) -> float | None:
         ttl_s = float(value) if isinstance(value, str | int | float) else float("nan")
     except (ValueError, OverflowError):
         ttl_s = float("nan")
-    if isinstance(value, bool) or not 0 < ttl_s <= 366 * 86400:
-        raise BadRequest(f"ttl_s must be a number of seconds above 0, not {shown(value)}")
+    grouped = isinstance(value, str) and "_" in value  # digits as Python groups them, nobody else
+    if isinstance(value, bool) or grouped or not 0 < ttl_s <= MAX_TTL_S:
+        raise BadRequest(
+            f"ttl_s must be a number of seconds above 0 and at most {MAX_TTL_S} (366 days), not"
+            f" {shown(value)}"
+        )
     return ttl_s
 
 

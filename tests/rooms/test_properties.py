@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import sys
 import time
@@ -151,6 +152,16 @@ def test_a_csv_table_gives_back_every_cell_that_was_written(rows: list[tuple[Any
     assert publication.descriptions == ("S", "I", "R")
     # 9e999 is how an infinity travels, and Python's reader makes one of it too.
     assert json.loads(publication.rows_json) == [list(row) for row in rows]
+
+
+@pytest.mark.parametrize("digits", [309, 4_300, 4_301, 100_000])
+@pytest.mark.parametrize("sign", ["", "-", "+"])
+def test_a_whole_number_beyond_a_double_is_an_infinity_however_long(digits: int, sign: str) -> None:
+    table = f"1,identity=i\nt\na\nint\n\n{sign}{'9' * digits}\n"
+    ((cell,),) = json.loads(
+        read_csv_table(table.encode()).rows_json, parse_int=float, parse_float=float
+    )
+    assert cell == (-math.inf if sign == "-" else math.inf)
 
 
 @settings(max_examples=200, deadline=None)

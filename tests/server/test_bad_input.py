@@ -411,7 +411,10 @@ WRONG_TYPES: dict[str, tuple[Sequence[Any], str]] = {
     "update": (["maybe", 2, [], {}], "update must be true or false"),
     "replace": (["maybe", 2, [], {}], "replace must be true or false"),
     "keycols": ([5, True, ["a"], {}], "keycols must be a string"),
-    "ttl_s": ([0, -1, "soon", True, [], {}, "nan", 1e300, 10**400], "ttl_s must be a number"),
+    "ttl_s": (
+        [0, -1, "soon", True, [], {}, "nan", "1_0", 366 * 86400 + 1, 1e300, 10**400],
+        r"ttl_s must be a number of seconds above 0 and at most 31622400 \(366 days\), not",
+    ),
 }
 
 
@@ -793,6 +796,7 @@ CSV_TABLE = b"1,identity=h\nt\na,b\nint,text\nfirst,second\n1,x\n"
         (CSV_TABLE + b"2,y,z\n", "line 7: the row has 3 cells"),
         (CSV_TABLE + b'2,"y\ny"\n3\n', "line 9: the row has 1 cells"),
         (CSV_TABLE + b"two,y\n", "line 7, column a: 'two' is not a number"),
+        (CSV_TABLE + b"-+1,y\n", r"line 7, column a: '-\+1' is not a number"),
         (CSV_TABLE + b"2,y\xff\n", "line 7: byte 0xff at byte 48 is not UTF-8"),
         (CSV_TABLE + b'2,"y\n', "line 7: not well-formed CSV"),
     ],
