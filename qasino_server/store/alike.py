@@ -4,11 +4,14 @@ A fleet sends one table from many identities, ten rows at a time: what a stateme
 its rows is most of the work then. Alike are publications of one table with the same columns,
 each from an identity that has sent nothing for it yet; for those no rule but the merging of
 their one header has anything to say, and they get the same receipt but for the number of rows.
+
+A group is stored before the others of its batch. Where its header adds columns to the table, or
+makes it, that is another order of columns, and other types, if one of the others came before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication
@@ -19,11 +22,13 @@ ALIKE_BYTES = 16_384
 """Larger ones cost as much together as one by one, too: it is their rows that cost."""
 
 
-def alike(publications: Sequence[Publication], ledger: Ledger) -> list[list[int]]:
+def alike(
+    publications: Sequence[Publication], ledger: Ledger, adds: Callable[[Publication], bool]
+) -> list[list[int]]:
     """The groups that are alike, as places among the publications; the others are in none.
 
     Of a pair that is sent twice only the first is in a group, if nothing else came before it.
-    The ledger has nothing staged.
+    `adds` tells whether a publication may add columns to its table. The ledger has nothing staged.
     """
     groups: dict[object, list[int]] = {}
     for place in _first_of_new_pairs(publications, ledger):
@@ -34,7 +39,20 @@ def alike(publications: Sequence[Publication], ledger: Ledger) -> list[list[int]
             and len(publication.rows_json) <= ALIKE_BYTES
         ):
             groups.setdefault((publication.tablename, publication.columns), []).append(place)
-    return [group for group in groups.values() if len(group) >= ALIKE_MIN]
+    return [
+        group
+        for group in groups.values()
+        if len(group) >= ALIKE_MIN
+        and not (adds(publications[group[0]]) and _has_others_before(publications, group))
+    ]
+
+
+def _has_others_before(publications: Sequence[Publication], group: Sequence[int]) -> bool:
+    """Whether some for the same table came before one of the group and are not in it."""
+    key, within = publications[group[0]].table_key, set(group)
+    return any(
+        publications[place].table_key == key for place in range(group[-1]) if place not in within
+    )
 
 
 def _first_of_new_pairs(publications: Sequence[Publication], ledger: Ledger) -> list[int]:

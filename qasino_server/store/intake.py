@@ -108,20 +108,28 @@ class Intake:
             return False
         pair = publication.pair
         # What is planned added none when it was, which is near enough here.
-        if (pair[0], columns) not in self._plans and self._adds_columns(pair[0], columns):
+        if (pair[0], columns) not in self._plans and self._adds_many(pair[0], columns):
             return False
         present = self.ledger.sources.get(pair)
         if present is None:
             return True
         return len(present.ranges) <= BRIEF_RANGES and present.nr_rows <= BRIEF_ROWS
 
-    def _adds_columns(self, key: str, columns: Columns) -> bool:
+    def _adds_many(self, key: str, columns: Columns) -> bool:
         """Whether these add columns to a table, or make one of many."""
-        table = self.ledger.table(key)
-        if table is None:
+        if self.ledger.table(key) is None:
             return len(columns) + len(self.ledger.inherited(key)) > BRIEF_NEW_COLUMNS
-        known = {column.key for column in table.columns}
+        return self._adds_columns(key, columns)
+
+    def _adds_columns(self, key: str, columns: Columns) -> bool:
+        table = self.ledger.table(key)
+        known = {column.key for column in table.columns} if table is not None else set()
         return any(column.key not in known for column in columns)
+
+    def adds(self, publication: Publication) -> bool:
+        """Whether it may add columns to its table, or makes it."""
+        key, columns = publication.table_key, publication.columns
+        return (key, columns) not in self._plans and self._adds_columns(key, columns)
 
     def store(self, publication: Publication) -> Receipt:
         """Store it by the rules; the receipt holds once the transaction is committed.

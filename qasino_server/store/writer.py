@@ -420,7 +420,7 @@ class Writer(Service):
     def _store_all(self, publications: list[Publication]) -> list[Outcome | None]:
         """Those that are alike together, the others one by one."""
         outcomes: dict[int, Outcome | None] = {}
-        for group in alike(publications, self._intake.ledger):
+        for group in alike(publications, self._intake.ledger, self._intake.adds):
             outcomes |= self._store_alike(group, [publications[place] for place in group])
         waits: set[Pair] = set()
         for place, publication in enumerate(publications):

@@ -21,7 +21,7 @@ from qasino_server.table import Publication, Receipt
 Bench = Any
 """conftest's bench at a store."""
 
-TYPES = {"a": "int", "b": "text", "c": "real"}
+TYPES = {"a": "int", "b": "text", "c": "real", "B": "int"}
 FLAGS = [
     {},
     {},
@@ -54,7 +54,8 @@ def batches(draw: st.DrawFn) -> list[Publication]:
     """A fleet's batch: mostly one table with one header, some that differ, some that are bad."""
     drawn = []
     for _ in range(draw(st.integers(3, 12))):
-        names = draw(st.sampled_from([["a", "b"]] * 5 + [["a", "b", "c"], ["a"]]))
+        others = [["a", "b", "c"], ["a"], ["B", "a"], ["c", "a"]]
+        names = draw(st.sampled_from([["a", "b"]] * 5 + others))
         width = len(names) + draw(st.sampled_from([0] * 15 + [1, -1]))
         cell = st.one_of(st.none(), st.integers(-9, 9), st.text("xyz", max_size=2))
         rows = draw(st.lists(st.lists(cell, min_size=width, max_size=width), max_size=3))
@@ -106,7 +107,9 @@ def held(bench: Bench, generation: str = "") -> dict[str, Any]:
     bench.rotate()
     found: dict[str, Any] = {}
     for table in ("fleet", "other"):
-        names = sorted(name for name, _ in bench.columns(table)) if exists(bench, table) else []
+        columns = bench.columns(table) if exists(bench, table) else []
+        found[f"columns of {table}"] = columns
+        names = sorted(name for name, _ in columns)
         if names:
             rows = bench.rows(
                 f"select s.identity, {', '.join(f't.{name}' for name in names)} from {table} t left"
@@ -160,7 +163,18 @@ def test_a_fleet_of_one_header_is_one_group_and_its_exceptions_are_in_none() -> 
     wide = publication("host-9", "fleet", ["a"], [[9]] * 10_000)
     wider = publication("host-10", "fleet", ["a", "b"], [[1, ""]])
     batch = [*fleet, twice, update, wide, wider]
-    assert alike(batch, Ledger(1)) == [[0, 1, 2, 3, 4]]
+    for adds in (False, True):
+        assert alike(batch, Ledger(1), lambda publication, adds=adds: adds) == [[0, 1, 2, 3, 4]]
+
+
+def test_no_group_that_adds_columns_is_stored_before_what_came_before_it() -> None:
+    first = publication("host-0", "Fleet", ["a", "b"], [[1, ""]])
+    fleet = [publication(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(1, 6)]
+    other = publication("host-6", "other", ["a"], [[1]])
+    assert alike([first, *fleet], Ledger(1), lambda publication: False) == [[1, 2, 3, 4, 5]]
+    for batch in ([first, *fleet], [*fleet[:3], first, *fleet[3:]]):
+        assert alike(batch, Ledger(1), lambda publication: True) == []
+    assert alike([other, *fleet, first], Ledger(1), lambda p: True) == [[1, 2, 3, 4, 5]]
 
 
 def test_one_bad_row_in_a_batch_is_told_to_its_sender_alone(bench: Bench) -> None:
