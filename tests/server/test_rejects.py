@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from conftest import MakeServer
 
 BROKEN = {
     "op": "add_table_data",
@@ -28,9 +27,7 @@ def test_a_publication_that_cannot_be_read_is_listed_over_every_transport(
     assert all("'bad name' is not a legal name" in reason for _, reason in rows)
 
 
-def test_a_publication_that_is_not_even_read_is_listed_too(
-    make_server: MakeServer, wire_to: Any
-) -> None:
+def test_a_publication_that_is_not_even_read_is_listed_too(make_server: Any, wire_to: Any) -> None:
     server = make_server(max_body_bytes=1000)
     wire = wire_to(server)
     large = json.dumps({**BROKEN, "more": "x" * 2000}).encode()
