@@ -300,6 +300,8 @@ def test_who_does_not_read_gets_no_more_streams_and_others_do(
     before = 0
     deaf = [connect(server) for _ in range(5)]
     for made in deaf:
+        # Else the kernel may take all of it, and nobody has to wait.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         stream(made, large)
         until(lambda before=before: leaving.held_bytes > before + 8_000_000)
         before = leaving.held_bytes
