@@ -39,13 +39,13 @@ def read_headless(
     text: str, names: Sequence[str], forced: str | None, faults: Faults
 ) -> tuple[str, Draft]:
     """The form, which is csv, tsv or columns, and the rows. Raises BadPlace and BadRequest."""
+    if forced is None:
+        _check_no_json(text)
     if forced == "columns" or (forced is None and len(names) == 1):
-        _check_no_json(text, forced)
         return "columns", _words(text, names, faults)
     if forced is not None:
         delimiter = "\t" if forced == "tsv" else find_delimiter(text) or ","
         return forced, read_without_header(text, delimiter, names, faults)
-    _check_no_json(text, forced)
     found = _delimiter(text, len(names))
     if found is None:
         return "columns", _words(text, names, faults)
@@ -56,8 +56,8 @@ def read_headless(
     return "tsv" if found == "\t" else "csv", draft
 
 
-def _check_no_json(text: str, forced: str | None) -> None:
-    if forced is None and _is_json(text):
+def _check_no_json(text: str) -> None:
+    if _is_json(text):
         raise BadRequest(
             "--header names the columns of lines, and JSON has names of its own; -d columns takes"
             " its lines as they are"

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handed_in import publication
 from wire import until
 
 from qasino_server.errors import QasinoError
 from qasino_server.heartbeat import next_number
-from qasino_server.message import decode_request, name_value_from_params
+from qasino_server.message import name_value_from_params
 from qasino_server.store import Store, StoreSettings
 from qasino_server.store.store import QueryRequest
 from qasino_server.table import Publication, Receipt, Result
@@ -31,23 +32,11 @@ class Bench:
         self, identity: str, table: str, columns: str, rows: Any, **flags: Any
     ) -> Receipt | QasinoError:
         """Publish; `columns` are written "a int, b text"."""
-        pairs = [column.split() for column in columns.split(",")]
-        body = {
-            "op": "add_table_data",
-            "identity": identity,
-            "table": {
-                "tablename": table,
-                "column_names": [pair[0] for pair in pairs],
-                "column_types": [pair[1] for pair in pairs],
-                "rows": rows,
-            },
-            **flags,
-        }
         try:
-            request = decode_request(json.dumps(body).encode())
+            made = publication(identity, table, columns, rows, **flags)
         except QasinoError as error:
             return error
-        return self.hand_in(request.publication)  # type: ignore[union-attr]
+        return self.hand_in(made)
 
     def set(self, identity: str, name: str, value: str) -> Receipt | QasinoError:
         """name_value_update."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from handed_in import publication
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qasino_server.errors import QasinoError
-from qasino_server.message import decode_request
 from qasino_server.quota import Quota
 from qasino_server.store.alike import alike
 from qasino_server.store.ledger import Ledger
@@ -34,19 +34,9 @@ FLAGS = [
 ]
 
 
-def publication(identity: str, table: str, names: list[str], rows: Any, **flags: Any) -> Any:
-    body = {
-        "op": "add_table_data",
-        "identity": identity,
-        "table": {
-            "tablename": table,
-            "column_names": names,
-            "column_types": [TYPES[name] for name in names],
-            "rows": rows,
-        },
-        **flags,
-    }
-    return decode_request(json.dumps(body).encode()).publication  # type: ignore[union-attr]
+def alike_to(identity: str, table: str, names: list[str], rows: Any, **flags: Any) -> Publication:
+    columns = ", ".join(f"{name} {TYPES[name]}" for name in names)
+    return publication(identity, table, columns, rows, **flags)
 
 
 @st.composite
@@ -60,7 +50,7 @@ def batches(draw: st.DrawFn) -> list[Publication]:
         cell = st.one_of(st.none(), st.integers(-9, 9), st.text("xyz", max_size=2))
         rows = draw(st.lists(st.lists(cell, min_size=width, max_size=width), max_size=3))
         drawn.append(
-            publication(
+            alike_to(
                 f"host-{draw(st.integers(1, 9))}",
                 draw(st.sampled_from(["fleet", "fleet", "fleet", "Fleet", "other"])),
                 names,
@@ -157,20 +147,20 @@ def test_a_batch_is_stored_as_its_publications_would_be_one_by_one(
 
 
 def test_a_fleet_of_one_header_is_one_group_and_its_exceptions_are_in_none() -> None:
-    fleet = [publication(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(5)]
-    twice = publication("host-1", "fleet", ["a"], [[9]])
-    update = publication("host-8", "fleet", ["a"], [[9]], update=1)
-    wide = publication("host-9", "fleet", ["a"], [[9]] * 10_000)
-    wider = publication("host-10", "fleet", ["a", "b"], [[1, ""]])
+    fleet = [alike_to(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(5)]
+    twice = alike_to("host-1", "fleet", ["a"], [[9]])
+    update = alike_to("host-8", "fleet", ["a"], [[9]], update=1)
+    wide = alike_to("host-9", "fleet", ["a"], [[9]] * 10_000)
+    wider = alike_to("host-10", "fleet", ["a", "b"], [[1, ""]])
     batch = [*fleet, twice, update, wide, wider]
     for adds in (False, True):
         assert alike(batch, Ledger(1), lambda publication, adds=adds: adds) == [[0, 1, 2, 3, 4]]
 
 
 def test_no_group_that_adds_columns_is_stored_before_what_came_before_it() -> None:
-    first = publication("host-0", "Fleet", ["a", "b"], [[1, ""]])
-    fleet = [publication(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(1, 6)]
-    other = publication("host-6", "other", ["a"], [[1]])
+    first = alike_to("host-0", "Fleet", ["a", "b"], [[1, ""]])
+    fleet = [alike_to(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(1, 6)]
+    other = alike_to("host-6", "other", ["a"], [[1]])
     assert alike([first, *fleet], Ledger(1), lambda publication: False) == [[1, 2, 3, 4, 5]]
     for batch in ([first, *fleet], [*fleet[:3], first, *fleet[3:]]):
         assert alike(batch, Ledger(1), lambda publication: True) == []
@@ -178,8 +168,8 @@ def test_no_group_that_adds_columns_is_stored_before_what_came_before_it() -> No
 
 
 def test_one_bad_row_in_a_batch_is_told_to_its_sender_alone(bench: Bench) -> None:
-    batch = [publication(f"host-{n}", "fleet", ["a"], [[n], [n]]) for n in range(6)]
-    batch[2] = publication("host-2", "fleet", ["a"], [[2], [2, 2]])
+    batch = [alike_to(f"host-{n}", "fleet", ["a"], [[n], [n]]) for n in range(6)]
+    batch[2] = alike_to("host-2", "fleet", ["a"], [[2], [2, 2]])
     outcomes = together(bench, batch)
     assert isinstance(outcomes[2], QasinoError)
     assert outcomes[2].sentence.startswith("row 2 has 2 cells")
@@ -190,7 +180,7 @@ def test_one_bad_row_in_a_batch_is_told_to_its_sender_alone(bench: Bench) -> Non
 
 def test_what_is_too_much_together_is_counted_one_by_one(make_bench: Any) -> None:
     bench = make_bench(quota=Quota(identities=4))
-    outcomes = together(bench, [publication(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(6)])
+    outcomes = together(bench, [alike_to(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(6)])
     assert [isinstance(o, Receipt) for o in outcomes] == [True] * 4 + [False] * 2
     assert "--max-identities" in outcomes[5].sentence  # type: ignore[union-attr]
 
@@ -199,7 +189,7 @@ def test_rows_as_deep_as_sqlite_takes_alone_are_stored(bench: Bench) -> None:
     """One level more than it takes, once they are together."""
     deep = f"[[{'[' * 998}{']' * 998}]]"
     batch = [
-        msgspec.structs.replace(publication(f"host-{n}", "fleet", ["b"], []), rows_json=deep)
+        msgspec.structs.replace(alike_to(f"host-{n}", "fleet", ["b"], []), rows_json=deep)
         for n in range(4)
     ]
     assert told(together(bench, batch)) == [(True, 1, None)] * 4
@@ -210,8 +200,8 @@ def test_a_batch_that_is_rolled_back_is_counted_once(
 ) -> None:
     """Its rows take more room in the file than in the message: SQLite says that it is full."""
     bench = make_bench(max_generation_bytes=300_000)
-    batch = [publication(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(5)]
-    batch += [publication("long", "fleet", ["a"], [[7]] * 40_000)]
+    batch = [alike_to(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(5)]
+    batch += [alike_to("long", "fleet", ["a"], [[7]] * 40_000)]
     outcomes = together(bench, batch)
     assert [isinstance(o, Receipt) for o in outcomes] == [True] * 5 + [False]
     assert "batch of 6 rolled back" in caplog.text
@@ -228,14 +218,14 @@ def test_what_waits_for_its_rows_when_the_server_ends_is_told_and_noted_once(
 ) -> None:
     caplog.set_level("INFO", "qasino")
     store = bench.store
-    bench.hand_in(publication("host", "fleet", ["a"], [[1]], persist=1))
+    bench.hand_in(alike_to("host", "fleet", ["a"], [[1]], persist=1))
     number = bench.number + 1
     retired = store._writer.exchange(store._files.new_generation(number), number)
     retired.generation.seal()
     outcomes: list[Any] = []
-    update = publication("host", "fleet", ["a"], [[2]], update=1)
+    update = alike_to("host", "fleet", ["a"], [[2]], update=1)
     store.publish(update, "peer", outcomes.append)
-    assert isinstance(bench.hand_in(publication("other", "fleet", ["a"], [[3]])), Receipt)
+    assert isinstance(bench.hand_in(alike_to("other", "fleet", ["a"], [[3]])), Receipt)
     assert outcomes == []
     store.stop(5.0)
     assert told(outcomes) == ["the server is shutting down; nothing was stored"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -12,12 +11,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from handed_in import publication
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qasino_server.errors import Full, QasinoError, Refused
 from qasino_server.interpreter import STEP_BACK
-from qasino_server.message import decode_request
 from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
@@ -150,18 +149,7 @@ def test_descriptions_take_room_too(make_bench: Any) -> None:
 
 
 def described(bench: Any, table: str, sentence: str) -> Any:
-    body = {
-        "op": "add_table_data",
-        "identity": "a",
-        "table": {
-            "tablename": table,
-            "column_names": ["a"],
-            "column_types": ["int"],
-            "rows": [[1]],
-            "column_descriptions": [sentence],
-        },
-    }
-    return bench.hand_in(decode_request(json.dumps(body).encode()).publication)
+    return bench.hand_in(publication("a", table, "a int", [[1]], [sentence]))
 
 
 def test_headers_in_every_order_leave_no_more_behind_than_one(make_bench: Any) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from handed_in import publication
 
 from qasino_server.database.generation import Generation
-from qasino_server.message import decode_request
 from qasino_server.quota import Quota
 from qasino_server.store.intake import Intake
 from qasino_server.store.ledger import Ledger
@@ -17,19 +16,8 @@ from qasino_server.table import Publication
 
 
 def described(identity: str, columns: dict[str, str], **flags: Any) -> Publication:
-    body = {
-        "op": "add_table_data",
-        "identity": identity,
-        "table": {
-            "tablename": "t",
-            "column_names": list(columns),
-            "column_types": ["int"] * len(columns),
-            "rows": [[1] * len(columns)],
-            "column_descriptions": list(columns.values()),
-        },
-        **flags,
-    }
-    return decode_request(json.dumps(body).encode()).publication  # type: ignore[union-attr]
+    names, rows = ", ".join(f"{name} int" for name in columns), [[1] * len(columns)]
+    return publication(identity, "t", names, rows, list(columns.values()), **flags)
 
 
 def told(bench: Any) -> dict[str, str]:

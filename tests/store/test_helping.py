@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import Any
 
 import pytest
-from wire import publication, until
+from handed_in import publication
+from wire import until
 
-from qasino_server.message import decode_request, make_publication
+from qasino_server.message import make_publication
 from qasino_server.store import writer
 from qasino_server.store.intake import BRIEF_NEW_ROWS
 from qasino_server.table import Publication, Receipt, check_columns
@@ -17,16 +17,8 @@ from qasino_server.table import Publication, Receipt, check_columns
 
 def table(identity: str, nr_rows: int, tablename: str = "t", **flags: Any) -> Publication:
     """A publication of one column of numbers and one of text."""
-    body = publication(
-        identity,
-        tablename,
-        ["n", "s"],
-        ["int", "text"],
-        [[n, "x" * 20] for n in range(nr_rows)],
-        **flags,
-    )
-    request = decode_request(json.dumps({"op": "add_table_data", **body}).encode())
-    return request.publication  # type: ignore[union-attr]
+    rows = [[n, "x" * 20] for n in range(nr_rows)]
+    return publication(identity, tablename, "n int, s text", rows, **flags)
 
 
 def who_stores(port: Any, made: Publication) -> str:
@@ -59,10 +51,8 @@ def test_what_may_take_long_is_left_to_the_writer(bench: Any, at_port: Any) -> N
 def test_so_is_what_changes_a_table_or_has_very_many_rows(bench: Any, at_port: Any) -> None:
     def of(columns: list[str], nr_rows: int = 1, tablename: str = "t") -> Publication:
         rows = [[1] * len(columns)] * nr_rows
-        identity = " ".join(columns[:2])
-        body = publication(identity, tablename, columns, ["int"] * len(columns), rows)
-        request = decode_request(json.dumps({"op": "add_table_data", **body}).encode())
-        return request.publication  # type: ignore[union-attr]
+        names = ", ".join(f"{column} int" for column in columns)
+        return publication(" ".join(columns[:2]), tablename, names, rows)
 
     def act(port: Any) -> None:
         assert who_stores(port, table("a", 10)) == "port"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import sys
@@ -12,28 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handed_in import publication
 from wire import until
 
 from qasino_server.errors import Busy
-from qasino_server.message import decode_request
 from qasino_server.table import Publication, Receipt
 
 UPDATE = {"update": 1, "keycols": "id"}
 
 
-def publication(rows: Any, identity: str = "p", **flags: Any) -> Publication:
-    body = {
-        "op": "add_table_data",
-        "identity": identity,
-        "table": {
-            "tablename": "t",
-            "column_names": ["id", "v"],
-            "column_types": ["int", "text"],
-            "rows": rows,
-        },
-        **flags,
-    }
-    return decode_request(json.dumps(body).encode()).publication  # type: ignore[union-attr]
+def of_t(rows: Any, identity: str = "p", **flags: Any) -> Publication:
+    return publication(identity, "t", "id int, v text", rows, **flags)
 
 
 def exchange(bench: Any) -> Path:
@@ -71,26 +59,26 @@ def held(bench: Any) -> Callable[..., None]:
 def test_what_comes_after_an_update_that_waits_comes_after_it(
     bench: Any, held: Any, in_one_batch: bool
 ) -> None:
-    bench.hand_in(publication([[1, "old"]], persist=1))
+    bench.hand_in(of_t([[1, "old"]], persist=1))
     sealed = exchange(bench)
     told: list[Any] = []
     things = [
-        publication([[2, "updated"]], **UPDATE),
-        publication([[3, "newest"]], replace=1),
-        publication([[3, "newer still"], [4, "added"]], **UPDATE),
+        of_t([[2, "updated"]], **UPDATE),
+        of_t([[3, "newest"]], replace=1),
+        of_t([[3, "newer still"], [4, "added"]], **UPDATE),
     ]
 
     def hand_in() -> None:
         for n, thing in enumerate(things):
             bench.store.publish(thing, "test", lambda outcome, n=n: told.append((n, outcome)))
             if not in_one_batch:
-                assert bench.hand_in(publication([[n, "other"]], f"other {n}", replace=1))
+                assert bench.hand_in(of_t([[n, "other"]], f"other {n}", replace=1))
 
     if in_one_batch:
         held(hand_in)
     else:
         hand_in()
-    assert isinstance(bench.hand_in(publication([], "q")), Receipt)
+    assert isinstance(bench.hand_in(of_t([], "q")), Receipt)
     assert told == []
     carry(bench, sealed)
     until(lambda: len(told) == 3)
@@ -101,9 +89,9 @@ def test_what_comes_after_an_update_that_waits_comes_after_it(
 
 def test_what_waits_for_its_rows_is_within_the_bound_of_what_may_wait(make_bench: Any) -> None:
     bench = make_bench(max_body_bytes=100_000)
-    bench.hand_in(publication([[1, "old"]], persist=1))
+    bench.hand_in(of_t([[1, "old"]], persist=1))
     sealed = exchange(bench)
-    update = publication([[n, "x" * 1000] for n in range(50)], **UPDATE)
+    update = of_t([[n, "x" * 1000] for n in range(50)], **UPDATE)
     told: list[Any] = []
 
     def hand_in_more() -> bool:
@@ -125,12 +113,12 @@ def test_what_waits_for_its_rows_is_within_the_bound_of_what_may_wait(make_bench
 def test_others_get_in_between_those_that_waited(bench: Any) -> None:
     count = 200
     for n in range(count):
-        bench.hand_in(publication([[n, "old"]], f"h{n}", persist=1))
+        bench.hand_in(of_t([[n, "old"]], f"h{n}", persist=1))
     sealed = exchange(bench)
     told: list[Any] = []
     for n in range(count):
-        bench.store.publish(publication([[n, "new"]], f"h{n}", **UPDATE), "test", told.append)
-    assert isinstance(bench.hand_in(publication([[-1, "other"]], "other")), Receipt)
+        bench.store.publish(of_t([[n, "new"]], f"h{n}", **UPDATE), "test", told.append)
+    assert isinstance(bench.hand_in(of_t([[-1, "other"]], "other")), Receipt)
     begun: list[str] = []
     connection = bench.store._writer._intake.generation._connection
     connection.exec_trace = lambda cursor, sql, bound: begun.append(sql) or True
@@ -146,7 +134,7 @@ def test_rows_whose_file_cannot_be_opened_just_now_are_carried_later(
     bench: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a descriptor left it is the same error as without a file."""
-    bench.hand_in(publication([[1, "old"]], persist=1))
+    bench.hand_in(of_t([[1, "old"]], persist=1))
     sealed = exchange(bench)
     moved = sealed.rename(sealed.with_name("moved"))
     os.mknod(sealed, stat.S_IFSOCK | 0o600)  # it is there, and cannot be opened
@@ -161,11 +149,11 @@ def test_rows_whose_file_cannot_be_opened_just_now_are_carried_later(
 def test_rows_whose_file_is_gone_are_lost_and_who_waited_for_them_is_served(
     bench: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench.hand_in(publication([[1, "old"]], persist=1))
+    bench.hand_in(of_t([[1, "old"]], persist=1))
     sealed = exchange(bench)
     told: list[Any] = []
-    bench.store.publish(publication([[2, "new"]], **UPDATE), "test", told.append)
-    bench.hand_in(publication([], "q"))
+    bench.store.publish(of_t([[2, "new"]], **UPDATE), "test", told.append)
+    bench.hand_in(of_t([], "q"))
     sealed.unlink()
     carry(bench, sealed)
     (outcome,) = until(lambda: told)
