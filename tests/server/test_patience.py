@@ -650,7 +650,7 @@ def test_who_hangs_up_after_its_query_has_ended_ends_no_other(
         other.send_json({"op": "query", "sql": endless, "query_id": "mine"})
         until(lambda: "mine" in running())
         held = service(server, HttpPort)._servers[0].server_state.connections
-        (deaf_one,) = [c for c in held if c.client == deaf.getsockname()]
+        (deaf_one,) = [c for c in list(held) if c.client == deaf.getsockname()]
         deaf.close()
         until(lambda: deaf_one not in held)
         for _ in range(3):  # turns of the port's loop, in which it would be cancelled
