@@ -303,10 +303,12 @@ class Generation:
             f"{quoted(target)} = s.c{n}" for n, target in enumerate(targets) if target not in keys
         )
         if changes:
+            rowid = f'"=t".{rowid_name(columns)}'
+            # Of two tables in its FROM, SQLite makes a select of all their columns, and takes 2000.
             self._execute(
-                f'UPDATE main.{quoted(name)} AS "=t" SET {changes}'
-                " FROM temp.matched AS m JOIN temp.staged AS s ON s.rowid = m.source"
-                f' WHERE "=t".{rowid_name(columns)} = m.target'
+                f'UPDATE main.{quoted(name)} AS "=t" SET {changes} FROM temp.staged AS s'
+                f" WHERE {rowid} IN (SELECT target FROM temp.matched)"
+                f" AND s.rowid = (SELECT source FROM temp.matched WHERE target = {rowid})"
             )
 
     def _append_unmatched(self, name: str, targets: Sequence[str]) -> Ranges:

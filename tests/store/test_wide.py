@@ -87,6 +87,17 @@ def test_an_update_by_many_keys_is_found_by_some_of_them(generation: Generation)
     assert generation._execute("select c0, c1999 from t").fetchall() == [(0, 0), (0, 1)]
 
 
+@pytest.mark.parametrize("width", [1996, 1997, 2000])
+def test_an_update_of_as_many_columns_as_there_may_be_changes_them(bench: Any, width: int) -> None:
+    """SQLite refused it for its columns, and the sender was told of a fault of the server."""
+    header = ", ".join(f"c{n} int" for n in range(width))
+    for value in (1, 2):
+        rows = [[key, *[value] * (width - 1)] for key in range(2 + value)]
+        bench.publish("a", "t", header, rows, update=1, keycols="c0")
+    found = bench.rows(f"select c0, c1, c{width - 1} from t", use_write_db=True)
+    assert sorted(found) == [[key, 2, 2] for key in range(4)]
+
+
 CELL = st.one_of(st.none(), st.integers(0, 1))
 
 
