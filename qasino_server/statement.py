@@ -48,8 +48,12 @@ _PLAIN_TEXT = r"(?:[^'\"`\[{}/-]++|-(?=[^-])|/(?=[^*]))*+"
 _CLOSERS = {"'": "'", '"': '"', "`": "`", "[": "]", "--": "\n", "/*": "*/"}
 """What opens a string, a name or a comment, and what ends it. A doubled quote reads as two
 strings, side by side."""
-_BLANKS = r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
-_BEFORE = re.compile(rf"{_BLANKS}*+", re.DOTALL)
+BLANKS = r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
+"""As SQLite reads it: a blank or a comment, each in one way only, whatever follows."""
+_BEFORE = re.compile(rf"{BLANKS}*+", re.DOTALL)
+_AFTER = rf"(?:{BLANKS}|;)"
+_TO_PASS_OVER = re.compile(rf"{_AFTER}++")
+_WORD = re.compile(r"""'[^']*+'|"[^"]*+"|`[^`]*+`|\[[^\]]*+\]|[^\s;'"`\[/-]++|.""")
 _FIRST_WORD = re.compile(r"(?:show|desc|describe|kill)\b", re.IGNORECASE)
 _NAME = r"""(?P<name>[^\s"'`\[\];]+|"[^"]+"|'[^']+'|`[^`]+`|\[[^\]]+\])"""
 
@@ -82,7 +86,8 @@ def read_statement(sql: str) -> Statement:
 
 
 def _shortcut_words(sql: str) -> str:
-    """What may be a shortcut, without the blanks and comments around it; '' for no chance."""
+    """What may be a shortcut, without the blanks and comments around it but for those behind
+    KILL; '' for no chance."""
     if len(sql) > _TYPED_CHARS:
         return ""
     before = _BEFORE.match(sql)
@@ -90,33 +95,22 @@ def _shortcut_words(sql: str) -> str:
     if len(sql) - begins > SHORTCUT_CHARS:
         return ""
     found = _FIRST_WORD.match(sql, begins)
-    return sql[begins : _end_of_words(sql, found.end())] if found is not None else ""
+    if found is None:
+        return ""
+    if found[0].lower() == "kill":
+        return sql[begins:]  # the id may have what would be a comment elsewhere
+    return sql[begins : _end_of_words(sql, found.end())]
 
 
-def _end_of_words(text: str, least: int) -> int:
-    """Where blanks, comments and `;` begin that nothing follows; at `least` or behind it.
-
-    Going backwards each character is looked at once: whether nothing else follows one is known
-    from whatever comes after its blank, its `;` or its comment.
-    """
-    ends = after_line = len(text)
-    after_comment: int | None = None
-    only_those_follow = [False] * ends + [True]
-    for place in reversed(range(least, len(text))):
-        if text.startswith("*/", place + 2):
-            after_comment = place + 4
-        after: int | None = None
-        if text.startswith("--", place):
-            after = after_line
-        elif text.startswith("/*", place):
-            after = after_comment
-        elif text[place] == ";" or text[place].isspace():
-            after = place + 1
-        if text[place] == "\n":
-            after_line = place + 1
-        if after is not None and only_those_follow[after]:
-            only_those_follow[place] = True
-            ends = place
+def _end_of_words(text: str, begins: int) -> int:
+    """Where blanks, comments and `;` begin that nothing follows; those in quotes are none."""
+    place = ends = begins
+    while place < len(text):
+        passed_over = _TO_PASS_OVER.match(text, place)
+        if passed_over is not None:
+            place = passed_over.end()
+        elif (word := _WORD.match(text, place)) is not None:
+            place = ends = word.end()
     return ends
 
 
@@ -247,6 +241,12 @@ def _describe_view(match: re.Match[str]) -> Statement:
     )
 
 
+def _kill(match: re.Match[str]) -> Statement:
+    """Its id may have any character, of which some have to be in quotes."""
+    quote = match["quote"]
+    return Kill(match["bare"] or match["id"].replace(quote * 2, quote))
+
+
 def _unquoted(name: str) -> str:
     return name[1:-1] if name[0] in "\"'`[" else name
 
@@ -262,8 +262,9 @@ _PATTERNS = (
     (rf"desc(?:ribe)?\s+view\s+{_NAME}", _describe_view),
     (rf"desc(?:ribe)?\s+{_NAME}", _describe),
     (
-        r"""kill\s++(?P<quote>['"]?)(?P<id>[^'";]+)(?P=quote)""",
-        lambda m: Kill(m["id"].strip()),
+        rf"""kill\s++(?:(?P<bare>[^\s'";]++)|(?P<quote>['"])(?P<id>(?:(?!(?P=quote)).|(?P=quote){{2}})++)"""
+        rf"""(?P=quote)){_AFTER}*+""",
+        _kill,
     ),
 )
 _SHORTCUTS = tuple(

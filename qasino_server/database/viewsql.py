@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import apsw
 
 from qasino_server.errors import BadRequest
+from qasino_server.statement import BLANKS
 
 if TYPE_CHECKING:
     from apsw.ext import QueryDetails
 
-_BLANKS = r"(?:\s++|--[^\n]*+\n|/\*.*?\*/)"
 _HEAD = re.compile(
-    rf"{_BLANKS}*create{_BLANKS}+(?:temp(?:orary)?{_BLANKS}+)?view{_BLANKS}+"
-    rf"(?:if{_BLANKS}+not{_BLANKS}+exists{_BLANKS}+)?",
-    re.IGNORECASE | re.DOTALL,
+    rf"{BLANKS}*+create{BLANKS}++(?:temp(?:orary)?{BLANKS}++)?view{BLANKS}++"
+    rf"(?:if{BLANKS}++not{BLANKS}++exists{BLANKS}++)?",
+    re.IGNORECASE,
 )
 
 

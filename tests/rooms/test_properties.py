@@ -285,15 +285,37 @@ def test_only_shortcuts_are_read_as_shortcuts(text: str, kind: type) -> None:
         assert statement == Select(text)
 
 
+AFTER = re.compile(r"(?:\s++|;|--[^\n]*+(?:\n|\Z)|/\*(?:(?!\*/).)*+\*/)*+", re.DOTALL)
+
+
 @settings(max_examples=500, deadline=None)
-@given(text=st.text("/*-; \na", max_size=12))
-def test_what_ends_a_shortcut_is_as_much_as_may_be_blanks_comments_and_semicolons(
-    text: str,
-) -> None:
-    tail = re.compile(r"(?:\s++|;|--[^\n]*+(?:\n|\Z)|/\*(?:(?!\*/).)*+\*/)*+", re.DOTALL)
+@given(text=st.text("/*-; \na'", max_size=12))
+def test_no_shortcut_is_read_as_another_for_what_follows_it(text: str) -> None:
+    """`kill job--1` killed job."""
     sql = f"kill 7{text}"
-    query_id = next(sql[5:n] for n in range(6, len(sql) + 1) if tail.fullmatch(sql, n))
-    assert read_statement(sql) == (Select(sql) if ";" in query_id else Kill(query_id.strip()))
+    statement = read_statement(sql)
+    if isinstance(statement, Kill):
+        assert statement.query_id.split() == [statement.query_id]
+        assert sql.startswith(f"kill {statement.query_id}")
+        after = sql.removeprefix(f"kill {statement.query_id}")
+        assert AFTER.fullmatch(after)
+        assert not after.startswith(("-", "/"))
+    if AFTER.fullmatch(text):
+        assert read_statement(f"desc t{text}") == read_statement("desc t")
+        assert read_statement(f"kill '7'{text}") == Kill("7")
+
+
+@given(query_id=st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=128))
+def test_any_id_can_be_killed_in_quotes(query_id: str) -> None:
+    for quote in "'\"":
+        quoted = quote + query_id.replace(quote, quote * 2) + quote
+        assert read_statement(f"kill {quoted};") == Kill(query_id)
+
+
+def test_marks_in_quotes_end_no_shortcut() -> None:
+    like = read_statement("show tables like '%--%' -- of those")
+    assert isinstance(like, Select)
+    assert like.bindings == ("%--%",)
 
 
 @pytest.mark.parametrize(("between", "last"), [(";", "x"), ("; ", "x"), (" ", "'")])

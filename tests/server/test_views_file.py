@@ -99,3 +99,17 @@ def test_broken_views_are_counted_and_told_each_time_the_file_is_read(
     assert told(caplog) == [
         f"views file {path} is not used: it must be a list of items with viewname and view"
     ]
+
+
+def test_a_view_of_comments_is_told_as_broken_and_holds_nobody_up(
+    wire: Wire, tmp_path: Path
+) -> None:
+    """Each comment was tried to every end that follows: twice the time for one more."""
+    comments = "".join(f"    /* {n} */ -- c\n" for n in range(60))
+    (tmp_path / "views.conf").write_text(
+        f"- viewname: v\n  view: |\n{comments}    select 1\n"
+        f"- viewname: w\n  view: |\n{comments}    create view w as select 5 as five\n"
+    )
+    assert over_http(wire, "select five from w") == "[['5']]"
+    told = "select errormsg from qasino_server_views where not loaded"
+    assert over_http(wire, told) == "[['it must be a CREATE VIEW statement']]"
