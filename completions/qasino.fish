@@ -46,7 +46,7 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l allow-host -d 'Nam
 complete -c qasino -n '__fish_seen_subcommand_from server' -l forget-after -d 'How long a table nobody reports any more is listed as missing. [default: 86400]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l log-level -d 'How much to log: debug, info, warning, error. [default: info]' -x -a 'debug info warning error'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l config -d 'Options in YAML. [default: none]' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from server' -l demo -d 'Also publish this machine\'s own tables, every 5 s.'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l demo -d 'Also publish this machine\'s own tables, in generations of 5 s if -g says no other.'
 complete -c qasino -n '__fish_seen_subcommand_from server' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s q -s c -l query -d 'A statement; may be repeated.' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s f -l file -d 'A file of statements; - is stdin.' -r -F

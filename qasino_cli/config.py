@@ -26,7 +26,7 @@ import msgspec
 
 from qasino_cli.connection import NamedServer
 from qasino_cli.errors import UsageFault
-from qasino_cli.places import config_file
+from qasino_cli.places import Homeless, config_file
 from qasino_server.errors import BadRequest
 from qasino_server.yaml_text import read_yaml
 
@@ -47,7 +47,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_config() -> Config:
     """The configuration of this user; the defaults where there is no file. Raises UsageFault."""
-    path = config_file()
+    try:
+        path = config_file()
+    except Homeless:
+        return Config()  # a user without a home has none
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

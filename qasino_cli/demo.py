@@ -71,9 +71,10 @@ class Demo(Service):
 def connection_to(settings: Settings, ports: dict[str, int]) -> Connection:
     """The way to this server from its own host: ZeroMQ, else HTTP. Raises UsageFault.
 
-    ZeroMQ that asks for keys is out of the question: the demo has none.
+    Where it would be asked who it is, the demo has nothing to say.
     """
-    for scheme in ("http",) if settings.curve_keys else ("zmq", "http"):
+    schemes = ("http",) if settings.curve_keys else ("zmq", "http")
+    for scheme in () if settings.asks_everywhere else schemes:
         if scheme in ports:
             return Connection(
                 scheme=scheme,
@@ -82,7 +83,8 @@ def connection_to(settings: Settings, ports: dict[str, int]) -> Connection:
                 pubsub_port=None if settings.curve_keys else ports.get("pubsub"),
             )
     raise UsageFault(
-        "--demo publishes over HTTP, or ZeroMQ without keys; leave one of the two open"
+        "--demo publishes over HTTP, or ZeroMQ without keys, and is nobody's user; leave one of the"
+        " two open to everybody, or publish with `qasino publish --this-host --every`"
     )
 
 

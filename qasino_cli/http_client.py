@@ -6,6 +6,7 @@ answer that trickles does not outlast the timeout by more than one step.
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 import sys
@@ -41,6 +42,9 @@ def _without_its_command() -> Iterator[None]:
 
 with _without_its_command():
     import httpx
+
+for _chatty in ("httpx", "httpcore"):  # they say something of every request
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 _DOUBT = re.compile(
     r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed: (.*?)[.]?(?: \(_ssl|$)"

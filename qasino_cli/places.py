@@ -13,12 +13,16 @@ from pathlib import Path
 from qasino_cli.errors import UsageFault
 
 
+class Homeless(UsageFault):
+    """There is no such home."""
+
+
 def expanded(text: str) -> Path:
-    """The path that is meant, where `~` and `~user` are homes. Raises UsageFault where none is."""
+    """The path that is meant, where `~` and `~user` are homes. Raises Homeless where none is."""
     try:
         return Path(without_nul(text)).expanduser()
     except RuntimeError:
-        raise UsageFault(f"{_shown(text)}: nobody's home is {_shown(text.split('/')[0])}") from None
+        raise Homeless(f"{_shown(text)}: nobody's home is {_shown(text.split('/')[0])}") from None
 
 
 def without_nul(text: str) -> str:

@@ -45,9 +45,9 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
     """Run a server until SIGTERM or Ctrl-C; SIGHUP reads certificate, users, keys and views again.
 
-    Every option is also an environment variable, QASINO_SERVER_HTTP_PORT for --http-port, and
-    a key of the YAML file given by --config. The command line counts before the environment,
-    the environment before the file.
+    Every option but --config and --demo is also an environment variable, QASINO_SERVER_HTTP_PORT
+    for --http-port, and a key of the YAML file given by --config. The command line counts before
+    the environment, the environment before the file.
 
     \b
     Examples:
@@ -79,7 +79,10 @@ def _keyword(name: str, annotation: Any, default: object) -> inspect.Parameter:
 def _signature() -> inspect.Signature:
     """What typer is to see in place of `**given`."""
     config = typer.Option("--config", metavar="FILE", help="Options in YAML. [default: none]")
-    demo = typer.Option("--demo", help="Also publish this machine's own tables, every 5 s.")
+    demo = typer.Option(
+        "--demo",
+        help="Also publish this machine's own tables, in generations of 5 s if -g says no other.",
+    )
     return inspect.Signature(
         [
             *map(_parameter, OPTIONS),

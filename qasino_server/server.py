@@ -134,9 +134,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def default_static_db() -> Path:
-    """Where static tables are kept unless told otherwise: the user's state directory."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "qasino" / "static.db"
+    """Where static tables are kept unless told otherwise: the user's state directory.
+
+    Raises StartError where there is none. A relative path in the variable counts as unset, as the
+    XDG Base Directory Specification has it.
+    """
+    state = os.environ.get("XDG_STATE_HOME", "")
+    try:
+        base = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
+    except RuntimeError:
+        raise StartError(
+            "static tables are kept in the user's home, and this user has none; say where with"
+            " --static-db"
+        ) from None
+    return base / "qasino" / "static.db"
 
 
 class Server:

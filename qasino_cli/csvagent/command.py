@@ -172,8 +172,7 @@ def csvagent(
     )
     hold_standard_streams()
     log_to_stderr(log_level)
-    for chatty in ("httpx", "httpcore", "watchdog"):  # httpx says something of every request
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("watchdog").setLevel(logging.WARNING)
     return run(
         lambda on_death: Agent(
             Catalogue(wanted, PACE),

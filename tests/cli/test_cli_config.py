@@ -12,7 +12,8 @@ from qasino_cli.config import Config, load_config, read_config
 from qasino_cli.connection import Given, read_connection
 from qasino_cli.errors import UsageFault
 from qasino_cli.sql.repl.saved import SavedQueries
-from qasino_server.server import Server
+from qasino_server.errors import StartError
+from qasino_server.server import Server, default_static_db
 
 FILE = Path("config.yaml")
 
@@ -60,6 +61,24 @@ def test_a_mistake_is_named_with_its_file(text: str, sentence: str) -> None:
         read_config(text, FILE)
     assert sentence in caught.value.sentence
     assert "config.yaml" in caught.value.sentence
+
+
+def test_who_has_no_home_has_no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "~")  # what is found where the system knows none
+    for variable in ("XDG_CONFIG_HOME", "QASINO_CONFIG"):
+        monkeypatch.delenv(variable, raising=False)
+    assert load_config() == Config()
+
+
+def test_who_has_no_home_is_asked_where_static_tables_are_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", "~")
+    monkeypatch.setenv("XDG_STATE_HOME", "relative/counts/as/unset")
+    with pytest.raises(StartError, match="--static-db"):
+        default_static_db()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert default_static_db() == tmp_path / "qasino/static.db"
 
 
 def test_the_places_are_those_of_the_xdg_specification(

@@ -16,9 +16,12 @@ from command import run_qasino, start_qasino
 from wire import Wire, until
 
 from qasino_cli.console import ExitCode
+from qasino_cli.demo import connection_to
+from qasino_cli.errors import UsageFault
 from qasino_cli.outgoing import encode_publication
 from qasino_cli.this_host import this_hosts_tables
 from qasino_server.message import Publish, decode_request
+from qasino_server.server import Settings
 
 HOST = socket.gethostname()
 Start = Callable[..., tuple[subprocess.Popen[bytes], dict[str, int]]]
@@ -82,7 +85,9 @@ def test_the_demo_does_without_zeromq(start_server: Start) -> None:
     process, ports = start_server("--demo", "-g", "1", "--zmq-port", "off", "--pubsub-port", "off")
     with Wire(ports) as wire:
         until(lambda: wire.query("select * from mounts")["response_op"] == "result_table")
-    assert "were not published" not in narration(process)
+    said = narration(process)
+    assert "were not published" not in said
+    assert "HTTP Request" not in said
 
 
 def test_the_environment_and_a_file_configure_a_server(start_server: Start, tmp_path: Path) -> None:
@@ -126,6 +131,14 @@ def test_a_server_that_cannot_start_says_why_in_a_sentence(
     assert ran.returncode == code
     assert ran.stderr.startswith(sentence)
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_the_demo_is_refused_where_it_would_not_be_let_in(tmp_path: Path) -> None:
+    """It began, and was refused in every generation."""
+    with pytest.raises(UsageFault, match="nobody's user"):
+        connection_to(Settings(users_file=tmp_path / "users.yaml"), {"http": 1, "zmq": 2})
+    asked_over_https = Settings(htpasswd_file=tmp_path / "htpasswd")
+    assert connection_to(asked_over_https, {"http": 1, "zmq": 2}).port == 2
 
 
 def test_this_hosts_tables_are_publications_the_server_takes() -> None:
