@@ -24,6 +24,7 @@ import typer
 from qasino_cli import terminal
 from qasino_cli.console import ExitCode, say
 from qasino_cli.log_lines import log_to_stderr
+from qasino_cli.places import expanded
 from qasino_cli.server_options import (
     OPTIONS,
     Configuration,
@@ -55,7 +56,7 @@ def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
       qasino server --listen 0.0.0.0 -g 10 --archive-dir /var/lib/qasino
       QASINO_SERVER_LINE_PORT=off qasino server --config qasino.yaml
     """
-    file = read_file(config) if config is not None else {}
+    file = read_file(expanded(str(config))) if config is not None else {}
     configuration = read_configuration(given, os.environ, file)
     log_to_stderr(configuration.log_level)
     return serve(_for_demo(configuration) if demo else configuration.settings, demo)

@@ -448,7 +448,13 @@ def read_file(path: Path) -> dict[str, str]:
         return {}
     if not isinstance(content, dict):
         raise UsageFault(f"--config: {path}: must be a mapping, such as http-port: 15597")
-    return {_option_name(path, key): _text(path, key, value) for key, value in content.items()}
+    options: dict[str, str] = {}
+    for key, value in content.items():
+        name = _option_name(path, key)
+        if name in options:
+            raise UsageFault(f"--config: {path}: {name} is there twice, as {shown(key)} too")
+        options[name] = _text(path, name, value)
+    return options
 
 
 def _option_name(path: Path, key: object) -> str:
@@ -461,11 +467,16 @@ def _option_name(path: Path, key: object) -> str:
     return name
 
 
-def _text(path: Path, key: object, value: object) -> str:
-    if value is False:
-        return "off"  # YAML 1.1 reads a bare `off` so
-    if value is True and _BY_NAME[str(key).replace("_", "-")].flag:
-        return "yes"
-    if isinstance(value, str | int | float) and value is not True:
+def _text(path: Path, name: str, value: object) -> str:
+    """YAML 1.1 reads a bare `off` or `no` as false."""
+    option = _BY_NAME[name]
+    if isinstance(value, bool):
+        if option.flag or (option.read is _port and not value):
+            return "yes" if value else "off"
+        raise UsageFault(
+            f"--config: {path}: {name} takes one value, not {'true' if value else 'false'}; in YAML"
+            " a bare yes, no, on or off is that, in quotes it is a word"
+        )
+    if isinstance(value, str | int | float):
         return str(value)
-    raise UsageFault(f"--config: {path}: {key} takes one value, not {shown(value)}")
+    raise UsageFault(f"--config: {path}: {name} takes one value, not {shown(value)}")

@@ -94,7 +94,10 @@ def test_the_environment_and_a_file_configure_a_server(start_server: Start, tmp_
     config = tmp_path / "qasino.yaml"
     config.write_text("identity: from-file\ngeneration-duration: 77\nlog-level: warning\n")
     process, ports = start_server(
-        "--config", config, QASINO_SERVER_IDENTITY="from-env", QASINO_SERVER_MAX_ROWS="3"
+        *("--config", "~/qasino.yaml"),
+        QASINO_SERVER_IDENTITY="from-env",
+        QASINO_SERVER_MAX_ROWS="3",
+        HOME=str(tmp_path),
     )
     with Wire(ports) as wire:
         answer = wire.query("select generation_duration_s from qasino_server_info")

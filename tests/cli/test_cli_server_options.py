@@ -108,6 +108,9 @@ def test_a_configuration_file_takes_dashes_or_underscores(tmp_path: Path) -> Non
         ("a: [", "not YAML: while parsing"),
         ("identity: 2001-13-01", "not YAML: month must be in 1..12"),
         ("http-port: [1]", "http-port takes one value, not [1]"),
+        ("archive-dir: no", "archive-dir takes one value, not false; in YAML a bare yes,"),
+        ("http-port: on", "http-port takes one value, not true"),
+        ("http-port: 1\nhttp_port: 2", "http-port is there twice, as 'http_port' too"),
         ("!!python/object/apply:os.getcwd []", "not YAML: could not determine a constructor"),
     ],
 )
