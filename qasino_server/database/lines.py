@@ -183,8 +183,8 @@ def _chunks(
     line, source = f"json_object({pairs})", '"=q"'
     if query.computed:
         blobs = " OR ".join(f"typeof(c{n}) = 'blob'" for n in query.computed)
-        # The limit has each expression worked out once.
-        line, source = f"iif({blobs}, NULL, {line})", '(SELECT * FROM "=q" LIMIT -1)'
+        # The offset has each expression worked out once: with it SQLite keeps the select by itself.
+        line, source = f"iif({blobs}, NULL, {line})", '(SELECT * FROM "=q" LIMIT -1 OFFSET 0)'
     with closing(_rows(on, query, line, source, skip)) as chunks:
         for rows in chunks:
             yield b"%b\n" % b"\n".join(rows), len(rows)

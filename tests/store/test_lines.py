@@ -217,6 +217,16 @@ def test_rows_that_may_be_others_are_not_begun_anew(one_connection: SnapshotConn
     assert basin.text.splitlines()[1].endswith(b",ff")
 
 
+def test_a_cell_is_worked_out_once(one_connection: SnapshotConnection) -> None:
+    """What is looked at is what is written: no infinity that was another value a moment ago."""
+    sql = f"{MANY} select iif(random() % 50 = 0, 9e999, 1.5) as v from r"
+    basin, outcome = poured(one_connection, sql, "ndjson")
+    assert isinstance(outcome, Result)
+    values = [json.loads(line)["v"] for line in basin.text.splitlines()]
+    assert len(values) == 9000
+    assert set(values) == {None, 1.5}
+
+
 @pytest.mark.parametrize("form", ["csv", "tsv", "ndjson"])
 @pytest.mark.parametrize(
     "sql",
