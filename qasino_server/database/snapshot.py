@@ -155,7 +155,11 @@ class SnapshotConnection:
             self._previous.asked = True
 
     def apply(self, overlay: Overlay) -> None:
-        """Have these views, if they are not the ones it has already."""
+        """Have these views, if they are not the ones it has already.
+
+        Raises apsw.InterruptError where it is stopped meanwhile: it has some of them then, and
+        is closed or has this done again.
+        """
         if overlay.version == self.overlay_version:
             return
         self.examined.clear()
@@ -217,6 +221,8 @@ class SnapshotConnection:
             return f"there is a table named {view.viewname}, which the view would hide"
         try:
             self.connection.execute(f"CREATE TEMP VIEW {view.body}")
+        except apsw.InterruptError:
+            raise  # of the query it was to be made for, and no fault of the view
         except apsw.Error as error:
             return str(error)
         return ""

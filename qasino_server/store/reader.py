@@ -15,7 +15,7 @@ import apsw
 
 from qasino_server.database.answer import Limits
 from qasino_server.database.snapshot import Overlay, Snapshot, SnapshotConnection
-from qasino_server.errors import QasinoError, ServerFault
+from qasino_server.errors import Cancelled, QasinoError, ServerFault
 from qasino_server.interpreter import step_back
 from qasino_server.service import OnDeath, Service
 from qasino_server.store.job import Job
@@ -174,6 +174,9 @@ class Reader(Service):
                 if job.repeatable:
                     question = (job.sql, job.form)
                     self._owner.memo.keep(question, outcome, snapshot, on.overlay_version)
+        except apsw.InterruptError:
+            self._close()  # it has some of its views: whoever goes on with the job needs them all
+            outcome = job.stop_reason or Cancelled("the query was stopped")
         except Exception:
             # A reader must not die of one query: the others would wait for it for ever.
             outcome = job.failed()
