@@ -94,8 +94,10 @@ class Archive(Service):
 
     def _keep_copy(self, snapshot: Path, number: int) -> None:
         try:
-            self._copy(snapshot, number)
-            self._thin_out()
+            try:
+                self._copy(snapshot, number)
+            finally:
+                self._thin_out()  # which may give the next one the room this one had not
         except OSError as error:
             log.error("archive of generation %s failed: %s", number, error)
 
@@ -106,9 +108,13 @@ class Archive(Service):
         half = target.with_suffix(".partial")
         half.unlink(missing_ok=True)
         descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with snapshot.open("rb") as source, os.fdopen(descriptor, "wb") as copy:
-            shutil.copyfileobj(source, copy, 1 << 20)
-        half.rename(target)
+        try:
+            with snapshot.open("rb") as source, os.fdopen(descriptor, "wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+            half.rename(target)
+        except OSError:
+            half.unlink(missing_ok=True)  # it would keep the disk full
+            raise
 
     def _thin_out(self) -> None:
         assert self._directory is not None

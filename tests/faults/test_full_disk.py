@@ -141,6 +141,18 @@ def test_what_was_answered_ok_is_seen_however_little_is_left(
     until(lambda: sorted(archived(archive, "select n from t")) == promised, 30)
 
 
+def test_an_archive_that_is_full_makes_room_for_itself(disk: Disk, site: Site) -> None:
+    place = disk("disk")
+    (place / "qasino_1.db").write_bytes(b"x" * (SIZE_BYTES // 2))
+    fill(place).rename(place / "qasino_2.db")
+    running = site.start("--archive-dir", place, "--archive-keep", 1)
+    until(lambda: "No space left" in running.said())
+    until(lambda: not {"qasino_1.db", "qasino_2.db"} & set(os.listdir(place)))
+    running.publish("a", "t", 5, persist=1)
+    until(lambda: 5 in archived(place, "select v from t"))
+    until(lambda: len(os.listdir(place)) == 1)
+
+
 def test_a_file_that_may_not_grow_is_as_a_full_disk(site: Site) -> None:
     """Where nothing can be mounted: the kernel refuses what is beyond a file's bound."""
     running = site.start()
