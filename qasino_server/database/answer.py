@@ -211,7 +211,7 @@ def rows_of(
     Text that is not UTF-8 comes with U+FFFD in it. Raises apsw.Error, and BrokenText where that
     was found too late; to begin `anew` finds it in time.
     """
-    if anew:
+    if anew and not query.plan:
         yield from _rows_with_bad_text(on, query, 0)
         return
     cursor = begun.cursor if begun is not None else on.connection.execute(query.sql, query.bindings)

@@ -54,6 +54,8 @@ class Examined(msgspec.Struct, frozen=True):
     """Whether it reads a table function: json_each has SQLite take a text for the JSON it is."""
     repeatable: bool = False
     """Whether the same snapshot, views and static tables give the same answer again."""
+    plan: bool = False
+    """Whether it is an EXPLAIN QUERY PLAN: that stands in no other statement, and is UTF-8."""
 
 
 class LacksPrev(SqlError):
@@ -190,6 +192,7 @@ def _told(
         wrappable=not is_explain and len(columns) <= _WRAPPED_COLUMNS_MAX,
         unpacks=unpacks,
         repeatable=repeatable,
+        plan=bool(is_explain),
     )
 
 

@@ -270,6 +270,25 @@ def test_a_plan_is_written_cell_by_cell(one_connection: SnapshotConnection) -> N
     assert both(one_connection, "explain query plan values (1)", "csv")[0] is None
 
 
+@pytest.mark.parametrize("form", ["csv", "tsv", "ndjson"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select random()",
+        "select date('now')",
+        "select * from json_each('[1]')",
+        "select * from t where id = random()",
+    ],
+)
+def test_so_is_a_plan_of_what_may_change(
+    one_connection: SnapshotConnection, form: str, sql: str
+) -> None:
+    plan = f"explain query plan {sql}"
+    basin, outcome = poured(one_connection, plan, form)
+    assert isinstance(outcome, Result), outcome
+    assert basin.text == written(one_connection, plan, form)
+
+
 def test_a_stream_that_is_stopped_while_it_is_prepared_does_not_begin(
     one_connection: SnapshotConnection,
 ) -> None:
