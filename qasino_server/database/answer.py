@@ -235,17 +235,27 @@ def rows_of(
 def _rows_with_bad_text(
     on: SnapshotConnection, query: Examined, skip: int
 ) -> Iterator[tuple[Any, ...]]:
-    """As rows_of, for what cannot be fetched as text: every text is fetched as bytes."""
+    """As rows_of, for what cannot be fetched as text: every text is fetched as bytes.
+
+    The first tells what they are, since a result has no room for a second column for each.
+    """
     columns = [f"c{n}" for n in range(len(query.names))]
-    cells = [f"typeof({c}), iif(typeof({c}) = 'text', CAST({c} AS BLOB), {c})" for c in columns]
+    cells = [
+        f"CASE typeof({c}) WHEN 'text' THEN CAST('t' || {c} AS BLOB)"
+        f" WHEN 'blob' THEN CAST('b' || {c} AS BLOB) ELSE {c} END"
+        for c in columns
+    ]
     cursor = on.connection.execute(
         f'WITH "=q"({", ".join(columns)}) AS ({query.alone}) SELECT {", ".join(cells)}'
         f' FROM (SELECT * FROM "=q" LIMIT -1 OFFSET {skip})',
         query.bindings,
     )
     for row in cursor:
-        pairs = zip(row[::2], row[1::2], strict=True)
-        yield tuple(c.decode(errors="replace") if kind == "text" else c for kind, c in pairs)
+        yield tuple(_unmarked(cell) if type(cell) is bytes else cell for cell in row)
+
+
+def _unmarked(cell: bytes) -> str | bytes:
+    return cell[1:].decode(errors="replace") if cell.startswith(b"t") else cell[1:]
 
 
 def size_of(row: Sequence[Any]) -> int:

@@ -289,6 +289,21 @@ def test_so_is_a_plan_of_what_may_change(
     assert basin.text == written(one_connection, plan, form)
 
 
+@pytest.mark.parametrize("form", ["csv", "tsv", "ndjson"])
+@pytest.mark.parametrize("nr_columns", [301, 1001, 2000])
+@pytest.mark.parametrize("odd", ["date('now')", "cast(x'ff' as text)", "cast(random() as text)"])
+def test_rows_of_very_many_columns_are_written(
+    one_connection: SnapshotConnection, form: str, nr_columns: int, odd: str
+) -> None:
+    cells = ", ".join(map(str, range(nr_columns - 1)))
+    sql = f"{MANY} select {cells}, iif(i = 2, {odd}, '') from r limit 3"
+    basin, outcome = poured(one_connection, sql, form)
+    assert isinstance(outcome, Result), outcome
+    assert outcome.nr_rows == 3
+    if "random" not in odd:
+        assert basin.text == written(one_connection, sql, form)
+
+
 def test_a_stream_that_is_stopped_while_it_is_prepared_does_not_begin(
     one_connection: SnapshotConnection,
 ) -> None:

@@ -116,3 +116,17 @@ def test_all_keys_count_also_those_that_are_in_no_index(
         held |= set(map(tuple, rows))
     found = bench.rows("select * from t", use_write_db=True)
     assert sorted(map(str, found)) == sorted(str(list(row)) for row in held)
+
+
+@pytest.mark.parametrize("nr_columns", [1001, 2000])
+def test_text_that_is_no_utf8_is_read_beside_any_number_of_columns(
+    bench: Any, nr_columns: int
+) -> None:
+    odd = "cast(x'61ff' as text), cast(x'6200' as text), x'ff', x'4142', null, 1.5, '', x''"
+    told = ["a\ufffd", "b\0", "ff", "AB", None, 1.5, "", ""]
+    cells = ", ".join(map(str, range(nr_columns - len(told))))
+    for sql in (f"select {cells}, {odd}", f"select {cells}, {odd} where random() is not null"):
+        assert bench.rows(sql) == [[*range(nr_columns - len(told)), *told]]
+        strings = ["" if cell is None else str(cell) for cell in told]
+        assert bench.rows(sql, form="strings")[0][-len(told) :] == strings
+        assert len(bench.ask(sql, form="rows").rows[0]) == nr_columns
