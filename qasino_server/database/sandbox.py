@@ -102,7 +102,8 @@ class Sandbox:
         self._connection = connection
         self._prev_read = prev_read
         self.static_tables: frozenset[str] = frozenset()
-        """Their keys: of a table none of whose columns are read SQLite may not say where it is."""
+        """Their keys: of a table none of whose columns are read SQLite may not say where it is,
+        and names the schema as the statement does."""
         self.reads_max = sys.maxsize
         """The columns that a statement may read."""
         self.refused = ""
@@ -141,7 +142,7 @@ class Sandbox:
         if action == _READ:
             if db == "static" or (not second and (first or "").lower() in self.static_tables):
                 self.brief = False
-            elif db == "prev":
+            elif db == "prev" or (not second and (db or "").lower() == "prev"):
                 self._prev_read()
             self._nr_reads += 1
             if self._nr_reads > self.reads_max:

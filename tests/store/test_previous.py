@@ -224,6 +224,15 @@ def test_what_it_is_told_to_have_can_be_asked_for(make_bench: Any) -> None:
     assert bench.ask("desc view kk").hint == ""
 
 
+@pytest.mark.parametrize("sql", ["select count(*) from PREV.t", "select 1 from Prev.T", RATE])
+def test_whoever_reads_it_is_seen_to_whatever_they_write(bench: Any, sql: str) -> None:
+    fill(bench, 2)
+    file = bench.store._snapshot.place.previous
+    assert not file.asked
+    assert bench.rows(sql)
+    assert file.asked
+
+
 def test_where_its_file_was_removed_there_is_a_sentence(away: Any, tmp_path: Path) -> None:
     for path in (tmp_path / "db").rglob("*-compressed"):
         path.unlink()
