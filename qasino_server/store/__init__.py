@@ -20,6 +20,7 @@
     absence       who is missing
     trend         what the last generations were like
     archive       retired snapshots
+    files         the files of the generations, from their making to their removal
     store         the whole, and rotation
 
 This is the seam: another engine is another `Store`.

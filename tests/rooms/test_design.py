@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 DESIGN = (ROOT / "qasino_server" / "DESIGN.md").read_text(encoding="utf-8")
 _NAMED = re.compile(r"`((?:\w+/)+test_\w+\.py)?::(test_\w+)`")
@@ -29,3 +31,11 @@ def test_every_test_the_design_names_exists() -> None:
         or not re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("package", ["qasino_server/database", "qasino_server/store"])
+def test_a_package_says_of_each_of_its_rooms_what_happens_there(package: str) -> None:
+    text = (ROOT / package / "__init__.py").read_text(encoding="utf-8")
+    listed = re.findall(r"^ {4}(\w+) {2,}\S", text, re.MULTILINE)
+    rooms = {path.stem for path in (ROOT / package).glob("*.py")} - {"__init__"}
+    assert sorted(listed) == sorted(rooms)
