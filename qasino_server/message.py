@@ -11,7 +11,6 @@ to an answer are new keys only.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
@@ -20,6 +19,16 @@ from typing import Any
 import msgspec
 
 from qasino_server.errors import BadRequest, QasinoError, SqlError, TooLarge
+from qasino_server.request_body import (
+    NOTHING,
+    UNREADABLE,
+    Body,
+    decode_utf8,
+    fault_in,
+    read_body,
+    read_strings,
+    unreadable,
+)
 from qasino_server.table import (
     Columns,
     Publication,
@@ -80,71 +89,25 @@ class DropTable(msgspec.Struct, frozen=True):
 Request = Query | Publish | ListTables | Cancel | DropTable
 
 
-_NOTHING = msgspec.Raw(b"")
-
-
-class _TableBody(msgspec.Struct):
-    tablename: Any = None
-    column_names: msgspec.Raw = _NOTHING
-    column_types: msgspec.Raw = _NOTHING
-    column_descriptions: Any = None
-    rows: msgspec.Raw = _NOTHING
-
-
-class _Body(msgspec.Struct):
-    """Every key a request may have; which ones it must have depends on its op."""
-
-    op: Any = None
-    identity: Any = None
-    table: _TableBody | None = None
-    persist: Any = False
-    static: Any = False
-    update: Any = False
-    keycols: Any = None
-    replace: Any = False
-    ttl_s: Any = None
-    sql: Any = msgspec.UNSET
-    typed: Any = False
-    query_id: Any = None
-    use_write_db: Any = False
-    tablename: Any = None
-
-
-class _WholeTable(_TableBody):
-    column_names: Any = None
-    column_types: Any = None
-
-
-class _WholeBody(_Body):
-    """The same with its header read at once, to say what is wrong with it, and where."""
-
-    table: _WholeTable | None = None
-
-
-_decoder = msgspec.json.Decoder(_Body)
-_whole_decoder = msgspec.json.Decoder(_WholeBody)
-
-
 def decode_request(body: bytes, op: str | None = None) -> Request:
     """Read a JSON request; an `op` given beside it (in the URL) beats the one inside.
 
     Raises BadRequest with the place and the reason.
     """
     try:
-        fields = _decoder.decode(body)
-    except _UNREADABLE as error:
-        raise _unreadable(body, error) from None
-    if op is None:
-        op = fields.op
-    reader = _READERS.get(op) if isinstance(op, str) else None
+        fields = read_body(body)
+    except UNREADABLE as error:
+        raise unreadable(body, error) from None
+    meant = fields.op if op is None else op
+    reader = _READERS.get(meant) if isinstance(meant, str) else None
     if reader is None:
-        raise _no_such_op(op)
+        raise _no_such_op(meant)
     try:
         request = reader(fields)
-    except _UNREADABLE as error:
-        raise _unreadable(body, _fault_in(body) or error) from None
+    except UNREADABLE as error:
+        raise unreadable(body, fault_in(body) or error) from None
     if not body.isascii():
-        _decode_utf8(body, "the request")  # the keys it does not know were not looked at
+        decode_utf8(body, "the request")  # the keys it does not know were not looked at
     return request
 
 
@@ -163,59 +126,7 @@ def means_to_publish(body: bytes, op: str | None = None) -> bool:
     return b'"add_table_data"' in body
 
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-def _fault_in(body: bytes) -> Exception | None:
-    """What is found where all is read at once: its place is that in the body."""
-    try:
-        _whole_decoder.decode(body)
-    except _UNREADABLE as error:
-        return error
-    return None
-
-
-def _unreadable(body: bytes, error: Exception) -> BadRequest:
-    """What is wrong with a body of which some part could not be read."""
-    if not body.strip():
-        return BadRequest("the request is empty; it must be a JSON object")
-    if isinstance(error, RecursionError):
-        return BadRequest("the JSON is nested too deeply")
-    if isinstance(error, msgspec.ValidationError):
-        return BadRequest(_validation_sentence(str(error)))
-    if isinstance(error, UnicodeDecodeError):
-        _decode_utf8(body, "the request")
-        return BadRequest("the request is not UTF-8")
-    return BadRequest(_decode_sentence(str(error)))
-
-
-def _decode_utf8(part: bytes | msgspec.Raw, what: str) -> str:
-    """The text of a part of a message. Raises BadRequest with the byte at fault."""
-    try:
-        return str(part, "utf-8")
-    except UnicodeDecodeError as error:
-        found = bytes(part)[error.start]
-        raise BadRequest(
-            f"{what} is not UTF-8: byte 0x{found:02x} at byte {error.start} of it"
-        ) from None
-
-
-def _validation_sentence(message: str) -> str:
-    """msgspec's "Expected `object`, got `array` - at `$.table`", in our words."""
-    found = re.fullmatch(r"Expected `(.*)`, got `(\w+)`(?: - at `\$\.?(.*)`)?", message)
-    if found is None:
-        return f"the request cannot be used: {message.replace('$.', '')}"
-    wanted = found[1].replace(" | null", "")
-    return f"{found[3] or 'the request'} must be a JSON {wanted}, not {found[2]}"
-
-
-def _decode_sentence(message: str) -> str:
-    if message == "Input data was truncated":
-        return "the request is not JSON: it ends too early, or holds half a surrogate pair"
-    return f"the request is not JSON: {message.removeprefix('JSON is malformed: ')}"
-
-
-def _read_query(fields: _Body) -> Query:
+def _read_query(fields: Body) -> Query:
     if fields.sql is msgspec.UNSET:
         raise BadRequest("Must specify 'sql' param")
     return Query(
@@ -244,7 +155,7 @@ def _check_query_id(query_id: object) -> str | None:
     raise BadRequest("query_id must be a string of 1 to 128 printable characters")
 
 
-def _read_publish(fields: _Body) -> Publish:
+def _read_publish(fields: Body) -> Publish:
     table = fields.table
     if table is None:
         raise BadRequest("table is missing; it holds tablename, column_names, column_types, rows")
@@ -253,7 +164,7 @@ def _read_publish(fields: _Body) -> Publish:
     columns = read(names, types)
     rows_json = _rows_text(table.rows)
     described = table.column_descriptions
-    descriptions = () if described is None else _read_descriptions(described, columns)
+    descriptions = () if described is NOTHING else _read_descriptions(described, columns)
     given = _options_of(fields)
     usual = given in _USUAL
     return Publish(
@@ -278,19 +189,22 @@ _USUAL = ((False, False, False, False, None, None), (False, False, False, True, 
 def _read_columns(names: bytes, types: bytes) -> Columns:
     """The columns of a header, given as the JSON of its two arrays."""
     return check_columns(
-        _strings(_value(names), "table.column_names"),
-        _strings(_value(types), "table.column_types"),
+        _read_header(names, "table.column_names"),
+        _read_header(types, "table.column_types"),
     )
+
+
+def _read_header(array: bytes, what: str) -> tuple[str, ...]:
+    entries = read_strings(array, what)
+    if entries is None:
+        raise BadRequest(f"{what} is missing")
+    return entries
 
 
 _REMEMBERED_BYTES = 2048
 _remembered_columns = lru_cache(maxsize=1024)(_read_columns)
 """A fleet sends the same narrow headers over and over, and a check of ten names costs as much as
 storing their row. Wide ones are not remembered, so that nobody can fill the memory with them."""
-
-
-def _value(json: bytes) -> Any:
-    return msgspec.json.decode(json) if json else None
 
 
 def make_publication(
@@ -410,28 +324,19 @@ def _check_keycols(value: object, columns: Columns) -> tuple[str, ...]:
     return tuple(dict.fromkeys(known[name.lower()] for name in names))
 
 
-def _strings(value: object, what: str) -> tuple[object, ...]:
-    if value is None:
-        raise BadRequest(f"{what} is missing")
-    if not isinstance(value, list):
-        raise BadRequest(f"{what} must be a JSON array")
-    for position, entry in enumerate(value, start=1):
-        if not isinstance(entry, str):
-            raise BadRequest(f"{what}: entry {position} must be a string")
-    return tuple(value)
-
-
-def _read_descriptions(value: object, columns: Columns) -> tuple[str, ...]:
-    descriptions = _strings(value, "table.column_descriptions")
+def _read_descriptions(array: msgspec.Raw, columns: Columns) -> tuple[str, ...]:
+    descriptions = read_strings(array, "table.column_descriptions")
+    if descriptions is None:
+        return ()
     if len(descriptions) != len(columns):
         raise BadRequest(
             f"table.column_descriptions has {len(descriptions)} entries for {len(columns)} columns"
         )
-    return tuple(str(entry) for entry in descriptions)
+    return descriptions
 
 
 def _rows_text(rows: msgspec.Raw) -> str:
-    text = _decode_utf8(rows, "table.rows")
+    text = decode_utf8(rows, "table.rows")
     if text.startswith("["):
         return text
     if not text:
@@ -439,21 +344,21 @@ def _rows_text(rows: msgspec.Raw) -> str:
     raise BadRequest("table.rows must be a JSON array of rows, each an array of cells")
 
 
-def _read_cancel(fields: _Body) -> Cancel:
+def _read_cancel(fields: Body) -> Cancel:
     query_id = _check_query_id(fields.query_id)
     if query_id is None:
         raise BadRequest("query_id is missing; it says which query to cancel")
     return Cancel(query_id)
 
 
-def _read_drop(fields: _Body) -> DropTable:
+def _read_drop(fields: Body) -> DropTable:
     if fields.tablename is None:
         raise BadRequest("tablename is missing; it says which table to drop")
     identity = None if fields.identity is None else check_identity(fields.identity)
     return DropTable(check_tablename(fields.tablename, "tablename"), identity)
 
 
-_READERS: dict[str, Callable[[_Body], Request]] = {
+_READERS: dict[str, Callable[[Body], Request]] = {
     "query": _read_query,
     "add_table_data": _read_publish,
     "get_table_list": lambda fields: ListTables(),

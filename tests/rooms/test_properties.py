@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from qasino_server.csv_table import read_csv_table
 from qasino_server.errors import BadRequest
-from qasino_server.message import decode_request, flag
+from qasino_server.message import ListTables, decode_request, flag
 from qasino_server.render import (
     CsvStream,
     NdjsonStream,
@@ -88,12 +88,79 @@ def test_json_is_read_or_refused_however_deep_it_is_nested(op: str, key: str) ->
         _is_read_or_refused(body % (op.encode(), key.encode(), nested, table), None)
 
 
-def test_a_header_that_cannot_be_read_is_refused_with_its_place_in_the_body() -> None:
+@pytest.mark.parametrize("key", ["column_names", "column_types", "column_descriptions"])
+def test_a_header_that_cannot_be_read_is_refused_with_its_place_in_the_body(key: str) -> None:
+    header = {"column_names": ["a"], "column_types": ["int"], key: ["HERE"]}
+    table = json.dumps({"tablename": "t", **header, "rows": []}).replace("HERE", "\\ud800!!")
+    body = f'{{"op":"add_table_data","identity":"a","table":{table}}}'
+    sentence = _refusal(lambda: decode_request(body.encode()))
+    assert sentence is not None
+    assert sentence.endswith(f"unexpected end of hex escape (byte {body.index('!')})")
+
+
+def test_a_number_in_a_header_is_no_string_however_large() -> None:
     table = b'{"tablename":"t","column_names":["a",1e999],"column_types":["int"],"rows":[]}'
     body = b'{"op":"add_table_data","identity":"a","table":%b}' % table
     sentence = _refusal(lambda: decode_request(body))
-    assert sentence is not None
-    assert sentence.endswith("Number out of range - at `table.column_names[1]`")
+    assert sentence == "table.column_names: entry 2 must be a string"
+
+
+IN_TABLE = ("tablename", "column_names", "column_types", "column_descriptions")
+AT_TOP = (
+    "op identity persist static update keycols replace ttl_s sql typed query_id use_write_db"
+    " tablename table"
+).split()
+
+
+@pytest.mark.parametrize("entry", ["[]", '""', '"\\\\"'])
+@pytest.mark.parametrize("key", [*(f"table.{key}" for key in IN_TABLE), *AT_TOP, "unknown"])
+def test_what_is_refused_is_not_made_into_values(key: str, entry: str) -> None:
+    """Half a million of them would be a hundred megabytes, and a port's time."""
+    body = _with_an_array_at(key, ",".join([entry] * 500_000))
+    tracemalloc.start()
+    try:
+        for op in OPS:
+            _is_read_or_refused(body, op)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1.5 * len(body) + (1 << 20)
+
+
+def _with_an_array_at(key: str, entries: str) -> bytes:
+    table = {"tablename": "t", "column_names": ["a"], "column_types": ["int"], "rows": []}
+    message: dict[str, Any] = {"op": "query", "sql": "", "identity": "a", "table": table}
+    place, _, name = key.rpartition(".")
+    (message["table"] if place else message)[name] = ["HERE"]
+    return json.dumps(message).replace('"HERE"', entries).encode()
+
+
+@pytest.mark.parametrize("key", AT_TOP)
+def test_an_array_in_a_key_that_the_op_does_not_have_is_no_fault(key: str) -> None:
+    body = json.dumps({key: [{}]}).encode()
+    if key == "table":
+        assert _refusal(lambda: decode_request(body, "get_table_list"))
+    else:
+        assert decode_request(body, "get_table_list") == ListTables()
+
+
+@pytest.mark.parametrize("nr_columns", [2000, 2001])
+def test_a_header_is_counted_before_it_is_read_only_to_be_refused(nr_columns: int) -> None:
+    """As long as names and their escapes may be, and one more."""
+    described = [str(n) + '"\\' * 500 for n in range(nr_columns)]
+    table = {
+        "tablename": "t",
+        "column_names": [f"c{n:0120}" for n in range(nr_columns)],
+        "column_types": ["int"] * nr_columns,
+        "column_descriptions": described,
+        "rows": [],
+    }
+    body = json.dumps({"identity": "a", "table": table}).replace("c0", "\\u0063" + "\\u0030")
+    sentence = _refusal(lambda: decode_request(body.encode(), "add_table_data"))
+    if nr_columns == 2000:
+        assert sentence is None
+    else:
+        assert sentence == "the table has 2001 columns, the most is 2000"
 
 
 def _is_read_or_refused(body: bytes, op: str | None) -> None:
