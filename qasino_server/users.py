@@ -40,7 +40,7 @@ from qasino_server.yaml_text import read_yaml
 log = logging.getLogger("qasino.users")
 
 _NAME = re.compile(r"[^\s:\x00-\x1f\x7f]{1,256}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _UNNAMED_ROLES = frozenset(ROLES) - {"admin"}
 
 
@@ -92,8 +92,9 @@ class Users:
     def current(self) -> Roll:
         """The users as the files have them now.
 
-        A file that has become unusable leaves those in force who were, and the log says so:
-        nobody is locked out by an editor's half-written file, and nobody let in.
+        A file that cannot be read, or not to its end, leaves those in force who were, and the
+        log says so. One that was cut between two lines cannot be told from one that was meant
+        so: whoever writes it beside and renames it is never read by halves.
         """
         stamps = self._look()
         if stamps != self._stamps:
@@ -212,7 +213,8 @@ def _enter(roll: Roll, name: str, entry: _Entry, where: str) -> None:
         )
     if entry.password is not None:
         roll.hashes[name] = _located(where, entry.password)
-    _enter_keys(roll.tokens, map(_digest, entry.tokens), name, f"{where}: a token")
+    digests = [_digest(token, where) for token in entry.tokens]
+    _enter_keys(roll.tokens, digests, name, f"{where}: a token")
     _enter_keys(roll.curve_keys, _curve_keys(entry, where), name, f"{where}: a CURVE key")
     roll.rights[name] = Rights(name=name, roles=frozenset(entry.roles), identities=entry.identities)
 
@@ -223,16 +225,29 @@ def _enter_keys(taken: dict[Any, str], keys: Iterable[Any], name: str, what: str
             raise BadRequest(f"{what} is also that of user {shown(taken[key])}")
 
 
-def _digest(token: str) -> bytes:
-    """A token is kept as its digest: finding it takes no longer the more of it is right."""
-    if _DIGEST.fullmatch(token):
-        return bytes.fromhex(token.removeprefix("sha256:"))
-    return token_digest(token)
+def _digest(token: str, where: str) -> bytes:
+    """A token is kept as its digest: finding it takes no longer the more of it is right.
+
+    Raises BadRequest, which does not repeat the token: a digest with a slip in it would be a
+    token itself, and one that everybody may know.
+    """
+    digest = token_digest(token)
+    if token.lower().startswith("sha256:"):
+        written = _DIGEST.fullmatch(token.lower())
+        if written is None:
+            raise BadRequest(f"{where}: a token's digest is sha256: and 64 hexadecimal digits")
+        digest = bytes.fromhex(written[1])
+    if digest == _NO_TOKEN or not token.strip():
+        raise BadRequest(f"{where}: a token is empty, and would let everybody in")
+    return digest
 
 
 def token_digest(token: str) -> bytes:
     """What a token is looked up by."""
     return hashlib.sha256(token.encode()).digest()
+
+
+_NO_TOKEN = token_digest("")
 
 
 def _curve_keys(entry: _Entry, where: str) -> tuple[str, ...]:

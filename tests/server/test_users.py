@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import shutil
 import ssl
@@ -19,8 +20,10 @@ import pytest
 import trustme
 from passlib.hash import apr_md5_crypt
 
+from qasino_server.auth import Gate
 from qasino_server.errors import StartError
 from qasino_server.server import Server, Settings
+from qasino_server.users import Users
 
 MakeServer = Callable[..., Server]
 Answer = tuple[int, dict[str, str], Any]
@@ -253,6 +256,44 @@ def test_a_server_that_could_not_keep_its_door_does_not_start(
     assert "secret" not in caught.value.sentence
 
 
+NOTHING_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", " ", f"sha256:{NOTHING_SHA256}", f"SHA256:{NOTHING_SHA256.upper()}"],
+)
+def test_no_token_is_empty(make_server: MakeServer, tmp_path: Path, token: str) -> None:
+    path = tmp_path / "users.yaml"
+    path.write_text(json.dumps({"users": {"ann": {"roles": ["read"], "tokens": [token]}}}))
+    with pytest.raises(StartError, match="user 'ann': a token is empty, and would let everybody"):
+        make_server(users_file=path)
+
+
+@pytest.mark.parametrize("digest", ["", "ab", "g" * 64, f"{NOTHING_SHA256}0", f"{'a' * 64} "])
+def test_a_digest_that_is_none_is_no_token_either(
+    make_server: MakeServer, tmp_path: Path, digest: str
+) -> None:
+    path = tmp_path / "users.yaml"
+    token = f"Sha256:{digest}"
+    path.write_text(json.dumps({"users": {"ann": {"roles": ["read"], "tokens": [token]}}}))
+    with pytest.raises(
+        StartError, match="user 'ann': a token's digest is sha256: and 64"
+    ) as caught:
+        make_server(users_file=path)
+    assert not digest or digest not in caught.value.sentence
+
+
+def test_a_digest_counts_in_capitals_as_well(make_server: MakeServer, tmp_path: Path) -> None:
+    path = tmp_path / "users.yaml"
+    digest = f"SHA256:{hashlib.sha256(b'tk').hexdigest().upper()}"
+    path.write_text(json.dumps({"users": {"ann": {"roles": ["read"], "tokens": [digest]}}}))
+    door = Door(make_server(users_file=path).ports["http"])
+    assert door.query("select 1", bearer("tk"))[0] == 200
+    assert door.query("select 1", bearer(digest))[0] == 401
+    assert door.query("select 1", bearer(f"sha256:{digest[7:]}"))[0] == 401
+
+
 # --- The users file ----------------------------------------------------------------------------
 
 
@@ -392,9 +433,6 @@ def test_a_flood_of_wrong_passwords_holds_nobody_up(
 
 def test_the_time_of_a_check_does_not_tell_who_exists() -> None:
     """Names that do not exist take as long as those that do: some a slow hash, some a quick one."""
-    from qasino_server.auth import Gate
-    from qasino_server.users import Users
-
     gate = Gate(Users(None, None), lambda name, error: None)
     hashes = [bcrypt_hash("a"), apr_md5_crypt.hash("b")]
     drawn = [gate._decoy(f"user{n}", hashes) for n in range(100)]
