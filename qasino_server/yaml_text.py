@@ -8,12 +8,16 @@ hash nor a log takes. A file that is read again while the server runs must not e
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from qasino_server.errors import BadRequest
 
 _THEIRS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 """Of PyYAML's constructors."""
+
+_NAMED = re.compile(r"\b(alias|anchor|tag|tag handle) '.*'")
+"""What PyYAML repeats of a file that holds `*secret` or `!secret`."""
 
 
 def read_yaml(text: str | bytes) -> Any:
@@ -25,9 +29,20 @@ def read_yaml(text: str | bytes) -> Any:
     except RecursionError:
         raise BadRequest("not YAML: it is nested too deeply") from None
     except (yaml.YAMLError, *_THEIRS) as error:
-        raise BadRequest(f"not YAML: {' '.join(str(error).split())}") from None
+        raise BadRequest(f"not YAML: {_problem(error)}") from None
     _check_text(found)
     return found
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong, and where; the text there may be a secret and is not repeated."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem is None:
+        said = " ".join(str(error).split())
+        return "a value is not what its form or its tag says" if "'" in said else said
+    said = ": ".join(filter(None, (getattr(error, "context", None), problem)))
+    said = _NAMED.sub(r"\1", " ".join(said.split()))
+    return said if mark is None else f"{said} (line {mark.line + 1}, column {mark.column + 1})"
 
 
 def _check_text(found: Any) -> None:

@@ -34,3 +34,31 @@ def test_other_texts_and_anchors_are_read() -> None:
 def test_a_list_that_is_used_a_million_times_is_looked_into_once() -> None:
     lists = [f"- &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 20)]
     assert len(read_yaml("\n".join(["- &a0 [x]", *lists]))) == 20
+
+
+SECRET = "t-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f'a: ["{SECRET}], role: [read]', "found unexpected end of stream (line 1, column 33)"),
+        (f"a: [{SECRET}", "(line 1, column 17)"),
+        (f"a:\n  b: [*{SECRET}]", "found undefined alias (line 2, column 7)"),
+        (f"[&{SECRET} a, &{SECRET} b]", "found duplicate anchor; first occurrence: second"),
+        (f"a: !{SECRET} b", "constructor for the tag (line 1, column 4)"),
+        (f"a: !x!{SECRET} b", "found undefined tag handle (line 1, column 4)"),
+        (f"a: %{SECRET}", "found character '%' that cannot start any token"),
+        (f"{SECRET}: a: b", "mapping values are not allowed here"),
+        (f'a: !!int "{SECRET}"', "a value is not what its form or its tag says"),
+        (f'a: !!bool "{SECRET}"', "a value is not what its form or its tag says"),
+        ("a: 2001-13-01", "not YAML: month must be in 1..12"),
+        ("a: \x01", "special characters are not allowed"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_text_that_is_there(text: str, said: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_yaml(text)
+    assert said in caught.value.sentence
+    assert SECRET not in caught.value.sentence
+    assert "\n" not in caught.value.sentence
