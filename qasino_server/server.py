@@ -388,7 +388,7 @@ class Server:
                 closed.close()
         self._context.destroy(linger=0)
         if self.settings.ports_file is not None and self._wrote_ports:
-            self.settings.ports_file.unlink(missing_ok=True)
+            _remove_ports(self.settings.ports_file)
         os.close(self._stop_reader)
         os.close(self._stop_writer)
 
@@ -480,3 +480,11 @@ def _write_ports(path: Path, ports: dict[str, int]) -> None:
             raise
     except OSError as error:
         raise StartError(f"cannot write the ports file {path}: {error.strerror}") from None
+
+
+def _remove_ports(path: Path) -> None:
+    """Where it cannot be removed, the log says so; the server ends as it would."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("the ports file %s stays: %s", path, error.strerror)

@@ -35,3 +35,16 @@ def test_a_ports_file_that_cannot_be_written_leaves_nothing(
     with pytest.raises(StartError, match="cannot write the ports file"):
         make_server(ports_file=path)
     assert [found.name for found in tmp_path.glob("ports.json*")] == ["ports.json"]
+
+
+def test_a_ports_file_that_cannot_be_removed_stays_and_the_server_stops(
+    make_server: Callable[..., Server], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "ports.json"
+    server = make_server(ports_file=path)
+    path.unlink()
+    path.mkdir()
+    server.stop()
+    assert f"the ports file {path} stays: Is a directory" in caplog.text
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(server._stop_writer)
