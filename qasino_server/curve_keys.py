@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -93,13 +95,26 @@ def make_pair(stem: Path) -> KeyPair:
         if public_file.exists():
             raise FileExistsError(17, os.strerror(17), str(public_file))
         _write_new(secret_file, f'{_SECRET_NOTE}{lines}    secret-key = "{secret}"\n', 0o600)
-        _write_new(public_file, _PUBLIC_NOTE + lines, 0o644)
+        with _undone(secret_file):
+            _write_new(public_file, _PUBLIC_NOTE + lines, 0o644)
     except OSError as error:
-        raise BadRequest(f"{error.filename}: {error.strerror}; no key was made") from None
+        where = error.filename or stem
+        raise BadRequest(f"{where}: {error.strerror}; no key was made") from None
     return KeyPair(public, secret)
 
 
 def _write_new(path: Path, text: str, mode: int) -> None:
+    """Make a file, whole or not at all."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(descriptor, "w", encoding="utf-8") as out:
+    with _undone(path), open(descriptor, "w", encoding="utf-8") as out:
         out.write(text)
+
+
+@contextmanager
+def _undone(made: Path) -> Iterator[None]:
+    """Half a pair would stand in the way of the next one."""
+    try:
+        yield
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise

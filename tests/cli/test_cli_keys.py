@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,27 @@ def test_a_name_that_is_none_makes_nothing(name: str) -> None:
     ran = run_qasino("keys", name)
     assert ran.returncode == ExitCode.USAGE
     assert ran.stderr == f"{name!r} does not name a pair of keys; give a name such as web-1\n"
+
+
+def test_a_pair_for_which_there_is_no_room_leaves_nothing(tmp_path: Path) -> None:
+    code = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from qasino_server.curve_keys import make_pair\n"
+        "from qasino_server.errors import BadRequest\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "try: make_pair(Path(sys.argv[1]))\n"
+        "except BadRequest as error: print(error.sentence)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "ann")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout == f"{tmp_path}/ann: File too large; no key was made\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_a_pair_does_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "ann.key").symlink_to(tmp_path / "nowhere")
+    ran = run_qasino("keys", tmp_path / "ann")
+    assert ran.stderr == f"{tmp_path}/ann.key: File exists; no key was made\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["ann.key"]
