@@ -9,6 +9,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPSConnection
@@ -19,8 +20,9 @@ import bcrypt
 import pytest
 import trustme
 from passlib.hash import apr_md5_crypt
+from wire import until
 
-from qasino_server.auth import Gate
+from qasino_server.auth import WAITING_PER_ADDRESS, Gate
 from qasino_server.errors import StartError
 from qasino_server.server import Server, Settings
 from qasino_server.users import Users
@@ -439,6 +441,30 @@ def test_the_time_of_a_check_does_not_tell_who_exists() -> None:
     assert 20 < drawn.count(hashes[0]) < 80
     assert drawn == [gate._decoy(f"user{n}", hashes) for n in range(100)]
     assert gate._decoy("user", [])
+
+
+def test_a_right_password_is_checked_once_however_often_it_waits(tmp_path: Path) -> None:
+    """Told by the processor time of the thread that checks, when it answers."""
+    path = tmp_path / "htpasswd"
+    slow = "$2y" + bcrypt.hashpw(b"right", bcrypt.gensalt(10)).decode()[3:]
+    path.write_text(f"ann:{slow}\n")
+    spent_s: list[float] = []
+    outcomes: list[Any] = []
+
+    def answer(outcome: Any) -> None:
+        spent_s.append(time.thread_time())
+        outcomes.append(outcome)
+
+    gate = Gate(Users(path, None), lambda name, error: None)
+    header = basic("ann", "right")["Authorization"]
+    for _ in range(WAITING_PER_ADDRESS):
+        assert gate.identify(header, "127.0.0.1", answer) is None
+    gate.start()
+    until(lambda: len(outcomes) == WAITING_PER_ADDRESS)
+    gate.stop()
+    gate.join(5)
+    assert [outcome.name for outcome in outcomes] == ["ann"] * WAITING_PER_ADDRESS
+    assert spent_s[-1] < 2 * spent_s[0]
 
 
 @pytest.mark.skipif(shutil.which("htpasswd") is None, reason="apache2-utils is not here")
