@@ -9,6 +9,7 @@ hash nor a log takes. A file that is read again while the server runs must not e
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from qasino_server.errors import BadRequest
@@ -25,13 +26,29 @@ def read_yaml(text: str | bytes) -> Any:
     import yaml  # 12 ms, which a server without such files never pays
 
     try:
-        found = yaml.safe_load(text)
+        found = _load(text)
     except RecursionError:
         raise BadRequest("not YAML: it is nested too deeply") from None
     except (yaml.YAMLError, *_THEIRS) as error:
         raise BadRequest(f"not YAML: {_problem(error)}") from None
     _check_text(found)
     return found
+
+
+def _load(text: str | bytes) -> Any:
+    """As `yaml.safe_load`; by libyaml where that is there, in a fifth of the time.
+
+    Who reads a file that has changed keeps a port waiting. What libyaml cannot read is left to
+    PyYAML's own parser: it takes a little more, and says in the same words everywhere what is
+    wrong.
+    """
+    import yaml
+
+    quick = getattr(yaml, "CSafeLoader", None)
+    if quick is not None:
+        with suppress(yaml.YAMLError, RecursionError, *_THEIRS):
+            return yaml.load(text, quick)
+    return yaml.safe_load(text)
 
 
 def _problem(error: Exception) -> str:
