@@ -115,6 +115,7 @@ class Contents:
         sources = await self._ask(_SOURCES.format(name=found.name), caller)
         nr_rows = min(FIRST_ROWS, 1 + PAGE_CELLS // max(1, found.nr_columns))
         first = await self._ask(f"select * from {quoted(found.name)} limit {nr_rows}", caller)
+        rows = _on_page(first.rows)
         values = {
             "page": "tables",
             "state": overview.state,
@@ -123,8 +124,9 @@ class Contents:
             "columns": columns.rows,
             "described": any(words for *_, words in columns.rows),
             "sources": sources.rows,
-            "first": first,
-            "numeric": paint.numeric_columns(first.column_names, first.rows),
+            "names": first.column_names,
+            "rows": rows,
+            "numeric": paint.numeric_columns(first.column_names, rows),
         }
         return Page("describe.html", values)
 

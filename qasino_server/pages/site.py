@@ -93,6 +93,7 @@ class Pages:
                 return
             self._leaving.check(caller.asker)
             html = await self._page(scope, params, receive, caller)
+            self._leaving.check(caller.asker, len(html))  # others have had theirs meanwhile
         except QasinoError as error:
             await self.refuse(error, send)
             return

@@ -18,7 +18,7 @@ import pytest
 from wire import Wire, until
 
 from qasino_server.http_port import HttpPort
-from qasino_server.pages import paint
+from qasino_server.pages import paint, site
 from qasino_server.server import Server
 from qasino_server.store.trend import Point, Trend
 
@@ -139,6 +139,34 @@ def test_a_page_has_as_many_cells_and_characters_as_it_can_bear(
     sql = f"{counting} select {', '.join([cell] * columns)} from r"
     told = page(filled, f"/query?sql={quote(sql)}")
     assert f"These are the first {rows} rows; the downloads have all." in told
+
+
+def test_a_table_is_described_by_as_many_rows_as_a_page_can_bear(
+    server: Server, wire: Wire
+) -> None:
+    names = [f"c{n}" for n in range(60)]
+    wire.publish("web", "wordy", names, ["text"] * 60, [["<" * 15_000] * 60] * 20)
+    server.rotate()
+    told = page(wire, "/tables/wordy")
+    assert told.split("First rows")[1].count("<tr>") == 1 + 2
+    assert len(told) < 10_000_000
+
+
+def test_pages_asked_for_together_are_not_held_together(
+    make_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "UNREAD_BYTES", 60_000_000)
+    server = make_server()
+    leaving = next(s for s in server._services if isinstance(s, HttpPort))._app.pages._leaving
+    sql = quote("select " + ", ".join(["printf('%.*c', 19000, '&')"] * 100))
+    with Wire(server.ports) as wire, ExitStack() as stack:
+        deaf = [stack.enter_context(wire.connect("http")) for _ in range(16)]
+        for made in deaf:
+            made.sendall(f"GET /query?sql={sql} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        statuses = [int(made.recv(12).split()[1]) for made in deaf]
+        assert leaving.held_bytes <= 30_000_000
+    assert statuses.count(200) == 3
+    assert statuses.count(503) == 13
 
 
 def test_a_mistake_is_shown_at_its_place_and_the_text_is_kept(filled: Wire) -> None:
