@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from urllib.parse import unquote
 
 import msgspec
 
@@ -119,7 +118,8 @@ class Pages:
             sql, live = params.get("sql", ""), "live" in params
             return await self._html(await contents.query(sql, live, receive, caller))
         if path.startswith("/tables/"):
-            return await self._html(await contents.describe(_last_part(scope), caller))
+            name = path.removeprefix("/tables/")
+            return await self._html(await contents.describe(name, caller))
         raise NotFound(f"nothing is served at {shown(path)}")
 
     async def _html(self, page: Page) -> bytes:
@@ -147,9 +147,3 @@ class Pages:
             raise NotFound(f"nothing is served at /assets/{shown(name)}")
         cache = envelope.KEPT_FOR_EVER if versioned else envelope.ASKED_AGAIN
         await envelope.send_whole(send, 200, asset.media_type, asset.body, cache)
-
-
-def _last_part(scope: Scope) -> str:
-    """What follows /tables/; it may hold a slash, percent-encoded."""
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    return unquote(raw.decode("ascii", "replace").split("/tables/", 1)[1], errors="replace")

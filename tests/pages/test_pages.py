@@ -103,6 +103,11 @@ def test_a_table_that_is_not_there_is_not_found(filled: Wire, name: str) -> None
     assert "there is no table named" in page(filled, f"/tables/{name}", 404)
 
 
+@pytest.mark.parametrize("path", ["/%74ables/load", "/tables%2Fload", "/tables/l%6Fad"])
+def test_a_table_is_found_however_its_path_is_encoded(filled: Wire, path: str) -> None:
+    assert "load" in page(filled, path).split("<h1>")[1]
+
+
 def test_what_is_hostile_shows_as_text(filled: Wire) -> None:
     told = page(filled, "/tables/nasty")
     assert "&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in told
