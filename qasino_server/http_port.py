@@ -145,6 +145,14 @@ class RequestApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        try:
+            await self._serve(scope, receive, send)
+        except Exception:
+            # uvicorn answers it, and would say so where nobody listens.
+            log.exception("request failed peer=%s path=%s", _peer(scope), shown(scope["path"]))
+            raise
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] in HEALTH_PATHS:
             status, body = self._health.answer(scope["path"])
             await send_whole(send, (status, JSON, body))

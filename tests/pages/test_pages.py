@@ -323,6 +323,21 @@ def test_pages_go_by_get_and_head(wire: Wire) -> None:
     assert wire.http("GET", path="/", headers={"Host": "evil.example"})[0] == 403
 
 
+def test_a_page_that_trips_is_logged(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No page is known to; one did, and nobody was told."""
+
+    def trip(asset: str) -> None:
+        raise IndexError("as never thought of")
+
+    monkeypatch.setattr(site, "shown", trip)
+    assert wire.http("GET", path="/assets/none")[0] == 500
+    assert "request failed peer=127.0.0.1:" in caplog.text
+    assert "path='/assets/none'" in caplog.text
+    assert "as never thought of" in caplog.text
+
+
 def test_pages_ask_for_users_where_everything_does(
     make_server: Callable[..., Server], wire_to: Callable[[Server], Wire], tmp_path: Path
 ) -> None:
