@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 from wire import Wire, until
 
@@ -467,6 +469,40 @@ def test_a_cell_of_a_megabyte_does_not_freeze_the_page(
     )
     print(f"five megabytes unfolded and sorted: {took_ms:.0f} ms")
     assert took_ms < 3000
+
+
+@pytest.mark.parametrize("letter", ["'x'", "char(10)"])
+def test_a_cell_of_many_megabytes_is_shown(server: Server, look: Look, letter: str) -> None:
+    page = look("/query")
+    ask(page, f"select replace(printf('%.*c', 12000000, 'x'), 'x', {letter}) as large")
+    expect(page.locator("#result tbody tr")).to_have_count(1)
+    expect(page.locator("#error")).to_be_empty()
+
+
+def test_an_answer_is_read_digit_by_digit(server: Server, look: Look) -> None:
+    page = look("/query")
+
+    @given(
+        st.lists(
+            st.text('"\\\\1-e.\u2028x')
+            | st.integers()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.none()
+        )
+    )
+    @settings(max_examples=200, deadline=None)
+    def read(cells: list[str | int | float | None]) -> None:
+        sent = json.dumps({"rows": [cells]})
+        script = "(t) => import('/assets/cells.js').then((m) => JSON.stringify(m.parseExact(t)))"
+        told = json.loads(page.evaluate(script, sent))
+        kept = json.loads(sent, parse_int=in_words, parse_float=in_words)
+        assert told == kept
+
+    read()
+
+
+def in_words(digits: str) -> dict[str, str]:
+    return {"n": digits}
 
 
 def test_what_cannot_be_seen_is_told_apart_when_live(

@@ -36,6 +36,7 @@ async function ask({ again = false, push = !again } = {}) {
   mine.queryId = `page-${crypto.getRandomValues(new Uint32Array(3)).join("-")}`;
   const slow = setTimeout(() => { stop.hidden = false; status.textContent = "running"; }, SLOW_MS);
   if (push) remember(sql);
+  let text = null;
   try {
     const answer = await fetch("/request?op=query", {
       method: "POST",
@@ -43,14 +44,15 @@ async function ask({ again = false, push = !again } = {}) {
       body: JSON.stringify({ op: "query", sql, typed: true, query_id: mine.queryId }),
       signal: mine.signal,
     });
-    const told = parseExact(await answer.text());
+    text = await answer.text();
+    const told = parseExact(text);
     if (running !== mine) return;
     if (told.response_op === "error") {
       const isThere = !again && box.value === sql;
       fail(told.error_message, isThere ? told.error_offset?.n : undefined, told.error_hint);
     } else show(told, again);
   } catch (fault) {
-    if (running === mine) fail(sentenceOf(fault));
+    if (running === mine) fail(sentenceOf(fault, text !== null));
   } finally {
     clearTimeout(slow);
     if (running === mine) {
@@ -60,9 +62,10 @@ async function ask({ again = false, push = !again } = {}) {
   }
 }
 
-function sentenceOf(fault) {
+function sentenceOf(fault, isAnswered) {
   if (fault.name === "AbortError") return "the query was stopped";
-  return fault.name === "SyntaxError" ? "the server's answer cannot be read" : "the server does not answer";
+  if (!isAnswered) return "the server does not answer";
+  return fault.name === "SyntaxError" ? "the server's answer cannot be read" : `the answer cannot be shown: ${fault.message}`;
 }
 
 function show(told, again) {
