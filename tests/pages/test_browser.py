@@ -224,6 +224,36 @@ def test_tables_are_filtered_as_one_types(server: Server, wire: Wire, look: Look
     expect(page.locator("#result tbody tr")).to_have_count(1)
 
 
+def test_a_table_that_is_gone_is_told(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 1)
+    server.rotate()
+    page = look("/tables/load")
+    trouble, part = page.locator("#trouble"), page.locator("[data-live]")
+    gone = server.rotate()
+    expect(trouble).to_have_text(f": gone since generation {gone}")
+    expect(part).to_have_css("outline-style", "dashed")
+    expect(page.locator("#clock")).to_have_class(re.compile("late"))
+    number = server.rotate()
+    expect(page.locator("#generation")).to_have_text(str(number))
+    expect(trouble).to_have_text(f": gone since generation {gone}")
+    load(wire, 2)
+    server.rotate()
+    expect(page.locator("td.number").get_by_text("2.0")).to_be_visible()
+    expect(trouble).to_be_empty()
+    expect(part).to_have_css("outline-style", "none")
+
+
+def test_a_part_that_cannot_be_had_is_told_with_its_generation(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    load(wire, 1)
+    shown = server.rotate()
+    page = look("/tables/load")
+    page.route("**/tables/load", lambda route: route.abort("connectionrefused"))
+    server.rotate()
+    expect(page.locator("#trouble")).to_have_text(f": what is below is of generation {shown}")
+
+
 def test_the_overview_follows_the_generations(server: Server, wire: Wire, look: Look) -> None:
     load(wire, 1)
     server.rotate()

@@ -1,11 +1,14 @@
 // A page that is made by the server, made again at each generation.
 
-import { onGeneration } from "./generation.js";
+import { onGeneration, outdate } from "./generation.js";
 
 const SPREAD_MS = 500; // not all who follow ask in the same moment
 const listeners = new Set();
 let waiting = 0;
 let held = false;
+const number = document.getElementById("generation");
+let shown = number?.textContent; // the generation of what the page shows
+let gone = null; // the first generation without it
 
 export function onChange(listener) {
   listeners.add(listener);
@@ -16,18 +19,32 @@ function renewSoon() {
   waiting = setTimeout(renew, Math.random() * SPREAD_MS);
 }
 
-async function renew() {
+export async function renew() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
-  if (!answer?.ok) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const fresh = page.querySelector("[data-live]");
+  const text = answer?.ok ? await answer.text().catch(() => null) : null;
+  const page = text === null ? null : new DOMParser().parseFromString(text, "text/html");
+  const fresh = page?.querySelector("[data-live]");
   const old = document.querySelector("[data-live]");
+  if (!fresh) {
+    growOld(old, answer?.status === 404);
+    return;
+  }
   held = isSelected(old);
-  if (!fresh || held) return;
+  if (held) return;
   const restore = [keepPlaces(old, fresh), keepUnfolded(old, fresh), keepFocus(old, fresh)];
   old.replaceWith(fresh);
   for (const again of restore) again();
+  shown = page.getElementById("generation").textContent;
+  gone = null;
+  outdate("");
   for (const listener of listeners) listener();
+}
+
+// What cannot be renewed must not look as if it were of now.
+function growOld(old, isGone) {
+  gone = isGone ? gone ?? number.textContent : null;
+  old.classList.add("old");
+  outdate(gone ? `gone since generation ${gone}` : `what is below is of generation ${shown}`);
 }
 
 // What somebody is about to copy stays until they have.

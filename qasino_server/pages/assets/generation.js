@@ -10,6 +10,7 @@ const AGAIN_MS = 5000;
 let began = performance.now() - 1000 * Number(clock?.dataset.ageS ?? 0);
 let events = null;
 let lost = false;
+let outdated = "";
 
 export function inWords(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -21,6 +22,12 @@ export function inWords(seconds) {
 
 export function onGeneration(listener) {
   listeners.add(listener);
+}
+
+// Why the page shows less than the generation in its head; "" where it does not.
+export function outdate(words) {
+  outdated = words;
+  tick();
 }
 
 function take(event) {
@@ -36,8 +43,9 @@ function tick() {
   const seconds = (performance.now() - began) / 1000;
   for (const place of document.querySelectorAll(".age")) place.textContent = inWords(seconds);
   const late = seconds > Number(clock.dataset.lateAfterS);
-  clock.classList.toggle("late", late || lost);
-  say(lost ? ": the server does not answer" : late ? ": late" : "");
+  const words = [lost && "the server does not answer", late && !lost && "late", outdated].filter(Boolean);
+  clock.classList.toggle("late", words.length > 0);
+  say(words.map((each) => `: ${each}`).join(""));
 }
 
 // It is read aloud when it changes, not each second.
