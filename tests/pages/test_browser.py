@@ -224,6 +224,22 @@ def test_tables_are_filtered_as_one_types(server: Server, wire: Wire, look: Look
     expect(page.locator("#result tbody tr")).to_have_count(1)
 
 
+def test_a_filter_that_came_with_the_link_is_taken_back(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    load(wire, 1)
+    wire.publish("web", "disks", ["a"], ["int"], [[1]])
+    server.rotate()
+    page = look("/tables?filter=dis")
+    field = page.get_by_label("Filter")
+    expect(page.locator("#found")).to_contain_text(re.compile(r"^1 of \d\d"))
+    field.fill("load")
+    expect(page.get_by_role("link", name="load")).to_be_visible()
+    field.fill("")
+    expect(page.get_by_role("link", name="disks")).to_be_visible()
+    expect(page.get_by_role("link", name="qasino_server_info")).to_be_visible()
+
+
 def test_a_table_that_is_gone_is_told(server: Server, wire: Wire, look: Look) -> None:
     load(wire, 1)
     server.rotate()

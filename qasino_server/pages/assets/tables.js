@@ -1,6 +1,6 @@
 // Tables, filtered as you type.
 
-import { onChange } from "./follow.js";
+import { onChange, renew } from "./follow.js";
 
 const field = document.getElementById("filter");
 const found = document.getElementById("found");
@@ -22,6 +22,7 @@ function narrow() {
 // The server has filtered already by what the link says; ask for all, so that less shows more.
 if (location.search) {
   history.replaceState(null, "", "/tables");
+  renew();
 }
 field.addEventListener("input", narrow);
 field.form.addEventListener("submit", (event) => {
