@@ -105,10 +105,10 @@ class Readers:
         self._express_bell = threading.Condition(self._mutex)
         self._called_at = 0.0
         """When a reader was woken that has not been seen since."""
-        self._brief = Turns()
-        self._own = Turns()
-        self._fresh = Turns()
-        self._slow = Turns()
+        self._brief = Turns[Job]()
+        self._own = Turns[Job]()
+        self._fresh = Turns[Job]()
+        self._slow = Turns[Job]()
         self._jobs: dict[str, Job] = {}
         self._nr_pinned = 0
         """Jobs that wait with the connection they began on."""
@@ -349,7 +349,7 @@ class Readers:
     def _remove(self, job: Job) -> bool:
         return any(queue.remove(job) for queue in self._queues())
 
-    def _queues(self) -> tuple[Turns, ...]:
+    def _queues(self) -> tuple[Turns[Job], ...]:
         return self._brief, self._own, self._fresh, self._slow
 
     def running(self) -> list[Job]:

@@ -440,7 +440,7 @@ class Store:
         """Answer from the open generation, between two batches."""
         self._readers.register(job)
         try:
-            self._writer.look(lambda path: self._look_now(job, path))
+            self._writer.look(lambda path: self._look_now(job, path), job.asker)
         except Busy as error:
             self._readers.conclude(job, error)
 

@@ -1,28 +1,38 @@
-"""What waits for a reader, in turns by who asked, so that nobody waits behind a crowd of others.
+"""What waits, in turns by who asked, so that nobody waits behind a crowd of others.
 
-Used under the readers' lock.
+Used under the lock of whoever has it wait.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
 
-from qasino_server.store.job import Job
+
+class Asked(Protocol):
+    """What somebody waits for."""
+
+    @property
+    def asker(self) -> str:
+        """Whom it counts for."""
 
 
-class Turns:
+J = TypeVar("J", bound=Asked)
+
+
+class Turns(Generic[J]):
     """Jobs that wait: each asker's in their order, the askers in turns."""
 
     def __init__(self) -> None:
-        self._queues: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._queues: OrderedDict[str, deque[J]] = OrderedDict()
         """Who asked -> what they wait for, never empty; whose turn it is comes first."""
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[Job]:
+    def __iter__(self) -> Iterator[J]:
         for queue in self._queues.values():
             yield from queue
 
@@ -34,12 +44,12 @@ class Turns:
         """How many jobs of theirs wait."""
         return len(self._queues.get(asker, ()))
 
-    def put(self, job: Job) -> None:
+    def put(self, job: J) -> None:
         """Wait behind the others of the same asker."""
         self._queues.setdefault(job.asker, deque()).append(job)
         self._length += 1
 
-    def take(self, may: Callable[[str], bool]) -> Job | None:
+    def take(self, may: Callable[[str], bool]) -> J | None:
         """The next job of an asker who may have a reader now."""
         for asker, queue in self._queues.items():
             if may(asker):
@@ -52,7 +62,7 @@ class Turns:
                 return job
         return None
 
-    def remove(self, job: Job) -> bool:
+    def remove(self, job: J) -> bool:
         """Wait no longer; False where it did not."""
         queue = self._queues.get(job.asker, ())
         if job not in queue:
@@ -64,7 +74,7 @@ class Turns:
             del self._queues[job.asker]
         return True
 
-    def clear(self) -> list[Job]:
+    def clear(self) -> list[J]:
         """All that waited."""
         waiting = list(self)
         self._queues.clear()

@@ -39,6 +39,7 @@ from qasino_server.store.alike import alike
 from qasino_server.store.faults import disk_fault, no_room
 from qasino_server.store.intake import CarryFirst, Intake
 from qasino_server.store.ledger import Ledger, Pair
+from qasino_server.store.looks import Look, Looks
 from qasino_server.store.postponed import Postponed, Waiting
 from qasino_server.table import Publication, Receipt
 from qasino_server.wakeup import Bells, ring, take_on
@@ -58,8 +59,6 @@ STALL_S = 0.25
 """A turn that takes longer has met a disk that does not keep up, or a machine that does not: the
 next ones are left to the writer's thread, and the ports go on, for STALLED_S."""
 STALLED_S = 5.0
-LOOKS_LEAVE = 4
-"""Whoever may only read must not keep publishers waiting by looks without end."""
 _DROP_BYTES = 500
 _POSTPONED_AT_ONCE = 32
 """Of updates that waited for the rows of their pairs, each of which is carried by itself."""
@@ -121,8 +120,7 @@ class Writer(Service):
         self._waiting_bytes = 0
         self._on_room: list[Callable[[], None]] = []
         self._exchange: _Exchange | None = None
-        self._looks: deque[Callable[[Path], None]] = deque()
-        self._next_look = 0.0
+        self._looks = Looks()
         self._source: Path | None = None
         self._attached = False
         self._postponed = Postponed()
@@ -208,14 +206,12 @@ class Writer(Service):
             self._source = sealed
             self._condition.notify()
 
-    def look(self, call: Callable[[Path], None]) -> None:
+    def look(self, call: Callable[[Path], None], asker: str = "") -> None:
         """Run `call` with the open generation's file, between two batches."""
         with self._condition:
             if self.stopping.is_set():
                 raise Busy("the server is shutting down")
-            if len(self._looks) >= 100:
-                raise Busy("busy: too many queries wait to look into the open generation")
-            self._looks.append(call)
+            self._looks.put(Look(asker, call))
             self._condition.notify()
 
     def wake(self) -> None:
@@ -244,7 +240,7 @@ class Writer(Service):
         if self._exchange is not None:
             self._do_exchange(self._exchange)
         elif self._look_is_due():
-            self._do_look(self._looks.popleft())
+            self._do_look()
         if self._queue:
             self._do_queue(self._next_batch())
         self._tell_of_room()
@@ -256,24 +252,21 @@ class Writer(Service):
                 if self.stopping.is_set():
                     return False
                 self._asleep = True
-                self._condition.wait(self._until_look_s())
+                self._condition.wait(self._looks.due_in_s())
                 self._asleep = False
         return True
 
-    def _do_look(self, look: Callable[[Path], None]) -> None:
-        """One look; after it those who publish come first, four times as long as it took."""
+    def _do_look(self) -> None:
+        with self._condition:
+            look = self._looks.take()
+        assert look is not None
         began = time.monotonic()
-        look(self._intake.generation.path)
-        ended = time.monotonic()
-        self._next_look = ended + LOOKS_LEAVE * (ended - began)
+        look.call(self._intake.generation.path)
+        self._looks.ended(time.monotonic() - began)
 
     def _look_is_due(self) -> bool:
-        due = time.monotonic() >= self._next_look or self.stopping.is_set()
-        return due and bool(self._looks)
-
-    def _until_look_s(self) -> float | None:
-        """How long to sleep at most; None where nobody waits to look."""
-        return max(0.0, self._next_look - time.monotonic()) if self._looks else None
+        due_in_s = self._looks.due_in_s()
+        return due_in_s is not None and (due_in_s == 0 or self.stopping.is_set())
 
     def _has_work(self) -> bool:
         due = self._look_is_due()

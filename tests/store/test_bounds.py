@@ -15,13 +15,14 @@ from handed_in import publication
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qasino_server.errors import Full, QasinoError, Refused
+from qasino_server.errors import Busy, Full, QasinoError, Refused
 from qasino_server.interpreter import STEP_BACK
 from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
 from qasino_server.store import intake
 from qasino_server.store.job import Job
+from qasino_server.store.looks import LOOKS
 from qasino_server.store.reader import Reader
 from qasino_server.store.store import QueryRequest
 from qasino_server.store.turns import Turns
@@ -279,6 +280,31 @@ def test_one_asker_leaves_half_of_the_readers_to_others(make_bench: Any) -> None
     killed = [bench.rows(f"kill j{n}", asker="operator") for n in range(20)]
     assert killed == [[[f"j{n}"]] for n in range(20)]
     until(lambda: all(hogs))
+
+
+def test_looks_into_the_open_generation_are_taken_in_turns_by_who_asks(make_bench: Any) -> None:
+    bench = make_bench()
+    hogs = [
+        begin(bench, ENDLESS, f"junior:{n}", query_id=f"j{n}", use_write_db=True) for n in range(4)
+    ]
+    until(lambda: len(bench.store._writer._looks) == 3)
+    assert bench.rows("select 1", asker="operator", use_write_db=True) == [[1]]
+    assert [len(answers) for answers in hogs] == [1, 0, 0, 0], "one was looking already"
+    for n in range(1, 4):
+        bench.store.cancel(f"j{n}")
+    until(lambda: all(hogs))
+
+
+def test_one_asker_leaves_half_of_the_looks_that_may_wait_to_others(make_bench: Any) -> None:
+    bench = make_bench()
+    begin(bench, ENDLESS, "first", query_id="first", use_write_db=True)
+    hogs = [
+        begin(bench, f"select {n}", f"junior:{n}", use_write_db=True) for n in range(LOOKS // 2 + 1)
+    ]
+    assert isinstance(hogs[-1][0], Busy)
+    assert bench.rows("select 1", asker="operator", use_write_db=True) == [[1]]
+    until(lambda: all(hogs))
+    assert not any(isinstance(answers[0], Busy) for answers in hogs[:-1])
 
 
 def test_those_that_wait_for_a_slow_reader_hold_few_connections(make_bench: Any) -> None:
