@@ -8,8 +8,9 @@
     faults        what they are told that cannot be written
     writer        the thread that writes
     look          a look into the open generation
+    looks         those that wait, in turns by who asked
     job           a query on its way
-    turns         what waits for a reader, in turns by who asked
+    turns         what waits, in turns by who asked
     reader        one thread that answers
     readers       which query is answered when, and by which reader
     warden        looks at the clock for them
