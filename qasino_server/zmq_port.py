@@ -45,11 +45,13 @@ _DRAIN_BYTES = 1 << 20
 _WORTH_HALVING = 4
 _FRAMES_KEPT = 100
 """Of one message; requests have one, after an envelope that has one more for each hop."""
+_FRAMES_AT_ONCE = 1000
+"""Taken of one message in one go: each takes 4 us, and others have answers to get."""
+_FRAMES_MAX = 100_000
+"""Whoever sends more in a message is cut off."""
 
 _SUBSCRIPTION_BYTES = 1024
 """The largest frame a subscriber may send: a key exchange takes half of it."""
-_SMALL_BYTES = 1 << 18
-"""A reply up to that is sent whatever else is not read yet."""
 _PEER_GONE_MS = 60_000
 _NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 _SRCFD = int(zmq.SRCFD)
@@ -118,6 +120,10 @@ class ZmqPort(Service):
         self._unread = unread
         self._arrived: list[_Message] = []
         """Received and not handed in yet."""
+        self._begun: _Message | None = None
+        """One of very many frames, of which more are to be taken."""
+        self._begun_by: ZmqPeer | None = None
+        """Whose that is; its descriptor may be another's before the last frame is taken."""
         self._nr_together = 0
         """How many came together the last time."""
         self._door = zmq.Poller()
@@ -166,15 +172,30 @@ class ZmqPort(Service):
         while len(self._arrived) < _DRAIN and size_bytes < _DRAIN_BYTES:
             if not there and not self._door.poll(0):
                 break
-            message = receive(self._router)
+            message = receive(self._router, self._begun)
             if message is None:
                 break
+            if message[1][-1].more:
+                self._goes_on(message)
+                break
+            self._begun = None
             self._arrived.append(message)
             size_bytes += message[2][-1]
             nr_taken += 1
             there = nr_taken < self._nr_together
         if nr_taken:
             self._nr_together = nr_taken
+
+    def _goes_on(self, begun: _Message) -> None:
+        """There is more of a message than is taken at once: the rest has its turn later."""
+        _, frames, sizes_bytes = begun
+        if self._begun is None or self._begun_by is None:
+            self._begun_by = self._watch.peer(_descriptor(frames[-1]))
+        self._begun = begun
+        if len(sizes_bytes) > _FRAMES_MAX:
+            if self._begun_by is not None:
+                self._watch.end(self._begun_by, "its message has too many frames")
+            del sizes_bytes[_FRAMES_MAX:]  # what still comes is not remembered
 
     def _hand_in_some(self, rested: bool) -> None:
         """What has arrived, or half of it where this thread had nothing to do before.
@@ -251,12 +272,11 @@ class ZmqPort(Service):
         for peer, asker, envelope, body in self._outbox.take():
             message = [*envelope, *body]
             size_bytes = wire_bytes(map(len, message[1:]), self._encrypted)
-            if size_bytes > _SMALL_BYTES:
-                try:
-                    self._unread.check(asker)
-                except Busy as error:
-                    message = [*envelope, *encode_reply(error, self._identity)]
-                    size_bytes = wire_bytes(map(len, message[1:]), self._encrypted)
+            try:
+                self._unread.check(peer, asker, size_bytes)
+            except Busy as error:
+                message = [*envelope, *encode_reply(error, self._identity)]
+                size_bytes = wire_bytes(map(len, message[1:]), self._encrypted)
             try:
                 send(self._router, message)
             except zmq.ZMQError as error:
@@ -266,28 +286,32 @@ class ZmqPort(Service):
                 self._unread.add(peer, asker, size_bytes)
 
 
-def receive(socket: _Socket) -> _Message | None:
+def receive(socket: _Socket, begun: _Message | None = None) -> _Message | None:
     """Who sent a ROUTER its next message, and its frames, one at least; None where none is there.
+
+    Of very many frames some are left, as the last one's `more` tells: the next call takes what
+    was `begun`, and goes on.
 
     They are not copied into bytes: only such a frame knows its connection, and whether more
     follow, which pyzmq's `recv_multipart` asks libzmq for each time, at twice the price of all
     this. The first, which the ROUTER puts there, is never alone; as bytes it takes a third.
     """
-    try:
-        sender = _recv(socket, _NOW)
-    except zmq.Again:
-        return None
-    frames: list[zmq.Frame] = []
-    sizes_bytes: list[int] = []
+    if begun is None:
+        try:
+            begun = _recv(socket, _NOW), [], []
+        except zmq.Again:
+            return None
+    _, frames, sizes_bytes = begun
+    most = len(sizes_bytes) + _FRAMES_AT_ONCE
     more = True
-    while more:
+    while more and len(sizes_bytes) < most:
         frame = _recv(socket, copy=False)
         frames.append(frame)
         sizes_bytes.append(len(frame))
         if len(frames) > _FRAMES_KEPT:
             frames.pop(-2)  # a frame takes two bytes to send and two hundred to keep
         more = frame.more
-    return sender, frames, sizes_bytes
+    return begun
 
 
 def send(socket: _Socket, message: Sequence[bytes]) -> None:

@@ -42,9 +42,14 @@ SIGNAL_BYTES = 65536
 """What a subscriber may send in its life; it has nothing to say but what it subscribes to.
 One whose heartbeats have used it up is let go, and comes again by itself."""
 ALL_SIGNAL_BYTES = 256 * SIGNAL_BYTES
+OWED_BYTES = 1 << 20
+"""What a connection may have been sent and not read before its asker's share is looked at:
+answers that are small go to whoever reads."""
 SWEEP_S = 0.25
 UNKNOWN = "?:?"
 """Where the other end of a connection is that nobody tells."""
+_SMALL_BYTES = 1 << 18
+"""An answer up to that goes out whatever else of its asker's is not read yet."""
 _HANDSHAKE_BYTES = 1024
 """What comes before the first message, at most."""
 _SWEEP_EACH_S = 1e-4
@@ -174,11 +179,20 @@ class ZmqWatch(Service):
 
     def name_of(self, fd: int) -> str:
         """Who is at the other end of a connection that is not known yet: address and port."""
-        (port,) = (port for name, port in self._monitors.values() if name == "zmq")
+        port = self._port_of("zmq")
         try:
             return "{}:{}".format(*_borrowed(fd, port, lambda made: made.getpeername()[:2]))
         except OSError:
             return UNKNOWN
+
+    def end(self, peer: ZmqPeer, reason: str) -> None:
+        """Shut a connection of the requests' port down; in the port's thread."""
+        if peer.fd >= 0 and not peer.gone:
+            _end(peer, self._port_of("zmq"), reason)
+
+    def _port_of(self, wanted: str) -> int:
+        (port,) = (port for name, port in self._monitors.values() if name == wanted)
+        return port
 
     # --- The thread -------------------------------------------------------------------------
 
@@ -337,11 +351,19 @@ class Unread:
         """What is on its way, as far as it is known."""
         return self._share.held_bytes
 
-    def check(self, asker: str) -> None:
-        """Raise Busy where the asker is to read first."""
+    def check(self, peer: ZmqPeer | None, asker: str, size_bytes: int) -> None:
+        """Raise Busy where the asker is to read before an answer of this size goes out."""
+        if size_bytes <= _SMALL_BYTES and (peer is None or self._owes_little(peer)):
+            return
         if not self._share.has_room(asker):
             self.settle()
             self._share.check(asker)
+
+    def _owes_little(self, peer: ZmqPeer) -> bool:
+        if peer.sent_bytes - peer.read_bytes <= OWED_BYTES:
+            return True
+        self._settle(peer)
+        return peer.sent_bytes - peer.read_bytes <= OWED_BYTES
 
     def add(self, peer: ZmqPeer, asker: str, size_bytes: int) -> None:
         """An answer goes out."""
@@ -356,14 +378,17 @@ class Unread:
     def settle(self) -> None:
         """Ask the kernel what has been read by now."""
         for peer in list(self._owing):
-            read_bytes = peer.sent_bytes
-            taken_bytes = peer.taken_bytes(self._port)
-            if taken_bytes is not None:
-                read_bytes = min(read_bytes, max(taken_bytes, peer.read_bytes))
-            self._share.give_back(peer.asker, read_bytes - peer.read_bytes)
-            peer.read_bytes = read_bytes
-            if read_bytes == peer.sent_bytes:
-                self._owing.discard(peer)
+            self._settle(peer)
+
+    def _settle(self, peer: ZmqPeer) -> None:
+        read_bytes = peer.sent_bytes
+        taken_bytes = peer.taken_bytes(self._port)
+        if taken_bytes is not None:
+            read_bytes = min(read_bytes, max(taken_bytes, peer.read_bytes))
+        self._share.give_back(peer.asker, read_bytes - peer.read_bytes)
+        peer.read_bytes = read_bytes
+        if read_bytes == peer.sent_bytes:
+            self._owing.discard(peer)
 
 
 def wire_bytes(sizes_bytes: Iterable[int], encrypted: bool) -> int:

@@ -300,6 +300,46 @@ def test_of_a_message_of_very_many_frames_few_are_kept_and_all_counted(
     assert 0 < counts[1] - peer.passed_bytes < 1000
 
 
+def test_a_message_of_too_many_frames_is_cut_off_and_holds_nobody_up_for_good(
+    server: Server, connect: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken in one go: for 40 s nobody was answered, and the server could not end."""
+    at_once: list[int] = []
+    take = zmq_port.receive
+
+    def noted(*of: Any) -> Any:
+        before = len(of[1][2]) if len(of) > 1 and of[1] else 0
+        message = take(*of)
+        if message is not None:
+            at_once.append(len(message[2]) - before)
+        return message
+
+    monkeypatch.setattr(zmq_port, "receive", noted)
+    monkeypatch.setattr(zmq_port, "_FRAMES_MAX", 20_000)
+    made = connect(server)
+    peers = service(server, ZmqWatch)._peers["zmq"]
+    until(lambda: len(peers) == 1)
+    made.socket.sendall(b"\x01\x00" * 100_000)
+    made.asks()
+    assert made.is_cut()
+    other = connect(server)
+    other.asks()
+    other.hears(b"result_table")
+    assert max(at_once) <= 1000
+
+
+def test_the_port_ends_in_the_middle_of_a_message(
+    server: Server, connect: Callable[..., Peer]
+) -> None:
+    port = service(server, ZmqPort)
+    made = connect(server)
+    made.socket.sendall(b"\x01\x00" * 2_000_000)
+    made.asks()
+    until(lambda: port._begun is not None)
+    port.stop()
+    assert port.join(3)
+
+
 # --- Slow readers -------------------------------------------------------------------------------
 
 
@@ -349,6 +389,26 @@ def test_old_peers_that_read_nothing_are_given_no_more_either(small: Server) -> 
             return other.hears(b"result_table", b"busy") == b"result_table"
 
     until(served)
+
+
+def test_small_answers_that_nobody_reads_have_a_bound_too(
+    small: Server, connect: Callable[..., Peer]
+) -> None:
+    """A connection held 10,000 of them, 2.5 GB."""
+    unread: Unread = service(small, ZmqPort)._unread
+    deaf = connect(small)
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    for _ in range(100):
+        deaf.asks("select printf('%.*c', 200000, 'x') as x")
+    deaf.asks("select 'last' as x")
+    with Wire(small.ports) as wire:
+        until(lambda: "printf" not in str(wire.query("show queries")))
+    until(lambda: unread.held_bytes > 3_900_000)
+    assert unread.held_bytes < 5_500_000
+    other = connect(small)
+    other.asks("select printf('%.*c', 200000, 'x') as x")
+    other.hears(b"result_table")
+    deaf.hears(b"busy: the server holds as much as it may")
 
 
 def test_who_reads_is_never_busy(small: Server) -> None:
