@@ -1,15 +1,17 @@
 """The line port: statements typed by hand (telnet, nc), answered as text tables.
 
 A statement ends with ; and may span lines, LF or CRLF in, CRLF out. One thread serves all
-connections; a connection runs one statement at a time, what comes after it waits.
-`quit`, `exit`, Ctrl-D and Ctrl-C (as telnet sends them, or the byte itself) say Bye! and
-close; `help` says what else there is. A client that goes away has its query cancelled.
+connections; a connection runs one statement at a time, what comes after it waits, also for
+the client to read. `quit`, `exit` and Ctrl-D in their turn, and Ctrl-C at once (as telnet sends
+them, or the byte itself) say Bye! and close; `help` says what else there is. A client that goes
+away has its query cancelled.
 """
 
 from __future__ import annotations
 
 import codecs
 import io
+import re
 import selectors
 import socket
 import time
@@ -17,6 +19,7 @@ from collections import deque
 from functools import partial
 from typing import Any
 
+from qasino_server.connections import HEAD_S, PACE_BYTES_S
 from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
 from qasino_server.message import MAX_SQL_CHARS, Query, Reply
@@ -31,12 +34,12 @@ from qasino_server.wakeup import Outbox
 FADE_S = 1.0
 _NO_DESCRIPTORS_S = 0.05
 """A pause where nobody can be let in: the listener stays readable."""
-_MAX_UNSENT_BYTES = 64 << 20
-"""For one connection beside the answer it just got."""
 MAX_WAITING_CHARS = MAX_SQL_CHARS
 """What a client may send ahead of its answers."""
 _SMALL_BYTES = 1 << 18
-"""An answer up to that is sent whatever else is not read yet."""
+"""An answer up to that is sent whatever else is not read yet; with more than that unsent, no
+next statement is begun."""
+_SENT_AT_ONCE_BYTES = 1 << 20
 _MAX_UNRUN_CHARS = 256 << 20
 """What all connections may have sent that cannot be run yet; half of it for one client."""
 _SHORT_CHARS = 4096
@@ -45,6 +48,10 @@ _BYE = b"Bye!\r\n"
 _LEAVING_WORDS = ("quit", "exit", "\\q")
 _WORDS = (*_LEAVING_WORDS, "help")
 """Are understood with or without a `;`, on a line of their own; no statement begins so."""
+_WORD_LINE_CHARS = 100
+"""A line that is longer is none of them."""
+_WORDS_AT_ONCE = 100
+"""Answered to one client before the others have their turn."""
 _HELP = (
     b"SQL, ended by ; and on as many lines as you like. SHOW tables; DESC table; SHOW info;\r\n"
     b"SHOW connections; SHOW views; DESC VIEW view; SHOW queries; KILL id; quit\r\n"
@@ -59,7 +66,10 @@ _NO_HTTP = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
     b"this port takes SQL by the line (nc, telnet); HTTP has a port of its own\r\n"
 )
-_LEAVE = (b"\x04", b"\x03", b"\xff\xf4", b"\xff\xec")  # Ctrl-D, Ctrl-C, telnet's IP and EOF
+_BREAK = (b"\x03", b"\xff\xf4")
+"""Ctrl-C, and what telnet makes of it."""
+_END = re.compile(rb"\x04|\xff\xec")
+"""Ctrl-D, likewise."""
 
 
 class _Connection:
@@ -78,6 +88,8 @@ class _Connection:
         self.held_chars = 0
         """What of the unfinished and the waiting is counted."""
         self.unsent = bytearray()
+        self.full = False
+        """It takes no more before we hear that it does."""
         self.was_read = False
         """Something has come."""
         self.running: str | None = None
@@ -86,6 +98,12 @@ class _Connection:
         """It is closed as soon as everything is sent."""
         self.ended = False
         """It sends no more."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has a statement that can be begun."""
+        begins = self.running is None and not self.leaving and len(self.unsent) <= _SMALL_BYTES
+        return begins and bool(self.waiting)
 
 
 class LinePort(Service):
@@ -109,7 +127,7 @@ class LinePort(Service):
         self._unsent = Share(8 * max_result_bytes, "results that have not been read yet")
         self._unrun = Share(_MAX_UNRUN_CHARS, "statements that are not whole")
         self._fading: dict[_Connection, float] = {}
-        """Connections that send no more while their query runs, and when to stop it."""
+        """Connections that send no more, and when to close them: their query runs, or they read."""
 
     def wake(self) -> None:
         self._outbox.wake()
@@ -152,7 +170,9 @@ class LinePort(Service):
             if events & selectors.EVENT_READ:
                 self._read(connection)
             if events & selectors.EVENT_WRITE:
+                connection.full = False
                 self._write(connection)
+                self._next_statement(connection)
         except OSError:
             self._close(connection)
 
@@ -161,7 +181,7 @@ class LinePort(Service):
         if not data:
             self._end_of_input(connection)
             return
-        if any(mark in data for mark in _LEAVE):
+        if any(mark in data for mark in _BREAK):
             self._leave(connection)
             return
         if not connection.was_read and data.startswith(_HTTP):
@@ -170,10 +190,14 @@ class LinePort(Service):
             self._send(connection, _NO_HTTP)
             return
         connection.was_read = True
+        data, *ended = _END.split(data, 1)
         complete = connection.splitter.feed(connection.decoder.decode(data))
         statements = [each for statement in complete for each in _with_words(statement)]
         if _is_word(connection.splitter.rest):
             statements.append(connection.splitter.rest.strip())
+            connection.splitter = Splitter()
+        if ended:
+            statements.append("quit")
             connection.splitter = Splitter()
         connection.waiting += statements
         connection.waiting_chars += sum(map(len, statements))
@@ -199,15 +223,23 @@ class LinePort(Service):
     def _end_of_input(self, connection: _Connection) -> None:
         """The client sends no more: it has gone, or it is `printf .. | nc -N` and waits.
 
-        TCP does not tell the two apart, so the query has FADE_S to end before it is stopped.
+        TCP does not tell the two apart, so each query has FADE_S to end before it is stopped.
         """
-        self._next_statement(connection)
-        if connection.running is None and not connection.unsent:
+        if connection.running is None and not connection.unsent and not connection.waiting:
             self._close(connection)
             return
         connection.ended = True
-        self._fading[connection] = time.monotonic() + FADE_S
+        self._bound(connection)
         self._watch(connection)
+
+    def _bound(self, connection: _Connection) -> None:
+        """From now on, one that sends no more has its time: for its query, or to read."""
+        if not connection.ended or connection not in self._connections:
+            return
+        allowed_s = FADE_S
+        if connection.running is None:
+            allowed_s = HEAD_S + len(connection.unsent) / PACE_BYTES_S
+        self._fading[connection] = time.monotonic() + allowed_s
 
     def _end_faded(self) -> None:
         now = time.monotonic()
@@ -221,17 +253,28 @@ class LinePort(Service):
         self._send(connection, _BYE)
 
     def _next_statement(self, connection: _Connection) -> None:
-        """Hand in the next statement, unless one runs."""
-        while connection.waiting and connection.running is None and not connection.leaving:
-            statement = connection.waiting.popleft()
-            connection.waiting_chars -= len(statement)
-            self._hold(connection, max(0, connection.held_chars - len(statement)))
-            if statement.lower() in _LEAVING_WORDS:
-                self._leave(connection)
-            elif statement.lower() == "help":
-                self._send(connection, _HELP)
-            else:
-                self._run(connection, statement)
+        """Hand in the next statement, unless one runs, or its client is to read first.
+
+        Of words few are answered; what is left has its turn when we hear that the socket takes
+        more, as it does at once.
+        """
+        for _ in range(_WORDS_AT_ONCE):
+            if not connection.ready:
+                break
+            self._begin(connection)
+        if connection in self._connections:
+            self._watch(connection)
+
+    def _begin(self, connection: _Connection) -> None:
+        statement = connection.waiting.popleft()
+        connection.waiting_chars -= len(statement)
+        self._hold(connection, max(0, connection.held_chars - len(statement)))
+        if statement.lower() in _LEAVING_WORDS:
+            self._leave(connection)
+        elif statement.lower() == "help":
+            self._send(connection, _HELP)
+        else:
+            self._run(connection, statement)
 
     def _run(self, connection: _Connection, sql: str) -> None:
         connection.running = ""
@@ -241,6 +284,7 @@ class LinePort(Service):
             lambda reply: self._outbox.put((connection, _text(reply))),
         )
         connection.running = query_id or ""
+        self._bound(connection)
 
     def _take_answers(self, events: int) -> None:
         for connection, text in self._outbox.take():
@@ -251,6 +295,7 @@ class LinePort(Service):
                 text = _text(self._unsent.busy)
             try:
                 self._send(connection, text)
+                self._bound(connection)
                 self._next_statement(connection)
             except OSError:
                 self._close(connection)
@@ -258,17 +303,16 @@ class LinePort(Service):
     def _send(self, connection: _Connection, data: bytes) -> None:
         connection.unsent += data
         self._unsent.take(connection.caller.asker, len(data))
-        if len(connection.unsent) > _MAX_UNSENT_BYTES + len(data):
-            self._close(connection)
-            return
         self._write(connection)
 
     def _write(self, connection: _Connection) -> None:
-        if connection.unsent:
-            try:
-                sent = connection.socket.send(connection.unsent[: 1 << 20])
-            except BlockingIOError:
-                sent = 0
+        if connection.unsent and not connection.full:
+            with memoryview(connection.unsent)[:_SENT_AT_ONCE_BYTES] as part:
+                try:
+                    sent = connection.socket.send(part)
+                except BlockingIOError:
+                    sent = 0
+                connection.full = sent < len(part)
             del connection.unsent[:sent]
             self._unsent.give_back(connection.caller.asker, sent)
         idle = not connection.unsent and connection.running is None
@@ -280,7 +324,7 @@ class LinePort(Service):
     def _watch(self, connection: _Connection) -> None:
         """Poll for what the connection can do now."""
         events = 0 if connection.leaving or connection.ended else selectors.EVENT_READ
-        if connection.unsent:
+        if connection.unsent or connection.ready:
             events |= selectors.EVENT_WRITE
         key: Any = self._selector.get_map().get(connection.socket)
         if key is None and events:
@@ -315,17 +359,21 @@ class LinePort(Service):
 def _with_words(statement: str) -> list[str]:
     """A statement, and before it the words that stood on lines of their own and need no `;`."""
     words: list[str] = []
-    while True:
-        line, newline, rest = statement.partition("\n")
-        if not newline or line.strip().lower() not in _WORDS:
-            return [*words, statement]
-        words.append(line.strip())
-        statement = rest.lstrip()
+    begins = 0
+    while (ends := statement.find("\n", begins)) >= 0:
+        word = statement[begins:ends].strip()
+        if word and word.lower() not in _WORDS:
+            break
+        if word:
+            words.append(word)
+        begins = ends + 1
+    return [*words, statement[begins:].lstrip()]
 
 
 def _is_word(unfinished: str) -> bool:
     """Whether that is one of the words that need no `;`, and its line has ended."""
-    return unfinished.endswith("\n") and unfinished.strip().lower() in _WORDS
+    short = len(unfinished) <= _WORD_LINE_CHARS and unfinished.endswith("\n")
+    return short and unfinished.strip().lower() in _WORDS
 
 
 def _text(reply: Reply) -> bytes:

@@ -1814,11 +1814,21 @@ def test_the_query_of_a_line_client_that_leaves_is_stopped(patient: Site, abrupt
     patient.unhurt()
 
 
+def test_a_line_client_that_breaks_its_query_off_is_told_nothing_of_it(patient: Site) -> None:
+    with patient.wire.connect("line") as made:
+        made.sendall(f"select 'x' as x; {ENDLESS};\n".encode())
+        until(lambda: [line for line in running(patient.wire) if "recursive" in line[4]])
+        made.sendall(b"\x03")
+        until(lambda: not running(patient.wire))
+        assert read_all(made).endswith(b"x\r\n1 rows returned\r\nBye!\r\n")
+    patient.unhurt()
+
+
 def test_a_line_client_that_reads_late_is_told_nothing_after_the_bye(patient: Site) -> None:
     wire = patient.wire
     with wire.connect("line") as made:
         made.sendall(f"select printf('%.*c', 8000000, 'x') as x; {ENDLESS};\n".encode())
-        until(lambda: [line for line in running(wire) if "recursive" in line[4]])
+        assert made.recv(1, socket.MSG_PEEK)  # the next statement waits for the rest to be read
         made.sendall(b"\x03")
         until(lambda: not running(wire))
         assert read_all(made)[-40:].endswith(b"x\r\n1 rows returned\r\nBye!\r\n")

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
 
-from qasino_server import connections, gzip_body, http_answer, http_stream, line_port
+from qasino_server import connections, gzip_body, http_answer, http_stream
 from qasino_server.errors import BadRequest, TooLarge
 from qasino_server.gzip_body import unpacked
 from qasino_server.http_port import HttpPort
@@ -375,15 +375,15 @@ def test_on_the_line_port_too(
 
 
 def test_a_connection_that_was_closed_on_the_line_port_is_sent_no_more(
-    server: Server, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
+    server: Server, connect: Callable[..., socket.socket]
 ) -> None:
     """What it had asked for was counted as on its way for good, and then others had no room."""
     port = service(server, LinePort)
-    monkeypatch.setattr(line_port, "_MAX_UNSENT_BYTES", 1_000_000)
     deaf = connect(server, "line")
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     deaf.sendall(b"select printf('%.*c', 3000000, 'x') as x;" * 8)
     until(lambda: port._unsent.held_bytes > 0)
+    deaf.close()
     until(lambda: not port._connections)
     with Wire(server.ports) as wire:
         until(lambda: "printf" not in str(wire.query("show queries")["table"]["rows"]))
