@@ -193,15 +193,15 @@ class LinePort(Service):
         data, *ended = _END.split(data, 1)
         complete = connection.splitter.feed(connection.decoder.decode(data))
         statements = [each for statement in complete for each in _with_words(statement)]
-        if _is_word(connection.splitter.rest):
-            statements.append(connection.splitter.rest.strip())
+        if word := _word_in(connection.splitter):
+            statements.append(word)
             connection.splitter = Splitter()
         if ended:
             statements.append("quit")
             connection.splitter = Splitter()
         connection.waiting += statements
         connection.waiting_chars += sum(map(len, statements))
-        unfinished_chars = len(connection.splitter.rest)
+        unfinished_chars = connection.splitter.rest_chars
         too_much = unfinished_chars > MAX_SQL_CHARS or connection.waiting_chars > MAX_WAITING_CHARS
         if not self._hold(connection, unfinished_chars + connection.waiting_chars) or too_much:
             connection.leaving = True
@@ -370,10 +370,12 @@ def _with_words(statement: str) -> list[str]:
     return [*words, statement[begins:].lstrip()]
 
 
-def _is_word(unfinished: str) -> bool:
-    """Whether that is one of the words that need no `;`, and its line has ended."""
-    short = len(unfinished) <= _WORD_LINE_CHARS and unfinished.endswith("\n")
-    return short and unfinished.strip().lower() in _WORDS
+def _word_in(splitter: Splitter) -> str:
+    """One of the words that need no `;`, if that is what has come and its line has ended."""
+    if splitter.rest_chars > _WORD_LINE_CHARS or not splitter.rest.endswith("\n"):
+        return ""
+    word = splitter.rest.strip()
+    return word if word.lower() in _WORDS else ""
 
 
 def _text(reply: Reply) -> bytes:

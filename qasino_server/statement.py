@@ -9,6 +9,7 @@ possessive where they nest or follow each other, and what ends a shortcut is sou
 
 from __future__ import annotations
 
+import io
 import re
 
 import msgspec
@@ -178,9 +179,20 @@ class Splitter:
     """
 
     def __init__(self) -> None:
-        self.rest = ""
-        """What has come of a statement whose `;` has not; '' where that is blanks and comments."""
         self._scan = Scan()
+        self._read = io.StringIO()
+        """What has been read of a statement that has begun; it grows without being copied."""
+        self._has_begun = False
+
+    @property
+    def rest(self) -> str:
+        """What has come of a statement whose `;` has not; '' where that is blanks and comments."""
+        return self._read.getvalue() + self._scan.text if self._has_begun else ""
+
+    @property
+    def rest_chars(self) -> int:
+        """Its length, which costs nothing to ask for."""
+        return self._read.tell() + len(self._scan.text) if self._has_begun else 0
 
     def feed(self, text: str) -> list[str]:
         """The statements that are complete with this text, without their `;`."""
@@ -189,24 +201,31 @@ class Splitter:
         statements: list[str] = []
         begins = 0
         while scan.read_on():
+            begun = self._taken()
             if scan.says_something:
-                statements.append(scan.text[begins : scan.seen].strip())
+                statements.append((begun + scan.text[begins : scan.seen]).strip())
             scan.says_something = False
             scan.seen += 1
             begins = scan.seen
         self._keep(begins)
         return statements
 
+    def _taken(self) -> str:
+        begun = self._read.getvalue()
+        if begun:
+            self._read = io.StringIO()
+        return begun
+
     def _keep(self, begins: int) -> None:
         """Keep what follows the last statement; of a mere comment that it has begun."""
         scan = self._scan
-        scan.text = scan.text[begins:]
-        scan.seen -= begins
         tail = scan.text[scan.seen :]
-        if scan.says_something or (tail and not scan.closer):
-            self.rest = scan.text
+        self._has_begun = scan.says_something or bool(tail and not scan.closer)
+        if self._has_begun:
+            self._read.write(scan.text[begins : scan.seen])
+            scan.text, scan.seen = tail, 0
             return
-        self.rest = ""
+        self._taken()
         opener = {"\n": "--", "*/": "/*"}.get(scan.closer, "")
         scan.text, scan.seen = opener + tail, len(opener)
 
