@@ -41,6 +41,10 @@ HANDSHAKE_S = 10.0
 SWEEP_S = 5.0
 SENT_AHEAD_MAX = 100
 """Requests that wait for the answers before them at which no more is read."""
+_PIECE_BYTES = 4096
+"""Parsed at once where requests may begin: a short one takes sixty times its bytes."""
+_BODY_PIECE_BYTES = 16384
+"""And in a body, which may be followed by others."""
 _NO_DESCRIPTORS_S = 0.1
 _PEER_GONE_MS = 60_000
 
@@ -178,9 +182,16 @@ class _PatientFlow(FlowControl):
     def __init__(self, transport: Any, waiting: Sized) -> None:
         super().__init__(transport)
         self._waiting = waiting
+        self.unparsed = b""
+        """What came with too many of them."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough of them wait."""
+        return len(self._waiting) >= SENT_AHEAD_MAX
 
     def resume_reading(self) -> None:
-        if len(self._waiting) < SENT_AHEAD_MAX:
+        if not self.is_full and not self.unparsed:
             super().resume_reading()
 
 
@@ -199,6 +210,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     cycle: Any
     """The last request: uvicorn's, or a direct one."""
+    flow: _PatientFlow
 
     def __init__(self, seats: Seats, *given: Any, **named: Any) -> None:
         """Take a seat of these, unless `seat` is there already when the connection is."""
@@ -228,6 +240,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Whether what comes next begins a request."""
         self._received = b""
         """What is being read, if it began one."""
+        self._is_parsing = False
         self._closing_since: float | None = None
         lane = getattr(self.app, "lane", None)
         self._lane: Lane | None = None if self.scheme == "https" else lane
@@ -247,28 +260,58 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._is_read_already(data):
                 return
             self._received = data
-        self._received_bytes += len(data)
         self._unset_keepalive_if_required()
-        self._parse(data)
+        self._parse(self.flow.unparsed + data)
         self._received = b""
-        if self._in_head:
-            if self._received_bytes > HEAD_BYTES:
-                self._refuse(431, "the request's head is larger than this server takes: 64 KiB")
-        elif not self._between:
-            self._bound_trailers(len(data))
 
     def _parse(self, data: bytes) -> None:
+        """Read it piece by piece; while enough requests wait, what is left is kept as it came."""
+        begins = 0
+        self._is_parsing = True
+        try:
+            while begins < len(data) and not self.flow.is_full:
+                in_body = not self._between and not self._in_head
+                ends = begins + (_BODY_PIECE_BYTES if in_body else _PIECE_BYTES)
+                piece = data[begins:ends]
+                begins = ends
+                self._received_bytes += len(piece)
+                if not self._feed(piece) or self.transport.is_closing():
+                    begins = len(data)
+                elif self._in_head:
+                    self._bound_head()
+                elif not self._between:
+                    self._bound_trailers(len(piece))
+        finally:
+            self._is_parsing = False
+        self.flow.unparsed = data[begins:]
+        if self.flow.unparsed:
+            self.flow.pause_reading()
+
+    def _parse_on(self) -> None:
+        """Read what was kept, once fewer requests wait; then more may come."""
+        if self._is_parsing or not self.flow.unparsed:
+            return
+        self._parse(self.flow.unparsed)
+        self.flow.resume_reading()
+
+    def _feed(self, data: bytes) -> bool:
+        """Have the parser read it; whether what comes after it is for us."""
         while data:
             try:
                 self.parser.feed_data(data)
-                return
+                break
             except httptools.HttpParserUpgrade as upgrade:
                 if not self._asks_to_upgrade:
-                    return  # CONNECT: what follows is not for us
+                    return False  # CONNECT
                 data = self._head_without_upgrade() + data[upgrade.args[0] :]
             except httptools.HttpParserError:
                 self.send_400_response("Invalid HTTP request received.")
-                return
+                return False
+        return True
+
+    def _bound_head(self) -> None:
+        if self._received_bytes > HEAD_BYTES:
+            self._refuse(431, "the request's head is larger than this server takes: 64 KiB")
 
     def _head_without_upgrade(self) -> bytes:
         """The head that was read, without its wish for another protocol.
@@ -391,6 +434,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._usual = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()  # begins that
+        self._parse_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

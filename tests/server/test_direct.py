@@ -223,6 +223,21 @@ def test_a_client_that_reads_nothing_is_not_read_from_either(server: Server, wir
     assert wire.rows("select 1") == [[1]]
 
 
+def test_of_short_requests_sent_ahead_few_are_read(server: Server, wire: Wire) -> None:
+    """One read held 14,000 of them, in sixty times their bytes."""
+    short, count = b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n", 2_000
+    with wire.connect("http") as made:
+        made.sendall(request({"sql": ENDLESS, "query_id": "slow"}))
+        until(lambda: wire.rows("show queries"))
+        (connection,) = connections_of(server)
+        made.sendall(short * count)
+        until(lambda: connection.flow.unparsed)
+        assert len(connection.pipeline) < SENT_AHEAD_MAX + 4096 // len(short) + 1
+        wire.query("kill slow")
+        assert len(answers(made, count + 1)) == count + 1
+        assert not connection.flow.unparsed
+
+
 @pytest.mark.parametrize("more", ["", USUAL], ids=["direct", "usual"])
 def test_a_client_that_sends_far_ahead_and_reads_on_gets_all_answers(wire: Wire, more: str) -> None:
     count = 3_000
