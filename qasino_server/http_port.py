@@ -459,10 +459,16 @@ def _read_get(op: str | None, params: dict[str, str]) -> Request:
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """A listening socket. Raises StartError where the port is taken."""
+    """A listening socket; on `::` for both kinds of addresses, as libzmq's is.
+
+    Raises StartError where the port is taken.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    both = family == socket.AF_INET6 and not address.strip("0:") and socket.has_dualstack_ipv6()
     try:
-        listener = socket.create_server((address, port), family=family, backlog=2048)
+        listener = socket.create_server(
+            (address, port), family=family, backlog=2048, dualstack_ipv6=both
+        )
     except OSError as error:
         # `create_server` adds the address once more.
         reason = (error.strerror or str(error)).partition(" (while attempting to bind")[0]

@@ -71,6 +71,25 @@ def test_a_request_without_any_host_comes_from_no_browser(wire: Wire) -> None:
     assert answer.startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("address", ["::1", "127.0.0.1"])
+def test_who_listens_on_any_address_is_reached_by_both_kinds(
+    make_server: MakeServer, address: str
+) -> None:
+    """ZeroMQ was; HTTP and the line port refused 127.0.0.1."""
+    with Wire(make_server(listen="::").ports, host=address) as wire:
+        assert wire.line("select 1;").endswith("1 rows returned\r\n")
+        query = {"op": "query", "sql": "select 1"}
+        assert wire.http("GET", query, headers={"Host": "localhost"})[0] == 200
+        assert wire.http("GET", query, headers={"Host": "attacker.example"})[0] == 403
+
+
+def test_who_listens_on_an_address_of_ipv6_has_no_other(make_server: MakeServer) -> None:
+    ports = make_server(listen="::1").ports
+    for port in ("http", "line"):
+        with Wire(ports) as wire, pytest.raises(ConnectionRefusedError):
+            wire.connect(port)
+
+
 def test_the_loopback_address_of_ipv6_is_one_too(make_server: MakeServer) -> None:
     wire = Wire(make_server(listen="::1").ports, host="::1")
     query = {"op": "query", "sql": "select 1"}
