@@ -42,6 +42,8 @@ next statement is begun."""
 _SENT_AT_ONCE_BYTES = 1 << 20
 _MAX_UNRUN_CHARS = 256 << 20
 """What all connections may have sent that cannot be run yet; half of it for one client."""
+_WAITING_CHARS = 64
+"""What a statement that waits takes beside its own."""
 _SHORT_CHARS = 4096
 """What any connection may: somebody types."""
 _BYE = b"Bye!\r\n"
@@ -98,6 +100,12 @@ class _Connection:
         """It is closed as soon as everything is sent."""
         self.ended = False
         """It sends no more."""
+
+    @property
+    def unrun_chars(self) -> int:
+        """What it has us keep until it can be run."""
+        beside_chars = _WAITING_CHARS * len(self.waiting)
+        return self.splitter.rest_chars + self.waiting_chars + beside_chars
 
     @property
     def ready(self) -> bool:
@@ -201,9 +209,11 @@ class LinePort(Service):
             connection.splitter = Splitter()
         connection.waiting += statements
         connection.waiting_chars += sum(map(len, statements))
-        unfinished_chars = connection.splitter.rest_chars
-        too_much = unfinished_chars > MAX_SQL_CHARS or connection.waiting_chars > MAX_WAITING_CHARS
-        if not self._hold(connection, unfinished_chars + connection.waiting_chars) or too_much:
+        too_much = (
+            connection.splitter.rest_chars > MAX_SQL_CHARS
+            or connection.waiting_chars > MAX_WAITING_CHARS
+        )
+        if not self._hold(connection, connection.unrun_chars) or too_much:
             connection.leaving = True
             connection.splitter = Splitter()
             connection.waiting.clear()
@@ -268,7 +278,7 @@ class LinePort(Service):
     def _begin(self, connection: _Connection) -> None:
         statement = connection.waiting.popleft()
         connection.waiting_chars -= len(statement)
-        self._hold(connection, max(0, connection.held_chars - len(statement)))
+        self._hold(connection, connection.unrun_chars)
         if statement.lower() in _LEAVING_WORDS:
             self._leave(connection)
         elif statement.lower() == "help":

@@ -56,6 +56,19 @@ def test_small_answers_wait_for_their_client_to_read(wire: Wire, port: LinePort)
     assert told.endswith(b"Bye!\r\n")
 
 
+def test_short_statements_that_wait_count_for_what_they_take(wire: Wire, port: LinePort) -> None:
+    """A megabyte of them took thirty."""
+    with wire.connect("line") as made:
+        asker = only_one(port)
+        made.sendall(f"{COUNTING}) select count(*) from n;".encode() + b"1;" * 20_000)
+        until(lambda: len(asker.waiting) == 20_000)
+        assert port._unrun.held_bytes > 1_000_000
+        made.sendall(b"\x03")
+        assert read_all(made).endswith(b"Bye!\r\n")
+        until(lambda: not port._connections)
+        assert port._unrun.held_bytes == 0
+
+
 @pytest.mark.parametrize("word", [b"help\n", b"help;"])
 def test_words_without_end_hold_nobody_up(wire: Wire, port: LinePort, word: bytes) -> None:
     """Others waited for 23 s, and the server did not end in time."""
