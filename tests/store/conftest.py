@@ -98,6 +98,18 @@ class Bench:
         self.store.rotate(self.number)
         return self.store.generation_number
 
+    def exchange(self) -> Path:
+        """The next generation takes what comes; the file to be carried from, which yet is not."""
+        store, self.number = self.store, self.number + 1
+        retired = store._writer.exchange(store._files.new_generation(self.number), self.number)
+        retired.generation.seal()
+        return retired.generation.path
+
+    def carry(self, sealed: Path) -> None:
+        """The file is sealed; what was to be carried from it is."""
+        self.store._writer.carry_from(sealed)
+        assert self.store._writer.carried.wait(20)
+
 
 class Port:
     """What a port does with a store: hand in, end its turn; and who answered, the thread's name."""

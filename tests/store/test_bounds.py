@@ -138,6 +138,53 @@ def test_a_table_that_is_replaced_again_and_again_takes_room_once(make_bench: An
     assert [isinstance(outcome, Receipt) for outcome in fleet] == [True] * 3 + [False] * 2
 
 
+@pytest.mark.parametrize("flags", [{"persist": 1, "replace": 1}, {}], ids=["replaced", "ended"])
+def test_rows_that_live_on_are_replaced_where_there_is_room_for_them_once(
+    make_bench: Any, flags: dict[str, Any]
+) -> None:
+    bench = make_bench(max_generation_bytes=5_000_000)
+    for n in range(4):
+        assert stored(bench.publish(f"h{n}", "t", "x text", WIDE, persist=1)) == 1000
+    bench.rotate()
+    assert bench.store._writer.carried.wait(20)
+    assert stored(bench.publish("h0", "t", "x text", [["y" * 1000]] * 1000, **flags)) == 1000
+    is_full(bench.publish("h1", "t", "x text", WIDE * 3, **flags), "--max-generation-bytes")
+    is_full(bench.publish("h4", "t", "x text", WIDE, **flags), "--max-generation-bytes")
+    bench.rotate()
+    assert bench.rows("select count(*), sum(x like 'y%') from t") == [[4000, 1000]]
+
+
+def test_a_table_of_half_the_room_is_replaced_and_updated(make_bench: Any) -> None:
+    bench = make_bench(max_generation_bytes=5_000_000)
+    for rows in (WIDE * 3, [["y" * 1000]] * 3000):
+        assert stored(bench.publish("a", "t", "x text", rows, replace=1)) == 3000
+    assert stored(bench.publish("b", "u", "x text", WIDE)) == 1000
+    assert stored(bench.publish("b", "u", "x text", WIDE, update=1)) == 1000
+
+
+def test_rows_carried_beyond_the_bound_are_replaced(make_bench: Any) -> None:
+    bench = make_bench(max_generation_bytes=5_000_000)
+    for n in range(4):
+        assert stored(bench.publish(f"h{n}", "t", "x text", WIDE, persist=1)) == 1000
+    sealed = bench.exchange()
+    assert stored(bench.publish("other", "u", "x text", WIDE * 3)) == 3000
+    bench.carry(sealed)
+    again = {"persist": 1, "replace": 1}
+    for _ in range(3):
+        assert stored(bench.publish("h0", "t", "x text", WIDE, **again)) == 1000
+    is_full(bench.publish("h0", "t", "x text", WIDE * 2, **again), "--max-generation-bytes")
+
+
+def test_words_of_rows_that_are_replaced_have_the_same_bound(make_bench: Any) -> None:
+    bench = make_bench(max_generation_bytes=4 << 20)
+    told = [
+        bench.hand_in(publication("a", "t", f"c{n} int", [[1]], ["x" * 1_000_000], replace=1))
+        for n in range(5)
+    ]
+    assert [stored(outcome) for outcome in told[:3]] == [1, 1, 1]
+    is_full(told[4], "--max-generation-bytes")
+
+
 def test_descriptions_take_room_too(make_bench: Any) -> None:
     """In the books as long as the generation lasts, and in those of the next."""
     bench = make_bench(max_generation_bytes=4 << 20)

@@ -7,7 +7,6 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,19 +21,6 @@ UPDATE = {"update": 1, "keycols": "id"}
 
 def of_t(rows: Any, identity: str = "p", **flags: Any) -> Publication:
     return publication(identity, "t", "id int, v text", rows, **flags)
-
-
-def exchange(bench: Any) -> Path:
-    """The next generation takes what comes; the file that is to be carried from, and yet is not."""
-    store, bench.number = bench.store, bench.number + 1
-    retired = store._writer.exchange(store._files.new_generation(bench.number), bench.number)
-    retired.generation.seal()
-    return Path(retired.generation.path)
-
-
-def carry(bench: Any, sealed: Path) -> None:
-    bench.store._writer.carry_from(sealed)
-    assert bench.store._writer.carried.wait(20)
 
 
 def collected(bench: Any) -> list[list[Any]]:
@@ -60,7 +46,7 @@ def test_what_comes_after_an_update_that_waits_comes_after_it(
     bench: Any, held: Any, in_one_batch: bool
 ) -> None:
     bench.hand_in(of_t([[1, "old"]], persist=1))
-    sealed = exchange(bench)
+    sealed = bench.exchange()
     told: list[Any] = []
     things = [
         of_t([[2, "updated"]], **UPDATE),
@@ -80,7 +66,7 @@ def test_what_comes_after_an_update_that_waits_comes_after_it(
         hand_in()
     assert isinstance(bench.hand_in(of_t([], "q")), Receipt)
     assert told == []
-    carry(bench, sealed)
+    bench.carry(sealed)
     until(lambda: len(told) == 3)
     assert [(n, outcome.applied) for n, outcome in told] == [(0, True), (1, True), (2, True)]
     mine = [row for row in collected(bench) if row[1] != "other"]
@@ -90,7 +76,7 @@ def test_what_comes_after_an_update_that_waits_comes_after_it(
 def test_what_waits_for_its_rows_is_within_the_bound_of_what_may_wait(make_bench: Any) -> None:
     bench = make_bench(max_body_bytes=100_000)
     bench.hand_in(of_t([[1, "old"]], persist=1))
-    sealed = exchange(bench)
+    sealed = bench.exchange()
     update = of_t([[n, "x" * 1000] for n in range(50)], **UPDATE)
     told: list[Any] = []
 
@@ -104,7 +90,7 @@ def test_what_waits_for_its_rows_is_within_the_bound_of_what_may_wait(make_bench
     until(hand_in_more)
     assert told == []
     assert bench.store.state().waiting_bytes > 200_000
-    carry(bench, sealed)
+    bench.carry(sealed)
     until(lambda: bench.store.state().waiting_bytes == 0)
     assert {type(outcome) for outcome in told} == {Receipt}
     assert len(collected(bench)) == 50
@@ -114,7 +100,7 @@ def test_others_get_in_between_those_that_waited(bench: Any) -> None:
     count = 200
     for n in range(count):
         bench.hand_in(of_t([[n, "old"]], f"h{n}", persist=1))
-    sealed = exchange(bench)
+    sealed = bench.exchange()
     told: list[Any] = []
     for n in range(count):
         bench.store.publish(of_t([[n, "new"]], f"h{n}", **UPDATE), "test", told.append)
@@ -122,7 +108,7 @@ def test_others_get_in_between_those_that_waited(bench: Any) -> None:
     begun: list[str] = []
     connection = bench.store._writer._intake.generation._connection
     connection.exec_trace = lambda cursor, sql, bound: begun.append(sql) or True
-    carry(bench, sealed)
+    bench.carry(sealed)
     until(lambda: len(told) == count)
     connection.exec_trace = None
     assert begun.count("BEGIN IMMEDIATE") >= 5
@@ -135,7 +121,7 @@ def test_rows_whose_file_cannot_be_opened_just_now_are_carried_later(
 ) -> None:
     """Without a descriptor left it is the same error as without a file."""
     bench.hand_in(of_t([[1, "old"]], persist=1))
-    sealed = exchange(bench)
+    sealed = bench.exchange()
     moved = sealed.rename(sealed.with_name("moved"))
     os.mknod(sealed, stat.S_IFSOCK | 0o600)  # it is there, and cannot be opened
     bench.store._writer.carry_from(sealed)
@@ -150,12 +136,12 @@ def test_rows_whose_file_is_gone_are_lost_and_who_waited_for_them_is_served(
     bench: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.hand_in(of_t([[1, "old"]], persist=1))
-    sealed = exchange(bench)
+    sealed = bench.exchange()
     told: list[Any] = []
     bench.store.publish(of_t([[2, "new"]], **UPDATE), "test", told.append)
     bench.hand_in(of_t([], "q"))
     sealed.unlink()
-    carry(bench, sealed)
+    bench.carry(sealed)
     (outcome,) = until(lambda: told)
     assert isinstance(outcome, Receipt)
     assert "persistent rows are lost, their file is gone" in caplog.text
