@@ -24,9 +24,12 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
     """The generation's file."""
 
 
-def refusal(held: int, of: str, most: int, option: str) -> Full:
-    """What a publication is told that would go beyond a bound."""
+NOT_NOW = "nothing was stored, and the next generation begins with what is carried alone"
+
+
+def refusal(held: int, of: str, most: int, option: str, more: int | None = None) -> Full:
+    """What a publication is told that would go beyond a bound, to which it adds so many `more`."""
+    own = "" if more is None else f"; this publication would add {more:,}"
     return Full(
-        f"the generation has {held:,} {of}, and {most:,} is the most ({option}); nothing was"
-        " stored, and the next generation begins empty"
+        f"the generation has {held:,} {of}, and {most:,} is the most ({option}){own}; {NOT_NOW}"
     )

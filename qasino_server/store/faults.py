@@ -9,6 +9,7 @@ import apsw
 from qasino_server.database.generation import Generation
 from qasino_server.database.room import free_bytes
 from qasino_server.errors import Busy, Full, QasinoError, ServerFault
+from qasino_server.quota import NOT_NOW
 
 log = logging.getLogger("qasino.store")
 
@@ -21,7 +22,7 @@ def disk_fault(error: apsw.Error, generation: Generation) -> QasinoError:
     if isinstance(error, apsw.FullError) and _is_at_bound(generation):
         return Full(
             f"the generation's file would be larger than {generation.max_bytes:,} bytes, the most"
-            " (--max-generation-bytes); nothing was stored, and the next generation begins empty"
+            f" (--max-generation-bytes); {NOT_NOW}"
         )
     if isinstance(error, apsw.NoMemError):
         return Busy("the server has no memory to store this now (--max-memory); nothing was stored")

@@ -220,7 +220,10 @@ class Intake:
         return self.generation.count_unmatched(of_table, plan.targets, keys, rows, before)
 
     def _check_room(self, publication: Publication, pair: Pair, new_rows: int) -> None:
-        """Raise Full where the publication would go beyond a bound of the generation."""
+        """Raise Full where the publication would go beyond a bound of the generation.
+
+        `new_rows` are those that it adds to the rows there are.
+        """
         ledger, quota = self.ledger, self._quota
         if ledger.nr_tables >= quota.tables and ledger.table(pair[0]) is None:
             raise refusal(ledger.nr_tables, "tables", quota.tables, "--max-tables")
@@ -231,13 +234,15 @@ class Intake:
             most = quota.identities
             raise refusal(ledger.nr_identities, "identities", most, "--max-identities")
         if new_rows > 0 and ledger.nr_rows + new_rows > quota.rows:
-            raise refusal(ledger.nr_rows, "rows", quota.rows, "--max-generation-rows")
+            option = "--max-generation-rows"
+            raise refusal(ledger.nr_rows, "rows", quota.rows, option, new_rows)
         more_bytes, most = _json_bytes(publication), quota.size_bytes
         if self._size_bytes + more_bytes > most:
             self._measure()  # what was replaced since is not in the file any more
             more = self._surely_more_bytes(publication, pair)
             if more and self._size_bytes + more > most:
-                raise refusal(self._size_bytes, "bytes", most, "--max-generation-bytes")
+                option = "--max-generation-bytes"
+                raise refusal(self._size_bytes, "bytes", most, option, more)
         self._size_bytes += more_bytes
 
     def _surely_more_bytes(self, publication: Publication, pair: Pair) -> int:

@@ -63,6 +63,24 @@ def test_a_table_too_many_is_refused_and_the_next_generation_takes_it(make_bench
     assert bench.rows("select count(*) from u") == [[2]]
 
 
+def test_who_is_refused_is_told_that_what_is_carried_stays(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(tables=1))
+    assert stored(bench.publish("p", "kept", "x int", [[1]], persist=1)) == 1
+    for _ in range(2):
+        outcome = bench.publish("q", "t", "x int", [[1]])
+        is_full(outcome, "the next generation begins with what is carried alone")
+        bench.rotate()
+        assert bench.store._writer.carried.wait(20)
+
+
+def test_who_is_refused_is_told_of_the_share_of_their_own(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(rows=10), max_generation_bytes=100_000)
+    outcome = bench.publish("a", "t", "x int", [[n] for n in range(11)])
+    is_full(outcome, "(--max-generation-rows); this publication would add 11; nothing")
+    outcome = bench.publish("a", "t", "x text", [["x" * 200_000]])
+    is_full(outcome, "(--max-generation-bytes); this publication would add 200,006; nothing")
+
+
 def test_an_identity_too_many_is_refused(make_bench: Any) -> None:
     bench = make_bench(quota=Quota(identities=1))
     assert stored(bench.publish("a", "t", "x int", [[1]])) == 1
@@ -260,6 +278,7 @@ def test_rows_that_become_larger_than_their_message_meet_the_same_wall(make_benc
     # 200 KB of JSON, which would be 100 MB of rows with 1,899 NULLs each.
     outcome = bench.publish("narrow", "t", "c0 int", [[1]] * 50_000)
     is_full(outcome, "would be larger than 5,000,000 bytes")
+    is_full(outcome, "the next generation begins with what is carried alone")
     assert stored(bench.publish("small", "t", "c0 int", [[1]])) == 1
     bench.rotate()
     assert bench.rows("select count(*) from t") == [[2]]
