@@ -77,6 +77,8 @@ class Intake:
         self._begun = 0
         self.can_carry = False
         """Whether the generation before is sealed and attached."""
+        self._rows_to_carry = CARRY_ROWS
+        """How many updates may still carry in this transaction."""
         self._plans: dict[tuple[str, Columns], tuple[Columns, Plan]] = {}
         self._planned_columns = 0
         """In the headers of the plans that are remembered."""
@@ -90,6 +92,7 @@ class Intake:
         if self._begun % _MEASURE_EVERY == 0:
             self._measure()
         self._begun += 1
+        self._rows_to_carry = CARRY_ROWS
 
     def _measure(self) -> None:
         self._size_bytes = self.generation.size_bytes() + self.ledger.described_bytes
@@ -195,9 +198,7 @@ class Intake:
         plan = self._plan(publication)
         rowid_name(plan.columns)
         if owed is not None:
-            if not self.can_carry:
-                raise CarryFirst
-            self._carry([_Part(pair, owed, owed.left, ())])
+            self._carry_at_once(pair, owed)
             present = self.ledger.source(pair)
             plan = self._plan(publication)
         keys = _own_names(publication, plan)
@@ -207,6 +208,15 @@ class Intake:
         new = self.generation.upsert((table.name, table.columns), plan.targets, keys, rows, before)
         self._book(publication, pair, plan, table, joined(before, new), present)
         return self._receipt(publication, plan, rows.nr_rows)
+
+    def _carry_at_once(self, pair: Pair, owed: Arrears) -> None:
+        """Carry all that a pair is owed, if that is not more than a portion with what was carried
+        so in this transaction. Raises CarryFirst."""
+        nr_rows = count_rows(owed.left)
+        if not self.can_carry or nr_rows > self._rows_to_carry:
+            raise CarryFirst
+        self._rows_to_carry -= nr_rows
+        self._carry([_Part(pair, owed, owed.left, ())])
 
     def _most_appended(
         self, pair: Pair, plan: Plan, keys: Sequence[str], rows: CheckedRows, before: Ranges
@@ -390,19 +400,24 @@ class Intake:
 
     # --- Carrying ---------------------------------------------------------------------------
 
-    def carry_some(self) -> None:
-        """Carry one portion of what is owed; `ledger.arrears` is not empty."""
+    def owes_any(self, pairs: Iterable[Pair]) -> bool:
+        """Whether rows of one of them are still to be carried."""
+        return any(pair in self.ledger.arrears for pair in pairs)
+
+    def carry_some(self, first: Iterable[Pair] = ()) -> None:
+        """Carry one portion of what is owed, of these pairs before others; `ledger.arrears` is not
+        empty."""
         ends = time.monotonic() + CARRY_S
-        for parts in self._next_parts():
+        for parts in self._next_parts(first):
             self._carry(parts)
             if time.monotonic() > ends:
                 return
 
-    def _next_parts(self) -> Iterable[list[_Part]]:
+    def _next_parts(self, first: Iterable[Pair]) -> Iterable[list[_Part]]:
         """One portion, in lists of what takes one statement: of one table, the same columns."""
         together: dict[tuple[str, int], list[_Part]] = {}
         rows_left = CARRY_ROWS
-        for pair, owed in self.ledger.next_owed(CARRY_PAIRS):
+        for pair, owed in self.ledger.next_owed(CARRY_PAIRS, first):
             rows, left = split(owed.left, rows_left)
             parts = together.setdefault((pair[0], owed.source.shape), [])
             parts.append(_Part(pair, owed, rows, left))

@@ -9,7 +9,7 @@ replaced.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, KeysView, Sequence
+from collections.abc import Iterable, Iterator, KeysView, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -150,13 +150,14 @@ class Ledger:
             return self._staged_arrears[pair]
         return self.arrears.get(pair)
 
-    def next_owed(self, at_most: int) -> list[tuple[Pair, Arrears]]:
-        """Some of the pairs that are owed rows, the same ones until they are carried; nothing is
-        staged."""
+    def next_owed(self, at_most: int, first: Iterable[Pair] = ()) -> list[tuple[Pair, Arrears]]:
+        """Some of the pairs that are owed rows, those of `first` before others, the same ones until
+        they are carried; nothing is staged."""
         turn, arrears = self._in_turn, self.arrears
         while turn and turn[-1] not in arrears:
             turn.pop()
-        return [(pair, arrears[pair]) for pair in reversed(turn[-at_most:]) if pair in arrears]
+        pairs = dict.fromkeys((*first, *reversed(turn[-at_most:])))
+        return [(pair, arrears[pair]) for pair in pairs if pair in arrears][:at_most]
 
     def known_among(self, pairs: KeysView[Pair]) -> set[Pair]:
         """Those that have rows in this generation or are owed some; nothing is staged."""

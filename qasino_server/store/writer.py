@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import msgspec
 
 from qasino_server.database.generation import Generation
 from qasino_server.database.room import Reserve
@@ -40,7 +39,7 @@ from qasino_server.store.faults import disk_fault, no_room
 from qasino_server.store.intake import CarryFirst, Intake
 from qasino_server.store.ledger import Ledger, Pair
 from qasino_server.store.looks import Look, Looks
-from qasino_server.store.postponed import Postponed, Waiting
+from qasino_server.store.postponed import Drop, Postponed, Waiting
 from qasino_server.table import Publication, Receipt
 from qasino_server.wakeup import Bells, ring, take_on
 
@@ -61,14 +60,7 @@ next ones are left to the writer's thread, and the ports go on, for STALLED_S.""
 STALLED_S = 5.0
 _DROP_BYTES = 500
 _POSTPONED_AT_ONCE = 32
-"""Of updates that waited for the rows of their pairs, each of which is carried by itself."""
-
-
-class _Drop(msgspec.Struct, frozen=True):
-    size_bytes: int
-    tablename: str
-    identity: str | None
-    done: Done
+"""Of what waited for the rows of its pair, so that others get in between."""
 
 
 class _Exchange:
@@ -116,7 +108,7 @@ class Writer(Service):
         """Whoever holds it is the one that writes."""
         self._stalled_until = 0.0
         self._asleep = False
-        self._queue: deque[Waiting | _Drop] = deque()
+        self._queue: deque[Waiting | Drop] = deque()
         self._waiting_bytes = 0
         self._on_room: list[Callable[[], None]] = []
         self._exchange: _Exchange | None = None
@@ -139,9 +131,9 @@ class Writer(Service):
 
     def drop(self, tablename: str, identity: str | None, done: Done) -> None:
         """Queue the end of a static or persistent table; `done` gets a sentence."""
-        self._put(_Drop(_DROP_BYTES, tablename, identity, done))
+        self._put(Drop(_DROP_BYTES, tablename, identity, done))
 
-    def _put(self, item: Waiting | _Drop) -> None:
+    def _put(self, item: Waiting | Drop) -> None:
         with self._mutex:
             if self.stopping.is_set():
                 raise Busy("the server is shutting down")
@@ -279,8 +271,8 @@ class Writer(Service):
     def _end(self) -> None:
         """Nobody who waits is left without an answer."""
         late = Busy("the server is shutting down; nothing was stored")
-        postponed = self._postponed.take(len(self._postponed))
-        self._report(postponed, [late] * len(postponed), time.perf_counter())
+        while self._postponed:
+            self._refuse_postponed(late)
         self._end_carrying()
         self._intake.generation.seal()
 
@@ -304,7 +296,7 @@ class Writer(Service):
             and time.monotonic() >= self._stalled_until
         )
 
-    def _is_brief(self, item: Waiting | _Drop) -> bool:
+    def _is_brief(self, item: Waiting | Drop) -> bool:
         return isinstance(item, Waiting) and self._intake.is_brief(item.publication)
 
     def _help(self) -> None:
@@ -317,12 +309,15 @@ class Writer(Service):
 
     # Batches
 
-    def _do_queue(self, batch: list[Waiting] | _Drop) -> None:
+    def _do_queue(self, batch: list[Waiting] | Drop) -> None:
         started = time.perf_counter()
         self._logs_each = log.isEnabledFor(logging.DEBUG)
         self._taken_by_views = self._view_names()
-        if isinstance(batch, _Drop):
-            batch.done(self._guarded(lambda: self._drop(batch)))
+        if isinstance(batch, Drop):
+            if self._postponed.holds_some_of(batch.table_key):
+                self._postpone([batch])
+            else:
+                self._do_drop(batch)
         elif batch[0].publication.static:
             outcome = self._guarded(lambda: self._replace_static(batch[0].publication))
             self._report(batch, [outcome], started)
@@ -337,16 +332,16 @@ class Writer(Service):
         self._postpone(list(compress(batch, after)))
         return [waiting for waiting, is_after in zip(batch, after, strict=True) if not is_after]
 
-    def _postpone(self, batch: Sequence[Waiting]) -> None:
+    def _postpone(self, batch: Sequence[Waiting | Drop]) -> None:
         self._postponed.add(batch)
         with self._mutex:
-            self._waiting_bytes += sum(waiting.size_bytes for waiting in batch)
+            self._waiting_bytes += sum(item.size_bytes for item in batch)
 
     def _next_batch(
         self,
         most_bytes: int = BATCH_BYTES,
         brief: bool = False,
-    ) -> list[Waiting] | _Drop:
+    ) -> list[Waiting] | Drop:
         """Take what can be stored in one transaction; a static table or a drop goes alone.
 
         With `brief` nothing after the first is taken that is not.
@@ -355,7 +350,7 @@ class Writer(Service):
         size_bytes, is_brief = 0, self._intake.is_brief
         with self._mutex:
             for item in islice(self._queue, BATCH_PUBLICATIONS):
-                if isinstance(item, _Drop) or item.publication.static:
+                if isinstance(item, Drop) or item.publication.static:
                     if not batch:
                         return self._take_alone()
                     break
@@ -370,10 +365,10 @@ class Writer(Service):
             self._waiting_bytes -= size_bytes
         return batch
 
-    def _take_alone(self) -> list[Waiting] | _Drop:
+    def _take_alone(self) -> list[Waiting] | Drop:
         item = self._queue.popleft()
         self._waiting_bytes -= item.size_bytes
-        return item if isinstance(item, _Drop) else [item]
+        return item if isinstance(item, Drop) else [item]
 
     def _store_batch(self, batch: list[Waiting], started: float) -> None:
         """All in one transaction; where the disk fails it, each in its own."""
@@ -489,8 +484,11 @@ class Writer(Service):
         table = self._statics.replace(publication, time.time())
         return Receipt(ledger.number, table.nr_rows)
 
-    def _drop(self, drop: _Drop) -> str:
-        key = drop.tablename.lower()
+    def _do_drop(self, drop: Drop) -> None:
+        drop.done(self._guarded(lambda: self._drop(drop)))
+
+    def _drop(self, drop: Drop) -> str:
+        key = drop.table_key
         if key in self._statics.tables:
             if drop.identity is not None:
                 raise Refused(f"{drop.tablename} is static and has no rows of one identity alone")
@@ -545,11 +543,12 @@ class Writer(Service):
             if not self._attached and intake.ledger.arrears:
                 intake.generation.attach_source(sealed)
                 self._attached = intake.can_carry = True
-            if self._postponed:
+            waited_for = self._postponed.first_pairs(_POSTPONED_AT_ONCE)
+            if self._postponed and not intake.owes_any(waited_for):
                 self._store_postponed()
             elif intake.ledger.arrears:
                 with intake.generation.unbounded(), intake.generation.transaction:
-                    intake.carry_some()
+                    intake.carry_some(waited_for)
                 intake.ledger.commit()
         except apsw.Error as error:
             intake.ledger.rollback()
@@ -569,13 +568,31 @@ class Writer(Service):
             log.error("persistent rows are lost, their file is gone: %s", error)
         else:
             log.error("carrying waits, it cannot be written now: %s", error)
+            if self._attached and self._postponed:
+                self._refuse_postponed(disk_fault(error, self._intake.generation))
             self.stopping.wait(0.5)
 
     def _store_postponed(self) -> None:
+        batch = self._take_postponed()
+        if isinstance(batch, Drop):
+            self._do_drop(batch)
+        else:
+            self._store_batch(batch, time.perf_counter())
+
+    def _refuse_postponed(self, error: QasinoError) -> None:
+        """Tell the first of those that wait."""
+        batch = self._take_postponed()
+        if isinstance(batch, Drop):
+            batch.done(error)
+        else:
+            self._report(batch, [error] * len(batch), time.perf_counter())
+
+    def _take_postponed(self) -> list[Waiting] | Drop:
         batch = self._postponed.take(_POSTPONED_AT_ONCE)
+        items = [batch] if isinstance(batch, Drop) else batch
         with self._mutex:
-            self._waiting_bytes -= sum(waiting.size_bytes for waiting in batch)
-        self._store_batch(batch, time.perf_counter())
+            self._waiting_bytes -= sum(item.size_bytes for item in items)
+        return batch
 
     def _end_carrying(self) -> None:
         if self._attached:

@@ -58,8 +58,20 @@ def attach(first: Intake, second: Intake) -> None:
 
 def store(intake: Intake, item: Publication) -> None:
     with intake.generation.transaction:
+        intake.begin()
         intake.store(item)
     intake.ledger.commit()
+
+
+def store_in_time(intake: Intake, item: Publication) -> None:
+    """Store it once its rows are carried, as far as it has to wait for that."""
+    for _ in range(ROWS // CARRY_ROWS):
+        try:
+            return store(intake, item)
+        except CarryFirst:
+            intake.ledger.rollback()
+            carry(intake)
+    return store(intake, item)
 
 
 def store_and_fail(intake: Intake) -> None:
@@ -87,9 +99,43 @@ def test_an_update_waits_until_its_rows_can_be_carried(intakes: Any) -> None:
         second.store(update)
     second.ledger.rollback()
     attach(first, second)
-    store(second, update)
+    store_in_time(second, update)
     assert rows_in(second) == (ROWS + 1, ROWS - 1, 2)
     assert not second.ledger.arrears
+
+
+def test_updates_carry_no_more_than_a_portion_in_one_transaction(succession: Any) -> None:
+    """Others waited a quarter of a second for a million rows of one pair."""
+    half = json.dumps([[n, "old"] for n in range(CARRY_ROWS // 2)])
+    first, second = succession(*(publication(half, identity, persist=1) for identity in "abc"))
+    attach(first, second)
+    a, b, c = (publication('[[1, "new"]]', identity, update=1, keycols="id") for identity in "abc")
+    with second.generation.transaction:
+        second.begin()
+        second.store(a)
+        second.store(b)
+        with pytest.raises(CarryFirst):
+            second.store(c)
+    second.ledger.commit()
+    assert set(second.ledger.arrears) == {("t", "c")}
+    store(second, c)
+    assert rows_in(second) == (3 * CARRY_ROWS // 2, 3 * CARRY_ROWS // 2 - 3, 3)
+
+
+def test_those_that_somebody_waits_for_are_carried_first(succession: Any) -> None:
+    rows = json.dumps([[n, "old"] for n in range(2 * CARRY_ROWS)])
+    first, second = succession(*(publication(rows, identity, persist=1) for identity in "abcde"))
+    attach(first, second)
+    waited_for = [("t", "d"), ("t", "b"), ("t", "d"), ("t", "nobody")]
+    done: list[Any] = []
+    while second.ledger.arrears:
+        with second.generation.transaction:
+            second.carry_some(waited_for)
+        second.ledger.commit()
+        done += second.ledger.sources.keys() - second.ledger.arrears.keys() - set(done)
+        assert second.owes_any(waited_for) == (len(done) < 2)
+    assert [identity for _, identity in done][:2] == ["d", "b"]
+    assert rows_in(second) == (10 * CARRY_ROWS, 10 * CARRY_ROWS, 0)
 
 
 def test_a_value_is_not_set_in_rows_with_a_time_of_their_own_carried_yet_or_not(
@@ -113,7 +159,8 @@ def test_an_update_in_the_middle_of_carrying_loses_no_row(intakes: Any) -> None:
     attach(first, second)
     carry(second)
     carry(second)
-    store(second, publication(f'[[0, "new"], [{ROWS - 1}, "new"]]', update=1, keycols="id"))
+    update = publication(f'[[0, "new"], [{ROWS - 1}, "new"]]', update=1, keycols="id")
+    store_in_time(second, update)
     assert rows_in(second) == (ROWS, ROWS - 2, 2)
     assert second.ledger.sources["t", "p"].persist
 
@@ -265,7 +312,7 @@ def test_what_cannot_be_carried_holds_up_no_stop(
     """It was tried again without a pause then, with a line in the log for each time."""
     bench.publish("p", "t", "id int", [[1]], persist=1)
 
-    def full(intake: Intake) -> None:
+    def full(intake: Intake, first: Any) -> None:
         raise apsw.FullError("the disk")
 
     def said() -> int:
