@@ -132,7 +132,11 @@ class Intake:
     def adds(self, publication: Publication) -> bool:
         """Whether it may add columns to its table, or makes it."""
         key, columns = publication.table_key, publication.columns
-        return (key, columns) not in self._plans and self._adds_columns(key, columns)
+        table, remembered = self.ledger.table(key), self._plans.get((key, columns))
+        # It may have been made for a table that is dropped by now, or rolled back.
+        if table is not None and remembered is not None and remembered[0] is table.columns:
+            return False
+        return self._adds_columns(key, columns)
 
     def store(self, publication: Publication) -> Receipt:
         """Store it by the rules; the receipt holds once the transaction is committed.

@@ -167,6 +167,21 @@ def test_no_group_that_adds_columns_is_stored_before_what_came_before_it() -> No
     assert alike([other, *fleet, first], Ledger(1), lambda p: True) == [[1, 2, 3, 4, 5]]
 
 
+def test_a_table_that_was_dropped_is_made_by_who_comes_first(bench: Bench) -> None:
+    """What was planned for the table before says nothing of the new one."""
+    numbers = [publication(f"q{n}", "t", "a int", [[n]]) for n in range(1, 4)]
+    for _ in range(2):
+        bench.publish("p", "t", "a int", [[0]], persist=1, replace=1)
+    assert isinstance(bench.drop("t"), str)
+    outcomes = together(bench, [publication("z", "t", "a text", [["007"]]), *numbers])
+    assert told(outcomes) == [
+        (True, 1, None),
+        *[(True, 1, "column a is TEXT here, not INTEGER")] * 3,
+    ]
+    bench.rotate()
+    assert bench.rows("select a from t order by a") == [["007"], ["1"], ["2"], ["3"]]
+
+
 def test_one_bad_row_in_a_batch_is_told_to_its_sender_alone(bench: Bench) -> None:
     batch = [alike_to(f"host-{n}", "fleet", ["a"], [[n], [n]]) for n in range(6)]
     batch[2] = alike_to("host-2", "fleet", ["a"], [[2], [2, 2]])
