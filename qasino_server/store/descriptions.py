@@ -8,8 +8,8 @@ import msgspec
 
 from qasino_server.table import Columns, Publication
 
-_Words = tuple[tuple[str, str], ...]
-"""(column key, sentence); the first one counts."""
+_Words = tuple[tuple[str, str, str], ...]
+"""(column key, sentence, whose); of a column the first counts, until who gave it says another."""
 
 
 class Descriptions(msgspec.Struct, frozen=True):
@@ -22,19 +22,20 @@ class Descriptions(msgspec.Struct, frozen=True):
     @property
     def of_columns(self) -> dict[str, str]:
         """The sentences by column key."""
-        return dict(self.carried) | dict(self.given)
+        return {key: text for key, text, _ in self.carried + self.given}
 
     @property
     def size_bytes(self) -> int:
         """How much room they take, near enough."""
-        return sum(len(text) for _, text in self.given + self.carried)
+        return sum(len(text) for _, text, _ in self.given + self.carried)
 
     def give(self, publication: Publication) -> Descriptions:
         """With those of a publication; itself where that has nothing new."""
         if not publication.descriptions:
             return self
         keys = [column.key for column in publication.columns]
-        given = _added(self.given, zip(keys, publication.descriptions, strict=True))
+        words = zip(keys, publication.descriptions, strict=True)
+        given = _added(self.given, words, publication.identity)
         return self if given is self.given else msgspec.structs.replace(self, given=given)
 
     def carry(self, before: Descriptions, columns: Columns) -> Descriptions:
@@ -46,7 +47,15 @@ class Descriptions(msgspec.Struct, frozen=True):
         return self if carried is self.carried else msgspec.structs.replace(self, carried=carried)
 
 
-def _added(known: _Words, more: Iterable[tuple[str, str]]) -> _Words:
-    taken = {key for key, _ in known}
-    new = tuple((key, text) for key, text in more if text and key not in taken)
-    return known + new if new else known
+def _added(known: _Words, more: Iterable[tuple[str, str]], whose: str = "") -> _Words:
+    """With more words; `whose` they are replaces their own, nobody's only add to what is known."""
+    taken = {key: (text, giver) for key, text, giver in known}
+    new = {}
+    for key, text in more:
+        before, giver = taken.get(key, ("", whose))
+        is_theirs = giver == whose and (whose or not before)
+        if text and text != before and is_theirs:
+            new[key] = (key, text, whose)
+    if not new:
+        return known
+    return tuple(new.pop(word[0], word) for word in known) + tuple(new.values())

@@ -38,6 +38,25 @@ def test_what_is_said_now_counts_and_not_what_is_carried(bench: Any) -> None:
         assert told(bench)["a"] == "new"
 
 
+@pytest.mark.parametrize("flags", [{"replace": 1}, {"update": 1, "keycols": "a"}])
+def test_who_said_something_may_correct_it(bench: Any, flags: dict[str, Any]) -> None:
+    """The first words counted for good, carried from generation to generation."""
+    bench.hand_in(described("p", {"a": "old", "b": "of b"}, persist=1))
+    bench.hand_in(described("q", {"a": "another's", "b": "another's"}))
+    corrected = described("p", {"a": "new", "b": ""}, persist=1, **flags)
+    for _ in range(2):
+        bench.hand_in(corrected)
+    for _ in range(3):
+        bench.rotate()
+        assert told(bench) == {"a": "new", "b": "of b"}
+
+
+def test_what_is_corrected_again_and_again_takes_room_once(bench: Any) -> None:
+    for n in range(5):
+        bench.hand_in(described("p", {"a": f"{n}" * 1000}, replace=1))
+    assert bench.store._writer._intake.ledger.described_bytes == 1000
+
+
 def test_of_a_column_that_nobody_sends_any_more_nothing_is_carried(bench: Any) -> None:
     """They piled up, until a generation was full when it began."""
     bench.hand_in(described("p", {"a": "of a"}, persist=1))
