@@ -17,7 +17,7 @@ import msgspec
 
 from qasino_server.database.answer import Limits
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
-from qasino_server.errors import Busy, QasinoError, QueryTimeout, ServerFault
+from qasino_server.errors import Busy, QasinoError, QueryTimeout, ServerFault, SqlError
 from qasino_server.store.job import Job
 from qasino_server.table import Result
 
@@ -52,7 +52,7 @@ class Lookout:
         looker.start()
         if not looker.ended.wait(LOOK_S):
             self._end(looker, job)
-        return looker.outcome or job.stop_reason or job.timed_out()
+        return _hinted(looker.outcome) or job.stop_reason or job.timed_out()
 
     def _end(self, looker: _Looker, job: Job) -> None:
         job.stop(
@@ -64,6 +64,20 @@ class Lookout:
         if not looker.ended.wait(_GRACE_S):
             log.warning("a look does not hear its interrupt: %s", job.sql[:200])
             self._deaf.append(looker)
+
+
+def _hinted(outcome: Result | QasinoError | None) -> Result | QasinoError | None:
+    """The outcome, with a hint where a table of the server's was looked for."""
+    if isinstance(outcome, SqlError) and outcome.sentence.startswith(_NO_OWN_TABLE):
+        outcome.hint = _OWN_TABLES
+    return outcome
+
+
+_NO_OWN_TABLE = ("no such table: qasino_server_", "no such table: main.qasino_server_")
+_OWN_TABLES = (
+    "the generation being collected has no tables of the server's own yet; ask the snapshot,"
+    " without use_write_db"
+)
 
 
 class _Looker(threading.Thread):
