@@ -271,6 +271,9 @@ def _read_options(options: Mapping[str, Any], columns: Columns) -> dict[str, Any
             " replaced whole and stays until it is dropped"
         )
     keycols = _check_keycols(options.get("keycols"), columns)
+    idle = ["keycols has no effect without update"] if keycols and not update else []
+    if persist and ttl_s is not None:
+        idle.append("ttl_s has no effect beside persist, which carries the rows without an end")
     return {
         "persist": persist,
         "static": static,
@@ -278,7 +281,7 @@ def _read_options(options: Mapping[str, Any], columns: Columns) -> dict[str, Any
         "keycols": keycols if update else (),
         "replace": replace,
         "ttl_s": ttl_s,
-        "note": "keycols has no effect without update" if keycols and not update else None,
+        "note": "; ".join(idle) or None,
     }
 
 

@@ -482,7 +482,7 @@ class Writer(Service):
                 " can become static once nobody has published it for a generation"
             )
         table = self._statics.replace(publication, time.time())
-        return Receipt(ledger.number, table.nr_rows)
+        return Receipt(ledger.number, table.nr_rows, message=publication.note)
 
     def _do_drop(self, drop: Drop) -> None:
         drop.done(self._guarded(lambda: self._drop(drop)))

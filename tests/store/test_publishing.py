@@ -445,6 +445,24 @@ def test_an_update_over_plain_rows_with_double_keys_loses_nothing(bench):
     assert bench.rows("select * from t") == [[1, 9], [1, 9]]
 
 
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ({"keycols": "a"}, "keycols has no effect without update"),
+        ({"keycols": "a", "static": 1}, "keycols has no effect without update"),
+        ({"persist": 1, "ttl_s": 9}, "ttl_s has no effect beside persist"),
+        ({"persist": 1, "ttl_s": 9, "keycols": "a"}, "without update; ttl_s has no effect"),
+        ({"persist": 1}, None),
+        ({"ttl_s": 9}, None),
+        ({"update": 1, "keycols": "a", "ttl_s": 9}, None),
+    ],
+)
+def test_an_option_without_effect_is_told_of(bench, flags, told):
+    receipt = bench.publish("p", "t", "a int", [[1]], **flags)
+    assert receipt.applied
+    assert receipt.message is None if told is None else told in receipt.message
+
+
 def test_keycols_that_are_no_column_are_refused_by_name(bench):
     outcome = bench.publish("u", "t", "a int", [[1]], update=1, keycols="nosuch")
     assert "'nosuch'" in refused(outcome)
