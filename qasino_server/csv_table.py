@@ -19,11 +19,20 @@ import io
 import math
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from qasino_server.errors import BadRequest, Cancelled
 from qasino_server.message import encode_rows, make_publication
-from qasino_server.table import Column, Columns, Publication, check_columns, shown
+from qasino_server.table import (
+    Column,
+    Columns,
+    Publication,
+    check_columns,
+    check_identity,
+    check_tablename,
+    shown,
+)
 
 csv.field_size_limit(sys.maxsize)  # the size of a message is bounded before it gets here
 
@@ -49,18 +58,29 @@ def read_csv_table(
     tablename = _read_tablename(_header(lines, 2, "the table name"))
     names = _header(lines, 3, "the column names")
     types = _header(lines, 4, "the column types")
-    columns = check_columns(tuple(n.strip() for n in names), tuple(t.strip() for t in types))
+    with _on("lines 3 and 4"):
+        columns = check_columns(tuple(n.strip() for n in names), tuple(t.strip() for t in types))
     descriptions = _read_descriptions(_header(lines, 5, "the column descriptions"), columns)
     rows_json = encode_rows(_read_rows(lines, columns))
-    sender = options.pop("identity", None) or identity
-    return make_publication(
-        identity=sender,
-        tablename=tablename,
-        columns=columns,
-        rows_json=rows_json,
-        descriptions=descriptions,
-        options=options,
-    )
+    sender = options.pop("identity", None) or check_identity(identity)
+    with _on("line 1"):
+        return make_publication(
+            identity=sender,
+            tablename=tablename,
+            columns=columns,
+            rows_json=rows_json,
+            descriptions=descriptions,
+            options=options,
+        )
+
+
+@contextmanager
+def _on(lines: str) -> Iterator[None]:
+    """Within it what is wrong is on those lines."""
+    try:
+        yield
+    except BadRequest as error:
+        raise BadRequest(f"{lines}: {error.sentence}") from None
 
 
 Rows = Iterator[tuple[int, list[str]]]
@@ -113,7 +133,7 @@ def _read_options(cells: list[str]) -> dict[str, str]:
 def _read_tablename(cells: list[str]) -> str:
     if len(cells) != 1:
         raise BadRequest(f"line 2 holds the table name alone, not {len(cells)} cells")
-    return cells[0].strip()
+    return check_tablename(cells[0].strip(), "line 2")
 
 
 def _read_descriptions(cells: list[str], columns: Columns) -> tuple[str, ...]:

@@ -239,6 +239,27 @@ def test_any_bytes_are_a_csv_table_or_refused_with_the_line(body: bytes) -> None
     assert sentence is None or "line " in sentence
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["1,identity=me,persist=perhaps"], "line 1: persist must be true or false"),
+        (["1,identity=me,update=1,keycols=z"], "line 1: keycols names 'z'"),
+        (["1"], "identity is missing"),
+        (["1,identity=me", "bad name"], "line 2: 'bad name' is not a legal name"),
+        (["1,identity=me", "sqlite_t"], "line 2: 'sqlite_t' is reserved"),
+        (["1,identity=me", "t", "a b"], "lines 3 and 4: column 1: 'a b' is not a legal name"),
+        (["1,identity=me", "t", "a", "money"], "lines 3 and 4: column 1 (a): 'money' is not"),
+    ],
+)
+def test_what_is_wrong_in_the_head_of_a_csv_table_is_told_with_its_line(
+    lines: list[str], told: str
+) -> None:
+    table = [*lines, *["1", "t", "a", "int", "of a", "1"][len(lines) :]]
+    sentence = _refusal(lambda: read_csv_table("\n".join(table).encode()))
+    assert sentence is not None
+    assert sentence.startswith(told)
+
+
 def test_a_csv_table_takes_little_more_memory_than_its_text() -> None:
     table = b"1,identity=me\nt\na\nstring\nA\n" + b"a\n" * 200_000
     tracemalloc.start()
