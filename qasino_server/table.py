@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from sys import getsizeof
 from typing import Any
 
 import msgspec
@@ -90,10 +91,15 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def size_bytes(self) -> int:
         """How much memory it holds while it waits, near enough."""
-        size_bytes = len(self.rows_json) + 500 + 100 * len(self.columns)
+        size_bytes = _held_bytes(self.rows_json) + 500 + 100 * len(self.columns)
         if self.descriptions:
-            size_bytes += sum(map(len, self.descriptions))
+            size_bytes += sum(map(_held_bytes, self.descriptions))
         return size_bytes
+
+
+def _held_bytes(text: str) -> int:
+    """One emoji makes each character of a text take four bytes."""
+    return len(text) if text.isascii() else getsizeof(text)
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

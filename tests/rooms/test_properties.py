@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from qasino_server.csv_table import read_csv_table
 from qasino_server.errors import BadRequest
-from qasino_server.message import ListTables, decode_request, flag
+from qasino_server.message import ListTables, decode_request, flag, make_publication
 from qasino_server.render import (
     CsvStream,
     NdjsonStream,
@@ -32,6 +32,7 @@ from qasino_server.render import (
     width,
 )
 from qasino_server.statement import Kill, Select, ShowQueries, Splitter, read_statement
+from qasino_server.table import check_columns
 from qasino_server.zmq_port import split_envelope
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -258,6 +259,22 @@ def test_what_is_wrong_in_the_head_of_a_csv_table_is_told_with_its_line(
     sentence = _refusal(lambda: read_csv_table("\n".join(table).encode()))
     assert sentence is not None
     assert sentence.startswith(told)
+
+
+@given(st.text(min_size=1), st.sampled_from(["x", "\xe9", "\u20ac", "\U0001f600"]))
+def test_what_waits_is_counted_as_the_memory_it_takes(more: str, character: str) -> None:
+    """One emoji makes four megabytes of one; so much too wide was the bound on what waits."""
+    rows_json = json.dumps([[character + more + "x" * 10_000]], ensure_ascii=False)
+    words = (character * 10_000,)
+    publication = make_publication(
+        identity="i",
+        tablename="t",
+        columns=check_columns(("a",), ("text",)),
+        rows_json=rows_json,
+        descriptions=words,
+    )
+    held_bytes = sys.getsizeof(rows_json) + sys.getsizeof(*words)
+    assert held_bytes <= publication.size_bytes + 200 <= held_bytes + 1000
 
 
 def test_a_csv_table_takes_little_more_memory_than_its_text() -> None:
