@@ -18,6 +18,7 @@ NULL = "NULL"
 _NUMBERS = {int, float, bool}
 CHARS_A_COLUMN = 8
 """The longest pictures in use (a family of four, each with a skin tone) take 11 for 2 columns."""
+PICTURE_COLUMNS = 2
 
 
 def shown_cell(cell: Any) -> str:
@@ -65,10 +66,14 @@ def clip(text: str, columns: int, ellipsis: str = ELLIPSIS) -> str:
 
 def _between(text: str, cut: int) -> int:
     """The same place, or the one before the picture it would halve: a heart is red only with
-    what follows it."""
-    while 0 < cut < len(text) and (_extends(text[cut]) or text[cut - 1] == _JOINER):
-        cut -= 1
-    return cut
+    what follows it.
+
+    What is wider than a picture can be is a row of skin tones or joiners that join nothing.
+    """
+    before = cut
+    while 0 < before < len(text) and (_extends(text[before]) or text[before - 1] == _JOINER):
+        before -= 1
+    return before if width(text[before:cut]) <= PICTURE_COLUMNS else cut
 
 
 def _extends(character: str) -> bool:
@@ -83,7 +88,8 @@ def _extends(character: str) -> bool:
 def _longest(text: str, columns: int) -> int:
     """How many characters of a visible text stand in so many columns.
 
-    Halving is allowed since no character makes the text before it narrower.
+    Halving finds a length that fits, if not always the longest: a selector of text (U+FE0E)
+    makes the picture before it narrower.
     """
     from wcwidth import wcswidth  # 15 ms, for what is not ASCII
 

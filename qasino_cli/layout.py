@@ -287,7 +287,7 @@ def wrapped(text: str, columns: int, ellipsis: str, most: int) -> list[str]:
     while len(lines) < most - 1 and columns > len(ellipsis):
         rest = text[begins : begins + window]  # all of it each time takes 6 s for 300,000 chars
         first = clip(rest, columns, ellipsis)
-        if first == rest:
+        if first == rest or len(first) <= len(ellipsis):  # it fits, or nothing does
             break
         lines.append(first)
         begins += len(first) - len(ellipsis)

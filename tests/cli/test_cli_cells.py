@@ -47,6 +47,16 @@ def test_any_visible_text_is_cut_to_its_columns(text: str, columns: int) -> None
     assert width(clip(text, columns, "~")) <= columns
 
 
+@pytest.mark.parametrize("columns", [3, 10, 80])
+@pytest.mark.parametrize(
+    "text", ["\U0001f3ff" * 300, "a" + "\U0001f3ff" * 300, "ab" + "\u200d" * 9]
+)
+def test_what_joins_nothing_is_cut_like_other_text(text: str, columns: int) -> None:
+    clipped = clip(text, columns)
+    assert width(clipped) <= columns
+    assert clipped == text or len(clipped) > columns // 4
+
+
 def test_a_heap_of_combining_marks_is_cut_like_other_text() -> None:
     """Cut one mark after the other it once took 26 s, for a cell that anybody can publish."""
     hostile = "x" * 20 + "\u0301" * 100_000 + "y" * 100

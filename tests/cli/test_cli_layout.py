@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qasino_cli.layout import Look, lay_out, shows_all
+from qasino_cli.layout import Look, lay_out, shows_all, wrapped
 from qasino_server.render import width
 from qasino_server.table import Result
 
@@ -140,6 +140,37 @@ def test_markup_and_control_characters_are_only_text() -> None:
         "[red]a[/red] :smile:",
         "\\x1b[2J\\x07\\u202e\\t\\n",
     ]
+
+
+PIECES = [
+    "\U0001f3ff",
+    "👍",
+    "👍🏽",
+    "\u200d",
+    "\ufe0e",
+    "\ufe0f",
+    "\u0301",
+    "\u0903",
+    "日",
+    "⌚",
+    "❤",
+    "a",
+]
+
+
+@example(["\U0001f3ff"] * 60, 70)
+@given(st.lists(st.sampled_from(PIECES), max_size=200), st.integers(1, 80))
+def test_a_text_of_joining_characters_is_wrapped_in_a_few_lines(
+    pieces: list[str], columns: int
+) -> None:
+    text = "".join(pieces)
+    lines = wrapped(text, columns, "…", 1 << 20)
+    assert len(lines) <= len(text) + 1
+    assert all(width(line) <= columns for line in lines)
+    shown = "".join(line.removesuffix("…") for line in lines)
+    assert text.startswith(shown)
+    if columns >= 4:
+        assert shown == text
 
 
 @pytest.mark.parametrize(
