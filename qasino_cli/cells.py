@@ -1,16 +1,18 @@
 """Cells of a result as text of a certain width: what every drawing of rows stands on.
 
 Widths are terminal cells, not characters: a CJK character takes two, a combining mark none.
-Text is made visible first (`shown_cell`, `visible`); nothing here passes a control character.
+Text is made visible first (`shown_cell`, `visible`); no control character is passed here but what
+makes lines of it.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from codecs import getincrementaldecoder
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from qasino_server.render import text_cell, width
+from qasino_server.render import text_cell, visible, width
 
 ELLIPSIS = "…"
 _JOINER = "\u200d"
@@ -30,6 +32,22 @@ def shown_cell(cell: Any) -> str:
         return NULL
     text = text_cell(cell)
     return f"'{NULL}'" if text == NULL else text
+
+
+def visible_lines(text: str) -> str:
+    """What is for programs as a terminal may have it: lines and tabs stay, else it is visible."""
+    return "\n".join(
+        "\t".join(map(visible, line.split("\t"))) if "\t" in line else visible(line)
+        for line in text.split("\n")
+    )
+
+
+def visible_pieces(pieces: Iterable[str | bytes]) -> Iterator[str]:
+    """The same of a stream, whose pieces of bytes may end within a character."""
+    decoder = getincrementaldecoder("utf-8")("replace")
+    for piece in pieces:
+        yield visible_lines(piece if isinstance(piece, str) else decoder.decode(piece))
+    yield visible_lines(decoder.decode(b"", final=True))
 
 
 def is_numeric(kinds: Collection[type], declared: str) -> bool:

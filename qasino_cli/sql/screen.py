@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from qasino_cli import terminal
+from qasino_cli.cells import visible_pieces
 from qasino_cli.config import Config
 from qasino_cli.console import on_terminal, say, write
 from qasino_cli.errors import UsageFault
@@ -73,7 +74,7 @@ class Screen:
         records = vertical or self.expanded is True
         if self.form != "table":
             form = "vertical" if records else self.form
-            self.write(present(result, form, self.header, self.null))
+            self._write_raw(present(result, form, self.header, self.null))
         elif self._file is not None:
             plain = lay_out(result, PIPE_COLUMNS, expanded=records)
             self.write(line + "\n" for line in plain)
@@ -184,7 +185,14 @@ class Screen:
     def stream(self, pieces: Iterable[bytes]) -> None:
         """Write a result as it comes, of which nothing is kept. Raises what `write` raises."""
         self.last = None
-        self.write(pieces)
+        self._write_raw(pieces)
+
+    def _write_raw(self, pieces: Iterable[str | bytes]) -> None:
+        """Write a result for programs; a person who sees it is shown what would steer the terminal.
+
+        Raises what `write` raises.
+        """
+        self.write(visible_pieces(pieces) if self.seen else pieces)
 
     def _to_file(self, piece: str | bytes) -> None:
         assert self._file is not None

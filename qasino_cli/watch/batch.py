@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from qasino_cli.cells import visible_lines
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, counted, on_terminal, say, write
 from qasino_cli.errors import ServerRefused, Unreachable
@@ -99,7 +100,8 @@ def _follow(
                         say(note)
                 cut = cut or note
             if not quiet:
-                write(frame_text(update, form))
+                text = frame_text(update, form)
+                write(visible_lines(text) if on_terminal() else text)
             written += 1
         if plan.goal is not None and plan.goal.reached(update):
             return ExitCode.OK

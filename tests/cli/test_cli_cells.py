@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qasino_cli.cells import CHARS_A_COLUMN, clip, pad, shown_cell
-from qasino_server.render import width
+from qasino_cli.cells import CHARS_A_COLUMN, clip, pad, shown_cell, visible_pieces
+from qasino_server.render import visible, width
 
 FAMILY = "👩🏽\u200d👩🏿\u200d👧🏽\u200d👦🏽"
 WHOLE = ["日", "a", "e\u0301", "🇩🇪", FAMILY, "👍🏽", "❤\ufe0f"]
@@ -83,3 +83,12 @@ def test_a_cell_is_shown_as_sqlite_writes_it() -> None:
         "ab",
         "ff00",
     ]
+
+
+@given(st.text(), st.integers(1, 5))
+def test_a_stream_is_made_visible_wherever_its_pieces_end(text: str, size: int) -> None:
+    body = text.encode()
+    pieces = [body[n : n + size] for n in range(0, len(body), size)]
+    shown = "".join(visible_pieces(pieces))
+    assert shown == "".join(visible_pieces([text]))
+    assert all(visible(cell) == cell for cell in shown.replace("\t", "\n").split("\n"))

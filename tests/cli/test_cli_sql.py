@@ -450,6 +450,31 @@ def test_a_wide_cell_is_folded_on_a_terminal_and_nothing_is_lost(server: Server)
     assert max(map(len, lines)) <= 50
 
 
+STEERING = "select char(27) || ']0;pwned' || char(7) || 'é' a, char(155) || '2J' \"\x1b[2Jb\""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sql", "--no-header", "-q"),
+        ("sql", "--null", "-", "-q"),
+        ("sql", "--format", "csv", "-q"),
+        ("sql", "--format", "tsv", "-q"),
+        ("sql", "--format", "json", "-q"),
+        ("sql", "--format", "ndjson", "-q"),
+        ("watch", "--once", "--format", "tsv"),
+        ("watch", "--once", "--format", "ndjson"),
+    ],
+)
+def test_no_format_lets_a_cell_steer_a_terminal(url: str, command: tuple[str, ...]) -> None:
+    asked = (*command, STEERING, "-s", url)
+    screen, _ = on_terminal(*asked, TERM="xterm")
+    assert "]0;pwned" in screen
+    assert "\n" in screen
+    assert all(line.isprintable() for line in screen.replace("\t", "").splitlines())
+    assert "\x9b2J" in run_qasino(*asked).stdout
+
+
 def test_a_prompt_reads_statements_over_several_lines(server: Server) -> None:
     leader, follower = pty.openpty()
     with subprocess.Popen(
