@@ -109,12 +109,10 @@ def _longest(text: str, columns: int) -> int:
     Halving finds a length that fits, if not always the longest: a selector of text (U+FE0E)
     makes the picture before it narrower.
     """
-    from wcwidth import wcswidth  # 15 ms, for what is not ASCII
-
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if wcswidth(text[:middle]) <= columns:
+        if width(text[:middle]) <= columns:
             low = middle
         else:
             high = middle - 1

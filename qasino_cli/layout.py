@@ -27,6 +27,10 @@ Expanded = bool | Literal["auto"]
 MIN_TEXT = 8
 MIN_HEADER = 4
 SEPARATOR = "  "
+BEFORE_CELL = " | "
+"""Between the name of a column and its cell in a record."""
+LEAST_COLUMNS = MIN_TEXT
+"""On a screen narrower than that lines are longer than it."""
 WRAPPED_ROWS = 5
 """A result of so few rows is wrapped rather than cut: there is room below."""
 WRAPPED_LINES = 100
@@ -100,7 +104,8 @@ def lay_out(
     """The lines of a result for a screen `columns` wide.
 
     With `lines`, of more rows than that the first and the last are shown, and between them
-    how many are not. No line is longer than `columns`, but for numbers alone that are.
+    how many are not. No line is longer than `columns`, if those are LEAST_COLUMNS or more, but
+    for a number that is too long beside a name of MIN_HEADER columns.
     """
     look = look or Look()
     head, tail = _shown_rows(result.nr_rows, lines)
@@ -174,7 +179,7 @@ def _table(
     wraps = nr <= WRAPPED_ROWS and not hidden
     body = _wrapped(shown, nr, look) if wraps else _clipped(shown, nr, look)
     if hidden:
-        body.insert(head, look.dressed("faint", _hidden_line(hidden, total, look)))
+        body.insert(head, look.dressed("faint", _hidden_line(hidden, total, columns, look)))
     lines += body
     if left_out:
         names = ", ".join(column.head for column in left_out)
@@ -183,10 +188,12 @@ def _table(
     return lines
 
 
-def _hidden_line(hidden: int, total: int, look: Look) -> str:
+def _hidden_line(hidden: int, total: int, columns: int, look: Look) -> str:
+    """How many rows are not shown, in the middle of the table's own width."""
     dots = "· · ·" if look.unicode else ". . ."
     rows = "1 row" if hidden == 1 else f"{hidden:,} rows"
-    return f"{dots} {rows} not shown {dots}".center(total).rstrip()
+    told = clip(f"{dots} {rows} not shown {dots}", columns, look.ellipsis)
+    return told.center(total).rstrip()
 
 
 def _fit(made: list[_Column], columns: int) -> tuple[list[_Column], list[_Column]]:
@@ -300,26 +307,37 @@ def wrapped(text: str, columns: int, ellipsis: str, most: int) -> list[str]:
 def _records(
     made: Sequence[_Column], nr: int, head: int, hidden: int, columns: int, look: Look
 ) -> list[str]:
-    """A line for each cell, a longer cell wrapped under itself."""
-    label = min(max((width(column.head) for column in made), default=0), max(columns // 2, 4))
-    room = max(columns - label - 3, 8)
+    """A line for each cell, a longer text wrapped under itself."""
+    label = _label_width(made, columns)
+    room = max(columns - label - len(BEFORE_CELL), 1)
     lines: list[str] = []
     for row in range(nr):
         if hidden and row == head:
-            lines.append(look.dressed("faint", _hidden_line(hidden, columns, look)))
+            lines.append(look.dressed("faint", _hidden_line(hidden, columns, columns, look)))
         number = row + 1 if row < head or not hidden else row + 1 + hidden
         title = f"-[ {number} ]"
-        lines.append(look.dressed("faint", title + "-" * max(label + 3 - len(title), 1)))
+        title += "-" * max(label + len(BEFORE_CELL) - len(title), 1)
+        lines.append(look.dressed("faint", clip(title, columns, look.ellipsis)))
         for column in made:
             lines += _record_lines(column, row, label, room, look)
     return lines
+
+
+def _label_width(made: Sequence[_Column], columns: int) -> int:
+    """How wide the names beside cells are: half the screen, and less where cells need it."""
+    room = columns - len(BEFORE_CELL)
+    for_numbers = max((column.cell_width for column in made if column.numeric), default=0)
+    most = min(columns // 2, max(room - for_numbers, MIN_HEADER), room - MIN_TEXT)
+    return max(min(max((width(column.head) for column in made), default=0), most), 1)
 
 
 def _record_lines(column: _Column, row: int, label: int, room: int, look: Look) -> list[str]:
     kind = "null" if row in column.nulls else "number" if column.numeric else None
     name = look.dressed("header", pad(clip(column.head, label, look.ellipsis), label))
     lines = []
-    for n, part in enumerate(wrapped(column.cells[row], room, look.ellipsis, 1 << 20)):
+    cell = column.cells[row]
+    parts = [cell] if column.numeric else wrapped(cell, room, look.ellipsis, 1 << 20)
+    for n, part in enumerate(parts):
         text = part if kind is None else look.dressed(kind, part)
-        lines.append(f"{name if not n else ' ' * label} | {text}".rstrip())
+        lines.append(f"{name if not n else ' ' * label}{BEFORE_CELL}{text}".rstrip())
     return lines

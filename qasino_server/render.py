@@ -27,6 +27,9 @@ _CONTROL = re.compile(
 )
 """Controls, marks that turn the reading direction, and what cannot be seen. U+200C and U+200D stay:
 scripts and pictures of several characters are made with them."""
+_PICTURE = "\u2190-\u2bff\U0001f000-\U0001faff"
+_JOINS_NOTHING = re.compile(f"(?<![{_PICTURE}\ufe0f])\u200d|\u200d(?![{_PICTURE}])")
+"""A joiner that does not stand between pictures: what follows it takes columns of its own."""
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -53,7 +56,7 @@ def width(text: str) -> int:
         return len(text)
     from wcwidth import wcswidth  # 15 ms, for what hardly any table holds
 
-    cells = wcswidth(text)
+    cells = wcswidth(_JOINS_NOTHING.sub("", text))
     return cells if cells >= 0 else len(text)
 
 

@@ -65,6 +65,14 @@ def test_a_heap_of_combining_marks_is_cut_like_other_text() -> None:
     assert len(clipped) <= 60 * CHARS_A_COLUMN + 1
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("o\u200dk" * 15, 30), ("a\u200d日", 3), (FAMILY, 2), ("❤\ufe0f\u200d🔥", 2), ("क्\u200dष", 2)],
+)
+def test_a_joiner_makes_one_picture_of_pictures_alone(text: str, columns: int) -> None:
+    assert width(text) == columns
+
+
 def test_padding_counts_columns_not_characters() -> None:
     assert pad("日本", 6) == "日本  "
     assert pad("日本", 6, right=True) == "  日本"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qasino_cli.layout import Look, lay_out, shows_all, wrapped
+from qasino_cli.layout import LEAST_COLUMNS, Look, lay_out, shows_all, wrapped
 from qasino_server.render import width
 from qasino_server.table import Result
 
@@ -99,6 +99,20 @@ def test_auto_draws_records_where_a_table_does_not_fit() -> None:
         "           | over the lazy dog",
     ]
     assert lay_out(HOSTS, 100, expanded="auto")[0].startswith("host ")
+
+
+def test_names_give_way_to_numbers_in_records() -> None:
+    wide = result(("a name that is long", "n"), [("hello, world", 9223372036854775807)])
+    assert lay_out(wide, 36, expanded=True) == [
+        "-[ 1 ]-----------",
+        "a name that i… | hello, world",
+        "n              | 9223372036854775807",
+    ]
+    assert lay_out(wide, 20, expanded=True) == [
+        "-[ 1 ]-",
+        "a n… | hello, world",
+        "n    | 9223372036854775807",
+    ]
 
 
 def test_records_tell_null_from_text() -> None:
@@ -218,3 +232,17 @@ def test_any_cells_at_any_width_stay_in_it_unless_they_are_numbers(
         numbers = [c for row in rows for c in row if isinstance(c, int)]
         if columns >= 60 and not any(abs(n) >= 10**12 for n in numbers):
             assert width(line) <= columns
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=30), st.integers(-9, 9)), max_size=12),
+    st.integers(LEAST_COLUMNS, 40),
+    st.sampled_from([None, 1, 5]),
+    st.sampled_from([False, True, "auto"]),
+)
+def test_no_line_is_longer_than_a_narrow_screen(
+    rows: list[tuple[Any, ...]], columns: int, lines: int | None, expanded: Any
+) -> None:
+    table = result(("a name that is long", "n"), rows)
+    for line in lay_out(table, columns, lines, expanded):
+        assert width(line) <= columns
