@@ -6,8 +6,6 @@ of a Qasino server at all is raised as Unreachable, since whoever sent it is not
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from qasino_cli.errors import ServerRefused, Unreachable
@@ -16,7 +14,7 @@ from qasino_server.table import Receipt, Result
 
 class _Table(msgspec.Struct):
     column_names: list[str]
-    rows: list[list[Any]]
+    rows: list[list[str | int | float | bool | None]]
 
 
 class _Answer(msgspec.Struct):
@@ -46,9 +44,12 @@ def read_result(body: bytes, server: str) -> Result:
     if answer.table is None:
         raise Unreachable(f"{server} answered a query without a table")
     names = tuple(answer.table.column_names)
+    types = tuple(answer.column_types or [""] * len(names))
+    if {len(types), *map(len, answer.table.rows)} != {len(names)}:
+        raise _stranger(server)
     return Result(
         column_names=names,
-        column_types=tuple(answer.column_types or [""] * len(names)),
+        column_types=types,
         nr_rows=len(answer.table.rows),
         rows=[tuple(row) for row in answer.table.rows],
         truncated=answer.truncated,
@@ -84,11 +85,15 @@ def _refusal(answer: _Answer) -> ServerRefused:
     return ServerRefused(answer.error_message, answer.error_offset, answer.error_hint)
 
 
+def _stranger(server: str) -> Unreachable:
+    return Unreachable(f"{server} answered, but not as a Qasino server does")
+
+
 def _read(body: bytes, server: str, wanted: str) -> _Answer:
     try:
         answer = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Unreachable(f"{server} answered, but not as a Qasino server does") from None
+        raise _stranger(server) from None
     if answer.response_op == "error":
         raise _refusal(answer)
     if answer.response_op != wanted:

@@ -142,13 +142,25 @@ def test_a_zeromq_server_that_goes_away_in_mid_request_is_noticed() -> None:
         check_sentence(ask(url), f"{url} closed the connection without an answer")
 
 
+STRANGER = "answered, but not as a Qasino server does"
+
+
+def table_answer(names_and_rows: str, more: str = "") -> bytes:
+    table = f'"table":{{"column_names":{names_and_rows}}}'
+    return f'{{"response_op":"result_table",{more}{table}}}'.encode()
+
+
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (b"hello", "answered, but not as a Qasino server does"),
+        (b"hello", STRANGER),
         (b'{"response_op":"ok","identity":"x"}', "answered 'ok' instead of 'result_table'"),
         (b'{"response_op":"result_table"}', "answered a query without a table"),
-        (b'{"response_op":"result_table","table":3}', "answered, but not as a Qasino server does"),
+        (b'{"response_op":"result_table","table":3}', STRANGER),
+        (table_answer('["a","b"],"rows":[[1]]'), STRANGER),
+        (table_answer('["a"],"rows":[[1],[1,2]]'), STRANGER),
+        (table_answer('["a"],"rows":[[[1]]]'), STRANGER),
+        (table_answer('["a","b"],"rows":[]', '"column_types":["TEXT"],'), STRANGER),
     ],
 )
 def test_a_zeromq_server_that_answers_garbage_is_none_of_ours(answer: bytes, sentence: str) -> None:
