@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from qasino_cli.console import typed_in
 from qasino_cli.credentials import unlock
 from qasino_cli.errors import UsageFault
 from qasino_cli.process_list import strike_out
+from qasino_cli.terminal import attached
 
 Server = Annotated[
     str | None,
@@ -201,7 +203,15 @@ def connection_of(given: Given) -> Connection:
         strike_out(secret)
     config = load_config()
     connection = read_connection(given, os.environ, config.servers, config.server)
-    return unlock(connection, os.environ, _ask if typed_in() else None)
+    in_utf8("the user", connection.username or "")
+    unlocked = unlock(connection, os.environ, _ask if _somebody_there() else None)
+    in_utf8("the password", unlocked.password or "")
+    return unlocked
+
+
+def _somebody_there() -> bool:
+    """Whether a password can be asked for; where stdin is closed, by the terminal alone."""
+    return attached() if sys.stdin is None else typed_in()
 
 
 def _ask(what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -176,6 +177,41 @@ def test_a_password_is_asked_for_at_a_terminal_and_not_shown(
         assert child.before.split() == ["one", "1"]
     finally:
         child.close(force=True)
+
+
+@pytest.mark.parametrize("command", [("sql", "-q", "select 1"), ("csvagent", "--directory", ".")])
+def test_nobody_is_asked_where_stdin_is_closed_and_no_terminal_is_there(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    ran = subprocess.run(
+        [*COMMAND, *command, "-s", "http://ann@127.0.0.1:1"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=lambda: os.close(0),
+        start_new_session=True,
+        env=clean_environment(),
+    )
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr.startswith("user ann needs a password; give --password-file")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "password", "who"),
+    [
+        (("-s", "http://127.0.0.1:1", "-u", "\udcff", "-w", "x"), "", "the user"),
+        (("-s", "http://ann@127.0.0.1:1"), "p\udcff", "the password"),
+        (("-s", "http://ann@127.0.0.1:1", "-w", "p\udcff"), "", "the password"),
+    ],
+)
+@pytest.mark.parametrize("command", [("sql", "-q", "select 1"), ("csvagent", "--directory", ".")])
+def test_a_user_and_a_password_are_utf_8_wherever_they_come_from(
+    command: tuple[str, ...], options: tuple[str, ...], password: str, who: str
+) -> None:
+    ran = run_qasino(*command, *options, QASINO_PASSWORD=password)
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr == f"{who}: what stands there is not UTF-8\n"
 
 
 # --- Whose word counts -------------------------------------------------------------------------
