@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 import socket
 
+from qasino_cli.errors import UsageFault
+from qasino_server.errors import BadRequest
+from qasino_server.table import check_identity
+
 
 def default_identity() -> str:
-    """QASINO_IDENTITY, else the name of this host."""
-    return os.environ.get("QASINO_IDENTITY") or socket.gethostname()
+    """QASINO_IDENTITY, else the name of this host. Raises UsageFault where that names nobody."""
+    named = os.environ.get("QASINO_IDENTITY")
+    if not named:
+        return socket.gethostname()
+    try:
+        return check_identity(named)
+    except BadRequest as error:
+        raise UsageFault(f"QASINO_IDENTITY: {error.sentence}") from None

@@ -105,4 +105,7 @@ def _print(rows: Sequence[FileRow]) -> None:
     for row in cells:
         texts = ["" if cell is None else visible(str(cell)) for cell in row]
         drawn.add_row(*(Text(text, style=styles.get(text, "")) for text in texts))
-    Console(highlight=False).print(drawn)
+    console = Console(highlight=False)
+    with console.capture() as captured:  # its own way to stdout takes the locale's encoding
+        console.print(drawn)
+    write(captured.get())

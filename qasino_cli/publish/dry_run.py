@@ -11,6 +11,7 @@ from qasino_cli import terminal
 from qasino_cli.console import counted
 from qasino_cli.layout import lay_out
 from qasino_cli.publish.inputs import Prepared
+from qasino_cli.readers.draft import legible
 from qasino_server.render import visible
 from qasino_server.table import Publication, Result
 
@@ -30,7 +31,7 @@ def _described(one: Prepared) -> Iterator[str]:
     rows = _items.decode(publication.rows_json)
     form = "" if reading is None else f", read as {reading.form}"
     yield visible(
-        f"{one.name}: table {publication.tablename} of {publication.identity}, "
+        f"{legible(one.name)}: table {publication.tablename} of {publication.identity}, "
         f"{counted(len(rows), 'row')}{_kind(publication)}{form}"
     )
     headers = {} if reading is None else {r.name: r.header for r in reading.renamed}
@@ -87,7 +88,7 @@ def _passed_over(one: Prepared) -> Iterator[str]:
     yield f"{counted(one.nr_rejects, 'bad row')} skipped"
     for reject in islice(one.reading.rejects, FIRST_ROWS):
         column = "" if reject.column is None else f":{reject.column}"
-        yield visible(f"  {one.name}:{reject.line}{column}: {reject.reason}")
+        yield visible(f"  {legible(one.name)}:{reject.line}{column}: {reject.reason}")
 
 
 def _table(names: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[str]:

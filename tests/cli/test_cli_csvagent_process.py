@@ -7,13 +7,14 @@ import pty
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from agent_house import CSVAGENT, IDENTITY, House, csv_of, write_index
 from command import Ran, clean_environment, http_url, zmq_url
+from terminal_screen import Terminal
 from wire import until
 
 from qasino_cli.console import ExitCode
@@ -205,6 +206,21 @@ def test_on_a_terminal_check_draws_a_table_that_nothing_in_a_file_can_disturb(
     assert process.wait(10) == ExitCode.INPUT
     assert b"\x1b" not in drawn
     assert b"[red]" in drawn
+
+
+def test_on_a_terminal_check_writes_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    (tmp_path / "é.csv").write_text(csv_of("a", [1]))
+    with closing(
+        Terminal(
+            *("--check", "--directory", tmp_path),
+            home=tmp_path,
+            columns=200,
+            command=(*CSVAGENT,),
+            variables={"PYTHONIOENCODING": "ascii"},
+        )
+    ) as terminal:
+        assert terminal.wait() == ExitCode.OK
+        assert "é.csv" in terminal.text
 
 
 def test_once_sends_everything_and_ends(house: House, tmp_path: Path) -> None:

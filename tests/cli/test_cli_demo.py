@@ -144,6 +144,15 @@ def test_the_demo_is_refused_where_it_would_not_be_let_in(tmp_path: Path) -> Non
     assert connection_to(asked_over_https, {"http": 1, "zmq": 2}).port == 2
 
 
+def test_a_demo_of_nobody_does_not_start(tmp_path: Path) -> None:
+    places = ("--db-dir", tmp_path / "db", "--static-db", tmp_path / "static.db")
+    ports = [part for name in ("http", "zmq", "pubsub", "line") for part in (f"--{name}-port", 0)]
+    ran = run_qasino("server", "--demo", *places, *ports, QASINO_IDENTITY="\udcff")
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr.splitlines()[-1].startswith("QASINO_IDENTITY: identity ")
+    assert "Traceback" not in ran.stderr
+
+
 def test_this_hosts_tables_are_publications_the_server_takes() -> None:
     tables = this_hosts_tables("me")
     assert [table.tablename for table in tables] == ["processes", "mounts", "interfaces"]

@@ -125,6 +125,27 @@ def test_a_dry_run_shows_the_table_and_why_and_needs_no_server() -> None:
     assert ran.stderr == ""
 
 
+def test_a_dry_run_shows_a_file_whose_name_is_no_utf8(tmp_path: Path) -> None:
+    file = tmp_path / "\udcff.csv"
+    file.write_text("a,b\n1,2\nbroken\n")
+    ran = run_qasino("publish", "--table", "t", "--dry-run", "--on-error", "skip", file)
+    assert ran.returncode == ExitCode.INPUT
+    assert ran.stdout.startswith(f"{tmp_path}/\\xff.csv: table t of ")
+    assert f"  {tmp_path}/\\xff.csv:3" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "source", [("--this-host", "--only", "load"), ("--table", "t", "-"), ("--table", "t", "FILE")]
+)
+def test_an_identity_of_the_environment_that_names_nobody_is_a_usage_error(
+    source: tuple[str, ...], table_csv: Path
+) -> None:
+    options = [str(table_csv) if option == "FILE" else option for option in source]
+    ran = run_qasino("publish", *options, "--dry-run", stdin="a\n1\n", QASINO_IDENTITY="\udcff")
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr == "QASINO_IDENTITY: identity '\\udcff' has unprintable characters\n"
+
+
 def test_of_several_files_none_is_sent_if_one_is_bad(
     server: Server, wire: Wire, tmp_path: Path, url: str
 ) -> None:
