@@ -95,15 +95,17 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
         )
         if self.keycols and not wanted.update:
             raise UsageFault("--keycols says which rows to change; it goes with --update")
-        if self.add_identity_column:
-            wanted = with_identity_column(wanted)
-        return _checked(name, wanted)
+        return _checked(name, wanted, self.add_identity_column)
 
 
-def _checked(name: str, publication: Publication) -> tuple[Publication, bytes]:
+def _checked(
+    name: str, publication: Publication, add_identity_column: bool
+) -> tuple[Publication, bytes]:
     """The publication and its message, once the server's rules hold for input and options."""
-    message = encode_publication(publication)
     try:
+        if add_identity_column:
+            publication = with_identity_column(publication)
+        message = encode_publication(publication)
         request = decode_request(message)
     except BadRequest as error:
         raise InputRejected(f"{name}: {error.sentence}") from None

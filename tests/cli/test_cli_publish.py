@@ -212,3 +212,11 @@ def test_a_connection_dropped_over_a_far_too_large_message_is_said_to_be(
     ran = run_qasino("publish", "-s", url, stdin=body)
     assert ran.returncode == ExitCode.UNREACHABLE
     assert ran.stderr == f"{url} closed the connection without an answer\n"
+
+
+def test_an_identity_column_too_many_is_the_inputs_fault(tmp_path: Path) -> None:
+    file = tmp_path / "wide.csv"
+    file.write_text(",".join(f"c{n}" for n in range(2000)) + "\n" + ",".join("1" * 2000) + "\n")
+    ran = run_qasino("publish", "-s", "zmq://127.0.0.1:1", "--add-identity-column", file)
+    assert ran.returncode == ExitCode.INPUT
+    assert ran.stderr.startswith(f"{file}: the table has 2001 columns")
