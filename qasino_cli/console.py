@@ -8,6 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -179,7 +180,10 @@ def write(data: str | bytes) -> None:
     left = memoryview(data.encode() if isinstance(data, str) else data)
     try:
         while left:  # with PYTHONUNBUFFERED a write may be short, and says so by its count alone
-            left = left[sys.stdout.buffer.write(left) :]
+            written: int | None = sys.stdout.buffer.write(left)
+            if written is None:  # without a buffer it is left to us to raise what that would
+                raise BlockingIOError(errno.EAGAIN, "write could not complete without blocking")
+            left = left[written:]
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise

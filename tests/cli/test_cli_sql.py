@@ -408,6 +408,25 @@ def test_a_stdout_that_takes_nothing_is_one_sentence(
     assert ran.stderr.strip().endswith(sentence)
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_stdout_that_does_not_wait_is_one_sentence(server: Server, unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    ran = subprocess.run(
+        [*COMMAND, "sql", "-s", zmq_url(server), "-q", "select hex(zeroblob(1000000)) a"],
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        env=clean_environment(PYTHONUNBUFFERED=unbuffered),
+    )
+    os.close(reader)
+    os.close(writer)
+    assert ran.returncode == ExitCode.REFUSED
+    assert ran.stderr == "standard output: write could not complete without blocking\n"
+
+
 def on_terminal(*arguments: object, **variables: str) -> tuple[str, str]:
     """What `qasino ARGS..` writes to a terminal, and to stderr."""
     leader, follower = pty.openpty()
