@@ -159,10 +159,15 @@ def _zsh_option(option: Option, instead_of: str = "") -> str:
     value = f":{option.metavar.replace(':', ' ')}:{_zsh_value(option)}" if option.metavar else ""
     if len(option.flags) == 1:
         star = "*" if option.repeats else ""
-        return _zsh_quoted(f"{star}{option.flags[0]}[{help}]{value}")
-    flags = ",".join(option.flags)
+        return _zsh_quoted(f"{star}{_zsh_flag(option.flags[0], value)}[{help}]{value}")
+    flags = ",".join(_zsh_flag(flag, value) for flag in option.flags)
     before = "'*'" if option.repeats else f"'({instead_of or ' '.join(option.flags)})'"
     return f"{before}{{{flags}}}{_zsh_quoted(f'[{help}]{value}')}"
+
+
+def _zsh_flag(flag: str, value: str) -> str:
+    """A long one takes its value after `=` too."""
+    return f"{flag}=" if value and flag.startswith("--") else flag
 
 
 def _zsh_value(option: Option) -> str:

@@ -220,6 +220,15 @@ def test_zsh_completes(home: Path, line: str, wanted: set[str]) -> None:
         assert word in shown
 
 
+@needs("zsh")
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [("qasino sql --format=nd", "ndjson"), ("qasino publish --on-error=s", "skip")],
+)
+def test_zsh_completes_values_behind_an_equals_sign(home: Path, line: str, word: str) -> None:
+    assert word in of_zsh(home, line, word)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_shell_finds_no_fault_in_its_file(shell: str) -> None:
     if shutil.which(shell) is None:
