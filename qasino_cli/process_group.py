@@ -8,17 +8,19 @@ import subprocess
 from contextlib import suppress
 
 GRACE_S = 0.5
-"""From SIGTERM to SIGKILL."""
+"""From SIGTERM to SIGKILL, and for the end after that."""
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a command that leads its own process group, and all it started; takes 0.5 s at most.
+    """End a command that leads its own process group, and all it started; takes 1 s at most.
 
-    Another thread may wait for it meanwhile.
+    What has become another user's, as under sudo, is not ours to end and may live on. Another
+    thread may wait for the command meanwhile.
     """
-    with suppress(ProcessLookupError):  # nobody of the group is left
+    with suppress(ProcessLookupError, PermissionError):  # nobody of the group is left, or ours
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_S)
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_S)

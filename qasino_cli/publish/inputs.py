@@ -142,7 +142,7 @@ def run_command(
 
 
 def _output(command: str, name: str, limit_s: float | None) -> bytes:
-    with _started(command) as process:
+    with _started(command, name) as process:
         parts = []
         printed_bytes = 0
         for part in _parts(process, limit_s):
@@ -160,15 +160,19 @@ def _output(command: str, name: str, limit_s: float | None) -> bytes:
 
 
 @contextlib.contextmanager
-def _started(command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command in a process group of its own, none of which outlives a failure here."""
-    process = subprocess.Popen(
-        command,
-        shell=True,
-        stdout=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def _started(command: str, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a process group of its own, none of which outlives a failure here, as far as
+    it is ours to end. Raises InputRejected where the system has no room for it now."""
+    try:
+        process = subprocess.Popen(
+            command,
+            shell=True,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise InputRejected(f"{name}: the command cannot run: {error.strerror}") from None
     try:
         with _dying_with_us(process):
             yield process

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -187,6 +189,38 @@ def test_a_command_that_hangs_is_ended_within_a_generation(
     )
     assert line(process).startswith("published t")
     assert line(process).endswith("it took over 1 s and was ended")
+
+
+def test_a_command_that_finds_no_room_now_is_run_again_later(
+    start: Start, server: Server, tmp_path: Path
+) -> None:
+    flag = tmp_path / "t"
+    command = f"test -e {flag} && printf 'a\\n1\\n' || printf 'a\\n'"
+    process = start("-s", zmq_url(server), "--every", "0.1", "--table", "t", "--run", command)
+    assert line(process).startswith("published t: 0 rows")
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, before[1]))  # no pipe can be made
+    assert line(process).endswith(": the command cannot run: Too many open files")
+    flag.touch()
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+    assert line(process).startswith("published t: 1 row")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_command_that_has_become_another_users_is_left_behind() -> None:
+    """As sudo does: nobody but root can signal it then."""
+    ends_it = (
+        "import os, subprocess;"
+        "from qasino_cli.process_group import end_group;"
+        "command = subprocess.Popen(['sleep', '60'], start_new_session=True, stdout=2);"
+        "os.setresuid(65534, 65534, 65534);"
+        "print(command.pid, flush=True);"
+        "end_group(command);"
+        "os._exit(7)"
+    )
+    left = subprocess.run([sys.executable, "-c", ends_it], stdout=subprocess.PIPE, timeout=20)
+    os.kill(int(left.stdout), signal.SIGKILL)
+    assert left.returncode == 7
 
 
 def test_a_generation_that_begins_during_the_first_round_gets_its_own(
