@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from qasino_cli.console import ExitCode, finish, unwritten
+from qasino_server.errors import QasinoError
 
 SETTINGS: dict[str, Any] = {
     # rich's help would cost 60 ms at every start that shows help, and 0 ms elsewhere.
@@ -69,6 +70,20 @@ class _Rooms(TyperGroup):
         sys.exit(code)
 
 
+class _Command(TyperCommand):
+    """A command of which what the system refuses is not taken for a stdout that takes no more."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it. Raises what it raises, an OSError as a QasinoError."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = "" if error.filename is None else f"{error.filename}: "
+            raise QasinoError(f"{where}{error.strerror or error}") from error
+
+
 def _code(returned: Any) -> ExitCode | None:
     return returned if isinstance(returned, ExitCode) else None
 
@@ -80,7 +95,7 @@ def _load(name: str, room: _Room) -> Any:
         gc.freeze()  # see `main`
         gc.enable()
     single = typer.Typer(**SETTINGS)
-    single.command(name)(function)
+    single.command(name, cls=_Command)(function)
     return typer.main.get_command(single)
 
 

@@ -256,5 +256,10 @@ def _tablenames(given: Paths) -> list[str]:
 
 
 def _absolute(given: Paths) -> list[str]:
-    folder = os.getcwd()
-    return list(dict.fromkeys(absolute(path, folder) for path in given or ()))
+    if not given:
+        return []
+    try:
+        folder = os.getcwd()
+    except OSError as error:
+        raise UsageFault(f"the directory we are in: {error.strerror}") from None
+    return list(dict.fromkeys(absolute(path, folder) for path in given))

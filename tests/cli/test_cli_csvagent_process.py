@@ -185,6 +185,29 @@ def test_check_ends_with_0_where_all_is_well(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (ExitCode.OK, "1 file: 1 ok\n")
 
 
+def test_a_relative_name_in_a_directory_that_is_gone_is_a_usage_error(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    ran = subprocess.run(
+        [
+            "sh",
+            "-c",
+            f'cd {gone} && rmdir {gone} && exec "$@"',
+            "sh",
+            *CSVAGENT,
+            "--check",
+            "-i",
+            "x",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env=clean_environment(),
+    )
+    assert ran.stderr.endswith("the directory we are in: No such file or directory\n")
+    assert ran.returncode == ExitCode.USAGE
+
+
 def test_on_a_terminal_check_draws_a_table_that_nothing_in_a_file_can_disturb(
     tmp_path: Path,
 ) -> None:

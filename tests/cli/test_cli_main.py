@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from command import COMMAND, clean_environment, run_qasino, zmq_url
 
 from qasino_cli import __version__
-from qasino_cli.commands import ROOMS
+from qasino_cli.commands import ROOMS, app
 from qasino_cli.console import ExitCode, code_for, counted, tidy_if_ended
 from qasino_cli.errors import (
     BrokenOff,
@@ -137,6 +138,21 @@ def test_help_that_cannot_be_written_is_one_sentence(arguments: tuple[str, ...])
         )
     assert ran.returncode == ExitCode.REFUSED
     assert ran.stderr == "standard output: No space left on device\n"
+
+
+def look_for_nothing() -> None:
+    os.stat("/nosuch/file")
+
+
+def test_what_the_system_refuses_a_command_is_not_laid_to_stdout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    room = ROOMS["keys"]._replace(module=__name__, function=look_for_nothing.__name__)
+    monkeypatch.setitem(ROOMS, "keys", room)
+    with pytest.raises(SystemExit) as ended:
+        app(["keys"], prog_name="qasino")
+    assert ended.value.code == ExitCode.REFUSED
+    assert capsys.readouterr().err == "/nosuch/file: No such file or directory\n"
 
 
 def test_no_default_is_shown_in_two_brackets() -> None:
