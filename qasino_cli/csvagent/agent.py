@@ -257,6 +257,8 @@ class Agent(Service):
     def _send(self, now: float) -> None:
         if not (self._pending or self._report_due) or now < self._courier.retry_at:
             return
+        named = set(self._catalogue.tables)  # since it was to be sent, its name may be gone
+        self._pending = dict.fromkeys(table for table in self._pending if table in named)
         try:
             while self._pending and not self.stopping.is_set():
                 table = next(iter(self._pending))

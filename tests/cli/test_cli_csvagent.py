@@ -532,6 +532,30 @@ def test_a_server_that_comes_back_gets_everything_at_once(
     assert caplog.text.count("stay ready until it is back") == 1
 
 
+def test_a_server_that_comes_back_gets_nothing_that_is_not_named_any_more(
+    make_server: MakeServer, stack: ExitStack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    first = make_server(generation_duration_s=600)
+    house = House(first, stack)
+    for name in "abc":
+        (tmp_path / f"{name}.csv").write_text(csv_of(name, [1]))
+    index = write_index(tmp_path / "index.csv", "a.csv,a", "b.csv,b", "c.csv,c")
+    house.agent(indexes=[index])
+    house.until_rows("select a.n, b.n, c.n from a, b, c", [[1, 1, 1]])
+    ports = first.ports
+    first.stop()
+    (tmp_path / "a.csv").write_text(csv_of("a", [2]))
+    until(lambda: "stay ready until it is back" in caplog.text)
+    write_index(index, "c.csv,c")
+    until(lambda: "b.csv: not followed any more" in caplog.text)
+    again = House(make_server(zmq_port=ports["zmq"], pubsub_port=ports["pubsub"]), stack)
+    again.until_rows("select c.n from c", [[1]])
+    again.until_file(tmp_path / "c.csv", state="ok")  # told when all that waited is sent
+    assert again.maybe("select n from a") is None
+    assert again.maybe("select n from b") is None
+
+
 def test_an_agent_may_be_there_before_the_server(
     make_server: MakeServer, stack: ExitStack, tmp_path: Path
 ) -> None:
