@@ -263,15 +263,16 @@ class Catalogue:
         """Every file and the name its index gives it; a directory's file only if no index has
         it, and none of the indexes themselves."""
         limit = self._limit()
-        taken = {*self._indexes, *self._lists, *self._limits}
+        place = Surveyor().place  # two paths with `..` or a link may lead to one
+        taken = {place(path) for path in (*self._indexes, *self._lists, *self._limits)}
         for index in self._indexes.values():
             for entry in index.value or ():
-                taken.add(entry.path)
+                taken.add(place(entry.path))
                 if _within(limit, entry.tablename):
                     yield entry.path, entry.tablename
         for directory, names in self._listings.items():
             for path in (os.path.join(directory, name) for name in names):
-                if path not in taken:
+                if place(path) not in taken:
                     yield path, None
 
     def _settle_clashes(self) -> None:

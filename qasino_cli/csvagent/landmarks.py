@@ -40,6 +40,11 @@ class Surveyor:
             there = self._there[at] = os.path.isdir(at)
         return where, marks | {where if there else _nearest(*where)}
 
+    def place(self, path: str) -> Landmark:
+        """The real directory that holds this name, and the name, be it a link or not."""
+        directory, _, name = path.rpartition("/")
+        return self.directory(directory or "/")[0], name
+
     def _behind_links(
         self, at: str, name: str, marks: frozenset[Landmark]
     ) -> tuple[Landmark, frozenset[Landmark]]:

@@ -273,6 +273,22 @@ def test_files_come_to_a_directory_and_go(house: House, tmp_path: Path) -> None:
     until(gone)
 
 
+def test_a_file_that_an_index_has_over_another_way_is_no_file_of_the_directory(
+    house: House, tmp_path: Path
+) -> None:
+    (tmp_path / "idx").mkdir()
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "stats.csv").write_text("a,b\n1,2\n")
+    write_index(tables / "index.csv", "stats.csv,mystats")
+    index = tmp_path / "idx" / ".." / "tables" / "index.csv"
+    house.agent(indexes=[index], directories=[tables])
+    house.until_rows("select a from mystats", [[1]])
+    named = 'select "table", state from qasino_agent_files'
+    house.until_rows(named, [["mystats", "ok"]])
+    assert house.maybe("select * from stats") is None
+
+
 # --- States ---------------------------------------------------------------------------------
 
 
