@@ -30,7 +30,8 @@ DEFAULT_TIMEOUT_S = 35.0  # more than the server's 30 s for a query: its own sen
 CONNECT_TIMEOUT_S = 5.0  # a host that does not answer a TCP connect by then will not
 
 _FORMS = "zmq://host:15598, http://host:15597, https://user@host or host"
-_PASSWORD_IN_URL = re.compile(r"://[^/@:]*:([^/@]+)@")
+_PASSWORD_IN_URL = re.compile(r"(?s)^\s*(?:[^:/]*://)?[^:]*:(.+)@")
+"""Up to the last @, and whatever is in it: also where that makes it no URL."""
 _HOST = re.compile(r"[A-Za-z0-9._\-:%]+")
 
 
@@ -230,13 +231,21 @@ def _named_url(text: str, source: str, servers: Servers) -> _Url:
     return msgspec.structs.replace(_read_url(found.url, source), named=found.access)
 
 
+def _without_password(text: str) -> str:
+    """A URL, or what was meant as one, as a sentence may repeat it."""
+    found = _PASSWORD_IN_URL.match(text)
+    return text if found is None else f"{text[: found.start(1)]}***{text[found.end(1) :]}"
+
+
 def _read_url(text: str, source: str) -> _Url:
     text = text.strip()
     parts = _split(text, source)
     if parts.scheme not in DEFAULT_PORTS:
         raise UsageFault(f"{source}: {shown(parts.scheme)} is no protocol of ours; give {_FORMS}")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise UsageFault(f"{source}: {shown(text)} names more than a server; give {_FORMS}")
+        raise UsageFault(
+            f"{source}: {shown(_without_password(text))} names more than a server; give {_FORMS}"
+        )
     return _Url(
         parts.scheme,
         _check_host(parts.hostname or "", source),
@@ -253,14 +262,17 @@ def _split(text: str, source: str) -> SplitResult:
     try:
         return urlsplit(text)
     except ValueError as error:
-        raise UsageFault(f"{source}: {shown(text)} is not a URL ({error}); give {_FORMS}") from None
+        told = _without_password(text)
+        reason = f" ({error})" if told == text else ""  # it may name a part of the password
+        raise UsageFault(f"{source}: {shown(told)} is not a URL{reason}; give {_FORMS}") from None
 
 
 def _url_port(parts: SplitResult, text: str, source: str) -> int | None:
     try:
         port = parts.port
     except ValueError:
-        raise UsageFault(f"{source}: the port of {shown(text)} is not 1 to 65535") from None
+        shown_text = shown(_without_password(text))
+        raise UsageFault(f"{source}: the port of {shown_text} is not 1 to 65535") from None
     return None if port is None else _check_port(port, source)
 
 

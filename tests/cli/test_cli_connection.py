@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from qasino_cli.connection import Connection, Given, read_connection
@@ -119,6 +121,24 @@ def test_contradictions_and_nonsense_are_usage_errors(given: Given, sentence: st
     with pytest.raises(UsageFault) as caught:
         read_connection(given, {})
     assert caught.value.sentence == sentence
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ops:sesame@h:99999",
+        "https://ops:sesame@h/x",
+        "https://ops:se/same@h",
+        "https://ops:se?sa@me@h",
+        "https://ops:se[sa]me@h",
+        "https://ops:sesame℀@h",
+        "ops:sesame@h/x",
+    ],
+)
+def test_no_sentence_repeats_the_password_of_a_url(url: str) -> None:
+    with pytest.raises(UsageFault, match=r"ops:\*\*\*@h") as caught:
+        read_connection(Given(server=url), {})
+    assert not re.search(r"\bse(?!rver)|sa\b|same|℀", caught.value.sentence)
 
 
 def test_a_url_of_the_environment_is_named_as_such() -> None:
