@@ -30,9 +30,14 @@ def strike_out(secret: str) -> None:
 
 
 def _overwrite(start: int, arguments: bytes, secret: bytes) -> None:
-    """Where it is an option's value or the password of a URL; as a part of a word it is none."""
+    """Where it is an option's value or the password of a URL; as a part of a word it is none.
+
+    With it go the other values of -w, of which the last one counts.
+    """
     import ctypes  # 5 ms, for what few commands carry
 
-    found = rb"(?:(?<=[\0=:])|(?<=\0-w))" + re.escape(secret) + rb"(?=[\0@])"
-    for place in re.finditer(found, arguments):
-        ctypes.memset(start + place.start(), ord("x"), len(secret))
+    one = rb"(?:[\0=:]|\0-[A-Za-z]*w)(" + re.escape(secret) + rb")(?=[\0@])"
+    others = rb"\0(?:-w\0?|--password[\0=])([^\0]+)(?=\0)"
+    for found in (one, others):
+        for place in re.finditer(found, arguments):
+            ctypes.memset(start + place.start(1), ord("x"), len(place[1]))

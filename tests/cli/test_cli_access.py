@@ -378,12 +378,16 @@ def test_a_file_of_authorities_that_is_none_is_a_usage_error(ask: Ask, tmp_path:
         ["-u", "ann", "-wopen sesame"],
         ["--username", "ann", "--password=open sesame"],
         ["-s", "https://ann:open%20sesame@localhost"],
+        ["-s", "https://ann:se@sesame@localhost"],
+        ["-u", "ann", "-kwsesame"],
+        ["-u", "ann", "-w", "sesame", "-wsesame too", "-w", "second"],
     ],
 )
 def test_a_password_leaves_the_process_list(tmp_path: Path, options: list[str]) -> None:
-    ca_file = tmp_path / "fifo"
-    os.mkfifo(ca_file)  # holds the command up once it has read its options
-    running = start_qasino("sql", "--use-https", *options, "--ca-file", ca_file, "-q", QUERY)
+    (tmp_path / "qasino").mkdir()
+    os.mkfifo(tmp_path / "qasino" / "config.yaml")  # holds it up once it has read its options
+    home = {"XDG_CONFIG_HOME": str(tmp_path)}
+    running = start_qasino("sql", "--use-https", *options, "-q", QUERY, **home)
     with running:
         try:
 
