@@ -141,7 +141,7 @@ class _Url(msgspec.Struct, frozen=True):
     username: str | None = None
     password: str | None = None
     named: Access = Access()
-    """What config.yaml says beside the URL."""
+    """What config.yaml says, in a URL or beside it."""
 
 
 def read_connection(
@@ -189,7 +189,7 @@ def _chosen_url(
         if environ.get("QASINO_SERVER"):
             return _named_url(environ["QASINO_SERVER"], "QASINO_SERVER", servers)
         if usual:
-            return _named_url(usual, "config.yaml: server", servers)
+            return _configured(_named_url(usual, "config.yaml: server", servers))
     host = "localhost" if given.hostname is None else _check_host(given.hostname, "-H")
     return _Url(scheme or "zmq", host)
 
@@ -226,9 +226,18 @@ def _named_url(text: str, source: str, servers: Servers) -> _Url:
         return _read_url(text, source)
     found, source = servers[text], f"config.yaml: servers.{text}"
     if isinstance(found, str):
-        return _read_url(found, source)
+        return _configured(_read_url(found, source))
     check_named(found.access, text)
-    return msgspec.structs.replace(_read_url(found.url, source), named=found.access)
+    url = _read_url(found.url, source)
+    return _configured(msgspec.structs.replace(url, named=found.access))
+
+
+def _configured(url: _Url) -> _Url:
+    """A URL of config.yaml: the environment's password counts before the one in it."""
+    if url.password is None:
+        return url
+    named = msgspec.structs.replace(url.named, password=url.password)
+    return msgspec.structs.replace(url, password=None, named=named)
 
 
 def _without_password(text: str) -> str:

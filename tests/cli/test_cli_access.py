@@ -220,6 +220,8 @@ ENVIRONMENT = {"QASINO_PASSWORD": "p-env", "QASINO_TOKEN": "t-env", "QASINO_CA_F
 NAMED = {
     "one": NamedServer(url="https://one", token_file="t-file", ca_file="ca-file"),
     "two": NamedServer(url="https://ann@two", password_file="p-file", skip_ssl_verify=True),
+    "four": "https://ann:p-url@four",
+    "five": NamedServer(url="https://ann:p-url@five"),
     "key": NamedServer(url="zmq://three", curve_key="k-file", curve_server_key="s-file"),
 }
 
@@ -248,6 +250,9 @@ NAMED = {
             ENVIRONMENT,
             {"password": "p-url", "ca_file": "ca-env"},
         ),
+        ({"server": "four"}, {}, {"password": "p-url"}),
+        ({"server": "four"}, ENVIRONMENT, {"password": "p-env", "ca_file": "ca-env"}),
+        ({"server": "five"}, ENVIRONMENT, {"password": "p-env", "ca_file": "ca-env"}),
         (
             {"server": "key", "curve_key": "mine"},
             {"QASINO_CURVE_SERVER_KEY": "s-env"},
@@ -266,6 +271,12 @@ def test_the_command_line_counts_before_the_environment_and_that_before_the_conf
     unread = read_connection(Given(**({"server": "one"} | given)), environ, NAMED).unread
     said = {name: getattr(unread, name) for name in unread.__struct_fields__}
     assert {name: value for name, value in said.items() if value} == found
+
+
+def test_the_environments_password_counts_before_that_of_the_usual_server() -> None:
+    usual = "https://ann:p-url@x"
+    assert read_connection(Given(), ENVIRONMENT, {}, usual).password == "p-env"
+    assert read_connection(Given(), {}, {}, usual).password == "p-url"
 
 
 @pytest.mark.parametrize(
