@@ -14,6 +14,10 @@ from qasino_cli.reference.tree import PROGRAM, Command, Option, own_options
 
 PAGES = Path(__file__).parent / "pages"
 WRITTEN = "2026-11-24"  # goes with the version: a page made again is to be the same
+_OTHERWISE = {
+    "QASINO_TOKEN": "The token itself, where \\fB\\-\\-token\\-file\\fR names a file that has it.",
+}
+"""Variables that say something else than their option."""
 ABOUT = "ask what is going on on your machines, right now, in SQL"
 
 
@@ -80,7 +84,9 @@ def _environment(command: Command) -> list[str]:
     lines = [".SH ENVIRONMENT"]
     for option in found:
         long = next(flag for flag in option.flags if flag.startswith("--"))
-        lines.append(f".TP\n.B {option.variable}\nThe same as \\fB{_text(long)}\\fR.")
+        usual = f"The same as \\fB{_text(long)}\\fR."
+        meaning = _OTHERWISE.get(option.variable or "", usual)
+        lines.append(f".TP\n.B {option.variable}\n{meaning}")
     return lines
 
 

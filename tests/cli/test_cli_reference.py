@@ -238,6 +238,12 @@ def test_a_shell_finds_no_fault_in_its_file(shell: str) -> None:
     assert (TOP / "completions" / "_qasino").read_text().startswith("#compdef qasino\n")
 
 
+@pytest.mark.parametrize("command", ["sql", "publish", "watch", "csvagent"])
+def test_the_variable_of_a_token_is_not_said_to_name_a_file(command: str) -> None:
+    lines = (TOP / "man" / f"qasino-{command}.1").read_text().splitlines()
+    assert lines[lines.index(".B QASINO_TOKEN") + 1].startswith("The token itself")
+
+
 # --- Names of tables -----------------------------------------------------------------------------
 
 
