@@ -103,3 +103,12 @@ def what_counts(places: Sequence[Access], username: str | None) -> Access:
             (said.curve_server_key for said in places if said.curve_server_key), None
         ),
     )
+
+
+def without_half_a_pair(found: Access, said: Access) -> Access:
+    """Without a CURVE key that lacks the other and that the command line has not `said`: the
+    environment has it for another server."""
+    whole = found.curve_key is not None and found.curve_server_key is not None
+    if whole or said.curve_key is not None or said.curve_server_key is not None:
+        return found
+    return msgspec.structs.replace(found, curve_key=None, curve_server_key=None)

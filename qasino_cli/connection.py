@@ -19,7 +19,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
-from qasino_cli.access import Access, check_named, check_options, of_environment, what_counts
+from qasino_cli.access import (
+    Access,
+    check_named,
+    check_options,
+    of_environment,
+    what_counts,
+    without_half_a_pair,
+)
 from qasino_cli.errors import UsageFault
 from qasino_server.curve_keys import KeyPair
 from qasino_server.table import shown
@@ -161,6 +168,8 @@ def read_connection(
     check_options(given.access, url.scheme, username)
     places = [given.access, Access(password=url.password), of_environment(environ), url.named]
     access = what_counts(places, username)
+    if url.scheme != "zmq":  # but for the signal there is nothing to lock
+        access = without_half_a_pair(access, given.access)
     return Connection(
         scheme=url.scheme,
         host=url.host,

@@ -273,6 +273,16 @@ def test_the_command_line_counts_before_the_environment_and_that_before_the_conf
     assert {name: value for name, value in said.items() if value} == found
 
 
+def test_half_a_pair_of_keys_for_another_server_is_nothing_to_http(server: Server) -> None:
+    url, half = f"http://127.0.0.1:{server.ports['http']}", {"QASINO_CURVE_KEY": "/nosuch"}
+    ran = run_qasino("sql", "-s", url, "-q", "select 1", **half)
+    assert "CURVE" not in ran.stderr
+    assert ran.returncode != ExitCode.USAGE
+    for more in (["-s", url, "--curve-key", "/nosuch"], ["-s", "zmq://127.0.0.1:1"]):
+        ran = run_qasino("sql", *more, "-q", "select 1", **half)
+        assert ran.stderr == "--curve-key and --curve-server-key go together: CURVE needs both\n"
+
+
 def test_the_environments_password_counts_before_that_of_the_usual_server() -> None:
     usual = "https://ann:p-url@x"
     assert read_connection(Given(), ENVIRONMENT, {}, usual).password == "p-env"
