@@ -14,6 +14,7 @@ import os
 import re
 import shlex
 import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,10 @@ def _names(told: Told) -> list[str]:
     key = hashlib.sha256(named.encode()).hexdigest()[:16]
     file = cache_directory() / f"tables-{key}"
     age_s = _age_s(file)
+    names = None
     if age_s is None or age_s > FRESH_S:
-        _renew(file, told)
-    return [name for name in _read(file) if _NAME.fullmatch(name)]
+        names = _renewed(file, told)
+    return [name for name in names or _read(file) if _NAME.fullmatch(name)]
 
 
 def _age_s(file: Path) -> float | None:
@@ -85,13 +87,22 @@ def _read(file: Path) -> list[str]:
         return []
 
 
-def _renew(file: Path, told: Told) -> None:
-    """Ask the server and write the file, whole or not at all."""
+def _renewed(file: Path, told: Told) -> list[str] | None:
+    """The names as the server has them, kept in the file if possible; None where it has none."""
+    try:
+        names = _asked(told)
+    except Exception:  # a configuration that is broken, or a line: what is known is known
+        return None
+    if names is not None:
+        with suppress(OSError):  # a place nobody can write to: they are good for this once
+            _keep(file, names)
+    return names
+
+
+def _keep(file: Path, names: list[str]) -> None:
+    """Write the file, whole or not at all."""
     from qasino_cli.places import private_directory
 
-    names = _asked(told)
-    if names is None:
-        return
     private_directory(file.parent)
     partial = file.with_name(f"{file.name}.{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

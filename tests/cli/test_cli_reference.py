@@ -307,6 +307,19 @@ def test_without_a_server_nothing_is_told_and_nothing_said(home: Path) -> None:
         assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 
+def test_whatever_goes_wrong_the_known_names_are_told(server: Server, home: Path) -> None:
+    here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
+    told = run_qasino("__complete", "tables", **here).stdout
+    assert "qasino_server_info\n" in told
+    (kept,) = (home / "cache" / "qasino").iterdir()
+    os.utime(kept, (0, 0))  # asked for anew
+    broken = home / "broken.yaml"
+    broken.write_text("nosuch: 1\n")
+    for more in ({"QASINO_CONFIG": str(broken)}, {"XDG_CACHE_HOME": "/dev/null"}):
+        ran = run_qasino("__complete", "tables", **(here | more))
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, told, "")
+
+
 def test_only_legal_names_reach_the_shell(server: Server, home: Path) -> None:
     here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
     run_qasino("__complete", "tables", **here)
