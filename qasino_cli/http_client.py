@@ -1,18 +1,22 @@
 """The HTTP(S) client. httpx is imported here and nowhere else: it takes 40 ms.
 
-httpx bounds each step, not the whole; the loop over the body looks at the clock so that an
-answer that trickles does not outlast the timeout by more than one step.
+httpx bounds each step, not the whole: headers and refusals that trickle are hung up on when time
+is up, and the loop over a body looks at the clock, so that one that trickles does not outlast the
+timeout by more than one step.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+import socket
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from qasino_cli import outgoing
 from qasino_cli.answers import read_ok, read_receipt, read_refusal, read_result
@@ -51,12 +55,17 @@ _DOUBT = re.compile(
 )
 
 
+_MOST_REFUSAL_BYTES = 1 << 20  # ours are a sentence or two
+
+
 class HttpClient:
     """A `Client` over HTTP or HTTPS."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._http: httpx.Client | None = None
+        self._wire: Any = None
+        """The latest connection, as httpcore has it."""
 
     def query(self, query: Query) -> Result:
         """The whole answer to one statement."""
@@ -114,12 +123,20 @@ class HttpClient:
         client = self._client()
         headers = {"Content-Type": "application/json"}
         request = client.build_request(
-            "POST", "/request", params=params, content=body, headers=headers
+            "POST",
+            "/request",
+            params=params,
+            content=body,
+            headers=headers,
+            extensions={"trace": self._traced},
         )
-        response = client.send(request, stream=True)
+        headers_by = deadline or time.monotonic() + self._connection.timeout_s
+        with self._hung_up_on(headers_by):
+            response = client.send(request, stream=True)
         try:
             if response.status_code != 200:
-                raise self._refusal(response)
+                with self._hung_up_on(headers_by):
+                    raise self._refusal(response)
             for chunk in response.iter_bytes():
                 yield chunk
                 self._check_clock(deadline)
@@ -130,8 +147,39 @@ class HttpClient:
         if deadline is not None and time.monotonic() > deadline:
             raise self._too_slow()
 
+    def _traced(self, event: str, info: dict[str, Any]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._wire = info["return_value"]
+
+    @contextmanager
+    def _hung_up_on(self, deadline: float) -> Iterator[None]:
+        """Break off what is received here when time is up. Raises Unanswered then."""
+        timer = threading.Timer(max(0.0, deadline - time.monotonic()), self._hang_up)
+        timer.daemon = True
+        with suppress(RuntimeError):  # no room for a thread: the bound of each step is left
+            timer.start()
+        try:
+            yield
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            if time.monotonic() < deadline:
+                raise
+            raise self._too_slow() from None
+        finally:
+            timer.cancel()
+
+    def _hang_up(self) -> None:
+        wire = None if self._wire is None else self._wire.get_extra_info("socket")
+        if wire is not None:
+            with suppress(OSError):  # it is closed
+                # TLS has nothing to say about this, nor may it while another thread reads.
+                socket.socket.shutdown(wire, socket.SHUT_RDWR)
+
     def _refusal(self, response: httpx.Response) -> ServerRefused | Unreachable:
-        body = response.read()
+        body = b""
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > _MOST_REFUSAL_BYTES:
+                break
         refusal = read_refusal(body)
         if refusal is not None:
             return self._turned_away(response.status_code, refusal)

@@ -6,13 +6,15 @@ import json
 import os
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import trustme
 import zmq
 from command import Ran, run_qasino, start_qasino
 from wire import until
@@ -199,6 +201,53 @@ def test_an_http_server_that_is_none_of_ours_is_said_to_be(answer: bytes, senten
     with listener(http_answer(answer)) as port:
         url = f"http://127.0.0.1:{port}"
         check_sentence(ask(url, "--format", "json"), f"{url} {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"x-more: 1\r\n"),
+        (b"HTTP/1.1 500 Oops\r\ncontent-length: 100000\r\n\r\n", b"x"),
+    ],
+)
+@pytest.mark.parametrize(("scheme", "form"), [("http", "json"), ("http", "csv"), ("https", "json")])
+def test_an_answer_that_drips_is_given_up_in_time(
+    scheme: str, form: str, head: bytes, drop: bytes
+) -> None:
+    given_up = threading.Event()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+
+    def drip(plain: socket.socket) -> None:
+        secured = tls.wrap_socket(plain, server_side=True) if scheme == "https" else plain
+        with secured as connection, suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(head)
+            ends = time.monotonic() + 20
+            while time.monotonic() < ends and not given_up.wait(0.2):
+                connection.sendall(drop)
+
+    with listener(drip) as port:
+        started = time.monotonic()
+        url = f"{scheme}://127.0.0.1:{port}"
+        ran = ask(url, "--format", form, "--timeout", "1", "-k")
+        took_s = time.monotonic() - started
+        given_up.set()
+    check_sentence(ran, f"{url} gave no answer in 1 s")
+    assert took_s < 5
+
+
+def test_a_refusal_without_end_is_not_taken_whole() -> None:
+    def pour(connection: socket.socket) -> None:
+        connection.recv(1 << 16)
+        with suppress(OSError):
+            connection.sendall(b"HTTP/1.1 500 Oops\r\ncontent-length: 99999999999\r\n\r\n")
+            while True:
+                connection.sendall(b"x" * (1 << 16))
+
+    with listener(pour) as port:
+        ran = ask(f"http://127.0.0.1:{port}", "--format", "json", "--timeout", "9")
+    check_sentence(ran, f"http://127.0.0.1:{port} answers 500 Oops, not as a Qasino server does")
 
 
 def test_a_server_that_wants_a_password_refuses() -> None:
