@@ -47,8 +47,49 @@ def _load(text: str | bytes) -> Any:
     quick = getattr(yaml, "CSafeLoader", None)
     if quick is not None:
         with suppress(yaml.YAMLError, RecursionError, *_THEIRS):
-            return yaml.load(text, quick)
-    return yaml.safe_load(text)
+            return _load_by(quick, text)
+    return _load_by(yaml.SafeLoader, text)
+
+
+def _load_by(loader: Any, text: str | bytes) -> Any:
+    reading = loader(text)
+    try:
+        node = reading.get_single_node()
+        if node is None:
+            return None
+        _check_keys(node)
+        return reading.construct_document(node)
+    finally:
+        reading.dispose()
+
+
+def _check_keys(root: Any) -> None:
+    """Raise ConstructorError where a key stands twice in a mapping.
+
+    YAML has it that none does; of PyYAML's values the last one counts, and who wrote a user's
+    entry twice lost the first without a word. Before anything is constructed: then the keys that
+    `<<` brings are among the others.
+    """
+    from yaml import MappingNode, ScalarNode
+    from yaml.constructor import ConstructorError
+
+    looked_into: set[int] = set()
+    rest = [root]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ScalarNode) or id(node) in looked_into:
+            continue
+        looked_into.add(id(node))
+        if not isinstance(node, MappingNode):
+            rest += node.value
+            continue
+        seen: set[tuple[str, str]] = set()
+        for key, value in node.value:
+            rest += key, value
+            if isinstance(key, ScalarNode) and not key.tag.endswith(":merge"):
+                if (key.tag, key.value) in seen:
+                    raise ConstructorError(None, None, "a key is there twice", key.start_mark)
+                seen.add((key.tag, key.value))
 
 
 def _problem(error: Exception) -> str:

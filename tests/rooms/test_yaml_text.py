@@ -38,6 +38,25 @@ def test_other_texts_and_anchors_are_read() -> None:
     assert found[1:3] == ["\U0001f600", b"\xff"]
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("ann: {}\nbob: {}\nann: {}", "line 3, column 1"),
+        ("- {view: a, viewname: b, view: c}", "line 1, column 26"),
+        ("? {a: 1, a: 2}\n: b", "line 1, column 10"),
+    ],
+)
+def test_a_key_stands_once_in_a_mapping(text: str, place: str) -> None:
+    with pytest.raises(BadRequest, match=rf"a key is there twice \({place}\)"):
+        read_yaml(text)
+
+
+def test_keys_that_are_merged_or_of_another_form_are_others() -> None:
+    text = "a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, x: 3}\n1: d\n'1': e"
+    assert read_yaml(text) == yaml.safe_load(text)
+    assert read_yaml("c: {<<: [{x: 1}, {x: 2}], <<: {y: 1}}") == {"c": {"x": 1, "y": 1}}
+
+
 def test_a_list_that_is_used_a_million_times_is_looked_into_once() -> None:
     lists = [f"- &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 20)]
     assert len(read_yaml("\n".join(["- &a0 [x]", *lists]))) == 20
