@@ -133,7 +133,7 @@ def _read_options(cells: list[str]) -> dict[str, str]:
 def _read_tablename(cells: list[str]) -> str:
     if len(cells) != 1:
         raise BadRequest(f"line 2 holds the table name alone, not {len(cells)} cells")
-    return check_tablename(cells[0].strip(), "line 2")
+    return check_tablename(cells[0].strip(), "line 2: tablename")
 
 
 def _read_descriptions(cells: list[str], columns: Columns) -> tuple[str, ...]:

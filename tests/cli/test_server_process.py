@@ -273,7 +273,7 @@ def test_a_query_cannot_forge_a_line_of_the_log(start: Start) -> None:
     forged = "2026-01-01T00:00:00 INFO qasino.auth root logged in"
     for end in ("\n", "\r", "\x0b", "\x1b[2K\x1b[G", "\x85", "\u2028", "\u202e", "\x9b2K"):
         wire.rows(f"select 1 /* {end}{forged} */")
-        assert "no query with the id" in str(wire.query(f"kill {end}x{forged}"))
+        assert "no query with the id" in str(wire.query(f"kill '{end}x{forged}'"))
     wire.line("select 2 /* \x1b]0;title\x07 */;")
     process.terminate()
     _, narration = process.communicate(timeout=20)

@@ -229,7 +229,7 @@ def test_of_short_requests_sent_ahead_few_are_read(server: Server, wire: Wire) -
     with wire.connect("http") as made:
         made.sendall(request({"sql": ENDLESS, "query_id": "slow"}))
         until(lambda: wire.rows("show queries"))
-        (connection,) = connections_of(server)
+        (connection,) = [c for c in connections_of(server) if c.client == made.getsockname()]
         made.sendall(short * count)
         until(lambda: connection.flow.unparsed)
         assert len(connection.pipeline) < SENT_AHEAD_MAX + 4096 // len(short) + 1
