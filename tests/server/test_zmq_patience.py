@@ -397,7 +397,7 @@ def test_small_answers_that_nobody_reads_have_a_bound_too(
     """A connection held 10,000 of them, 2.5 GB."""
     unread: Unread = service(small, ZmqPort)._unread
     deaf = connect(small)
-    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     for _ in range(100):
         deaf.asks("select printf('%.*c', 200000, 'x') as x")
     deaf.asks("select 'last' as x")
@@ -408,6 +408,7 @@ def test_small_answers_that_nobody_reads_have_a_bound_too(
     other = connect(small)
     other.asks("select printf('%.*c', 200000, 'x') as x")
     other.hears(b"result_table")
+    deaf.hears(b"busy: the server holds as much as it may")
 
 
 def test_who_reads_is_never_busy(small: Server) -> None:
