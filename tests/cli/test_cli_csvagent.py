@@ -529,43 +529,46 @@ def test_reading_anew_finds_what_left_no_trace(house: House, tmp_path: Path) -> 
 # --- A server that comes and goes -----------------------------------------------------------
 
 
-def test_a_server_that_comes_back_gets_everything_at_once(
+@pytest.fixture
+def left_alone(
     make_server: MakeServer, stack: ExitStack, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+) -> Callable[..., Callable[[], House]]:
+    """An agent that follows these, of the files a, b and c, has lost its server, and sees a change
+    of a.csv; what it gives lets a server be there again."""
     caplog.set_level("INFO")
-    first = make_server(generation_duration_s=600)
-    house = House(first, stack)
     for name in "abc":
         (tmp_path / f"{name}.csv").write_text(csv_of(name, [1]))
-    house.agent(directories=[tmp_path])
-    house.until_rows("select a.n, b.n, c.n from a, b, c", [[1, 1, 1]])
-    ports = first.ports
-    first.stop()
-    (tmp_path / "a.csv").write_text(csv_of("a", [2]))  # noticed while nobody is there
-    until(lambda: "stay ready until it is back" in caplog.text)
-    again = House(make_server(zmq_port=ports["zmq"], pubsub_port=ports["pubsub"]), stack)
+
+    def follow(**followed: Any) -> Callable[[], House]:
+        first = make_server(generation_duration_s=600)
+        house = House(first, stack)
+        house.agent(**followed)
+        house.until_rows("select a.n, b.n, c.n from a, b, c", [[1, 1, 1]])
+        ports = {f"{name}_port": first.ports[name] for name in ("zmq", "pubsub")}
+        first.stop()
+        (tmp_path / "a.csv").write_text(csv_of("a", [2]))  # noticed while nobody is there
+        until(lambda: "stay ready until it is back" in caplog.text)
+        return lambda: House(make_server(**ports), stack)
+
+    return follow
+
+
+def test_a_server_that_comes_back_gets_everything_at_once(
+    left_alone: Callable[..., Callable[[], House]], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = left_alone(directories=[tmp_path])()
     again.until_rows("select a.n, b.n, c.n from a, b, c", [[2, 1, 1]])
     assert caplog.text.count("stay ready until it is back") == 1
 
 
 def test_a_server_that_comes_back_gets_nothing_that_is_not_named_any_more(
-    make_server: MakeServer, stack: ExitStack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    left_alone: Callable[..., Callable[[], House]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO")
-    first = make_server(generation_duration_s=600)
-    house = House(first, stack)
-    for name in "abc":
-        (tmp_path / f"{name}.csv").write_text(csv_of(name, [1]))
     index = write_index(tmp_path / "index.csv", "a.csv,a", "b.csv,b", "c.csv,c")
-    house.agent(indexes=[index])
-    house.until_rows("select a.n, b.n, c.n from a, b, c", [[1, 1, 1]])
-    ports = first.ports
-    first.stop()
-    (tmp_path / "a.csv").write_text(csv_of("a", [2]))
-    until(lambda: "stay ready until it is back" in caplog.text)
+    comes_back = left_alone(indexes=[index])
     write_index(index, "c.csv,c")
     until(lambda: "b.csv: not followed any more" in caplog.text)
-    again = House(make_server(zmq_port=ports["zmq"], pubsub_port=ports["pubsub"]), stack)
+    again = comes_back()
     again.until_rows("select c.n from c", [[1]])
     again.until_file(tmp_path / "c.csv", state="ok")  # told when all that waited is sent
     assert again.maybe("select n from a") is None
