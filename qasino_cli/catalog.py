@@ -7,16 +7,18 @@ told its own functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from qasino_cli.errors import ServerRefused
 from qasino_cli.names import Names
 from qasino_server.table import Result
 
 Ask = Callable[[str], Result]
+_Row = TypeVar("_Row")
 
 _TABLES = "select tablename, nr_rows, static from qasino_server_tables"
 _COLUMNS = (
@@ -103,35 +105,44 @@ EMPTY = Catalog()
 
 
 def fetch_catalog(ask: Ask) -> Catalog:
-    """The schema as the server has it now. Raises what `ask` raises."""
+    """The schema as the server has it now.
+
+    Raises what `ask` raises, and ServerRefused where these tables of the server's own hold
+    something else than ours do.
+    """
     tables = ask(_TABLES)
-    columns = _grouped(ask(_COLUMNS).rows)
-    views = _grouped(ask(_VIEWS).rows)
-    facts = [_table(*row[:3], columns=columns.get(row[0], [])) for row in tables.rows]
-    facts += [_view(name, rows) for name, rows in views.items()]
+    columns = _grouped(_as(tuple[str, str, str, int], ask(_COLUMNS)))
+    views = _grouped(_as(tuple[str, str, str], ask(_VIEWS)))
+    facts = [
+        _table(name, nr_rows, static, columns.get(name, ()))
+        for name, nr_rows, static in _as(tuple[str, int, int], tables)
+    ]
+    facts += [TableFact(name, "view", its_columns) for name, its_columns in views.items()]
     return Catalog(
         tables={fact.name.lower(): fact for fact in facts},
-        functions=tuple(row[0] for row in ask(_FUNCTIONS).rows),
+        functions=tuple(name for (name,) in _as(tuple[str], ask(_FUNCTIONS))),
         generation_number=tables.generation_number,
     )
 
 
-def _grouped(rows: Any) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for name, *rest in rows:
-        found.setdefault(name, []).append(rest)
-    return found
+def _as(row: type[_Row], result: Result) -> list[_Row]:
+    try:
+        return msgspec.convert(result.rows, list[row])  # type: ignore[valid-type]
+    except msgspec.ValidationError as error:
+        raise ServerRefused(f"the server describes its tables in another way: {error}") from None
 
 
-def _table(name: str, nr_rows: int, static: int, *, columns: list[Any]) -> TableFact:
+def _grouped(rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[ColumnFact, ...]]:
+    found: dict[str, list[ColumnFact]] = {}
+    for table, *column in rows:
+        found.setdefault(table, []).append(ColumnFact(*column))
+    return {table: tuple(columns) for table, columns in found.items()}
+
+
+def _table(name: str, nr_rows: int, static: int, columns: tuple[ColumnFact, ...]) -> TableFact:
     own = name.lower().startswith(_OWN_PREFIX)
     kind = "internal" if own else "static" if static else "table"
-    facts = tuple(ColumnFact(*column) for column in columns)
-    return TableFact(name, kind, facts, nr_rows)
-
-
-def _view(name: str, columns: list[Any]) -> TableFact:
-    return TableFact(name, "view", tuple(ColumnFact(n, t) for n, t in columns))
+    return TableFact(name, kind, columns, nr_rows)
 
 
 def quoted(name: str) -> str:

@@ -65,6 +65,13 @@ def test_the_catalog_has_tables_views_and_functions(ask: Ask, full: None) -> Non
     assert catalog.generation_number > 0
 
 
+@pytest.mark.parametrize("row", [(), ("",), ("t", None), ("", None, None), ("t", "c", "TEXT", "1")])
+def test_a_server_that_describes_its_tables_otherwise_is_refused(row: tuple[object, ...]) -> None:
+    result = Result(column_names=("a",), column_types=("",), nr_rows=1, rows=[row])
+    with pytest.raises(ServerRefused, match="the server describes its tables in another way: "):
+        fetch_catalog(lambda sql: result)
+
+
 def test_an_empty_server_has_its_own_tables(ask: Ask) -> None:
     assert {table.kind for table in fetch_catalog(ask).tables.values()} == {"internal"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from wire import Wire
 
@@ -197,6 +197,7 @@ def test_without_anybody_to_ask_the_sentence_and_the_caret_remain() -> None:
     assert explain("select * from disk", error) == expected
 
 
+@example("", "no such column: ", "0", None, [["", None, None]])
 @given(
     st.text(max_size=60),
     st.sampled_from(["no such table: ", "no such column: ", "ambiguous column name: ", 'near "']),
