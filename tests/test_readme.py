@@ -114,8 +114,8 @@ def test_the_two_commands_that_do_all_the_set_up_are_there() -> None:
     commands = re.findall(r"^```sh\n(.*)\n```$", text, re.M)
     assert len(commands) == 2
     assert commands[0].endswith("&& .venv/bin/qasino server --demo")
-    assert commands[1].endswith("&& .venv/bin/python -m pytest")
-    assert "-m pytest$" in (README.parent / ".ci" / "run").read_text()
+    assert commands[1].endswith("&& .venv/bin/python -m pytest -n auto")
+    assert "-m pytest -n auto$" in (README.parent / ".ci" / "run").read_text()
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -36,8 +36,9 @@ WAIT_MS = 30_000
 Look = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for a file: as long as Playwright runs, its loop is in the way of other files' own."""
     if CHROMIUM is None and "CI" not in os.environ:
         pytest.skip("chromium is not installed")
     expect.set_options(timeout=WAIT_MS)
