@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from qasino_server.errors import QasinoError
 from qasino_server.store.ledger import Pair
-from qasino_server.table import Publication
+from qasino_server.table import Publication, Receipt
 
 _K = TypeVar("_K")
 
@@ -21,7 +22,7 @@ class Waiting(msgspec.Struct, frozen=True):
     publication: Publication
     peer: str
     size_bytes: int
-    done: Callable[[Any], None]
+    done: Callable[[Receipt | QasinoError], None]
 
 
 class Drop(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class Drop(msgspec.Struct, frozen=True):
     size_bytes: int
     tablename: str
     identity: str | None
-    done: Callable[[Any], None]
+    done: Callable[[str | QasinoError], None]
 
     @property
     def table_key(self) -> str:

@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import compress, islice
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import apsw
 
@@ -46,7 +46,7 @@ from qasino_server.wakeup import Bells, ring, take_on
 log = logging.getLogger("qasino.store")
 
 Outcome = Receipt | QasinoError
-Done = Callable[[Any], None]
+_T = TypeVar("_T")
 
 BATCH_PUBLICATIONS = 256
 BATCH_BYTES = 1 << 20
@@ -122,14 +122,16 @@ class Writer(Service):
 
     # --- Any thread -------------------------------------------------------------------------
 
-    def submit(self, publication: Publication, peer: str, done: Done) -> None:
-        """Queue a publication that came from `peer`; `done` gets its Receipt or a QasinoError.
+    def submit(self, publication: Publication, peer: str, done: Callable[[Outcome], None]) -> None:
+        """Queue a publication that came from `peer`; `done` gets what comes of it.
 
         Raises Busy where as much waits as the server holds.
         """
         self._put(Waiting(publication, peer, publication.size_bytes, done))
 
-    def drop(self, tablename: str, identity: str | None, done: Done) -> None:
+    def drop(
+        self, tablename: str, identity: str | None, done: Callable[[str | QasinoError], None]
+    ) -> None:
         """Queue the end of a static or persistent table; `done` gets a sentence."""
         self._put(Drop(_DROP_BYTES, tablename, identity, done))
 
@@ -508,7 +510,7 @@ class Writer(Service):
         self._see_what_is_owed()
         return f"{drop.tablename} is no longer carried; its rows end with this snapshot"
 
-    def _guarded(self, work: Callable[[], Any]) -> Any:
+    def _guarded(self, work: Callable[[], _T]) -> _T | QasinoError:
         """The outcome of work that is not part of a batch."""
         try:
             return work()
