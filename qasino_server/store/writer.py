@@ -19,9 +19,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import compress, islice
+from itertools import compress
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,22 +34,20 @@ from qasino_server.quota import Quota
 from qasino_server.service import OnDeath, Service
 from qasino_server.statics import Statics
 from qasino_server.store.alike import alike
+from qasino_server.store.arrivals import Arrivals
 from qasino_server.store.faults import disk_fault, no_room
 from qasino_server.store.intake import CarryFirst, Intake
 from qasino_server.store.ledger import Ledger, Pair
 from qasino_server.store.looks import Look, Looks
 from qasino_server.store.postponed import Drop, Postponed, Waiting
 from qasino_server.table import Publication, Receipt
-from qasino_server.wakeup import Bells, ring, take_on
+from qasino_server.wakeup import Bells
 
 log = logging.getLogger("qasino.store")
 
 Outcome = Receipt | QasinoError
 _T = TypeVar("_T")
 
-BATCH_PUBLICATIONS = 256
-BATCH_BYTES = 1 << 20
-"""About 10 ms of work, which is what a rotation waits for at most."""
 TURN_BYTES = 1 << 16
 """What another thread stores in one go, and the publication that goes beyond it; then it has
 others to serve."""
@@ -99,18 +96,14 @@ class Writer(Service):
         """As they were when the batch was begun."""
         self._logs_each = False
         """Whether each publication gets a line in the log."""
-        self._max_waiting_bytes = max_waiting_bytes
         self._settled = settled
-        self._mutex = threading.RLock()
-        """The condition's lock; taken by itself, at half the price, where nobody is woken."""
-        self._condition = threading.Condition(self._mutex)
+        self._arrivals = arrivals = Arrivals(max_waiting_bytes, self.stopping, self.lend_a_hand)
+        self._condition = arrivals.condition
+        self.has_room, self.when_room = arrivals.has_room, arrivals.when_room
+        """Ports ask before each body that they take."""
         self._desk = threading.Lock()
         """Whoever holds it is the one that writes."""
         self._stalled_until = 0.0
-        self._asleep = False
-        self._queue: deque[Waiting | Drop] = deque()
-        self._waiting_bytes = 0
-        self._on_room: list[Callable[[], None]] = []
         self._exchange: _Exchange | None = None
         self._looks = Looks()
         self._source: Path | None = None
@@ -127,24 +120,13 @@ class Writer(Service):
 
         Raises Busy where as much waits as the server holds.
         """
-        self._put(Waiting(publication, peer, publication.size_bytes, done))
+        self._arrivals.put(Waiting(publication, peer, publication.size_bytes, done))
 
     def drop(
         self, tablename: str, identity: str | None, done: Callable[[str | QasinoError], None]
     ) -> None:
         """Queue the end of a static or persistent table; `done` gets a sentence."""
-        self._put(Drop(_DROP_BYTES, tablename, identity, done))
-
-    def _put(self, item: Waiting | Drop) -> None:
-        with self._mutex:
-            if self.stopping.is_set():
-                raise Busy("the server is shutting down")
-            if self._waiting_bytes > self._max_waiting_bytes:
-                raise Busy("busy: as many publications wait to be stored as the server holds")
-            self._queue.append(item)
-            self._waiting_bytes += item.size_bytes
-        if not take_on(self.lend_a_hand) and self._asleep:
-            ring(self.wake)
+        self._arrivals.put(Drop(_DROP_BYTES, tablename, identity, done))
 
     def lend_a_hand(self) -> bool:
         """Store some of what waits, in the thread that received it; whether more is waiting.
@@ -163,24 +145,15 @@ class Writer(Service):
             return False
         finally:
             self._desk.release()
-        if self._queue and not helped and self._asleep:
-            self.wake()
-        return helped and bool(self._queue)
+        arrivals = self._arrivals
+        if arrivals.queue and not helped and arrivals.asleep:
+            arrivals.wake()
+        return helped and bool(arrivals.queue)
 
     @property
     def waiting_bytes(self) -> int:
         """What is accepted and not stored yet, near enough."""
-        return self._waiting_bytes
-
-    def has_room(self) -> bool:
-        """Whether another publication would be queued."""
-        return self._waiting_bytes <= self._max_waiting_bytes
-
-    def when_room(self, call: Callable[[], None]) -> None:
-        """Call it once, at the desk, when there is room again."""
-        with self._condition:
-            self._on_room.append(call)
-            self._condition.notify()
+        return self._arrivals.waiting_bytes
 
     def exchange(self, successor: Generation, number: int) -> Intake:
         """Let the successor take the publications from now on; the old generation."""
@@ -209,8 +182,7 @@ class Writer(Service):
             self._condition.notify()
 
     def wake(self) -> None:
-        with self._condition:
-            self._condition.notify()
+        self._arrivals.wake()
 
     # --- The writer's thread ----------------------------------------------------------------
 
@@ -235,9 +207,9 @@ class Writer(Service):
             self._do_exchange(self._exchange)
         elif self._look_is_due():
             self._do_look()
-        if self._queue:
-            self._do_queue(self._next_batch())
-        self._tell_of_room()
+        if self._arrivals.queue:
+            self._do_queue(self._arrivals.next_batch())
+        self._arrivals.tell_of_room()
 
     def _wait_for_work(self) -> bool:
         """True once there is some, False where none is left and none will come."""
@@ -245,9 +217,7 @@ class Writer(Service):
             while not self._has_work():
                 if self.stopping.is_set():
                     return False
-                self._asleep = True
-                self._condition.wait(self._looks.due_in_s())
-                self._asleep = False
+                self._arrivals.sleep(self._looks.due_in_s())
         return True
 
     def _do_look(self) -> None:
@@ -263,8 +233,8 @@ class Writer(Service):
         return due_in_s is not None and (due_in_s == 0 or self.stopping.is_set())
 
     def _has_work(self) -> bool:
-        due = self._look_is_due()
-        ready = self._exchange is not None or due or self._queue or self._on_room
+        due, arrivals = self._look_is_due(), self._arrivals
+        ready = self._exchange is not None or due or arrivals.queue or arrivals.on_room
         # What a generation was to carry ends with it; where it cannot be written now, a stop
         # would wait for that.
         carries = self._source is not None and not self.stopping.is_set()
@@ -278,23 +248,17 @@ class Writer(Service):
         self._end_carrying()
         self._intake.generation.seal()
 
-    def _tell_of_room(self) -> None:
-        if self._on_room and self.has_room():
-            with self._condition:
-                calls, self._on_room = self._on_room, []
-            for call in calls:
-                call()
-
     # --- At the desk, the writer's thread or another ------------------------------------------
 
     def _is_for_anybody(self) -> bool:
         """Whether the next publication is brief, and the writer's thread wants nothing else."""
+        queue = self._arrivals.queue
         return bool(
-            self._queue
+            queue
             and self._exchange is None
             and self._source is None
             and not self._looks
-            and self._is_brief(self._queue[0])
+            and self._is_brief(queue[0])
             and time.monotonic() >= self._stalled_until
         )
 
@@ -303,8 +267,8 @@ class Writer(Service):
 
     def _help(self) -> None:
         began = time.monotonic()
-        self._do_queue(self._next_batch(TURN_BYTES, brief=True))
-        self._tell_of_room()
+        self._do_queue(self._arrivals.next_batch(TURN_BYTES, self._intake.is_brief))
+        self._arrivals.tell_of_room()
         ended = time.monotonic()
         if ended - began > STALL_S:
             self._stalled_until = ended + STALLED_S
@@ -336,41 +300,7 @@ class Writer(Service):
 
     def _postpone(self, batch: Sequence[Waiting | Drop]) -> None:
         self._postponed.add(batch)
-        with self._mutex:
-            self._waiting_bytes += sum(item.size_bytes for item in batch)
-
-    def _next_batch(
-        self,
-        most_bytes: int = BATCH_BYTES,
-        brief: bool = False,
-    ) -> list[Waiting] | Drop:
-        """Take what can be stored in one transaction; a static table or a drop goes alone.
-
-        With `brief` nothing after the first is taken that is not.
-        """
-        batch: list[Waiting] = []
-        size_bytes, is_brief = 0, self._intake.is_brief
-        with self._mutex:
-            for item in islice(self._queue, BATCH_PUBLICATIONS):
-                if isinstance(item, Drop) or item.publication.static:
-                    if not batch:
-                        return self._take_alone()
-                    break
-                if brief and batch and not is_brief(item.publication):
-                    break
-                batch.append(item)
-                size_bytes += item.size_bytes
-                if size_bytes >= most_bytes:
-                    break
-            for _ in batch:
-                self._queue.popleft()
-            self._waiting_bytes -= size_bytes
-        return batch
-
-    def _take_alone(self) -> list[Waiting] | Drop:
-        item = self._queue.popleft()
-        self._waiting_bytes -= item.size_bytes
-        return item if isinstance(item, Drop) else [item]
+        self._arrivals.hold(batch)
 
     def _store_batch(self, batch: list[Waiting], started: float) -> None:
         """All in one transaction; where the disk fails it, each in its own."""
@@ -591,9 +521,7 @@ class Writer(Service):
 
     def _take_postponed(self) -> list[Waiting] | Drop:
         batch = self._postponed.take(_POSTPONED_AT_ONCE)
-        items = [batch] if isinstance(batch, Drop) else batch
-        with self._mutex:
-            self._waiting_bytes -= sum(item.size_bytes for item in items)
+        self._arrivals.release([batch] if isinstance(batch, Drop) else batch)
         return batch
 
     def _end_carrying(self) -> None:

@@ -88,7 +88,7 @@ def test_what_waits_for_its_rows_is_within_the_bound_of_what_may_wait(make_bench
             bench.store.publish(update, "test", told.append)
         except Busy:
             return True
-        return len(told) + len(bench.store._writer._queue) > 20
+        return len(told) + len(bench.store._writer._arrivals.queue) > 20
 
     until(hand_in_more)
     assert told == []
