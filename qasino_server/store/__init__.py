@@ -5,6 +5,8 @@
     intake        one publication by the rules
     alike         which publications of a batch can be stored together
     postponed     publications that wait for rows to be carried
+    names_taken   names that a publication may not have, and the static tables
+    batch         publications in one transaction
     arrivals      what waits to be stored, and how much of it
     faults        what they are told that cannot be written
     writer        the thread that writes

@@ -13,6 +13,7 @@ from qasino_server.errors import QasinoError
 from qasino_server.store.ledger import Pair
 from qasino_server.table import Publication, Receipt
 
+Outcome = Receipt | QasinoError
 _K = TypeVar("_K")
 
 
@@ -22,7 +23,7 @@ class Waiting(msgspec.Struct, frozen=True):
     publication: Publication
     peer: str
     size_bytes: int
-    done: Callable[[Receipt | QasinoError], None]
+    done: Callable[[Outcome], None]
 
 
 class Drop(msgspec.Struct, frozen=True):

@@ -28,24 +28,23 @@ import apsw
 
 from qasino_server.database.generation import Generation
 from qasino_server.database.room import Reserve
-from qasino_server.database.sandbox import is_table_function
 from qasino_server.errors import Busy, QasinoError, Refused, ServerFault
 from qasino_server.quota import Quota
 from qasino_server.service import OnDeath, Service
 from qasino_server.statics import Statics
-from qasino_server.store.alike import alike
 from qasino_server.store.arrivals import Arrivals
+from qasino_server.store.batch import transact
 from qasino_server.store.faults import disk_fault, no_room
-from qasino_server.store.intake import CarryFirst, Intake
-from qasino_server.store.ledger import Ledger, Pair
+from qasino_server.store.intake import Intake
+from qasino_server.store.ledger import Ledger
 from qasino_server.store.looks import Look, Looks
-from qasino_server.store.postponed import Drop, Postponed, Waiting
+from qasino_server.store.names_taken import NamesTaken
+from qasino_server.store.postponed import Drop, Outcome, Postponed, Waiting
 from qasino_server.table import Publication, Receipt
 from qasino_server.wakeup import Bells
 
 log = logging.getLogger("qasino.store")
 
-Outcome = Receipt | QasinoError
 _T = TypeVar("_T")
 
 TURN_BYTES = 1 << 16
@@ -90,10 +89,8 @@ class Writer(Service):
         self._quota = quota
         self._reserve = reserve
         self._intake = first
-        self._statics = statics
+        self._names = NamesTaken(statics)
         self._view_names = view_names
-        self._taken_by_views: frozenset[str] = frozenset()
-        """As they were when the batch was begun."""
         self._logs_each = False
         """Whether each publication gets a line in the log."""
         self._settled = settled
@@ -278,15 +275,14 @@ class Writer(Service):
     def _do_queue(self, batch: list[Waiting] | Drop) -> None:
         started = time.perf_counter()
         self._logs_each = log.isEnabledFor(logging.DEBUG)
-        self._taken_by_views = self._view_names()
+        self._names.by_views = self._view_names()
         if isinstance(batch, Drop):
             if self._postponed.holds_some_of(batch.table_key):
                 self._postpone([batch])
             else:
                 self._do_drop(batch)
         elif batch[0].publication.static:
-            outcome = self._guarded(lambda: self._replace_static(batch[0].publication))
-            self._report(batch, [outcome], started)
+            self._do_static(batch, started)
         else:
             self._store_batch(self._after_none(batch), started)
 
@@ -311,7 +307,8 @@ class Writer(Service):
             self._report(batch, full, started)
             return
         try:
-            outcomes = self._transact(batch)
+            publications = [waiting.publication for waiting in batch]
+            outcomes = transact(self._intake, self._names, publications)
         except apsw.Error as error:
             if len(batch) > 1:
                 log.warning("batch of %d rolled back, trying one by one: %s", len(batch), error)
@@ -323,72 +320,6 @@ class Writer(Service):
             self._postpone([w for w, o in zip(batch, outcomes, strict=True) if o is None])
             batch = [w for w, o in zip(batch, outcomes, strict=True) if o is not None]
         self._report(batch, [outcome for outcome in outcomes if outcome is not None], started)
-
-    def _transact(self, batch: list[Waiting]) -> list[Outcome | None]:
-        """The outcome of each, None for one that has to wait for its rows to be carried."""
-        ledger = self._intake.ledger
-        try:
-            with self._intake.generation.transaction:
-                self._intake.begin()
-                outcomes = self._store_all([waiting.publication for waiting in batch])
-        except BaseException:
-            ledger.rollback()
-            raise
-        ledger.commit()
-        return outcomes
-
-    def _store_all(self, publications: list[Publication]) -> list[Outcome | None]:
-        """Those that are alike together, the others one by one."""
-        outcomes: dict[int, Outcome | None] = {}
-        for group in alike(publications, self._intake.ledger, self._intake.adds):
-            outcomes |= self._store_alike(group, [publications[place] for place in group])
-        waits: set[Pair] = set()
-        for place, publication in enumerate(publications):
-            if waits and publication.pair in waits:
-                outcomes[place] = None
-            elif place not in outcomes:
-                outcomes[place] = outcome = self._store(publication)
-                if outcome is None:
-                    waits.add(publication.pair)
-        return [outcomes[place] for place in range(len(publications))]
-
-    def _store_alike(
-        self, places: list[int], publications: list[Publication]
-    ) -> dict[int, Outcome | None]:
-        """The outcomes by place; none where they have to be stored one by one after all."""
-        try:
-            self._refuse_taken(publications[0])
-        except Refused:
-            return {}
-        receipts = self._intake.store_alike(publications)
-        return {} if receipts is None else dict(zip(places, receipts, strict=True))
-
-    def _store(self, publication: Publication) -> Outcome | None:
-        try:
-            self._refuse_taken(publication)
-            return self._intake.store(publication)
-        except CarryFirst:
-            return None
-        except QasinoError as error:
-            return error.landed()
-
-    def _refuse_taken(self, publication: Publication) -> None:
-        key = publication.table_key
-        if key in self._statics.tables:
-            raise Refused(
-                f"{publication.tablename} is a static table here; publish it with static, or end"
-                " it with drop_table first"
-            )
-        self._refuse_reserved(publication)
-
-    def _refuse_reserved(self, publication: Publication) -> None:
-        if is_table_function(publication.tablename):
-            raise Refused(
-                f"{publication.tablename} is the name of a table function of SQLite, which a"
-                " table of that name would hide"
-            )
-        if publication.table_key in self._taken_by_views:
-            raise Refused(f"{publication.tablename} is the name of a view of this server")
 
     def _report(
         self, batch: Sequence[Waiting], outcomes: Sequence[Outcome], started: float
@@ -403,33 +334,22 @@ class Writer(Service):
 
     # Static tables and drops
 
-    def _replace_static(self, publication: Publication) -> Receipt:
-        self._refuse_reserved(publication)
-        ledger = self._intake.ledger
-        key = publication.table_key
-        owed = any(pair[0] == key for pair in ledger.arrears)
-        if key in ledger.tables or owed or ledger.had(key):
-            raise Refused(
-                f"{publication.tablename} is a live table in this generation or the last one; it"
-                " can become static once nobody has published it for a generation"
-            )
-        table = self._statics.replace(publication, time.time())
-        return Receipt(ledger.number, table.nr_rows, message=publication.note)
+    def _do_static(self, batch: list[Waiting], started: float) -> None:
+        publication, ledger = batch[0].publication, self._intake.ledger
+        outcome = self._guarded(lambda: self._names.replace_static(publication, ledger))
+        self._report(batch, [outcome], started)
 
     def _do_drop(self, drop: Drop) -> None:
         drop.done(self._guarded(lambda: self._drop(drop)))
 
     def _drop(self, drop: Drop) -> str:
-        key = drop.table_key
-        if key in self._statics.tables:
-            if drop.identity is not None:
-                raise Refused(f"{drop.tablename} is static and has no rows of one identity alone")
-            self._statics.drop(key)
-            return f"the static table {drop.tablename} is gone"
+        return self._names.drop_static(drop) or self._drop_persistent(drop)
+
+    def _drop_persistent(self, drop: Drop) -> str:
         intake = self._intake
         try:
             with intake.generation.transaction:
-                ended = intake.end_persistence(key, drop.identity)
+                ended = intake.end_persistence(drop.table_key, drop.identity)
         except BaseException:
             intake.ledger.rollback()
             raise
