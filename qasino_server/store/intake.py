@@ -25,8 +25,9 @@ from qasino_server.database.ranges import Ranges, count_rows, joined, split
 from qasino_server.database.rows import CheckedRows
 from qasino_server.errors import Refused
 from qasino_server.merge import Plan, plan_merge
-from qasino_server.quota import Quota, refusal
+from qasino_server.quota import Quota
 from qasino_server.store.ledger import Arrears, Ledger, Pair, Source, TableState
+from qasino_server.store.room_left import RoomLeft
 from qasino_server.table import Columns, Publication, Receipt
 
 CARRY_ROWS, CARRY_PAIRS, CARRY_S = 20_000, 500, 0.005
@@ -71,9 +72,7 @@ class Intake:
     def __init__(self, generation: Generation, ledger: Ledger, quota: Quota) -> None:
         self.generation = generation
         self.ledger = ledger
-        self._quota = quota
-        self._size_bytes = 0
-        """Of the file, measured a few transactions ago, and what came since, near enough."""
+        self._room_left = RoomLeft(quota, ledger, generation.size_bytes)
         self._begun = 0
         self.can_carry = False
         """Whether the generation before is sealed and attached."""
@@ -90,12 +89,9 @@ class Intake:
     def begin(self) -> None:
         """A transaction has begun: see now and then how much room the file has left."""
         if self._begun % _MEASURE_EVERY == 0:
-            self._measure()
+            self._room_left.measure()
         self._begun += 1
         self._rows_to_carry = CARRY_ROWS
-
-    def _measure(self) -> None:
-        self._size_bytes = self.generation.size_bytes() + self.ledger.described_bytes
 
     def is_brief(self, publication: Publication) -> bool:
         """Whether it takes some milliseconds at most to store.
@@ -169,7 +165,7 @@ class Intake:
         if rows is None:
             return None
         nr_rows = sum(rows.counts)
-        if not self._has_room_for(publications, nr_rows):
+        if not self._room_left.take_alike(publications, nr_rows):
             return None
         table = self._ensure_table(first.table_key, first.tablename, plan)
         ranges = self.generation.insert_alike(table.name, plan.targets, rows)
@@ -182,7 +178,8 @@ class Intake:
         """The rows of this pair are these, whatever they were before."""
         rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
         plan = self._plan(publication)
-        self._check_room(publication, pair, rows.nr_rows - (present.nr_rows if present else 0))
+        new_rows = rows.nr_rows - (present.nr_rows if present else 0)
+        self._room_left.take(publication, pair, new_rows)
         table = self._ensure_table(pair[0], publication.tablename, plan)
         if owed is not None:
             self.ledger.put_arrears(pair, None)
@@ -207,7 +204,8 @@ class Intake:
             plan = self._plan(publication)
         keys = _own_names(publication, plan)
         before = present.ranges if present is not None else ()
-        self._check_room(publication, pair, self._most_appended(pair, plan, keys, rows, before))
+        new_rows = self._most_appended(pair, plan, keys, rows, before)
+        self._room_left.take(publication, pair, new_rows)
         table = self._ensure_table(pair[0], publication.tablename, plan)
         new = self.generation.upsert((table.name, table.columns), plan.targets, keys, rows, before)
         self._book(publication, pair, plan, table, joined(before, new), present)
@@ -227,64 +225,10 @@ class Intake:
     ) -> int:
         """How many rows an update appends, exactly where that decides whether there is room."""
         table = self.ledger.table(pair[0])
-        fits = self.ledger.nr_rows + rows.nr_rows <= self._quota.rows
-        if fits or table is None or plan.add:
+        if self._room_left.has_rows(rows.nr_rows) or table is None or plan.add:
             return rows.nr_rows
         of_table = (table.name, table.columns)
         return self.generation.count_unmatched(of_table, plan.targets, keys, rows, before)
-
-    def _check_room(self, publication: Publication, pair: Pair, new_rows: int) -> None:
-        """Raise Full where the publication would go beyond a bound of the generation.
-
-        `new_rows` are those that it adds to the rows there are.
-        """
-        ledger, quota = self.ledger, self._quota
-        if ledger.nr_tables >= quota.tables and ledger.table(pair[0]) is None:
-            raise refusal(ledger.nr_tables, "tables", quota.tables, "--max-tables")
-        if ledger.nr_sources >= quota.sources and ledger.source(pair) is None:
-            of = "tables of identities"
-            raise refusal(ledger.nr_sources, of, quota.sources, "--max-sources")
-        if ledger.nr_identities >= quota.identities and not ledger.knows(pair[1]):
-            most = quota.identities
-            raise refusal(ledger.nr_identities, "identities", most, "--max-identities")
-        if new_rows > 0 and ledger.nr_rows + new_rows > quota.rows:
-            option = "--max-generation-rows"
-            raise refusal(ledger.nr_rows, "rows", quota.rows, option, new_rows)
-        more_bytes, most = _json_bytes(publication), quota.size_bytes
-        if self._size_bytes + more_bytes > most:
-            self._measure()  # what was replaced since is not in the file any more
-            more = self._surely_more_bytes(publication, pair)
-            if more and self._size_bytes + more > most:
-                option = "--max-generation-bytes"
-                raise refusal(self._size_bytes, "bytes", most, option, more)
-        self._size_bytes += more_bytes
-
-    def _surely_more_bytes(self, publication: Publication, pair: Pair) -> int:
-        """What a publication adds to the file, near enough.
-
-        Of rows that take the place of others that is not known before those are gone: they meet
-        SQLite's own bound.
-        """
-        present, table = self.ledger.source(pair), self.ledger.table(pair[0])
-        if table is None or present is None or not present.ranges:
-            return _json_bytes(publication)
-        words = table.descriptions
-        return words.give(publication).size_bytes - words.size_bytes
-
-    def _has_room_for(self, publications: Sequence[Publication], new_rows: int) -> bool:
-        """Whether all of them fit; where not, `_check_room` says what is too much of which."""
-        ledger, quota, count = self.ledger, self._quota, len(publications)
-        size_bytes = sum(map(_json_bytes, publications))
-        fits = (
-            ledger.nr_tables < quota.tables
-            and ledger.nr_sources + count <= quota.sources
-            and ledger.nr_identities + count <= quota.identities
-            and ledger.nr_rows + new_rows <= quota.rows
-            and self._size_bytes + size_bytes <= quota.size_bytes
-        )
-        if fits:
-            self._size_bytes += size_bytes
-        return fits
 
     def _receipts(self, plan: Plan, counts: Sequence[int]) -> list[Receipt]:
         """Of publications that nothing else is to be said of; one for all of the same size."""
@@ -527,14 +471,6 @@ def _living_on(source: Source, before: Source) -> Source:
     persist = source.persist or before.persist
     expires = source.expires_s if source.expires_s is not None else before.expires_s
     return msgspec.structs.replace(source, persist=persist, expires_s=None if persist else expires)
-
-
-def _json_bytes(publication: Publication) -> int:
-    """What a publication adds to the file, near enough."""
-    size_bytes = len(publication.rows_json)
-    if publication.descriptions:
-        size_bytes += sum(map(len, publication.descriptions))
-    return size_bytes
 
 
 def _most_rows(size_bytes: int, nr_columns: int) -> int:

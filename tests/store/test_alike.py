@@ -12,9 +12,9 @@ from handed_in import publication
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qasino_server.errors import QasinoError
+from qasino_server.errors import Full, QasinoError
 from qasino_server.quota import Quota
-from qasino_server.store.alike import alike
+from qasino_server.store.alike import ALIKE_MIN, alike
 from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication, Receipt
 
@@ -198,6 +198,31 @@ def test_what_is_too_much_together_is_counted_one_by_one(make_bench: Any) -> Non
     outcomes = together(bench, [alike_to(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(6)])
     assert [isinstance(o, Receipt) for o in outcomes] == [True] * 4 + [False] * 2
     assert "--max-identities" in outcomes[5].sentence  # type: ignore[union-attr]
+
+
+BOUNDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "tables": ("--max-tables", {"quota": Quota(tables=1)}),
+    "identities": ("--max-identities", {"quota": Quota(identities=1)}),
+    "sources": ("--max-sources", {"quota": Quota(sources=1)}),
+    "rows": ("--max-generation-rows", {"quota": Quota(rows=1)}),
+    "size_bytes": ("--max-generation-bytes", {"max_generation_bytes": 50_000}),
+}
+"""Of each field of Quota: the option that is named, and a store that one publication fills."""
+
+
+@pytest.mark.parametrize("bound", Quota.__struct_fields__)
+def test_each_bound_refuses_one_publication_and_those_that_are_alike(
+    make_bench: Any, bound: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    option, changes = BOUNDS[bound]
+    bench = make_bench(**changes)
+    assert isinstance(bench.hand_in(alike_to("first", "t", ["b"], [["x" * 40_000]])), Receipt)
+    table = "u" if bound == "tables" else "t"
+    fleet = [alike_to(f"host-{n}", table, ["b"], [["x" * 12_000]]) for n in range(ALIKE_MIN)]
+    for outcome in (bench.hand_in(fleet[0]), *together(bench, fleet)):
+        assert isinstance(outcome, Full), outcome
+        assert f"is the most ({option})" in outcome.sentence
+    assert "rolled back" not in caplog.text, "SQLite had to say it"
 
 
 def test_rows_as_deep_as_sqlite_takes_alone_are_stored(bench: Bench) -> None:
