@@ -1,5 +1,7 @@
 """The only room that knows SQLite.
 
+    sqltext          names of tables, columns and files as SQL wants them
+    transaction      all of it is written, or nothing
     directory        where generations live on disk, and who clears up after a killed server
     room             how much room there is, on disk and in memory
     heap             SQLite's memory: its bound, and what each connection has from the start

@@ -15,8 +15,9 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from qasino_server.database.generation import Transaction, file_uri, quoted
 from qasino_server.database.rows import check_rows, insert_rows
+from qasino_server.database.sqltext import defined, file_uri, quoted
+from qasino_server.database.transaction import Transaction
 from qasino_server.errors import Busy, Full, ServerFault, StartError
 from qasino_server.table import Columns, Publication
 
@@ -108,10 +109,9 @@ class DurableFile:
             descriptions=publication.descriptions,
         )
         name = quoted(publication.tablename)
-        body = ", ".join(f"{quoted(c.name)} {c.type}" for c in publication.columns)
         with self._writing():
             self._connection.execute(f"DROP TABLE IF EXISTS {name}")
-            self._connection.execute(f"CREATE TABLE {name} ({body})")
+            self._connection.execute(f"CREATE TABLE {name} ({defined(publication.columns)})")
             insert_rows(self._connection, name, len(publication.columns), rows)
             self._connection.execute(
                 f"INSERT OR REPLACE INTO {_REGISTER} VALUES (?, ?)",

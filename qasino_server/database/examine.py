@@ -16,9 +16,9 @@ from typing import Any
 import apsw
 import msgspec
 
-from qasino_server.database.generation import plain
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import SnapshotConnection
+from qasino_server.database.sqltext import plain
 from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
 from qasino_server.statement import BLANKS
 

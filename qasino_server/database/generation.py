@@ -13,7 +13,6 @@ from functools import lru_cache
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote as url_quote
 
 import apsw
 import msgspec
@@ -27,7 +26,15 @@ from qasino_server.database.rows import (
     insert_rows,
     json_cells,
 )
-from qasino_server.errors import Refused
+from qasino_server.database.sqltext import (
+    ROWID_NAMES,
+    defined,
+    file_uri,
+    quoted,
+    quoted_all,
+    rowid_name,
+)
+from qasino_server.database.transaction import Transaction
 from qasino_server.table import Columns
 
 _PORTION_ROWS = 2000
@@ -42,53 +49,7 @@ _STATEMENTS = 300
 _PAGE_BYTES = 4096
 _MAX_PAGES = 4294967294  # SQLite's own
 _NO_BOUND_BYTES = 1 << 40
-_KEYWORDS = frozenset(word.upper() for word in apsw.keywords)
 _UNMATCHED = "WHERE rowid NOT IN (SELECT source FROM temp.matched)"
-_ROWID_NAMES = ("rowid", "_rowid_", "oid")
-
-
-def quoted(name: str) -> str:
-    """A checked name as SQL wants it; always quoted, so that `order` is a name like others."""
-    return f'"{name}"'
-
-
-def plain(name: str) -> str:
-    """A checked name as a person would type it: quoted only where SQLite needs that."""
-    return quoted(name) if name.upper() in _KEYWORDS else name
-
-
-def file_uri(path: Path, options: str) -> str:
-    """The SQLite URI of a file."""
-    return f"file:{url_quote(str(path))}?{options}"
-
-
-class Transaction:
-    """A block of which all is written or nothing; a failing COMMIT leaves nothing either.
-
-    Used again and again: as a generator, made for each, it took a tenth of a small batch. (apsw's
-    own `with connection` fails at undoing what SQLite has undone by itself, as it does when the
-    disk is full.)
-
-    Where there is no memory, undoing may fail as well (SQLite has to prepare it); what is left
-    open then is undone before the next one begins.
-    """
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        self._execute = connection.cursor().execute
-
-    def __enter__(self) -> None:
-        if self._connection.in_transaction:
-            self._execute("ROLLBACK")
-        self._execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *of_error: object) -> None:
-        try:
-            if kind is None:
-                self._execute("COMMIT")
-        finally:
-            if self._connection.in_transaction:
-                self._execute("ROLLBACK")
 
 
 class Generation:
@@ -142,12 +103,11 @@ class Generation:
 
     def create_table(self, name: str, columns: Columns) -> None:
         """Create the table with exactly these columns."""
-        body = ", ".join(f"{quoted(c.name)} {c.type}" for c in columns)
-        self._execute(f"CREATE TABLE main.{quoted(name)} ({body})")
+        self._execute(f"CREATE TABLE main.{quoted(name)} ({defined(columns)})")
 
     def add_columns(self, name: str, before: Columns, add: Columns) -> None:
         """Append columns to those it had `before`; rows already there have NULL in them."""
-        if any(column.key in _ROWID_NAMES for column in add) or self._is_small(name, before, add):
+        if any(column.key in ROWID_NAMES for column in add) or self._is_small(name, before, add):
             self._rebuild(name, before, before + add)
             return
         for column in add:
@@ -166,7 +126,7 @@ class Generation:
 
         SQLite creates tables with a column named rowid, but does not add one later.
         """
-        kept = _names([column.name for column in before])
+        kept = quoted_all([column.name for column in before])
         self._execute(
             f'CREATE TEMP TABLE kept AS SELECT {rowid_name(before)} AS "=rowid", {kept}'
             f" FROM main.{quoted(name)}"
@@ -314,7 +274,7 @@ class Generation:
     def _append_unmatched(self, name: str, targets: Sequence[str]) -> Ranges:
         cells = ", ".join(f"c{n}" for n in range(len(targets)))
         self._execute(
-            f"INSERT INTO main.{quoted(name)} ({_names(targets)})"
+            f"INSERT INTO main.{quoted(name)} ({quoted_all(targets)})"
             f" SELECT {cells} FROM temp.staged {_UNMATCHED} ORDER BY rowid"
         )
         return self._appended(self._connection.changes())
@@ -363,7 +323,7 @@ class Generation:
         # their order. An ORDER BY that says so would have it sort them.
         all_ranges = [(r.first, r.last) for ranges in rows for r in ranges]
         self._execute(
-            f"INSERT INTO main.{quoted(target)} ({_names([pair[1] for pair in columns])})"
+            f"INSERT INTO main.{quoted(target)} ({quoted_all([pair[1] for pair in columns])})"
             f' SELECT {theirs} FROM json_each(?) AS "=r" CROSS JOIN carrying.{quoted(name)} AS "=t"'
             f' WHERE {rowid} BETWEEN "=r".value->>0 AND "=r".value->>1',
             (msgspec.json.encode(all_ranges).decode(),),
@@ -419,15 +379,6 @@ _READ_WRITE = (
 )
 
 
-def rowid_name(columns: Columns) -> str:
-    """A name of the rowid that no column of the table hides."""
-    taken = {column.key for column in columns}
-    for name in _ROWID_NAMES:
-        if name not in taken:
-            return name
-    raise Refused("a table cannot have columns named rowid, _rowid_ and oid all at once")
-
-
 def _all_of(conditions: Sequence[str]) -> str:
     """The conditions joined by AND, as a tree: a chain of 1,001 is too deep for SQLite."""
     if len(conditions) <= 100:
@@ -436,14 +387,10 @@ def _all_of(conditions: Sequence[str]) -> str:
     return f"({_all_of(conditions[:middle])}) AND ({_all_of(conditions[middle:])})"
 
 
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(map(quoted, names))
-
-
 def _staged(keys: Sequence[str], targets: Sequence[str]) -> str:
     return ", ".join(f"c{targets.index(key)}" for key in keys)
 
 
 @lru_cache(maxsize=256)
 def _into(name: str, targets: Sequence[str]) -> str:
-    return f"main.{quoted(name)} ({_names(targets)})"
+    return f"main.{quoted(name)} ({quoted_all(targets)})"

@@ -21,9 +21,9 @@ from typing import Any
 import apsw
 import msgspec
 
-from qasino_server.database.generation import file_uri, quoted
 from qasino_server.database.generation_file import GONE, GenerationFile, Stopped
 from qasino_server.database.sandbox import Sandbox, harden, set_limits
+from qasino_server.database.sqltext import file_uri, quoted
 from qasino_server.errors import Busy
 from qasino_server.table import Result
 

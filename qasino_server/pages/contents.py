@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from qasino_server.bridge import Mailbox, Receive, awaited, settle
-from qasino_server.database.generation import quoted
+from qasino_server.database.sqltext import quoted
 from qasino_server.dispatch import Caller, Dispatch, Overview
 from qasino_server.errors import NotFound, QasinoError
 from qasino_server.message import Query, query_from_params

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from urllib.parse import quote
 
-from qasino_server.database.generation import plain
+from qasino_server.database.sqltext import plain
 
 _FORMS = (("CSV", "csv", ""), ("JSON", "json", "&typed=true"), ("NDJSON", "ndjson", ""))
 READY_ROWS = 100

@@ -20,9 +20,10 @@ from typing import NamedTuple
 import msgspec
 
 from qasino_server.database.cells import CELLS_MAX_BYTES, read_cells
-from qasino_server.database.generation import Generation, rowid_name
+from qasino_server.database.generation import Generation
 from qasino_server.database.ranges import Ranges, count_rows, joined, split
 from qasino_server.database.rows import CheckedRows
+from qasino_server.database.sqltext import rowid_name
 from qasino_server.errors import Refused
 from qasino_server.merge import Plan, plan_merge
 from qasino_server.quota import Quota
