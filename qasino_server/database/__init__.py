@@ -9,6 +9,7 @@
     ranges           where rows are: ranges of rowids
     cells            a publication's rows as values that are bound
     rows             a publication's rows, checked and put into a table
+    upsert           rows merged into a table by key columns
     generation       the writable generation being collected
     generation_file  a generation's file as those see it who read it: plain, or compressed
     snapshot         a sealed generation, read-only: the connections queries run on

@@ -21,6 +21,7 @@ from qasino_server.database.cells import Cells
 from qasino_server.database.ranges import Ranges, RowRange, count_rows
 from qasino_server.database.rows import (
     CheckedRows,
+    appended,
     bind_values,
     check_rows,
     insert_rows,
@@ -35,6 +36,7 @@ from qasino_server.database.sqltext import (
     rowid_name,
 )
 from qasino_server.database.transaction import Transaction
+from qasino_server.database.upsert import Upsert, count_unmatched, upsert
 from qasino_server.table import Columns
 
 _PORTION_ROWS = 2000
@@ -42,14 +44,11 @@ _COPIED_ROWS, _COPIED_CELLS = 500, 200_000
 """Of a table that columns are added to: rows for each of the columns, and cells, that are copied
 to a new one. SQLite reads all there is of the schema for each column that it adds: 1900 columns
 took 2.6 s, and 50 where there are 5,000 tables 1 s; copying 10,000 rows of 10 takes 10 to 20 ms."""
-_INDEXED_KEYS = 8
-"""Of an update: with an index of 2000 columns SQLite took 2.4 s to find one row of 2000."""
 _STATEMENTS = 300
 """Kept prepared: a few for each header that is sent."""
 _PAGE_BYTES = 4096
 _MAX_PAGES = 4294967294  # SQLite's own
 _NO_BOUND_BYTES = 1 << 40
-_UNMATCHED = "WHERE rowid NOT IN (SELECT source FROM temp.matched)"
 
 
 class Generation:
@@ -157,7 +156,7 @@ class Generation:
         if rows.cells is not None:
             return self.insert_alike(name, targets, rows.cells)[0]
         insert_rows(self._connection, _into(name, targets), len(targets), rows)
-        return self._appended(rows.nr_rows)
+        return appended(self._connection, rows.nr_rows)
 
     def insert_alike(self, name: str, targets: Sequence[str], cells: Cells) -> list[Ranges]:
         """Append the rows of many publications; where those of each are."""
@@ -172,119 +171,13 @@ class Generation:
             for first, following in pairwise(firsts)
         ]
 
-    def upsert(
-        self,
-        table: tuple[str, Columns],
-        targets: Sequence[str],
-        keys: Sequence[str],
-        rows: CheckedRows,
-        among: Ranges,
-    ) -> Ranges:
-        """Update the rows `among` that match on `keys`, append the others; the new rows.
+    def upsert(self, wanted: Upsert) -> Ranges:
+        """Merge rows into a table by key columns; the rows that were appended."""
+        return upsert(self._connection, wanted)
 
-        Keys are compared with IS after the affinity of the table's columns, the last of
-        duplicates wins, and columns that are not among `targets` are left alone.
-        """
-        with self._matched(table, targets, keys, rows, among):
-            if among:
-                self._update_matched(table, targets, keys)
-            return self._append_unmatched(table[0], targets)
-
-    def count_unmatched(
-        self,
-        table: tuple[str, Columns],
-        targets: Sequence[str],
-        keys: Sequence[str],
-        rows: CheckedRows,
-        among: Ranges,
-    ) -> int:
+    def count_unmatched(self, wanted: Upsert) -> int:
         """How many rows `upsert` would append."""
-        with self._matched(table, targets, keys, rows, among):
-            return int(self._execute(f"SELECT count(*) FROM temp.staged {_UNMATCHED}").get)
-
-    @contextmanager
-    def _matched(
-        self,
-        table: tuple[str, Columns],
-        targets: Sequence[str],
-        keys: Sequence[str],
-        rows: CheckedRows,
-        among: Ranges,
-    ) -> Iterator[None]:
-        """Within it there are TEMP tables of the rows, and of those `among` they match."""
-        self._stage(table[1], targets, keys, rows)
-        try:
-            self._match(table, targets, keys, among)
-            yield
-        finally:
-            if self._connection.in_transaction:
-                self._execute("DROP TABLE IF EXISTS temp.staged")
-                self._execute("DROP TABLE IF EXISTS temp.matched")
-
-    def _stage(
-        self, columns: Columns, targets: Sequence[str], keys: Sequence[str], rows: CheckedRows
-    ) -> None:
-        types = {column.name: column.type for column in columns}
-        body = ", ".join(f"c{n} {types[name]}" for n, name in enumerate(targets))
-        staged_keys = _staged(keys, targets)
-        self._execute(f"CREATE TEMP TABLE staged ({body})")
-        insert_rows(self._connection, "temp.staged", len(targets), rows)
-        self._execute(
-            "DELETE FROM temp.staged WHERE rowid NOT IN"
-            f" (SELECT max(rowid) FROM temp.staged GROUP BY {staged_keys})"
-        )
-        indexed = _staged(keys[:_INDEXED_KEYS], targets)
-        self._execute(f"CREATE INDEX temp.staged_keys ON staged ({indexed})")
-
-    def _match(
-        self,
-        table: tuple[str, Columns],
-        targets: Sequence[str],
-        keys: Sequence[str],
-        among: Ranges,
-    ) -> None:
-        """Pair the rows of those ranges with the staged rows of the same key."""
-        name, columns = table
-        rowid = rowid_name(columns)
-        same = _all_of([f's.c{targets.index(key)} IS "=t".{quoted(key)}' for key in keys])
-        self._execute("CREATE TEMP TABLE matched (target INTEGER PRIMARY KEY, source INTEGER)")
-        self._connection.executemany(
-            f'INSERT INTO temp.matched SELECT "=t".{rowid}, s.rowid'
-            f' FROM main.{quoted(name)} AS "=t" CROSS JOIN temp.staged AS s'
-            f' WHERE "=t".{rowid} BETWEEN ? AND ? AND {same}',
-            [(r.first, r.last) for r in among],
-        )
-
-    def _update_matched(
-        self, table: tuple[str, Columns], targets: Sequence[str], keys: Sequence[str]
-    ) -> None:
-        name, columns = table
-        changes = ", ".join(
-            f"{quoted(target)} = s.c{n}" for n, target in enumerate(targets) if target not in keys
-        )
-        if changes:
-            rowid = f'"=t".{rowid_name(columns)}'
-            # Of two tables in its FROM, SQLite makes a select of all their columns, and takes 2000.
-            self._execute(
-                f'UPDATE main.{quoted(name)} AS "=t" SET {changes} FROM temp.staged AS s'
-                f" WHERE {rowid} IN (SELECT target FROM temp.matched)"
-                f" AND s.rowid = (SELECT source FROM temp.matched WHERE target = {rowid})"
-            )
-
-    def _append_unmatched(self, name: str, targets: Sequence[str]) -> Ranges:
-        cells = ", ".join(f"c{n}" for n in range(len(targets)))
-        self._execute(
-            f"INSERT INTO main.{quoted(name)} ({quoted_all(targets)})"
-            f" SELECT {cells} FROM temp.staged {_UNMATCHED} ORDER BY rowid"
-        )
-        return self._appended(self._connection.changes())
-
-    def _appended(self, count: int) -> Ranges:
-        """The range of the rows the last INSERT appended: rowids grow by one, we alone write."""
-        if not count:
-            return ()
-        last = self._connection.last_insert_rowid()
-        return (RowRange(last - count + 1, last),)
+        return count_unmatched(self._connection, wanted)
 
     def delete(self, table: tuple[str, Columns], ranges: Ranges) -> None:
         """Remove the rows of these ranges."""
@@ -377,18 +270,6 @@ _READ_WRITE = (
     | apsw.SQLITE_OPEN_URI
     | apsw.SQLITE_OPEN_NOMUTEX  # one thread at a time; its mutex was 3 to 8 % of storing
 )
-
-
-def _all_of(conditions: Sequence[str]) -> str:
-    """The conditions joined by AND, as a tree: a chain of 1,001 is too deep for SQLite."""
-    if len(conditions) <= 100:
-        return " AND ".join(conditions)
-    middle = len(conditions) // 2
-    return f"({_all_of(conditions[:middle])}) AND ({_all_of(conditions[middle:])})"
-
-
-def _staged(keys: Sequence[str], targets: Sequence[str]) -> str:
-    return ", ".join(f"c{targets.index(key)}" for key in keys)
 
 
 @lru_cache(maxsize=256)

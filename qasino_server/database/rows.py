@@ -16,6 +16,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.cells import CELLS_MAX_BYTES, Cells, read_any_cells, read_cells
+from qasino_server.database.ranges import Ranges, RowRange
 from qasino_server.errors import BadRequest
 
 _PORTIONS = (32, 8, 2, 1)
@@ -99,6 +100,14 @@ def insert_rows(connection: apsw.Connection, into: str, nr_columns: int, rows: C
                 bind_values(connection.execute, into, nr_columns, cells.values)
             else:
                 _insert_in_pieces(connection.execute, into, nr_columns, portion)
+
+
+def appended(connection: apsw.Connection, count: int) -> Ranges:
+    """The range of the rows the last INSERT appended: rowids grow by one, we alone write."""
+    if not count:
+        return ()
+    last = connection.last_insert_rowid()
+    return (RowRange(last - count + 1, last),)
 
 
 def _insert_in_pieces(execute: Execute, into: str, nr_columns: int, rows_json: str) -> None:

@@ -22,8 +22,8 @@ import msgspec
 from qasino_server.database.cells import CELLS_MAX_BYTES, read_cells
 from qasino_server.database.generation import Generation
 from qasino_server.database.ranges import Ranges, count_rows, joined, split
-from qasino_server.database.rows import CheckedRows
 from qasino_server.database.sqltext import rowid_name
+from qasino_server.database.upsert import Upsert
 from qasino_server.errors import Refused
 from qasino_server.merge import Plan, plan_merge
 from qasino_server.quota import Quota
@@ -205,10 +205,12 @@ class Intake:
             plan = self._plan(publication)
         keys = _own_names(publication, plan)
         before = present.ranges if present is not None else ()
-        new_rows = self._most_appended(pair, plan, keys, rows, before)
-        self._room_left.take(publication, pair, new_rows)
-        table = self._ensure_table(pair[0], publication.tablename, plan)
-        new = self.generation.upsert((table.name, table.columns), plan.targets, keys, rows, before)
+        existing = self.ledger.table(pair[0])
+        name = existing.name if existing is not None else publication.tablename
+        wanted = Upsert(name, plan.columns, plan.targets, keys, rows, before)
+        self._room_left.take(publication, pair, self._most_appended(plan, wanted))
+        table = self._ensure_table(pair[0], name, plan)
+        new = self.generation.upsert(wanted)
         self._book(publication, pair, plan, table, joined(before, new), present)
         return self._receipt(publication, plan, rows.nr_rows)
 
@@ -221,15 +223,12 @@ class Intake:
         self._rows_to_carry -= nr_rows
         self._carry([_Part(pair, owed, owed.left, ())])
 
-    def _most_appended(
-        self, pair: Pair, plan: Plan, keys: Sequence[str], rows: CheckedRows, before: Ranges
-    ) -> int:
+    def _most_appended(self, plan: Plan, wanted: Upsert) -> int:
         """How many rows an update appends, exactly where that decides whether there is room."""
-        table = self.ledger.table(pair[0])
-        if self._room_left.has_rows(rows.nr_rows) or table is None or plan.add:
-            return rows.nr_rows
-        of_table = (table.name, table.columns)
-        return self.generation.count_unmatched(of_table, plan.targets, keys, rows, before)
+        nr_rows = wanted.rows.nr_rows
+        if plan.create or plan.add or self._room_left.has_rows(nr_rows):
+            return nr_rows
+        return self.generation.count_unmatched(wanted)
 
     def _receipts(self, plan: Plan, counts: Sequence[int]) -> list[Receipt]:
         """Of publications that nothing else is to be said of; one for all of the same size."""

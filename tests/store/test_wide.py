@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qasino_server.database.generation import Generation
+from qasino_server.database.upsert import Upsert
 from qasino_server.table import Columns, check_columns
 
 
@@ -75,7 +76,7 @@ def test_an_update_by_many_keys_is_found_by_some_of_them(generation: Generation)
 
     def update(*rows: list[int]) -> tuple[Any, ...]:
         checked = generation.check_rows(str(list(rows)), 2000)
-        return generation.upsert(("t", wide), names, names, checked, ranges)
+        return generation.upsert(Upsert("t", wide, names, names, checked, ranges))
 
     ranges: Any = ()
     told(generation, lambda: update([0] * 2000))
