@@ -2,6 +2,7 @@
 
     descriptions  what a table's columns mean
     ledger        the books of the open generation
+    shapes        the different sets of columns that were sent for a table
     room_left     how much more the open generation takes
     intake        one publication by the rules
     alike         which publications of a batch can be stored together

@@ -29,6 +29,7 @@ from qasino_server.merge import Plan, plan_merge
 from qasino_server.quota import Quota
 from qasino_server.store.ledger import Arrears, Ledger, Pair, Source, TableState
 from qasino_server.store.room_left import RoomLeft
+from qasino_server.store.shapes import Shapes, union
 from qasino_server.table import Columns, Publication, Receipt
 
 CARRY_ROWS, CARRY_PAIRS, CARRY_S = 20_000, 500, 0.005
@@ -43,11 +44,6 @@ BRIEF_BYTES = 4 * BRIEF_NEW_ROWS
 """JSON that is no longer than this has no more rows than that, however short they are."""
 _MEASURE_EVERY = 16
 _PLANNED_COLUMNS_MAX = 500_000
-_SHAPES_MAX = 1_000
-"""Of a table: columns that were sent together."""
-_SHAPE_COLUMNS_MAX = 100_000
-"""In the shapes of all tables but the first of each. Headers that are each another subset of 2,000
-columns made a rotation 3 s long, without one row."""
 REPEAT = (
     "this identity has published this table in this generation already; nothing changed"
     " (send replace to have the newest rows count)"
@@ -82,8 +78,7 @@ class Intake:
         self._plans: dict[tuple[str, Columns], tuple[Columns, Plan]] = {}
         self._planned_columns = 0
         """In the headers of the plans that are remembered."""
-        self._shape_columns = 0
-        """In the shapes that count towards _SHAPE_COLUMNS_MAX."""
+        self._shapes = Shapes()
 
     # --- Publications -----------------------------------------------------------------------
 
@@ -271,21 +266,6 @@ class Intake:
             return msgspec.structs.replace(table, columns=plan.columns)
         return table
 
-    def _with_shape(self, table: TableState, sent: Columns) -> tuple[TableState, int]:
-        """The table with this shape, and its place.
-
-        Of so many that nobody means them, the rest count as having sent every column.
-        """
-        for place, shape in enumerate(table.shapes):
-            if shape == sent:
-                return table, place
-        nr_shapes = len(table.shapes)
-        if nr_shapes:
-            self._shape_columns += len(sent)
-            if nr_shapes >= _SHAPES_MAX or self._shape_columns > _SHAPE_COLUMNS_MAX:
-                return _as_all(table)
-        return msgspec.structs.replace(table, shapes=(*table.shapes, sent)), nr_shapes
-
     def _book(
         self,
         publication: Publication,
@@ -299,8 +279,8 @@ class Intake:
         epoch = time.time()
         sent = plan.sent
         if before is not None:
-            sent = _union(table.shapes[before.shape], sent)
-        table, shape = self._with_shape(table, sent)
+            sent = union(table.shapes[before.shape], sent)
+        table, shape = self._shapes.add(table, sent)
         source = _source(publication, ranges, shape, epoch)
         if before is not None:
             source = _living_on(source, before)
@@ -326,7 +306,7 @@ class Intake:
     ) -> None:
         """Enter them all, and what they have in common once."""
         epoch = time.time()
-        table, shape = self._with_shape(table, plan.sent)
+        table, shape = self._shapes.add(table, plan.sent)
         descriptions = table.descriptions
         key = publications[0].table_key
         sources = []
@@ -393,7 +373,7 @@ class Intake:
     ) -> None:
         """Enter what the pairs have now, and what is still owed."""
         ledger, before = self.ledger, parts[0].owed.table
-        table, shape = self._with_shape(table, plan.sent)
+        table, shape = self._shapes.add(table, plan.sent)
         nr_done, epoch, upserted = 0, table.last_update_epoch, table.upserted
         for (pair, owed, _, left), ranges in zip(parts, carried, strict=True):
             present = ledger.source(pair)
@@ -502,18 +482,3 @@ def _own_names(publication: Publication, plan: Plan) -> list[str]:
         return list(plan.targets)
     own = dict(zip((c.name for c in publication.columns), plan.targets, strict=True))
     return [own[name] for name in publication.keycols]
-
-
-def _as_all(table: TableState) -> tuple[TableState, int]:
-    """The table with its one shape that has every column, and its place."""
-    shapes, place = table.shapes, table.all_at
-    if place is None:
-        shapes, place = (*shapes, table.columns), len(shapes)
-    else:
-        shapes = (*shapes[:place], table.columns, *shapes[place + 1 :])
-    return msgspec.structs.replace(table, shapes=shapes, all_at=place), place
-
-
-def _union(first: Columns, second: Columns) -> Columns:
-    known = {column.key for column in first}
-    return first + tuple(column for column in second if column.key not in known)

@@ -20,7 +20,7 @@ from qasino_server.interpreter import STEP_BACK
 from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
-from qasino_server.store import intake
+from qasino_server.store import shapes
 from qasino_server.store.job import Job
 from qasino_server.store.looks import LOOKS
 from qasino_server.store.reader import Reader
@@ -233,7 +233,7 @@ def test_headers_that_are_each_another_subset_are_few_in_the_books(
     make_bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Empty tables of them made a rotation take seconds; what is beyond counts as every column."""
-    monkeypatch.setattr(intake, "_SHAPE_COLUMNS_MAX", 3 * 49)
+    monkeypatch.setattr(shapes, "_COLUMNS_MAX", 3 * 49)
     bench = make_bench()
     names = [f"c{n}" for n in range(50)]
     header = ", ".join(f"{name} int" for name in names)

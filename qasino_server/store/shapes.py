@@ -1,0 +1,57 @@
+"""The different sets of columns that were sent for a table: how many of them are remembered.
+
+Which columns somebody sent says what the table begins with in the next generation, and how many
+identities have each. Most tables have one such set.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from qasino_server.store.ledger import TableState
+from qasino_server.table import Columns
+
+_SHAPES_MAX = 1_000
+"""Of a table: columns that were sent together."""
+_COLUMNS_MAX = 100_000
+"""In the shapes of all tables but the first of each. Headers that are each another subset of 2,000
+columns made a rotation 3 s long, without one row."""
+
+
+class Shapes:
+    """Of one generation."""
+
+    def __init__(self) -> None:
+        self._columns = 0
+        """In the shapes that count towards _COLUMNS_MAX."""
+
+    def add(self, table: TableState, sent: Columns) -> tuple[TableState, int]:
+        """The table with this shape, and its place.
+
+        Of so many that nobody means them, the rest count as having sent every column.
+        """
+        for place, shape in enumerate(table.shapes):
+            if shape == sent:
+                return table, place
+        nr_shapes = len(table.shapes)
+        if nr_shapes:
+            self._columns += len(sent)
+            if nr_shapes >= _SHAPES_MAX or self._columns > _COLUMNS_MAX:
+                return _as_all(table)
+        return msgspec.structs.replace(table, shapes=(*table.shapes, sent)), nr_shapes
+
+
+def _as_all(table: TableState) -> tuple[TableState, int]:
+    """The table with its one shape that has every column, and its place."""
+    shapes, place = table.shapes, table.all_at
+    if place is None:
+        shapes, place = (*shapes, table.columns), len(shapes)
+    else:
+        shapes = (*shapes[:place], table.columns, *shapes[place + 1 :])
+    return msgspec.structs.replace(table, shapes=shapes, all_at=place), place
+
+
+def union(first: Columns, second: Columns) -> Columns:
+    """The shape of rows of which some came in the one, some in the other."""
+    known = {column.key for column in first}
+    return first + tuple(column for column in second if column.key not in known)
