@@ -104,7 +104,6 @@ class Writer(Service):
         self._exchange: _Exchange | None = None
         self._looks = Looks()
         self._source: Path | None = None
-        self._attached = False
         self._postponed = Postponed()
         self.carried = threading.Event()
         """Set while nothing is left to be carried into the open generation."""
@@ -392,9 +391,9 @@ class Writer(Service):
         """Some of what waited for it, or one portion, and the end of it."""
         intake = self._intake
         try:
-            if not self._attached and intake.ledger.arrears:
+            if not intake.can_carry and intake.ledger.arrears:
                 intake.generation.attach_source(sealed)
-                self._attached = intake.can_carry = True
+                intake.can_carry = True
             waited_for = self._postponed.first_pairs(_POSTPONED_AT_ONCE)
             if self._postponed and not intake.owes_any(waited_for):
                 self._store_postponed()
@@ -420,7 +419,7 @@ class Writer(Service):
             log.error("persistent rows are lost, their file is gone: %s", error)
         else:
             log.error("carrying waits, it cannot be written now: %s", error)
-            if self._attached and self._postponed:
+            if self._intake.can_carry and self._postponed:
                 self._refuse_postponed(disk_fault(error, self._intake.generation))
             self.stopping.wait(0.5)
 
@@ -445,10 +444,11 @@ class Writer(Service):
         return batch
 
     def _end_carrying(self) -> None:
-        if self._attached:
-            self._attached = self._intake.can_carry = False
+        intake = self._intake
+        if intake.can_carry:
+            intake.can_carry = False
             try:
-                self._intake.generation.detach_source()
+                intake.generation.detach_source()
             except apsw.Error as error:  # no memory: it stays attached until the file is sealed
                 log.warning("the generation before is not let go of yet: %s", error)
 
