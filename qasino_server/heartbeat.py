@@ -12,8 +12,6 @@ import math
 import time
 from collections.abc import Callable
 
-import apsw
-
 from qasino_server.errors import QasinoError
 from qasino_server.service import OnDeath, Service
 
@@ -72,7 +70,7 @@ class Heartbeat(Service):
         started = time.perf_counter()
         try:
             sealed, rows = self._rotate(number)
-        except (QasinoError, apsw.Error, OSError) as error:
+        except (QasinoError, OSError) as error:
             log.error("rotation failed, the last snapshot stays: %s", error)
             return
         seconds = time.perf_counter() - started

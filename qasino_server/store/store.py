@@ -504,14 +504,18 @@ class Store:
         """End the open generation, begin the one of that number; the new snapshot's, and its rows.
 
         One thread at a time. Raises Busy where there is no room to end it, and it goes on, or
-        apsw.Error where the files cannot be written; the old snapshot stays in force then.
+        ServerFault or OSError where the files cannot be written; the old snapshot stays in force
+        then.
         """
         began = time.monotonic()
         while not self._writer.carried.wait(0.5):  # as long as the disk is full, so not in the way
             if self._writer.stopping.is_set():
                 raise ServerFault("the server is shutting down")
-        with right_of_way():
-            return self._rotate(number, began)
+        try:
+            with right_of_way():
+                return self._rotate(number, began)
+        except apsw.Error as error:
+            raise ServerFault(f"SQLite cannot write the generation's files: {error}") from error
 
     def _rotate(self, number: int, began: float) -> tuple[int, int]:
         self._files.remove_lost()

@@ -14,7 +14,7 @@ import pytest
 from wire import until
 
 from qasino_server.database import directory
-from qasino_server.errors import StartError
+from qasino_server.errors import ServerFault, StartError
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.store import readers as readers_room
 from qasino_server.wakeup import way_is_free
@@ -493,7 +493,7 @@ def test_files_removed_underneath_cost_one_generation_at_most(bench, tmp_path):
     bench.rotate()
     bench.publish("a", "t", "x int", [[2]])
     shutil.rmtree(next((tmp_path / "db").glob("run-*")))
-    with pytest.raises(apsw.CantOpenError):
+    with pytest.raises(ServerFault, match="SQLite cannot write the generation's files: "):
         bench.rotate()
     assert bench.rows("select x from t") == [[1]]
     bench.publish("a", "t", "x int", [[3]])
@@ -510,7 +510,7 @@ def test_an_update_of_rows_whose_file_is_gone_is_answered_all_the_same(bench, tm
     bench.publish("p", "kept", "id int, v text", [[1, "old"]], persist=1)
     bench.rotate()
     shutil.rmtree(next((tmp_path / "db").glob("run-*")))
-    with pytest.raises(apsw.CantOpenError):
+    with pytest.raises(ServerFault, match="SQLite cannot write the generation's files: "):
         bench.rotate()
     outcome = bench.publish("p", "kept", "id int, v text", [[2, "new"]], update=1, keycols="id",
                             persist=1)  # fmt: skip
