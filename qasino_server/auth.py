@@ -17,7 +17,7 @@ import hmac
 import logging
 import os
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 
 import msgspec
@@ -27,6 +27,7 @@ from qasino_server.passwords import fits
 from qasino_server.rights import Rights
 from qasino_server.seats import network_of
 from qasino_server.service import OnDeath, Service
+from qasino_server.turns import Turns
 from qasino_server.users import Users, token_digest
 
 log = logging.getLogger("qasino.auth")
@@ -47,6 +48,8 @@ check takes."""
 
 
 class _Claim(msgspec.Struct, frozen=True):
+    asker: str
+    """The address it came from."""
     user: str
     password: str
     answer: Callable[[Outcome], None]
@@ -61,9 +64,7 @@ class Gate(Service):
         self._key = os.urandom(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._condition = threading.Condition()
-        self._queues: OrderedDict[str, deque[_Claim]] = OrderedDict()
-        """Address -> who waits from there; the address whose turn it is comes first."""
-        self._waiting = 0
+        self._waiting: Turns[_Claim] = Turns()
 
     def identify(
         self, authorization: str | None, address: str, answer: Callable[[Outcome], None]
@@ -95,20 +96,19 @@ class Gate(Service):
         hashed = roll.hashes.get(user)
         if hashed is not None and self._seal(user, password, hashed) in self._right:
             return roll.rights[user]
-        return self._queue(network_of(address), _Claim(user, password, answer))
+        return self._queue(_Claim(network_of(address), user, password, answer))
 
     def _seal(self, user: str, password: str, hashed: str) -> bytes:
         """What a right password is remembered by; another hash makes it another."""
         named = "\0".join((user, password, hashed)).encode()
         return hmac.new(self._key, named, hashlib.sha256).digest()
 
-    def _queue(self, address: str, claim: _Claim) -> Outcome | None:
+    def _queue(self, claim: _Claim) -> Outcome | None:
         with self._condition:
-            waiting = len(self._queues.get(address, ()))
-            if waiting >= WAITING_PER_ADDRESS or self._waiting >= WAITING:
+            theirs = self._waiting.waiting_for(claim.asker)
+            if theirs >= WAITING_PER_ADDRESS or len(self._waiting) >= WAITING:
                 return Busy("too many passwords wait to be checked; try again")
-            self._queues.setdefault(address, deque()).append(claim)
-            self._waiting += 1
+            self._waiting.put(claim)
             self._condition.notify()
         return None
 
@@ -124,20 +124,14 @@ class Gate(Service):
             claim.answer(self._check(claim))
 
     def _next(self) -> _Claim | None:
-        """The claim whose turn it is; the address it came from goes to the end of the line."""
+        """The claim whose turn it is; None once this thread is to end."""
         with self._condition:
-            while not self._waiting:
-                if self.stopping.is_set():
-                    return None
+            while not self.stopping.is_set():
+                claim = self._waiting.take()
+                if claim is not None:
+                    return claim
                 self._condition.wait()
-            if self.stopping.is_set():
-                return None
-            address, queue = self._queues.popitem(last=False)
-            claim = queue.popleft()
-            self._waiting -= 1
-            if queue:
-                self._queues[address] = queue
-            return claim
+        return None
 
     def _check(self, claim: _Claim) -> Outcome:
         roll = self._users.current()

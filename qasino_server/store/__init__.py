@@ -15,7 +15,6 @@
     look          a look into the open generation
     looks         those that wait, in turns by who asked
     job           a query on its way
-    turns         what waits, in turns by who asked
     reader        one thread that answers
     readers       which query is answered when, and by which reader
     warden        looks at the clock for them

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from qasino_server.errors import Busy
-from qasino_server.store.turns import Turns
+from qasino_server.turns import Turns
 
 LOOKS = 100
 """How many may wait; half of them of one asker."""

@@ -48,9 +48,9 @@ from qasino_server.store.at_once import AtOnce
 from qasino_server.store.job import Job
 from qasino_server.store.memo import Memo
 from qasino_server.store.reader import SOON_S, Reader
-from qasino_server.store.turns import Turns
 from qasino_server.store.warden import Warden
 from qasino_server.table import Result
+from qasino_server.turns import Turns
 from qasino_server.wakeup import ring, take_on
 
 log = logging.getLogger("qasino.store")

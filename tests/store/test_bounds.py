@@ -25,8 +25,8 @@ from qasino_server.store.job import Job
 from qasino_server.store.looks import LOOKS
 from qasino_server.store.reader import Reader
 from qasino_server.store.store import QueryRequest
-from qasino_server.store.turns import Turns
 from qasino_server.table import Receipt, Result
+from qasino_server.turns import Turns
 
 ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
 WIDE = [["x" * 1000] for _ in range(1000)]

@@ -45,12 +45,12 @@ class Turns(Generic[J]):
         return len(self._queues.get(asker, ()))
 
     def put(self, job: J) -> None:
-        """Wait behind the others of the same asker."""
+        """Have it wait behind the others of the same asker."""
         self._queues.setdefault(job.asker, deque()).append(job)
         self._length += 1
 
-    def take(self, may: Callable[[str], bool]) -> J | None:
-        """The next job of an asker who may have a reader now."""
+    def take(self, may: Callable[[str], bool] = lambda asker: True) -> J | None:
+        """The next job of an asker who `may` have one done now; None where there is none."""
         for asker, queue in self._queues.items():
             if may(asker):
                 job = queue.popleft()
@@ -63,7 +63,7 @@ class Turns(Generic[J]):
         return None
 
     def remove(self, job: J) -> bool:
-        """Wait no longer; False where it did not."""
+        """Have it wait no longer; False where it did not."""
         queue = self._queues.get(job.asker, ())
         if job not in queue:
             return False
