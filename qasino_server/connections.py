@@ -2,7 +2,7 @@
 
 uvicorn has a bound for idle connections that have been served once, and none for those that
 never finish a request, send a head without end, or do not take what they asked for. Peers
-that are gone without a word are found by TCP itself (`patient`).
+that are gone without a word are found by TCP itself (`listening`).
 
 A connection also knows which requests need none of what uvicorn makes for each: those a
 `Lane` takes are kept and answered as a `DirectRequest`.
@@ -23,17 +23,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from qasino_server.bridge import WATCH_AFTER_S
 from qasino_server.heads import Heads
+from qasino_server.patience import allowed_s
 from qasino_server.seats import Seat, Seats
 
 HEAD_BYTES = 65536
 """The most a request's line and headers may take, and what stands between the parts of a body
 and behind it."""
-HEAD_S = 60.0
-"""How long a connection may take to send a head; the same before its first one."""
 IDLE_S = 60.0
 """How long a connection may keep its seat between an answer and the next request."""
-PACE_BYTES_S = 16384
-"""What a body has to come at, on the whole, once HEAD_S is over."""
 LEAVE_S = 30.0
 """How long a connection that is being closed may take to read what is left."""
 HANDSHAKE_S = 10.0
@@ -46,7 +43,6 @@ _PIECE_BYTES = 4096
 _BODY_PIECE_BYTES = 16384
 """And in a body, which may be followed by others."""
 _NO_DESCRIPTORS_S = 0.1
-_PEER_GONE_MS = 60_000
 
 
 class Lane(Protocol):
@@ -466,10 +462,7 @@ class GuardedProtocol(HttpToolsProtocol):
         ):
             self._since = now  # the client would send on, but we do not read, or it waits for us
         elif self._since is not None:
-            allowed_s = HEAD_S
-            if not self._in_head:
-                allowed_s += self._received_bytes / PACE_BYTES_S
-            if now > self._since + allowed_s:
+            if now > self._since + allowed_s(0 if self._in_head else self._received_bytes):
                 self._refuse(408, "the request did not come in time")
         elif self._idle_since is not None and now > self._idle_since + IDLE_S:
             self.transport.close()
@@ -544,17 +537,3 @@ async def sweep_for_ever(connections: set[Any]) -> None:
         now = loop.time()
         for connection in list(connections):
             connection.sweep(now)
-
-
-def patient(listener: socket.socket) -> None:
-    """Have TCP find peers that are gone, or that do not read; what it accepts inherits that."""
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_KEEPIDLE", 60),
-        ("TCP_KEEPINTVL", 15),
-        ("TCP_KEEPCNT", 4),
-        ("TCP_USER_TIMEOUT", _PEER_GONE_MS),
-    ):
-        option = getattr(socket, name, None)  # TCP_USER_TIMEOUT is Linux's
-        if option is not None:
-            listener.setsockopt(socket.IPPROTO_TCP, option, value)

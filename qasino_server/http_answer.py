@@ -9,11 +9,11 @@ from typing import Any
 
 from qasino_server.auth import CHALLENGE
 from qasino_server.bridge import PORTION_BYTES, Send, send_in_portions
-from qasino_server.connections import HEAD_S, PACE_BYTES_S
 from qasino_server.errors import Busy, QasinoError
 from qasino_server.message import Reply, encode_reply
+from qasino_server.patience import allowed_s
 from qasino_server.render import TRUNCATED_LINE, error_text, html_fragment, text_table
-from qasino_server.share import Share
+from qasino_server.share import Share, unread_results
 from qasino_server.table import Result
 
 JSON = "application/json"
@@ -36,7 +36,7 @@ class Answers:
     def __init__(self, identity: str, max_result_bytes: int) -> None:
         """`identity` is the server's."""
         self._identity = identity
-        self.leaving = Share(8 * max_result_bytes, "results that have not been read yet")
+        self.leaving = unread_results(max_result_bytes)
 
     def encode(self, reply: Reply, format_name: str = "json") -> Answer:
         """The answer a reply makes; in whichever thread has made it."""
@@ -76,11 +76,6 @@ class Answers:
             await send_in_portions(send, body)
 
 
-def reading_s(size_bytes: int) -> float:
-    """How long a client may take to read so much."""
-    return HEAD_S + size_bytes / PACE_BYTES_S
-
-
 @asynccontextmanager
 async def counted(leaving: Share, asker: str, size_bytes: int) -> AsyncIterator[None]:
     """Within it a body is sent: what the client does not read is held, and counted as theirs.
@@ -89,7 +84,7 @@ async def counted(leaving: Share, asker: str, size_bytes: int) -> AsyncIterator[
     """
     leaving.take(asker, size_bytes)
     try:
-        async with asyncio.timeout(reading_s(size_bytes)):
+        async with asyncio.timeout(allowed_s(size_bytes)):
             yield
     except TimeoutError:
         pass

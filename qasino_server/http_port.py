@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
 import threading
 from collections.abc import Callable, MutableMapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -35,7 +33,6 @@ from qasino_server.connections import (
     IDLE_S,
     GuardedProtocol,
     accept_tls,
-    patient,
     sweep_for_ever,
 )
 from qasino_server.csv_table import read_csv_table
@@ -47,7 +44,6 @@ from qasino_server.errors import (
     Cancelled,
     NotFound,
     QasinoError,
-    StartError,
     TooLarge,
     WrongMethod,
 )
@@ -456,58 +452,6 @@ def _read_get(op: str | None, params: dict[str, str]) -> Request:
     if op in (*OPS, "add_csv_table_data"):
         raise WrongMethod(f"the op {op} goes by POST")
     raise BadRequest(f"Unrecognized op {shown(op)}; by GET there are {', '.join(_GET_OPS)}")
-
-
-def listen(address: str, port: int) -> socket.socket:
-    """A listening socket; on `::` for both kinds of addresses, as libzmq's is.
-
-    Raises StartError where the port is taken.
-    """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    both = family == socket.AF_INET6 and not address.strip("0:") and socket.has_dualstack_ipv6()
-    try:
-        listener = socket.create_server(
-            (address, port), family=family, backlog=2048, dualstack_ipv6=both
-        )
-    except OSError as error:
-        # `create_server` adds the address once more.
-        reason = (error.strerror or str(error)).partition(" (while attempting to bind")[0]
-        raise StartError(f"cannot listen on {address}:{port}: {reason}") from None
-    patient(listener)
-    return listener
-
-
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """TLS 1.2 and newer with that certificate. Raises StartError.
-
-    A certificate loaded into the same context later is used from the next connection on.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    load_certificate(context, certificate, key)
-    return context
-
-
-def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Use that certificate from the next connection on. Raises StartError, nothing changed."""
-    for path in (certificate, key):
-        if not os.access(path, os.R_OK):
-            raise StartError(f"cannot read {path}, which HTTPS needs")
-    try:
-        # In a context of its own first: a half would take the old one's key away.
-        for trying in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
-            trying.load_cert_chain(certificate, key, password=_no_password)
-    except (ssl.SSLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or str(error)
-        raise StartError(
-            f"{certificate} and {key} are no certificate and its key ({reason})"
-        ) from None
-
-
-def _no_password() -> str:
-    """OpenSSL would ask for it on the terminal."""
-    raise ValueError("the key is protected by a password")
 
 
 class HttpPort(Service):

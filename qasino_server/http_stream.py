@@ -13,8 +13,9 @@ from collections import deque
 
 from qasino_server.bridge import PORTION_BYTES, Mailbox, Send
 from qasino_server.errors import Cancelled, QueryTimeout
-from qasino_server.http_answer import reading_s, start
+from qasino_server.http_answer import start
 from qasino_server.message import Reply
+from qasino_server.patience import allowed_s
 from qasino_server.share import Share
 from qasino_server.table import Result
 from qasino_server.wakeup import ring_now
@@ -92,7 +93,7 @@ class StreamSink:
         def allow_for_the_rest(_: asyncio.Future[Reply]) -> None:
             if not self._closed:
                 left_bytes = self._size_bytes + self._sending_bytes
-                clock.reschedule(loop.time() + reading_s(left_bytes))
+                clock.reschedule(loop.time() + allowed_s(left_bytes))
 
         try:
             async with clock:

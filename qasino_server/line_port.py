@@ -19,14 +19,14 @@ from collections import deque
 from functools import partial
 from typing import Any
 
-from qasino_server.connections import HEAD_S, PACE_BYTES_S
 from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
 from qasino_server.message import MAX_SQL_CHARS, Query, Reply
+from qasino_server.patience import allowed_s
 from qasino_server.render import TRUNCATED_LINE, error_text, text_table
 from qasino_server.seats import Seat, Seats
 from qasino_server.service import OnDeath, Service
-from qasino_server.share import Share
+from qasino_server.share import SMALL_BYTES, Share, unread_results
 from qasino_server.statement import Splitter
 from qasino_server.table import Result
 from qasino_server.wakeup import Outbox
@@ -36,9 +36,6 @@ _NO_DESCRIPTORS_S = 0.05
 """A pause where nobody can be let in: the listener stays readable."""
 MAX_WAITING_CHARS = MAX_SQL_CHARS
 """What a client may send ahead of its answers."""
-_SMALL_BYTES = 1 << 18
-"""An answer up to that is sent whatever else is not read yet; with more than that unsent, no
-next statement is begun."""
 _SENT_AT_ONCE_BYTES = 1 << 20
 _MAX_UNRUN_CHARS = 256 << 20
 """What all connections may have sent that cannot be run yet; half of it for one client."""
@@ -109,8 +106,8 @@ class _Connection:
 
     @property
     def ready(self) -> bool:
-        """Whether it has a statement that can be begun."""
-        begins = self.running is None and not self.leaving and len(self.unsent) <= _SMALL_BYTES
+        """Whether it has a statement that can be begun, which none is with much unsent."""
+        begins = self.running is None and not self.leaving and len(self.unsent) <= SMALL_BYTES
         return begins and bool(self.waiting)
 
 
@@ -132,7 +129,7 @@ class LinePort(Service):
         self._selector = selectors.DefaultSelector()
         self._outbox: Outbox[tuple[_Connection, bytes]] = Outbox()
         self._connections: set[_Connection] = set()
-        self._unsent = Share(8 * max_result_bytes, "results that have not been read yet")
+        self._unsent = unread_results(max_result_bytes)
         self._unrun = Share(_MAX_UNRUN_CHARS, "statements that are not whole")
         self._fading: dict[_Connection, float] = {}
         """Connections that send no more, and when to close them: their query runs, or they read."""
@@ -246,10 +243,10 @@ class LinePort(Service):
         """From now on, one that sends no more has its time: for its query, or to read."""
         if not connection.ended or connection not in self._connections:
             return
-        allowed_s = FADE_S
+        fades_s = FADE_S
         if connection.running is None:
-            allowed_s = HEAD_S + len(connection.unsent) / PACE_BYTES_S
-        self._fading[connection] = time.monotonic() + allowed_s
+            fades_s = allowed_s(len(connection.unsent))
+        self._fading[connection] = time.monotonic() + fades_s
 
     def _end_faded(self) -> None:
         now = time.monotonic()
@@ -301,7 +298,7 @@ class LinePort(Service):
             if connection.running is None:
                 continue  # it was cancelled: who asked is leaving, or gone
             connection.running = None
-            if len(text) > _SMALL_BYTES and not self._unsent.has_room(connection.caller.asker):
+            if len(text) > SMALL_BYTES and not self._unsent.has_room(connection.caller.asker):
                 text = _text(self._unsent.busy)
             try:
                 self._send(connection, text)

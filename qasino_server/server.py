@@ -25,9 +25,10 @@ from qasino_server.dispatch import Dispatch
 from qasino_server.errors import StartError
 from qasino_server.health import Health
 from qasino_server.heartbeat import Heartbeat, next_number
-from qasino_server.http_port import HttpPort, RequestApp, listen, load_certificate, tls_context
+from qasino_server.http_port import HttpPort, RequestApp
 from qasino_server.interpreter import take_turns
 from qasino_server.line_port import LinePort
+from qasino_server.listening import listen, load_certificate, tls_context
 from qasino_server.metrics import Metrics
 from qasino_server.pages import Pages
 from qasino_server.quota import Quota

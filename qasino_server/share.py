@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 from qasino_server.errors import Busy
 
+SMALL_BYTES = 1 << 18
+"""An answer up to that goes out whatever else of its asker's is not read yet."""
+
 
 class Share:
     """Bytes held for clients, by who made us hold them; used by one thread."""
@@ -63,3 +66,8 @@ class Share:
         self._held[who] -= size_bytes
         if not self._held[who]:
             del self._held[who]
+
+
+def unread_results(max_result_bytes: int) -> Share:
+    """Of results that their askers have not read: eight times the largest one."""
+    return Share(8 * max_result_bytes, "results that have not been read yet")

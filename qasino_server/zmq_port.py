@@ -31,6 +31,7 @@ from qasino_server.message import (
     encode_signal,
     means_to_publish,
 )
+from qasino_server.patience import GONE_MS, PROBE_AFTER_S, PROBE_EVERY_S, PROBES
 from qasino_server.rights import Rights
 from qasino_server.service import OnDeath, Service
 from qasino_server.wakeup import Outbox, Turn
@@ -52,7 +53,6 @@ _FRAMES_MAX = 100_000
 
 _SUBSCRIPTION_BYTES = 1024
 """The largest frame a subscriber may send: a key exchange takes half of it."""
-_PEER_GONE_MS = 60_000
 _NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 _SRCFD = int(zmq.SRCFD)
 """As plain numbers: pyzmq's are flags of enum, whose `|` takes as long as sending a frame."""
@@ -70,9 +70,9 @@ def bind(unbound: _Socket, address: str, port: int) -> None:
     unbound.linger = 0
     unbound.ipv6 = ":" in address
     # Have TCP find peers that are gone, or that do not read at all.
-    unbound.tcp_keepalive, unbound.tcp_keepalive_idle = 1, 60
-    unbound.tcp_keepalive_intvl, unbound.tcp_keepalive_cnt = 15, 4
-    unbound.setsockopt(zmq.TCP_MAXRT, _PEER_GONE_MS)
+    unbound.tcp_keepalive, unbound.tcp_keepalive_idle = 1, PROBE_AFTER_S
+    unbound.tcp_keepalive_intvl, unbound.tcp_keepalive_cnt = PROBE_EVERY_S, PROBES
+    unbound.setsockopt(zmq.TCP_MAXRT, GONE_MS)
     host = f"[{address}]" if ":" in address else address
     try:
         unbound.bind(f"tcp://{host}:{port or '*'}")

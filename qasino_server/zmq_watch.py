@@ -27,10 +27,10 @@ from typing import TypeVar
 
 import zmq
 
-from qasino_server.connections import HEAD_S, PACE_BYTES_S
+from qasino_server.patience import allowed_s
 from qasino_server.seats import Seat, Seats, network_of
 from qasino_server.service import OnDeath, Service
-from qasino_server.share import Share
+from qasino_server.share import SMALL_BYTES, Share, unread_results
 from qasino_server.wakeup import Outbox
 
 log = logging.getLogger("qasino.zmq")
@@ -48,8 +48,6 @@ answers that are small go to whoever reads."""
 SWEEP_S = 0.25
 UNKNOWN = "?:?"
 """Where the other end of a connection is that nobody tells."""
-_SMALL_BYTES = 1 << 18
-"""An answer up to that goes out whatever else of its asker's is not read yet."""
 _HANDSHAKE_BYTES = 1024
 """What comes before the first message, at most."""
 _SWEEP_EACH_S = 1e-4
@@ -272,7 +270,7 @@ class ZmqWatch(Service):
                 _end(peer, port, "it sends more than is taken")
             for peer, held_bytes in held.items():
                 since = now if peer.since is None else peer.since
-                if name == "zmq" and now > since + HEAD_S + held_bytes / PACE_BYTES_S:
+                if name == "zmq" and now > since + allowed_s(held_bytes):
                     _end(peer, port, "its message does not end")
 
     def _held(self, name: str, port: int, now: float) -> dict[ZmqPeer, int]:
@@ -342,7 +340,7 @@ class Unread:
 
     def __init__(self, max_result_bytes: int, port: int) -> None:
         """Eight times the largest for all, half of that for one asker."""
-        self._share = Share(8 * max_result_bytes, "results that have not been read yet")
+        self._share = unread_results(max_result_bytes)
         self._port = port
         self._owing: set[ZmqPeer] = set()
 
@@ -353,7 +351,7 @@ class Unread:
 
     def check(self, peer: ZmqPeer | None, asker: str, size_bytes: int) -> None:
         """Raise Busy where the asker is to read before an answer of this size goes out."""
-        if size_bytes <= _SMALL_BYTES and (peer is None or self._owes_little(peer)):
+        if size_bytes <= SMALL_BYTES and (peer is None or self._owes_little(peer)):
             return
         if not self._share.has_room(asker):
             self.settle()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from wire import Wire, read_all, until
 
-from qasino_server import line_port
+from qasino_server import line_port, patience
 from qasino_server.line_port import LinePort
 from qasino_server.server import Server
 from qasino_server.statement import Splitter
@@ -133,8 +133,8 @@ def test_who_sends_no_more_has_its_time_for_each_statement(
 def test_who_sends_no_more_and_does_not_read_is_let_go(
     wire: Wire, port: LinePort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line_port, "HEAD_S", 0.2)
-    monkeypatch.setattr(line_port, "PACE_BYTES_S", 1 << 40)
+    monkeypatch.setattr(patience, "HEAD_S", 0.2)
+    monkeypatch.setattr(patience, "PACE_BYTES_S", 1 << 40)
     with deaf_to(wire, b"select printf('%.*c', 8000000, 'x') as x;") as made:
         until(lambda: port._unsent.held_bytes)
         made.shutdown(socket.SHUT_WR)

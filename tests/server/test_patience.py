@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
 
-from qasino_server import connections, gzip_body, http_answer, http_stream
+from qasino_server import connections, gzip_body, http_stream, patience
 from qasino_server.errors import BadRequest, TooLarge
 from qasino_server.gzip_body import unpacked
 from qasino_server.http_port import HttpPort
@@ -37,10 +37,9 @@ COUNTING = "with recursive n(i) as (select 1 union all select i + 1 from n"
 def hasty(monkeypatch: pytest.MonkeyPatch, make_server: Callable[..., Server]) -> Server:
     """A server that loses its patience at once."""
     monkeypatch.setattr(connections, "SWEEP_S", 0.02)
-    monkeypatch.setattr(connections, "HEAD_S", 0.3)
-    monkeypatch.setattr(http_answer, "HEAD_S", 0.3)
+    monkeypatch.setattr(patience, "HEAD_S", 0.3)
     monkeypatch.setattr(connections, "LEAVE_S", 0.1)
-    monkeypatch.setattr(http_answer, "PACE_BYTES_S", 1 << 40)
+    monkeypatch.setattr(patience, "PACE_BYTES_S", 1 << 40)
     return make_server()
 
 

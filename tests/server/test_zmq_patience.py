@@ -17,7 +17,7 @@ import pytest
 import zmq
 from wire import Wire, publication, until
 
-from qasino_server import zmq_port, zmq_watch
+from qasino_server import patience, zmq_port, zmq_watch
 from qasino_server.curve_keys import make_pair, read_public_key
 from qasino_server.server import Server
 from qasino_server.zmq_port import ZmqPort
@@ -168,8 +168,8 @@ def test_many_large_messages_that_never_end_are_cut_off(
 def test_a_message_that_drips_is_not_waited_for(
     server: Server, connect: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zmq_watch, "HEAD_S", 0.3)
-    monkeypatch.setattr(zmq_watch, "PACE_BYTES_S", 1 << 40)
+    monkeypatch.setattr(patience, "HEAD_S", 0.3)
+    monkeypatch.setattr(patience, "PACE_BYTES_S", 1 << 40)
     dripping, idle = connect(server), connect(server)
     dripping.begin_frame(10 * MIB)
     dripping.socket.sendall(bytes(MIB))
@@ -235,8 +235,8 @@ def test_what_passes_before_a_connection_is_known_is_not_held_against_it(
 def test_an_old_peer_is_not_suspected_for_what_nobody_tells_of_it(
     server: Server, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
-    monkeypatch.setattr(zmq_watch, "HEAD_S", 0.1)
-    monkeypatch.setattr(zmq_watch, "PACE_BYTES_S", 1 << 40)
+    monkeypatch.setattr(patience, "HEAD_S", 0.1)
+    monkeypatch.setattr(patience, "PACE_BYTES_S", 1 << 40)
     watch = service(server, ZmqWatch)
     old = watch._old_peers
     with ExitStack() as stack:
@@ -261,8 +261,8 @@ def test_old_peers_do_not_hide_a_message_that_does_not_end(
     monkeypatch: pytest.MonkeyPatch,
     kind: type[Peer],
 ) -> None:
-    monkeypatch.setattr(zmq_watch, "HEAD_S", 0.3)
-    monkeypatch.setattr(zmq_watch, "PACE_BYTES_S", 1 << 40)
+    monkeypatch.setattr(patience, "HEAD_S", 0.3)
+    monkeypatch.setattr(patience, "PACE_BYTES_S", 1 << 40)
     old = OldPeer(server, 2)
     with old.socket:
         for _ in range(3):
