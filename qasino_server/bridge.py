@@ -28,13 +28,18 @@ class Mailbox:
     What that thread posts itself is done at the end of its turn.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """In the loop's thread."""
-        self._loop = loop
-        self._thread = threading.get_ident()
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self._calls: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()
         self._pending = False
+
+    def open(self) -> None:
+        """In the thread of the loop, which runs: it does what was posted, and what will be."""
+        self._thread = threading.get_ident()
+        self._loop = asyncio.get_running_loop()
+        self._deliver()
 
     def post(self, call: Callable[[], None]) -> None:
         """Have `call` run in the loop soon; any thread."""
@@ -46,12 +51,15 @@ class Mailbox:
         if threading.get_ident() == self._thread:
             self._deliver()
             return
+        loop = self._loop
+        if loop is None:
+            return  # `open` looks
         with self._lock:
             if self._pending:
                 return
             self._pending = True
         try:
-            self._loop.call_soon_threadsafe(self._deliver)
+            loop.call_soon_threadsafe(self._deliver)
         except RuntimeError:
             pass  # the loop is closed: the server is going down, nobody waits any more
 
@@ -63,7 +71,7 @@ class Mailbox:
             for _ in range(len(calls)):
                 calls.popleft()()
         except BaseException:
-            self._loop.call_soon(self._deliver)  # those behind the one that failed
+            asyncio.get_running_loop().call_soon(self._deliver)  # those behind the one that failed
             raise
 
 

@@ -49,6 +49,7 @@ class DirectLane:
         has_room: Callable[[], bool],
         allowed_hosts: frozenset[str],
         arriving: Share,
+        mailbox: Mailbox,
     ) -> None:
         """`arriving` is what bodies that are not whole yet may hold."""
         self._dispatch = dispatch
@@ -59,7 +60,7 @@ class DirectLane:
         self._heads: dict[str | None, Heads] = {}
         """By the address of ours they were sent to, which is one of the hosts that are."""
         self._host_is_ours = lru_cache(maxsize=256)(partial(_host_is_ours, allowed_hosts))
-        self.mailbox: Mailbox | None = None
+        self._mailbox = mailbox
 
     # All in the loop's thread, but `answer`
 
@@ -130,9 +131,8 @@ class DirectLane:
             request.when_gone = partial(self._dispatch.cancel, query_id)
 
     def _answer(self, request: DirectRequest, asker: str, reply: Reply) -> None:
-        assert self.mailbox is not None
         ready = self._answers.encode(reply)
-        self.mailbox.post(partial(self._finish, request, asker, ready))
+        self._mailbox.post(partial(self._finish, request, asker, ready))
 
     def _finish(self, request: DirectRequest, asker: str, answer: Answer) -> None:
         if len(answer[2]) <= PORTION_BYTES or request.disconnected:

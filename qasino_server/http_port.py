@@ -106,6 +106,7 @@ class RequestApp:
         health: Health,
         metrics: Metrics,
         pages: Pages,
+        mailbox: Mailbox,
     ) -> None:
         """With a `gate`, HTTPS asks who somebody is, and plain HTTP too where it is to."""
         self._dispatch = dispatch
@@ -125,18 +126,22 @@ class RequestApp:
             None
             if asks_on_plain_http
             else DirectLane(
-                dispatch, self._answers, max_body_bytes, has_room, allowed_hosts, self._arriving
+                dispatch,
+                self._answers,
+                max_body_bytes,
+                has_room,
+                allowed_hosts,
+                self._arriving,
+                mailbox,
             )
         )
         """For plain HTTP; where users are asked for, there is none."""
-        self.mailbox: Mailbox | None = None
-
-    def open(self, mailbox: Mailbox) -> None:
-        """The loop has begun."""
         self.mailbox = mailbox
-        if self.lane is not None:
-            self.lane.mailbox = mailbox
-        self.pages.open(mailbox)
+
+    def open(self) -> None:
+        """The loop has begun; in its thread."""
+        self.pages.open()
+        self.mailbox.open()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -197,12 +202,10 @@ class RequestApp:
         await send_whole(send, (200, media_type, text))
 
     async def _identified(self, gate: Gate, scope: Scope) -> Rights:
-        assert self.mailbox is not None
-        mailbox = self.mailbox
         future: asyncio.Future[Rights | QasinoError] = asyncio.Future()
 
         def answer(outcome: Rights | QasinoError) -> None:
-            mailbox.post(partial(settle, future, outcome))
+            self.mailbox.post(partial(settle, future, outcome))
 
         address = scope["client"][0] if scope.get("client") else "?"
         outcome = gate.identify(header(scope["headers"], b"authorization"), address, answer)
@@ -305,7 +308,6 @@ class RequestApp:
     async def _room(self) -> None:
         """Stop reading while the store holds all it can: publishers feel it, memory does not."""
         while not self._has_room():
-            assert self.mailbox is not None
             free = asyncio.Event()
             self._when_room(partial(self.mailbox.post, free.set))
             await free.wait()
@@ -359,13 +361,11 @@ class RequestApp:
     async def _answer(
         self, request: Request, caller: Caller, receive: Receive, format_name: str
     ) -> Answer:
-        assert self.mailbox is not None
-        mailbox = self.mailbox
         future: asyncio.Future[Answer] = asyncio.Future()
 
         def answer(reply: Reply) -> None:
             ready = self._answers.encode(reply, format_name)
-            mailbox.post(partial(settle, future, ready))
+            self.mailbox.post(partial(settle, future, ready))
 
         query_id = self._dispatch.handle(request, caller, answer)
         if query_id is None:
@@ -373,14 +373,12 @@ class RequestApp:
         return await awaited(future, receive, partial(self._dispatch.cancel, query_id))
 
     async def _stream(self, request: Query, caller: Caller, receive: Receive, send: Send) -> None:
-        assert self.mailbox is not None
-        mailbox = self.mailbox
-        sink = StreamSink(mailbox, self._answers.leaving, caller.asker)
+        sink = StreamSink(self.mailbox, self._answers.leaving, caller.asker)
         ended: asyncio.Future[Reply] = asyncio.Future()
 
         def answer(reply: Reply) -> None:
-            mailbox.post(partial(settle, ended, reply))
-            mailbox.post(sink.hear)
+            self.mailbox.post(partial(settle, ended, reply))
+            self.mailbox.post(sink.hear)
 
         query_id = self._dispatch.handle(request, caller, answer, sink)
 
@@ -477,8 +475,7 @@ class HttpPort(Service):
     def wake(self) -> None:
         for server in self._servers:
             server.should_exit = True
-        if self._app.mailbox is not None:
-            self._app.mailbox.post(self._app.pages.close)
+        self._app.mailbox.post(self._app.pages.close)
 
     def run(self) -> None:
         """Serve until stopped."""
@@ -490,7 +487,7 @@ class HttpPort(Service):
 
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
-        self._app.open(Mailbox(loop))
+        self._app.open()
         # Whoever this thread has to wake is woken when all that has arrived is handed in; what
         # is left of its chores then comes after the next look at the sockets.
         turn = Turn(

@@ -18,6 +18,7 @@ import msgspec
 import zmq
 
 from qasino_server.auth import Gate
+from qasino_server.bridge import Mailbox
 from qasino_server.curve_gate import CurveGate
 from qasino_server.database.heap import bound_memory, widen_lookaside
 from qasino_server.database.room import memory_bytes
@@ -286,7 +287,10 @@ class Server:
         if self._http_sockets:
             asks = settings.asks_over_http
             gate = Gate(self._users, self._died) if self._users and asks else None
-            self._pages = Pages(dispatch, settings.identity, settings.generation_duration_s)
+            mailbox = Mailbox()
+            self._pages = Pages(
+                dispatch, settings.identity, settings.generation_duration_s, mailbox
+            )
             app = RequestApp(
                 dispatch,
                 settings.identity,
@@ -300,6 +304,7 @@ class Server:
                 health=Health(store.state, settings.generation_duration_s),
                 metrics=metrics,
                 pages=self._pages,
+                mailbox=mailbox,
             )
             self._services.append(HttpPort(self._http_sockets, app, self._seats, self._died))
             if gate is not None:

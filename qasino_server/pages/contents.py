@@ -61,12 +61,8 @@ _SOURCES = (
 class Contents:
     """Asks the server what its pages show."""
 
-    def __init__(self, dispatch: Dispatch) -> None:
+    def __init__(self, dispatch: Dispatch, mailbox: Mailbox) -> None:
         self._dispatch = dispatch
-        self._mailbox: Mailbox | None = None
-
-    def open(self, mailbox: Mailbox) -> None:
-        """The loop has begun."""
         self._mailbox = mailbox
 
     async def overview(self, caller: Caller) -> Page:
@@ -173,11 +169,9 @@ class Contents:
     async def _reply(
         self, query: Query, caller: Caller, receive: Receive | None
     ) -> Result | QasinoError:
-        assert self._mailbox is not None
-        mailbox = self._mailbox
         future: asyncio.Future[Any] = asyncio.Future()
         query_id = self._dispatch.handle(
-            query, caller, lambda reply: mailbox.post(partial(settle, future, reply))
+            query, caller, lambda reply: self._mailbox.post(partial(settle, future, reply))
         )
         if receive is None or query_id is None:
             reply = await future

@@ -30,25 +30,25 @@ UNREAD_BYTES = 256 << 20
 class Pages:
     """The pages of one server; an application for the HTTP port."""
 
-    def __init__(self, dispatch: Dispatch, identity: str, duration_s: int) -> None:
+    def __init__(
+        self, dispatch: Dispatch, identity: str, duration_s: int, mailbox: Mailbox
+    ) -> None:
         self._dispatch = dispatch
         self._duration_s = duration_s
         self._assets = read_assets()
         self._templating = Templating(self._assets, identity, duration_s)
-        self._contents = Contents(dispatch)
+        self._contents = Contents(dispatch, mailbox)
         self._recent = Recent()
         self._leaving = Share(UNREAD_BYTES, "pages that have not been read yet")
         self.events = Events()
-        self._mailbox: Mailbox | None = None
+        self._mailbox = mailbox
 
     def serves(self, path: str) -> bool:
         """Whether that path is one of the pages'."""
         return path in _PATHS or path.startswith(_PREFIXES)
 
-    def open(self, mailbox: Mailbox) -> None:
-        """The loop has begun."""
-        self._mailbox = mailbox
-        self._contents.open(mailbox)
+    def open(self) -> None:
+        """The loop has begun; in its thread."""
         self.events.open()
 
     def close(self) -> None:
@@ -57,8 +57,7 @@ class Pages:
 
     def announce(self) -> None:
         """There is a new snapshot; any thread."""
-        if self._mailbox is not None:
-            self._mailbox.post(self._tell)
+        self._mailbox.post(self._tell)
 
     def _tell(self) -> None:
         self._recent.forget()
