@@ -23,7 +23,7 @@ from qasino_cli.reach import find_address
 from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect
 from qasino_server.errors import QasinoError
 from qasino_server.message import SIGNAL_TAG, Query
-from qasino_server.wakeup import Outbox
+from qasino_server.outbox import Outbox
 
 USUAL_DURATION_S = 30.0
 USUAL_SILENCE_S = 120.0  # the ancestor's --gen-signal-timeout

@@ -16,10 +16,10 @@ import zmq
 
 from qasino_server.curve_keys import read_pair
 from qasino_server.errors import BadRequest, StartError, Unauthorized
+from qasino_server.outbox import Outbox
 from qasino_server.rights import Rights
 from qasino_server.service import OnDeath, Service
 from qasino_server.users import Users
-from qasino_server.wakeup import Outbox
 
 log = logging.getLogger("qasino.curve")
 

@@ -73,6 +73,7 @@ from qasino_server.service import OnDeath, Service
 from qasino_server.share import Share
 from qasino_server.table import shown
 from qasino_server.wakeup import Turn
+from qasino_server.way import turn_is_over
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -483,7 +484,7 @@ class HttpPort(Service):
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._main())
         finally:
-            Turn.over()
+            turn_is_over()
 
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()

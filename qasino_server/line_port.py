@@ -22,6 +22,7 @@ from typing import Any
 from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
 from qasino_server.message import MAX_SQL_CHARS, Query, Reply
+from qasino_server.outbox import Outbox
 from qasino_server.patience import allowed_s
 from qasino_server.render import TRUNCATED_LINE, error_text, text_table
 from qasino_server.seats import Seat, Seats
@@ -29,7 +30,6 @@ from qasino_server.service import OnDeath, Service
 from qasino_server.share import SMALL_BYTES, Share, unread_results
 from qasino_server.statement import Splitter
 from qasino_server.table import Result
-from qasino_server.wakeup import Outbox
 
 FADE_S = 1.0
 _NO_DESCRIPTORS_S = 0.05

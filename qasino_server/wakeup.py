@@ -4,22 +4,16 @@ Waking a thread is what costs, not handing things over (DESIGN.md): the woken on
 GIL at once, and two threads that take it from each other get half as much done. So a thread
 that hands over many things in a row carries the bells it would have to ring (`Bells`) and
 rings each of them once, when it has nothing more at hand. A thread that receives goes a step
-further (`Turn`): what is done as fast as handed over is a chore, which it does itself. And where
-all wait for one that needs the GIL (`right_of_way`), or one waits for it in vain (`Turn.begin`),
-it makes way.
+further (`Turn`): what is done as fast as handed over is a chore, which it does itself.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Generic, TypeVar
+from collections.abc import Callable
 
-T = TypeVar("T")
+from qasino_server.way import make_way, turn_is_over
 
 Bell = Callable[[], None]
 """Wakes one sleeper; harmless where nothing is there for it."""
@@ -34,69 +28,6 @@ REST = 1.0
 REST_MOST_S = 0.002
 CROWD = 4
 """So many served since the last chores: those who ask do so as fast as they can."""
-WAY_MOST_S = 0.002
-"""The longest a turn makes way for."""
-LATE_S = 0.001
-"""A turn that began (`Turn.begin`) so long ago may be waiting for the GIL: others make way."""
-LATE_WAY_MOST_S = 0.0001
-"""The longest a turn makes way for one of those. A publisher and a reader on each transport: those
-over ZeroMQ waited 12 to 26 ms at p99 and 32 to 109 at the longest, now 2.3 to 4 and 5 to 8. All
-four together have 0.7 to 1.0 of the answers/s, the reader over HTTP 0.5 to 0.7 of its own. With
-0.2 ms 0.94 of that; a LATE_S of 0.5 ms 0.8, of 3 ms 5 at p99."""
-
-
-class _Way:
-    """Who has something to do that all wait for, and needs the GIL for it."""
-
-    def __init__(self) -> None:
-        self.free = threading.Event()
-        self.free.set()
-        self._lock = threading.Lock()
-        self._takers = 0
-
-    def take(self, more: int) -> None:
-        with self._lock:
-            self._takers += more
-            if self._takers:
-                self.free.clear()
-            else:
-                self.free.set()
-
-
-_way = _Way()
-"""One for the process, as the GIL is."""
-
-
-@contextmanager
-def right_of_way() -> Iterator[None]:
-    """While in it, threads that receive rest at each turn as long as they went on before it.
-
-    Each time SQLite has done something its thread has to take the GIL back, 0.2 ms where others
-    have enough to do: hundreds of statements of a rotation made it a second late.
-    """
-    _way.take(1)
-    try:
-        yield
-    finally:
-        _way.take(-1)
-
-
-def way_is_free() -> bool:
-    """Whether nobody has the right of way."""
-    return _way.free.is_set()
-
-
-_turns_since_s: dict[int, float] = {}
-"""When the turns that have begun did so, by thread; one for the process, as the GIL is."""
-
-
-def _others_are_late(now_s: float) -> bool:
-    """Whether a turn of another thread has lasted for long."""
-    mine = threading.get_ident()
-    return any(
-        since_s < now_s - LATE_S and thread != mine
-        for thread, since_s in _turns_since_s.copy().items()  # a list of them may be interrupted
-    )
 
 
 class Bells:
@@ -175,20 +106,6 @@ class Turn(Bells):
             self._chores[chore] = False
         self._be_due()
 
-    def begin(self) -> None:
-        """From now on others make way, once it takes long.
-
-        For a thread that gives the GIL away at each of its calls, for each of which it has to
-        get it back. Where those over HTTP, which do not, began too, both made way for each other:
-        0.8 of the answers/s, and nobody waited less.
-        """
-        _turns_since_s.setdefault(threading.get_ident(), time.monotonic())
-
-    @staticmethod
-    def over() -> None:
-        """This thread has nothing at hand."""
-        _turns_since_s.pop(threading.get_ident(), None)
-
     def _be_due(self) -> None:
         if not self._is_due and self._on_first is not None:
             self._is_due = True
@@ -217,7 +134,7 @@ class Turn(Bells):
         """
         self._is_due = False
         self._moment_s = float("-inf")
-        self._make_way()
+        self._made_way_s = make_way(self._made_way_s)
         try:
             left = self._end(nr_answers)
             if self._at_end is not None:
@@ -227,36 +144,13 @@ class Turn(Bells):
             self._come_again()
             raise
         finally:
-            self.over()
+            turn_is_over()
 
     def rested(self) -> None:
         """The time that `on_rest` was told is over."""
         if self._rests:
             self._rests = False
             self.end()
-
-    def _make_way(self) -> None:
-        """Where a rotation is under way, or another's turn is late, rest as long as it is since
-        the last time.
-
-        A thread that reads and writes gives the GIL away for some microseconds again and again.
-        Each time one that waits for it is woken, comes too late, and waits anew, so that it
-        never asks for it as one does that has waited for long.
-        Now and not when all is done: what the last turn wrote has been sent by now.
-        """
-        now_s = time.monotonic()
-        rotates = not way_is_free()
-        if not rotates and not _others_are_late(now_s):
-            return
-        mine = threading.get_ident()
-        own_since_s = _turns_since_s.pop(mine, None)  # it is not late while it makes way
-        if rotates:
-            _way.free.wait(min(now_s - self._made_way_s, WAY_MOST_S))
-        else:
-            time.sleep(min(now_s - self._made_way_s, LATE_WAY_MOST_S))
-        if own_since_s is not None:
-            _turns_since_s[mine] = own_since_s
-        self._made_way_s = time.monotonic()
 
     def _end(self, nr_answers: int) -> bool:
         busy = bool(nr_answers or self._held)
@@ -356,57 +250,3 @@ def ring_now() -> None:
     """Ring what this thread holds: it is going to wait, or to be long."""
     if _of_thread.bells is not None:
         _of_thread.bells.ring()
-
-
-class Outbox(Generic[T]):
-    """A queue with a file descriptor that is readable while something is in it."""
-
-    def __init__(self) -> None:
-        self._items: deque[T] = deque()
-        self._lock = threading.Lock()
-        self._pending = False
-        self._closed = False
-        self._looks_by_itself = 0
-        """The thread that needs no bell for what it puts."""
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._reader, False)
-
-    def fileno(self) -> int:
-        """The descriptor to poll for reading."""
-        return self._reader
-
-    def adopt(self) -> None:
-        """This thread, which receives, takes what there is each time before it waits."""
-        self._looks_by_itself = threading.get_ident()
-
-    def put(self, item: T) -> None:
-        """Hand something over; any thread."""
-        self._items.append(item)
-        if not self._pending and threading.get_ident() != self._looks_by_itself:
-            ring(self.wake)
-
-    def wake(self) -> None:
-        """Make the receiver look, whether or not anything is there."""
-        with self._lock:
-            if not self._pending and not self._closed:
-                self._pending = True
-                os.write(self._writer, b"\0")
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def take(self) -> list[T]:
-        """Everything that is there; the receiver's thread."""
-        with self._lock:
-            if self._pending:
-                os.read(self._reader, 16)
-                self._pending = False
-        return [self._items.popleft() for _ in range(len(self._items))]
-
-    def close(self) -> None:
-        """No more wake-ups; what is put from now on is lost."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                os.close(self._reader)
-                os.close(self._writer)

@@ -31,10 +31,12 @@ from qasino_server.message import (
     encode_signal,
     means_to_publish,
 )
+from qasino_server.outbox import Outbox
 from qasino_server.patience import GONE_MS, PROBE_AFTER_S, PROBE_EVERY_S, PROBES
 from qasino_server.rights import Rights
 from qasino_server.service import OnDeath, Service
-from qasino_server.wakeup import Outbox, Turn
+from qasino_server.wakeup import Turn
+from qasino_server.way import turn_begins, turn_is_over
 from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, wire_bytes
 
 log = logging.getLogger("qasino.zmq")
@@ -143,14 +145,14 @@ class ZmqPort(Service):
         poller.register(self._outbox.fileno(), zmq.POLLIN)
         try:
             while not self.stopping.is_set():
-                turn.begin()
+                turn_begins()
                 self._receive(there=False)
                 patience_s = 0.0 if self._arrived or self._outbox else turn.patience_s()
                 rested = patience_s != 0.0
                 if rested:
-                    turn.over()
+                    turn_is_over()
                     there = poller.poll(None if patience_s is None else ceil(1000 * patience_s))
-                    turn.begin()
+                    turn_begins()
                     self._receive(there=bool(there))
                 self._hand_in_some(rested)
                 if nr_answers := len(self._outbox):
@@ -158,7 +160,7 @@ class ZmqPort(Service):
                 turn.end(nr_answers)
             self._send()
         finally:
-            turn.over()
+            turn_is_over()
             self._outbox.close()
             self._router.close()
 

@@ -27,11 +27,11 @@ from typing import TypeVar
 
 import zmq
 
+from qasino_server.outbox import Outbox
 from qasino_server.patience import allowed_s
 from qasino_server.seats import Seat, Seats, network_of
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import SMALL_BYTES, Share, unread_results
-from qasino_server.wakeup import Outbox
 
 log = logging.getLogger("qasino.zmq")
 

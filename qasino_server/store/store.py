@@ -63,7 +63,7 @@ from qasino_server.store.trend import Point, Trend
 from qasino_server.store.writer import Writer
 from qasino_server.table import Publication, Receipt, Result
 from qasino_server.views import Views
-from qasino_server.wakeup import right_of_way
+from qasino_server.way import right_of_way
 
 log = logging.getLogger("qasino.store")
 

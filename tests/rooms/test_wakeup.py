@@ -9,8 +9,9 @@ from functools import partial
 
 import pytest
 
-from qasino_server import wakeup
-from qasino_server.wakeup import Bells, Turn, moment, right_of_way, ring, take_on
+from qasino_server import wakeup, way
+from qasino_server.wakeup import Bells, Turn, moment, ring, take_on
+from qasino_server.way import right_of_way, turn_begins
 
 
 def in_a_thread(act: Callable[[], None]) -> None:
@@ -309,7 +310,7 @@ def test_a_turn_that_fails_is_followed_by_another() -> None:
 
 
 def test_whoever_receives_makes_way_for_a_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wakeup, "WAY_MOST_S", 60)
+    monkeypatch.setattr(way, "WAY_MOST_S", 60)
     first, ended = threading.Event(), threading.Event()
 
     def receive() -> None:
@@ -332,19 +333,19 @@ def test_whoever_receives_makes_way_for_a_rotation(monkeypatch: pytest.MonkeyPat
 def test_whoever_receives_makes_way_for_a_turn_that_is_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wakeup, "LATE_S", 0)
+    monkeypatch.setattr(way, "LATE_S", 0)
     begun, may_end = threading.Event(), threading.Event()
 
     def wait_for_the_gil() -> None:
         turn = Turn()
-        turn.begin()
+        turn_begins()
         begun.set()
         may_end.wait(10)
         turn.end()
 
     def receive() -> None:
         turn = Turn()
-        turn.begin()
+        turn_begins()
         began_s = time.monotonic()
         turn.end()
         rested_s.append(time.monotonic() - began_s)
@@ -353,9 +354,9 @@ def test_whoever_receives_makes_way_for_a_turn_that_is_late(
     late = threading.Thread(target=wait_for_the_gil)
     late.start()
     begun.wait(10)
-    monkeypatch.setattr(wakeup, "LATE_WAY_MOST_S", 0.05)
+    monkeypatch.setattr(way, "LATE_WAY_MOST_S", 0.05)
     in_a_thread(receive)
-    monkeypatch.setattr(wakeup, "LATE_WAY_MOST_S", 60)
+    monkeypatch.setattr(way, "LATE_WAY_MOST_S", 60)
     may_end.set()  # one that goes on alone, or has nothing at hand, is in nobody's way
     late.join(10)
     in_a_thread(receive)
@@ -366,7 +367,7 @@ def test_whoever_receives_makes_way_for_a_turn_that_is_late(
 def test_the_way_is_free_again_after_a_rotation_that_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wakeup, "WAY_MOST_S", 60)
+    monkeypatch.setattr(way, "WAY_MOST_S", 60)
 
     def fail() -> int:
         raise OSError("full")

@@ -17,7 +17,7 @@ from qasino_server.database import directory
 from qasino_server.errors import ServerFault, StartError
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.store import readers as readers_room
-from qasino_server.wakeup import way_is_free
+from qasino_server.way import way_is_free
 
 
 def test_the_first_snapshot_exists_at_once_and_is_number_0(bench):
