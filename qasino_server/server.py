@@ -47,6 +47,8 @@ USUAL_VIEWS_FILE = Path("views.conf")
 
 STOP_S = 4.0
 """A stop is over within 5 seconds, under load too."""
+ANSWERS_S = 0.5
+"""Of that for telling who waits for a query; one that does not hear of its end is left."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -368,12 +370,15 @@ class Server:
             os.write(self._stop_writer, b"\0")
 
     def stop(self) -> None:
-        """Close the ports, then the store, then the rest; at most 5 seconds."""
+        """End the queries, close the ports, then the store, then the rest; at most 5 seconds."""
         with self._stop_lock:
             if self._stopped:
                 return
             self._stopped = True
         ends = time.monotonic() + STOP_S
+        if self._store is not None:
+            # Before the ports, which would leave who waits for a query without an answer.
+            self._store.stop_answering(ANSWERS_S)
         for service in self._services:
             service.stop()
         for service in self._services:

@@ -142,7 +142,7 @@ class Readers:
             self._stopping = True
             waiting = [job for queue in self._queues() for job in queue.clear()]
             for job in self._jobs.values():  # those that run elsewhere, or are to, among them
-                job.stop(Cancelled("the server is shutting down"))
+                job.stop(Busy("the server is shutting down"))
             for reader in self._readers:
                 reader.stopping.set()
                 reader.interrupt(None)
@@ -150,11 +150,15 @@ class Readers:
         for job in waiting:
             self.conclude(job, Busy("the server is shutting down"))
 
-    def join(self, timeout_s: float) -> bool:
+    def ended(self, timeout_s: float) -> bool:
         """Wait for the threads; True if all have ended."""
         ends = time.monotonic() + timeout_s
         threads = [self._warden, *self._readers]
-        ended = all([t.join(max(0.0, ends - time.monotonic())) for t in threads])
+        return all([t.join(max(0.0, ends - time.monotonic())) for t in threads])
+
+    def join(self, timeout_s: float) -> bool:
+        """The same, where no port asks any more."""
+        ended = self.ended(timeout_s)
         self._at_once.turn_over()
         return ended
 

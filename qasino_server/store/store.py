@@ -256,6 +256,12 @@ class Store:
         self._readers.start()
         self._started = True
 
+    def stop_answering(self, timeout_s: float) -> None:
+        """Tell all who wait for a query that the server ends; what is published is still stored."""
+        if self._started:
+            self._readers.stop()
+            self._readers.ended(timeout_s)
+
     def stop(self, timeout_s: float) -> None:
         """Stop answering, store what was accepted, close and remove the files."""
         if self._stopped:

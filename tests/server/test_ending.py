@@ -1,0 +1,49 @@
+"""What those are told who wait for an answer when the server ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from wire import Wire, until
+
+from qasino_server.server import Server
+
+ENDLESS = "with recursive r(i) as (select 1 union all select i + 1 from r) select count(*) from r"
+ROWS = "with recursive r(i) as (select 1 union all select i + 1 from r) select i from r where i < 0"
+
+
+def over_http(wire: Wire, sql: str, **params: Any) -> tuple[int, dict[str, Any]]:
+    status, _, body = wire.http_get({"op": "query", "sql": sql, **params})
+    return status, json.loads(body)
+
+
+def over_zmq(wire: Wire, sql: str) -> tuple[int, dict[str, Any]]:
+    return 503, json.loads(wire.zmq_request({"op": "query", "sql": sql})[-1])
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda wire: over_http(wire, ENDLESS),
+        lambda wire: over_http(wire, ROWS, format="csv"),
+        lambda wire: over_zmq(wire, ENDLESS),
+    ],
+    ids=["json", "csv", "zmq"],
+)
+def test_who_waits_for_a_query_is_told_that_the_server_ends(
+    server: Server, wire: Wire, ask: Callable[[Wire], tuple[int, dict[str, Any]]]
+) -> None:
+    told: list[tuple[int, dict[str, Any]]] = []
+    asking = threading.Thread(target=lambda: told.append(ask(wire)))
+    asking.start()
+    until(lambda: "recursive" in str(wire.rows("show queries")))
+    server.stop()
+    asking.join(20)
+    [(status, answer)] = told
+    assert status == 503
+    assert answer["response_op"] == "error"
+    assert answer["error_message"] == "the server is shutting down"
