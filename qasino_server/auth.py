@@ -49,7 +49,8 @@ check takes."""
 
 class _Claim(msgspec.Struct, frozen=True):
     asker: str
-    """The address it came from."""
+    """The address it came from, or its network."""
+    address: str
     user: str
     password: str
     answer: Callable[[Outcome], None]
@@ -76,7 +77,7 @@ class Gate(Service):
         """
         scheme, _, credentials = (authorization or "").strip().partition(" ")
         if scheme.lower() == "bearer":
-            return self._bearer(credentials.strip())
+            return self._bearer(credentials.strip(), address)
         if scheme.lower() != "basic":
             return Unauthorized(_ASK)
         named = _user_and_password(credentials.strip())
@@ -84,10 +85,13 @@ class Gate(Service):
             return Unauthorized("the Authorization header is not base64 of user:password")
         return self._password(*named, address, answer)
 
-    def _bearer(self, token: str) -> Outcome:
+    def _bearer(self, token: str, address: str) -> Outcome:
         roll = self._users.current()
         user = roll.tokens.get(token_digest(token))
-        return Unauthorized("the token is not known here") if user is None else roll.rights[user]
+        if user is None:
+            log.info("unknown token address=%s", address)
+            return Unauthorized("the token is not known here")
+        return roll.rights[user]
 
     def _password(
         self, user: str, password: str, address: str, answer: Callable[[Outcome], None]
@@ -96,7 +100,7 @@ class Gate(Service):
         hashed = roll.hashes.get(user)
         if hashed is not None and self._seal(user, password, hashed) in self._right:
             return roll.rights[user]
-        return self._queue(_Claim(network_of(address), user, password, answer))
+        return self._queue(_Claim(network_of(address), address, user, password, answer))
 
     def _seal(self, user: str, password: str, hashed: str) -> bytes:
         """What a right password is remembered by; another hash makes it another."""
@@ -140,7 +144,7 @@ class Gate(Service):
             return roll.rights[claim.user]  # it was checked for another that waited
         right = fits(claim.password, hashed or self._decoy(claim.user, list(roll.hashes.values())))
         if not right or hashed is None:
-            log.info("wrong password user=%r", claim.user)
+            log.info("wrong password address=%s user=%r", claim.address, claim.user)
             return Unauthorized(_NO)
         self._remember(self._seal(claim.user, claim.password, hashed))
         return roll.rights[claim.user]

@@ -433,6 +433,18 @@ def test_a_flood_of_wrong_passwords_holds_nobody_up(
     assert 503 in statuses, "more waited than may"
 
 
+def test_who_is_not_let_in_is_logged_by_address_and_without_the_secret(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "qasino.auth")
+    for headers in (basic("anna", "guessed"), bearer("guessed")):
+        assert door.query("select 1", headers)[0] == 401
+    assert [record.getMessage() for record in caplog.records] == [
+        "wrong password address=127.0.0.1 user='anna'",
+        "unknown token address=127.0.0.1",
+    ]
+
+
 def test_the_time_of_a_check_does_not_tell_who_exists() -> None:
     """Names that do not exist take as long as those that do: some a slow hash, some a quick one."""
     gate = Gate(Users(None, None), lambda name, error: None)
