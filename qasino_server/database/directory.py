@@ -47,10 +47,10 @@ class RunDirectory:
         self._base_lock: int | None = None
         try:
             _make_private(self._base, shared_ok=self._own)
-            self._base_lock = _lock(self._base / "lock", wait=not self._own)
+            self._base_lock = locked(self._base / "lock", wait=not self._own)
             _clear_leftovers(self._base)
             self.path = Path(tempfile.mkdtemp(prefix="run-", dir=self._base))
-            self._run_lock = _lock(self.path / "lock", wait=True)
+            self._run_lock = locked(self.path / "lock", wait=True)
         except BlockingIOError:
             raise StartError(
                 f"another server uses the db-dir {self._base}; stop it or give another --db-dir"
@@ -80,14 +80,14 @@ class RunDirectory:
         _make_private(self._base, shared_ok=self._own)
         if self._base_lock is not None and not _holds(self._base_lock, self._base / "lock"):
             try:
-                taken = _lock(self._base / "lock", wait=False)
+                taken = locked(self._base / "lock", wait=False)
             except BlockingIOError:
                 log.error("another server has taken the db-dir %s meanwhile", self._base)
             else:
                 os.close(self._base_lock)
                 self._base_lock = taken
         _make_private(self.path, shared_ok=False)
-        taken = _lock(self.path / "lock", wait=False)
+        taken = locked(self.path / "lock", wait=False)
         os.close(self._run_lock)
         self._run_lock = taken
 
@@ -123,8 +123,11 @@ def _make_private(path: Path, shared_ok: bool) -> None:
         raise StartError(f"the db-dir {path} can be written by others; give another --db-dir")
 
 
-def _lock(path: Path, wait: bool) -> int:
-    """Open and flock the file; BlockingIOError where it is taken and we do not wait."""
+def locked(path: Path, wait: bool) -> int:
+    """A descriptor of the file, which is made if need be, and ours alone while it is open.
+
+    Raises BlockingIOError where it is another's and we do not `wait`, and OSError.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -147,7 +150,7 @@ def _clear_leftovers(base: Path) -> None:
         if not _is_ours(sibling):
             continue
         try:
-            lock = _lock(sibling / "lock", wait=False)
+            lock = locked(sibling / "lock", wait=False)
         except OSError:
             continue
         shutil.rmtree(sibling, ignore_errors=True)

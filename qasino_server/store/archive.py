@@ -16,6 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from qasino_server.database.directory import locked
 from qasino_server.database.generation_file import GenerationFile
 from qasino_server.errors import StartError
 from qasino_server.interpreter import step_back
@@ -32,7 +33,7 @@ class Archive(Service):
     ) -> None:
         """The snapshot before is compressed `compress_after_s` after its rotation.
 
-        Raises StartError where the directory cannot be made.
+        Raises StartError where the directory cannot be made or written, or is another server's.
         """
         super().__init__("archive", on_death)
         self._compress_after_s = compress_after_s
@@ -41,13 +42,13 @@ class Archive(Service):
         self._directory = directory
         self._nr_kept = keep
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        if directory is not None:
-            try:
-                directory.mkdir(parents=True, exist_ok=True)
-                for half in directory.glob("qasino_*.partial"):  # of a server that was killed
-                    half.unlink(missing_ok=True)
-            except OSError as error:
-                raise StartError(f"cannot use {directory} as archive: {error.strerror}") from None
+        self._lock = None if directory is None else _taken(directory)
+
+    def close(self) -> None:
+        """Leave the directory to others; safe to call twice."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def keep(self, snapshot: Path, number: int) -> None:
         """Archive the snapshot of that number; its file must stay until `remove`."""
@@ -122,6 +123,22 @@ class Archive(Service):
         kept = sorted(ours, key=_number_of, reverse=True)
         for old in kept[self._nr_kept :]:
             old.unlink(missing_ok=True)
+
+
+def _taken(directory: Path) -> int:
+    """Each server thins out what is there: two would remove each other's."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = locked(directory / ".lock", wait=False)
+        for half in directory.glob("qasino_*.partial"):  # of a server that was killed
+            half.unlink(missing_ok=True)
+    except BlockingIOError:
+        raise StartError(
+            f"another server archives in {directory}; stop it or give another --archive-dir"
+        ) from None
+    except OSError as error:
+        raise StartError(f"cannot use {directory} as archive: {error.strerror}") from None
+    return lock
 
 
 def _number_of(path: Path) -> int:

@@ -269,6 +269,7 @@ class Store:
         self._stopped = True
         if self._started:
             self._stop_threads(time.monotonic() + timeout_s)
+        self._archive.close()
         self._statics.close()
         self._directory.close()
 

@@ -35,6 +35,20 @@ def test_a_store_that_cannot_start_leaves_the_db_dir_as_it_was(make_bench, tmp_p
     make_bench()  # nobody holds the db-dir any more
 
 
+def test_an_archive_is_one_servers(make_bench, tmp_path):
+    first = make_bench(archive_dir=tmp_path / "archive", db_dir=tmp_path / "a")
+    other = {"db_dir": tmp_path / "b", "static_db": tmp_path / "other.db"}
+    with pytest.raises(StartError, match=r"another server archives in .*another --archive-dir"):
+        make_bench(archive_dir=tmp_path / "archive", **other)
+    first.store.stop(5.0)
+    make_bench(archive_dir=tmp_path / "archive", **other)
+
+
+def test_a_server_that_cannot_write_its_archive_does_not_start(make_bench, tmp_path):
+    with pytest.raises(StartError, match="cannot use /proc/self as archive: "):
+        make_bench(archive_dir=Path("/proc/self"))
+
+
 def test_info_tells_the_number_and_when_it_became_the_snapshot(bench):
     before = time.time()
     number = bench.rotate()
@@ -346,7 +360,7 @@ def test_retired_snapshots_are_archived_whole_private_and_counted(make_bench, tm
         bench.publish("a", "t", "x int", [[n]])
         numbers.append(bench.rotate())
     bench.store.stop(5.0)
-    kept = sorted((tmp_path / "archive").iterdir())
+    kept = sorted((tmp_path / "archive").glob("qasino_*"))
     assert [path.name for path in kept] == [f"qasino_{n}.db" for n in numbers[1:3]]
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in kept)
     connection = sqlite3.connect(kept[-1])
