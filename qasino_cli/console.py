@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 
 from qasino_cli.errors import InputRejected, OutputFailed, Unreachable, UsageFault
-from qasino_server.errors import QasinoError
+from qasino_server.errors import QasinoError, SettingsFault
 
 
 class ExitCode(IntEnum):
@@ -41,6 +41,7 @@ class ExitCode(IntEnum):
 
 _CODES: dict[type[BaseException], ExitCode] = {
     UsageFault: ExitCode.USAGE,
+    SettingsFault: ExitCode.USAGE,
     Unreachable: ExitCode.UNREACHABLE,
     InputRejected: ExitCode.INPUT,
     KeyboardInterrupt: ExitCode.INTERRUPTED,

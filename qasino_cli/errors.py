@@ -10,6 +10,7 @@ QasinoError (the server's tree)
 │   ├── NotLetIn     it does not know who asks, or does not let them do that
 │   └── BrokenOff    it said yes and did not finish: the rows so far are not the answer
 └── StartError       (the server's) it cannot start like this
+    └── SettingsFault  its options contradict each other
 
 They fly to one seam, `console.finish`, which prints the sentence and picks the exit code.
 """

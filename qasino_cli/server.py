@@ -187,6 +187,7 @@ def greeting(settings: Settings, ports: dict[str, int]) -> list[str]:
     """What a server says once its ports are open: where they are, and to whom."""
     listed = ", ".join(f"{name} {port}" for name, port in ports.items()) or "no port"
     lines = [f"qasino {settings.identity} listens on {settings.listen}: {listed}"]
+    lines += _idle_options(settings, ports)
     if settings.asks_everywhere:
         return [*lines, _closed_doors(settings)]
     if is_local(settings.listen):
@@ -199,6 +200,20 @@ def greeting(settings: Settings, ports: dict[str, int]) -> list[str]:
         what = f"there is no authentication on {' and '.join(unguarded)} of {settings.listen}"
         return [*lines, f"{warning} {what}; --require-auth mends that"]
     return [*lines, f"{warning} {settings.listen} is open and there is no authentication"]
+
+
+def _idle_options(settings: Settings, ports: dict[str, int]) -> list[str]:
+    """What was asked for and comes to nothing, which an operator would take for done."""
+    certificate = "a certificate (--tls-cert and --tls-key, or --keys-dir)"
+    idle = []
+    if settings.https_port not in (None, Settings().https_port) and "https" not in ports:
+        idle.append(f"WARNING: --https-port opens nothing without {certificate}")
+    if settings.asks_over_http and not settings.asks_everywhere and "https" not in ports:
+        idle.append(
+            "WARNING: --htpasswd-file asks nobody: users are asked over HTTPS, which needs"
+            f" {certificate}, or everywhere with --require-auth"
+        )
+    return idle
 
 
 def _closed_doors(settings: Settings) -> str:

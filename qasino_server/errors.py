@@ -145,3 +145,7 @@ class ServerFault(QasinoError):
 
 class StartError(QasinoError):
     """The server cannot start as it was asked to."""
+
+
+class SettingsFault(StartError):
+    """Nor could any server: what it was asked contradicts itself."""

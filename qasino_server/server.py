@@ -23,7 +23,7 @@ from qasino_server.curve_gate import CurveGate
 from qasino_server.database.heap import bound_memory, widen_lookaside
 from qasino_server.database.room import memory_bytes
 from qasino_server.dispatch import Dispatch
-from qasino_server.errors import StartError
+from qasino_server.errors import SettingsFault, StartError
 from qasino_server.health import Health
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.http_port import HttpPort, RequestApp
@@ -127,11 +127,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def certificate(self) -> tuple[Path, Path] | None:
-        """The certificate and its key, where there are any. Raises StartError for a half."""
+        """The certificate and its key, where there are any. Raises SettingsFault for a half, or
+        for two."""
         if self.keys_dir is not None:
+            if self.tls_cert is not None or self.tls_key is not None:
+                raise SettingsFault(
+                    "--keys-dir has the certificate: leave out --tls-cert, --tls-key"
+                )
             return self.keys_dir / "server.crt", self.keys_dir / "server.key"
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise StartError("--tls-cert and --tls-key go together: HTTPS needs both")
+            raise SettingsFault("--tls-cert and --tls-key go together: HTTPS needs both")
         if self.tls_cert is None or self.tls_key is None:
             return None
         return self.tls_cert, self.tls_key
@@ -421,14 +426,14 @@ class Server:
 
 
 def _users(settings: Settings) -> Users | None:
-    """Who may come in. Raises StartError where the settings leave a door open by mistake."""
+    """Who may come in. Raises SettingsFault where the settings leave a door open by mistake."""
     if not settings.asks_over_http:
         if settings.certificate is not None and settings.https_port is not None:
-            raise StartError("HTTPS asks for users: give --htpasswd-file or --users-file")
+            raise SettingsFault("HTTPS asks for users: give --htpasswd-file or --users-file")
         if settings.require_auth and settings.curve_keys is None:
-            raise StartError("--require-auth needs users: give --htpasswd-file or --users-file")
+            raise SettingsFault("--require-auth needs users: give --htpasswd-file or --users-file")
         if settings.require_auth and settings.http_port is not None:
-            raise StartError(
+            raise SettingsFault(
                 "--require-auth asks over HTTP too: give --htpasswd-file or --users-file beside"
                 " --curve-keys, or --http-port off"
             )
@@ -450,7 +455,7 @@ def _look_for_views(path: Path) -> None:
 
 def _store_settings(settings: Settings) -> StoreSettings:
     if settings.generation_duration_s < 1:
-        raise StartError("a generation lasts 1 second or more")
+        raise SettingsFault("a generation lasts 1 second or more")
     return StoreSettings(
         identity=settings.identity,
         duration_s=settings.generation_duration_s,

@@ -137,6 +137,25 @@ def test_on_loopback_the_greeting_says_how_to_open_the_server() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "ports", "idle"),
+    [
+        (Settings(https_port=8443), PORTS, "--https-port opens nothing without a certificate"),
+        (Settings(htpasswd_file=Path("ht")), PORTS, "--htpasswd-file asks nobody: users are asked"),
+        (Settings(htpasswd_file=Path("ht")), {**PORTS, "https": 443}, None),
+        (Settings(htpasswd_file=Path("ht"), require_auth=True), PORTS, None),
+        (Settings(https_port=None), PORTS, None),
+    ],
+)
+def test_the_greeting_warns_of_what_was_asked_for_and_comes_to_nothing(
+    settings: Settings, ports: dict[str, int], idle: str | None
+) -> None:
+    warnings = [line for line in greeting(settings, ports) if line.startswith("WARNING")]
+    assert [line.removeprefix("WARNING: ").startswith(str(idle)) for line in warnings] == (
+        [] if idle is None else [True]
+    )
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "127.example.org", "::1f00", "localhosts"])
 def test_opened_without_authentication_the_greeting_warns(address: str) -> None:
     warning = greeting(Settings(identity="me", listen=address), PORTS)[1]

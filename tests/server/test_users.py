@@ -223,6 +223,7 @@ def test_a_new_certificate_is_used_after_a_reload(
     [
         ({"keys_dir": "keys"}, "HTTPS asks for users"),
         ({"tls_cert": "keys/server.crt"}, "go together"),
+        ({"keys_dir": "keys", "tls_cert": "keys/server.crt"}, "--keys-dir has the certificate"),
         ({"keys_dir": "none", "htpasswd_file": "htpasswd"}, "cannot read"),
         ({"keys_dir": "swapped", "htpasswd_file": "htpasswd"}, "no certificate and its key"),
         ({"require_auth": True}, "--require-auth needs users"),
