@@ -265,7 +265,7 @@ OPTIONS = (
         "BYTES",
         _bytes,
         "The most a generation may take, and the static tables; past it publications are refused."
-        " [default: a quarter of what is free there at the start]",
+        " [default: a quarter of what is free there at the start, or 16M if there is]",
     ),
     Option(
         "max-generation-rows",

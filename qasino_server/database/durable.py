@@ -183,6 +183,8 @@ def _registered(connection: apsw.Connection) -> list[StaticTable]:
 def _why_unusable(path: Path, error: Exception) -> str:
     if isinstance(error, apsw.BusyError):
         return f"another program has locked the static tables in {path}; end it and start again"
+    if isinstance(error, apsw.NoMemError):
+        return f"SQLite may not take the memory to open the static tables in {path} (--max-memory)"
     if isinstance(error, apsw.FullError):
         return f"there is no room for the static tables in {path}: make some and start again"
     return (

@@ -74,7 +74,7 @@ def share_of_room(directory: Path) -> int:
     free = free_bytes(directory)
     if _file_system(directory) in _IN_MEMORY:
         free = min(free, available_memory_bytes())
-    return max(_LEAST_BYTES, free // 4)
+    return max(min(_LEAST_BYTES, free), free // 4)
 
 
 def available_memory_bytes() -> int:

@@ -230,6 +230,8 @@ class Store:
             zero = Intake(self._files.new_generation(0), Ledger(0), self._quota)
             first = self._files.new_generation(first_number)
             self._snapshot = self._finish(zero, None)
+        except apsw.NoMemError:
+            raise StartError("SQLite may not take the memory to begin (--max-memory)") from None
         except apsw.Error as error:
             raise StartError(
                 f"cannot write in the db-dir {self._directory.path.parent}: {error}"

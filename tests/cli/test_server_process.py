@@ -142,6 +142,15 @@ def test_a_server_does_not_import_what_nobody_has_asked_for_yet(tmp_path: Path) 
     )
 
 
+@pytest.mark.parametrize("most", ["1K", "100K"])
+def test_too_little_memory_is_told_by_the_option_that_bounds_it(tmp_path: Path, most: str) -> None:
+    process = launch(tmp_path, "--max-memory", most)
+    _, narration = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert b"SQLite may not take the memory to " in narration
+    assert narration.endswith(b"(--max-memory)\n")
+
+
 def test_a_second_server_on_the_same_directory_says_so(start: Start, tmp_path: Path) -> None:
     start()
     process = launch(tmp_path)

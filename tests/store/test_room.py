@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qasino_server.database.room import Reserve, free_bytes
+import pytest
+
+from qasino_server.database import room
+from qasino_server.database.room import Reserve, free_bytes, share_of_room
+
+
+@pytest.mark.parametrize(
+    ("free_mib", "share_mib"), [(0, 0), (6, 6), (16, 16), (60, 16), (400, 100)]
+)
+def test_a_generation_may_take_a_quarter_of_what_is_free_or_a_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_mib: int, share_mib: int
+) -> None:
+    monkeypatch.setattr(room, "free_bytes", lambda directory: free_mib << 20)
+    assert share_of_room(tmp_path) == share_mib << 20
 
 
 def test_too_little_is_left_only_where_the_file_system_says_so(tmp_path: Path) -> None:
