@@ -27,6 +27,7 @@ _OPTIONS |= {"-p": "port", "--port": "port"}
 _FLAGS = {"-z": "use_zmq", **{f"--use-{way}": f"use_{way}" for way in ("zmq", "http", "https")}}
 Told = dict[str, Any]
 """The options of `connection.Given` that a line has."""
+_OWN = "qasino_server_"
 _SQL = "select tablename from qasino_server_tables union select viewname from qasino_server_views"
 
 
@@ -35,13 +36,19 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] != ["tables"]:
         return
     prefix = arguments[1] if len(arguments) > 1 else ""
+    line = " ".join(arguments[2:])
     try:
-        names = _names(_told(" ".join(arguments[2:])))
+        names = _names(_told(line))
     except Exception:  # the seam of this room: nothing may reach a shell that completes
         names = []
     for name in names:
-        if name.startswith(prefix):
+        if name.startswith(prefix) and not (_publishes(line) and name.startswith(_OWN)):
             print(name)
+
+
+def _publishes(line: str) -> bool:
+    """Whether the names are to be of tables that somebody publishes, or drops."""
+    return bool(re.match(r"\s*\S*qasino\s+(publish|csvagent)\b", line))
 
 
 def _told(line: str) -> Told:

@@ -57,7 +57,7 @@ def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
       QASINO_SERVER_LINE_PORT=off qasino server --config qasino.yaml
     """
     file = read_file(expanded(str(config))) if config is not None else {}
-    configuration = read_configuration(given, os.environ, file)
+    configuration = read_configuration(given, os.environ, file, f"--config: {config}")
     log_to_stderr(configuration.log_level)
     return serve(_for_demo(configuration) if demo else configuration.settings, demo)
 

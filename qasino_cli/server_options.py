@@ -394,7 +394,10 @@ class Configuration(msgspec.Struct, frozen=True):
 
 
 def read_configuration(
-    given: Mapping[str, str | bool | None], environ: Mapping[str, str], file: Mapping[str, str]
+    given: Mapping[str, str | bool | None],
+    environ: Mapping[str, str],
+    file: Mapping[str, str],
+    file_name: str = "configuration file",
 ) -> Configuration:
     """Command line before environment before file before default.
 
@@ -403,7 +406,7 @@ def read_configuration(
     """
     values: dict[str, Any] = {}
     for option in OPTIONS:
-        source, text = _first(option, given, environ, file)
+        source, text = _first(option, given, environ, file, file_name)
         if text is not None:
             values[option.field] = _read(option, source, text)
     log_level = values.pop("log_level", "info")
@@ -415,13 +418,14 @@ def _first(
     given: Mapping[str, str | bool | None],
     environ: Mapping[str, str],
     file: Mapping[str, str],
+    file_name: str,
 ) -> tuple[str, str | None]:
     told = given.get(option.parameter)
     if told is not None:
         return f"--{option.name}", told if isinstance(told, str) else "yes"
     if environ.get(option.variable):
         return option.variable, environ[option.variable]
-    return f"configuration file: {option.name}", file.get(option.name)
+    return f"{file_name}: {option.name}", file.get(option.name)
 
 
 def _read(option: Option, source: str, text: str) -> Any:
@@ -437,7 +441,7 @@ def read_file(path: Path) -> dict[str, str]:
     Raises UsageFault with the file, and the line or the key.
     """
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"), as_written=True)
     except OSError as error:
         raise UsageFault(f"--config: {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -477,6 +481,7 @@ def _text(path: Path, name: str, value: object) -> str:
             f"--config: {path}: {name} takes one value, not {'true' if value else 'false'}; in YAML"
             " a bare yes, no, on or off is that, in quotes it is a word"
         )
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise UsageFault(f"--config: {path}: {name} takes one value, not {shown(value)}")
+    if isinstance(value, str):
+        return value
+    found = "none" if value is None else "more"
+    raise UsageFault(f"--config: {path}: {name} takes one value, and has {found}")

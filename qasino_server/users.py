@@ -66,7 +66,8 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    users: dict[str, _Entry]
+    users: dict[str, Any]
+    """Name -> what an `_Entry` has, read one by one so that a slip is told with its name."""
 
 
 class Users:
@@ -198,7 +199,11 @@ def read_users(text: str, path: Path, roll: Roll) -> Roll:
     except msgspec.ValidationError as error:
         raise BadRequest(f"{path}: {error}") from None
     for name, entry in file.users.items():
-        _enter(roll, name, entry, f"{path}: user {shown(name)}")
+        where = f"{path}: user {shown(name)}"
+        try:
+            _enter(roll, name, msgspec.convert(entry, _Entry), where)
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"{where}: {error}") from None
     return roll
 
 

@@ -285,6 +285,18 @@ def test_tables_are_those_of_the_server_that_the_line_names(
         assert "elsewhere" in {"bash": of_bash, "fish": of_fish}[shell](home, line, **here)
 
 
+def test_who_publishes_is_not_offered_the_tables_of_the_servers_own(
+    server: Server, home: Path
+) -> None:
+    here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
+
+    def offered(line: str) -> str:
+        return run_qasino("__complete", "tables", "qasino_server_i", line, **here).stdout
+
+    assert offered("qasino watch ") == "qasino_server_info\n"
+    assert offered("qasino publish --drop ") == offered("qasino csvagent -T ") == ""
+
+
 @pytest.mark.parametrize(
     "options",
     ["--server={url}", "-H 127.0.0.1 -p {port}", "--use-zmq --hostname 127.0.0.1 --port {port}"],

@@ -85,6 +85,8 @@ def test_a_wrong_value_elsewhere_names_where_it_stands() -> None:
         read_configuration({}, {"QASINO_SERVER_HTTP_PORT": "x"}, {})
     with pytest.raises(UsageFault, match="configuration file: http-port: 'x' is not a port"):
         read_configuration({}, {}, {"http-port": "x"})
+    with pytest.raises(UsageFault, match=r"--config: a\.yaml: http-port: 'x' is not a port"):
+        read_configuration({}, {}, {"http-port": "x"}, "--config: a.yaml")
 
 
 def test_a_configuration_file_takes_dashes_or_underscores(tmp_path: Path) -> None:
@@ -101,13 +103,22 @@ def test_a_configuration_file_takes_dashes_or_underscores(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    "text", ["1.10", "010", "12:30", "2026-11-27", "2001-13-01", "1e3", "0x1F"]
+)
+def test_a_configuration_file_has_what_stands_there(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "qasino.yaml"
+    path.write_text(f"identity: {text}\n")
+    assert read_file(path) == {"identity": text}
+
+
+@pytest.mark.parametrize(
     ("content", "sentence"),
     [
         ("htp-port: 1", "'htp-port' is not an option; the options are listen, http-port,"),
         ("- http-port", "must be a mapping, such as http-port: 15597"),
         ("a: [", "not YAML: while parsing"),
-        ("identity: 2001-13-01", "not YAML: month must be in 1..12"),
-        ("http-port: [1]", "http-port takes one value, not [1]"),
+        ("http-port: [1]", "http-port takes one value, and has more"),
+        ("http-port:", "http-port takes one value, and has none"),
         ("archive-dir: no", "archive-dir takes one value, not false; in YAML a bare yes,"),
         ("http-port: on", "http-port takes one value, not true"),
         ("http-port: 1\nhttp_port: 2", "http-port is there twice, as 'http_port' too"),

@@ -232,7 +232,7 @@ def test_a_new_certificate_is_used_after_a_reload(
         ({"htpasswd_file": "twice"}, "line 2: user 'ann' stands there twice"),
         ({"users_file": "empty"}, "Expected `object`"),
         ({"users_file": "norole"}, "'boss' is not a role"),
-        ({"users_file": "typo"}, "unknown field `rolls`"),
+        ({"users_file": "typo"}, "user 'ann': Object contains unknown field `rolls`"),
     ],
 )
 def test_a_server_that_could_not_keep_its_door_does_not_start(
