@@ -41,8 +41,8 @@ from qasino_server.rights import ANYBODY, Rights
 from qasino_server.seats import network_of
 from qasino_server.store import Store
 from qasino_server.store.internal import TableSummary
-from qasino_server.store.job import Sink
-from qasino_server.store.store import QueryRequest, State
+from qasino_server.store.job import Form, QueryRequest, Sink
+from qasino_server.store.store import State
 from qasino_server.store.trend import Point
 from qasino_server.table import Publication, Receipt, Result
 from qasino_server.wakeup import moment
@@ -200,7 +200,7 @@ class Dispatch:
 def _asked(query: Query, caller: Caller, sink: Sink | None) -> QueryRequest:
     """What the store is asked; with a sink, and in a format that is streamed, to write it there."""
     stream = stream_for(query.format) if sink is not None else None
-    form = "typed" if query.typed else "strings"
+    form: Form = "typed" if query.typed else "strings"
     return QueryRequest(
         sql=query.sql,
         port=caller.port,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -19,6 +18,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 
 from qasino_server.errors import QasinoError
 from qasino_server.store.store import State
+from qasino_server.table import Result
 
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -131,7 +131,7 @@ class Metrics:
         """A publication was refused."""
         self._rejects.labels(type(error).__name__).inc()
 
-    def answered(self, port: str, outcome: Any, seconds: float) -> None:
+    def answered(self, port: str, outcome: Result | QasinoError, seconds: float) -> None:
         """A query was answered, well or with an error."""
         name = type(outcome).__name__ if isinstance(outcome, QasinoError) else "ok"
         self._answered_by(port, name).inc()

@@ -89,7 +89,7 @@ class AtOnce:
     def may_try(self, job: Job) -> bool:
         """Whether the job looks brief; any thread."""
         return (
-            job.stream is None
+            job.request.stream is None
             and len(job.sql) <= BRIEF_SQL_CHARS
             and job.sql.count("*") <= _STARS_MAX
             and job.asker not in self._long_askers
@@ -137,7 +137,7 @@ class AtOnce:
             return None
         result = snapshot.signed(result, started_s)
         if job.repeatable:
-            self._memo.keep((job.sql, job.form), result, snapshot, on.overlay_version)
+            self._memo.keep((job.sql, job.request.form), result, snapshot, on.overlay_version)
         return result
 
     def _run(self, job: Job, on: SnapshotConnection) -> Result:
@@ -147,10 +147,10 @@ class AtOnce:
 
         select = job.select
         examined, begun = begin_anew(on, select.sql, select.bindings, may_run)
-        if job.form == "rows":
+        if job.request.form == "rows":
             result = collect(on, examined, self._limits, begun)
         else:
-            result = answer(on, examined, job.form == "typed", self._limits, begun)
+            result = answer(on, examined, job.request.form == "typed", self._limits, begun)
             job.repeatable = examined.repeatable
         if result.truncated:
             raise _Large

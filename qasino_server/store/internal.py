@@ -266,4 +266,6 @@ QUERIES_COLUMNS = ("query_id", "seconds", "port", "peer", "sql")
 
 def query_rows(jobs: Iterable[Job], now: float) -> list[tuple[str, float, str, str, str]]:
     """SHOW queries: those that run or wait, the longest first; `now` is monotonic."""
-    return [(j.query_id, round(now - j.began, 3), j.port, j.peer, j.sql) for j in jobs]
+    return [
+        (j.query_id, round(now - j.began, 3), j.request.port, j.request.peer, j.sql) for j in jobs
+    ]

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from itertools import islice
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 import apsw
+import msgspec
 
 from qasino_server.database.answer import Limits, answer, collect, rows_of
 from qasino_server.database.examine import Begun, Examined, LacksPrev, begin, examine, in_words
@@ -22,12 +23,16 @@ from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError
 from qasino_server.render import Stream
+from qasino_server.rights import ANYBODY, Rights
 from qasino_server.statement import Select
 from qasino_server.table import Result
 
 log = logging.getLogger("qasino.store")
 
 _BUFFERED_BYTES = 65_536
+
+Form = Literal["strings", "typed", "rows"]
+"""Of an answer: JSON built for the wire, all strings or typed, or rows as Python tuples."""
 
 
 class Sink(Protocol):
@@ -43,50 +48,52 @@ class Sink(Protocol):
         """The query is to end: whoever writes, or waits to, is not to go on; any thread."""
 
 
+class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A query as a port hands it in."""
+
+    sql: str
+    port: str
+    peer: str
+    asker: str = ""
+    """Whom it counts for."""
+    rights: Rights = ANYBODY
+    query_id: str | None = None
+    form: Form = "strings"
+    use_write_db: bool = False
+    asked_at: float | None = None
+    """When it was taken from the wire, on the monotonic clock: views as they were then, or later,
+    will do. None asks for those of this moment."""
+    stream: Stream | None = None
+    """With a `sink`, the rows go there in that format."""
+    sink: Sink | None = None
+
+
 class Job:
     """One query."""
 
     def __init__(
         self,
-        *,
-        query_id: str,
+        request: QueryRequest,
         select: Select,
-        sql: str,
-        port: str,
-        peer: str,
-        user: str | None = None,
-        asker: str = "",
         timeout_s: float,
-        asked_at: float | None = None,
-        done: Callable[[Any], None],
-        form: str = "strings",
-        stream: Stream | None = None,
-        sink: Sink | None = None,
+        done: Callable[[Result | QasinoError], None],
     ) -> None:
-        """`form` is strings, typed or rows; with a `stream` and a `sink` the rows go there.
-
-        `asker` is whom it counts for, where readers are shared out. Without a `query_id` it gets
-        one when it is handed in.
-        """
-        self.query_id = query_id
+        """`select` is what its statement means. Without a `query_id` it gets one when it is
+        handed in."""
+        self.request = request
+        self.query_id = request.query_id or ""
+        self.sql = request.sql
+        self.asker = request.asker
         self.select = select
-        self.sql = sql
-        self.port = port
-        self.peer = peer
-        self.user = user
-        self.asker = asker
-        self.form = form
-        self.stream = stream
-        self.sink = sink
         self.began = time.monotonic()
-        self.asked_at = self.began if asked_at is None else asked_at
+        self.asked_at = self.began if request.asked_at is None else request.asked_at
         """Views as they were then, or later, will do."""
         self.timeout_s = timeout_s
         self.deadline = self.began + timeout_s
         self.running_since: float | None = None
         self.used_s = 0.0
         """Processor time of its reader's thread, once it has run."""
-        self.slow = stream is not None
+        self.slow = request.stream is not None
         """It needs a reader for long: a stream, or one that was too slow for the express."""
         self.large = False
         """Statements of its form gave much: fetching some rows first would be in vain."""
@@ -112,10 +119,10 @@ class Job:
     def stop(self, reason: QasinoError) -> None:
         """Have it end, for that reason unless it has one; whoever runs it has to be interrupted."""
         self.stop_reason = self.stop_reason or reason
-        if self.sink is not None:
-            self.sink.stop()
+        if self.request.sink is not None:
+            self.request.sink.stop()
 
-    def finish(self, outcome: Any) -> None:
+    def finish(self, outcome: Result | QasinoError) -> None:
         """Give the answer, once; not under the readers' lock."""
         self._done(outcome)
 
@@ -161,23 +168,24 @@ class Job:
     def _run(self, on: SnapshotConnection, limits: Limits) -> Result:
         self._go_on()
         sql, bindings = self.select.sql, self.select.bindings
-        if self.stream is not None and self.sink is not None:
+        stream, sink = self.request.stream, self.request.sink
+        if stream is not None and sink is not None:
             examined = examine(on, sql, bindings)
             if on.lacks_prev and not examined.repeatable and "prev" in sql.lower():
                 # A pragma's function would ask for it when it is its turn, after some rows.
                 raise LacksPrev
             self._go_on()
-            return self._write(on, examined, self.stream, self.sink)
+            return self._write(on, examined, stream, sink)
         examined, begun = self._begin(on)
-        if self.form == "rows":
+        if self.request.form == "rows":
             return collect(on, examined, limits, begun)
         self.repeatable = examined.repeatable
-        return answer(on, examined, self.form == "typed", limits, begun)
+        return answer(on, examined, self.request.form == "typed", limits, begun)
 
     def _begin(self, on: SnapshotConnection) -> tuple[Examined, Begun | None]:
         """Examined, and begun too unless SQLite is to build the answer from the first row on."""
         sql, bindings = self.select.sql, self.select.bindings
-        if not self.large or self.form == "rows":
+        if not self.large or self.request.form == "rows":
             return begin(on, sql, bindings, self._go_on)
         examined = examine(on, sql, bindings)
         self._go_on()

@@ -172,7 +172,7 @@ class Reader(Service):
             if isinstance(outcome, Result):
                 outcome = snapshot.signed(outcome, started)
                 if job.repeatable:
-                    question = (job.sql, job.form)
+                    question = (job.sql, job.request.form)
                     self._owner.memo.keep(question, outcome, snapshot, on.overlay_version)
         except apsw.InterruptError:
             self._close()  # it has some of its views: whoever goes on with the job needs them all

@@ -339,15 +339,16 @@ class Readers:
             job = self._jobs.get(query_id)
             if job is None:
                 return False
-            if not rights.owns(job.user):
+            if not rights.owns(job.request.rights.name):
                 rights.require("admin", "end the queries of others")
-            job.stop(Cancelled("the query was cancelled"))
+            cancelled = Cancelled("the query was cancelled")
+            job.stop(cancelled)
             waiting = self._remove(job)
             for reader in self._readers:
                 if reader.job is job:
                     reader.interrupt(job.stop_reason)
         if waiting:
-            self.conclude(job, job.stop_reason)
+            self.conclude(job, job.stop_reason or cancelled)
         return True
 
     def _remove(self, job: Job) -> bool:
@@ -361,7 +362,7 @@ class Readers:
         with self.lock:
             return list(self._jobs.values())
 
-    def conclude(self, job: Job, outcome: Result | QasinoError | None) -> None:
+    def conclude(self, job: Job, outcome: Result | QasinoError) -> None:
         """Answer a job, unless it has been answered."""
         with self._mutex:
             if job.finished:

@@ -37,10 +37,9 @@ from qasino_server.database.snapshot import (
 )
 from qasino_server.errors import Busy, Forbidden, QasinoError, Refused, ServerFault, StartError
 from qasino_server.quota import Quota
-from qasino_server.render import Stream
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath
-from qasino_server.statement import Kill, Select, ShowQueries, read_statement
+from qasino_server.statement import Kill, ShowQueries, read_statement
 from qasino_server.statics import Statics
 from qasino_server.store.absence import Absence
 from qasino_server.store.archive import Archive
@@ -54,7 +53,7 @@ from qasino_server.store.internal import (
     static_summaries,
     write_internal,
 )
-from qasino_server.store.job import Job, Sink
+from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.ledger import Ledger
 from qasino_server.store.look import Lookout
 from qasino_server.store.postponed import Waiting
@@ -121,26 +120,6 @@ class UpdateCounts(msgspec.Struct):
             self.updates_received += updates
             self.updates_completed += updates - errors
             self.update_errors += errors
-
-
-class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A query as a port hands it in."""
-
-    sql: str
-    port: str
-    peer: str
-    asker: str = ""
-    """Whom it counts for."""
-    rights: Rights = ANYBODY
-    query_id: str | None = None
-    form: str = "strings"
-    """strings or typed (JSON built for the wire), or rows (Python tuples)."""
-    use_write_db: bool = False
-    asked_at: float | None = None
-    """When it was taken from the wire, on the monotonic clock: views as they were then, or later,
-    will do. None asks for those of this moment."""
-    stream: Stream | None = None
-    sink: Sink | None = None
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -356,7 +335,7 @@ class Store:
         if isinstance(statement, Kill):
             done(self._kill(statement.query_id, request))
             return None
-        job = self._job(statement, request, done)
+        job = Job(request, statement, self.settings.query_timeout_s, done)
         if request.use_write_db:
             self._look(job)
         else:
@@ -376,28 +355,6 @@ class Store:
         self._readers.count_recalled(request.query_id)
         elapsed_s = time.perf_counter() - began
         return msgspec.structs.replace(known, generation_age_s=snapshot.age_s, elapsed_s=elapsed_s)
-
-    def _job(
-        self,
-        select: Select,
-        request: QueryRequest,
-        done: Callable[[Result | QasinoError], None],
-    ) -> Job:
-        return Job(
-            query_id=request.query_id or "",
-            select=select,
-            sql=request.sql,
-            port=request.port,
-            peer=request.peer,
-            user=request.rights.name,
-            asker=request.asker,
-            timeout_s=self.settings.query_timeout_s,
-            asked_at=request.asked_at,
-            done=done,
-            form=request.form,
-            stream=request.stream,
-            sink=request.sink,
-        )
 
     def cancel(self, query_id: str, rights: Rights = ANYBODY) -> bool:
         """Stop a query, running or waiting; False where there is none of that id.

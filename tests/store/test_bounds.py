@@ -21,10 +21,9 @@ from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
 from qasino_server.store import shapes
-from qasino_server.store.job import Job
+from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.looks import LOOKS
 from qasino_server.store.reader import Reader
-from qasino_server.store.store import QueryRequest
 from qasino_server.table import Receipt, Result
 from qasino_server.turns import Turns
 
@@ -488,18 +487,8 @@ def test_askers_are_taken_in_turns(askers: list[str], busy: str) -> None:
     turns = Turns()
     for n, asker in enumerate(askers):
         select = Select(sql="", bindings=(), missing=None)
-        turns.put(
-            Job(
-                query_id=str(n),
-                select=select,
-                sql="",
-                port="",
-                peer="",
-                asker=asker,
-                timeout_s=1,
-                done=lambda outcome: None,
-            )
-        )
+        request = QueryRequest(query_id=str(n), sql="", port="", peer="", asker=asker)
+        turns.put(Job(request, select, 1.0, lambda outcome: None))
     taken = []
     while (job := turns.take(lambda asker: asker != busy)) is not None:
         taken.append(job)

@@ -22,7 +22,7 @@ from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import Cancelled, QasinoError
 from qasino_server.render import Stream, stream_for
 from qasino_server.statement import Select
-from qasino_server.store.job import Job
+from qasino_server.store.job import Job, QueryRequest
 from qasino_server.table import Result, check_columns
 
 NAMES = ("id", "order", "a_b")
@@ -108,10 +108,8 @@ def poured(
 
 
 def job_into(basin: Basin, sql: str, form: str, bindings: Any = ()) -> Job:
-    return Job(
-        query_id="", select=Select(sql, bindings), sql=sql, port="test", peer="test",
-        timeout_s=20, done=print, stream=stream_for(form), sink=basin,
-    )  # fmt: skip
+    request = QueryRequest(sql=sql, port="test", peer="test", stream=stream_for(form), sink=basin)
+    return Job(request, Select(sql, bindings), 20.0, print)
 
 
 def written(on: SnapshotConnection, sql: str, form: str, bindings: Any = ()) -> bytes:

@@ -12,8 +12,7 @@ import pytest
 from qasino_server.database.sandbox import CHANGING_FUNCTIONS, HARMLESS_FUNCTIONS
 from qasino_server.errors import Refused
 from qasino_server.store import memo as memo_room
-from qasino_server.store.job import Job
-from qasino_server.store.store import QueryRequest
+from qasino_server.store.job import Job, QueryRequest
 
 COUNT = "select count(*) as n, sum(x) as s from t"
 

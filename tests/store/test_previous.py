@@ -24,7 +24,7 @@ from qasino_server.errors import Busy, Cancelled, SqlError
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
 from qasino_server.store.files import PREV_STAYS_GENERATIONS
-from qasino_server.store.job import Job
+from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.reader import Reader
 from qasino_server.table import Result
 
@@ -475,9 +475,7 @@ def gone(away: Any) -> SnapshotConnection:
 
 
 def job(sql: str) -> Job:
-    return Job(
-        query_id="1", select=Select(sql), sql=sql, port="", peer="", timeout_s=9.0, done=print
-    )
+    return Job(QueryRequest(sql=sql, port="", peer="", query_id="1"), Select(sql), 9.0, print)
 
 
 def test_who_is_stopped_while_it_is_attached_is_told_so_and_has_it_whole_or_not_at_all(

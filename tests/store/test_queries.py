@@ -21,8 +21,7 @@ from qasino_server.database.generation_file import GenerationFile
 from qasino_server.database.room import Reserve
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import Busy, QasinoError, QueryTimeout
-from qasino_server.store.job import Job
-from qasino_server.store.store import QueryRequest
+from qasino_server.store.job import Job, QueryRequest
 from qasino_server.table import Receipt, Result, check_columns
 
 
