@@ -100,12 +100,10 @@ class Reader(Service):
         """Whether it holds a connection to a snapshot that has been replaced."""
         return self._snapshot is not None and self._snapshot is not self._current()
 
-    def interrupt(self, reason: QasinoError | None) -> None:
+    def interrupt(self) -> None:
         """Stop the statement that runs, if one does."""
         if self.job is None or self._on is None:
             return
-        if reason is not None:
-            self.job.stop_reason = self.job.stop_reason or reason
         if self._interrupted_at is None:
             self._interrupted_at = time.monotonic()
         self._on.connection.interrupt()

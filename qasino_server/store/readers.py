@@ -145,7 +145,7 @@ class Readers:
                 job.stop(Busy("the server is shutting down"))
             for reader in self._readers:
                 reader.stopping.set()
-                reader.interrupt(None)
+                reader.interrupt()
             self._wake_all()
         for job in waiting:
             self.conclude(job, Busy("the server is shutting down"))
@@ -346,7 +346,7 @@ class Readers:
             waiting = self._remove(job)
             for reader in self._readers:
                 if reader.job is job:
-                    reader.interrupt(job.stop_reason)
+                    reader.interrupt()
         if waiting:
             self.conclude(job, job.stop_reason or cancelled)
         return True
@@ -519,7 +519,7 @@ class Readers:
         elif reader.express and now > job.running_since + self._express_s():
             job.demoted = True
         if job.stop_reason is not None or job.demoted:
-            reader.interrupt(job.stop_reason)
+            reader.interrupt()
         if reader.overdue(now, GIVE_UP_S):
             if job.stop_reason is not None:
                 return self._give_up(reader, job)
