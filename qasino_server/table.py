@@ -9,6 +9,7 @@ frozen dataclass of this size takes 2, and one is made for every message.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from sys import getsizeof
@@ -128,6 +129,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     generation_number: int = 0
     generation_age_s: float = 0.0
     elapsed_s: float = 0.0
+
+    def signed(self, generation_number: int, generation_age_s: float, began_s: float) -> Result:
+        """The same, of a query of that generation that began then (`time.perf_counter`)."""
+        return msgspec.structs.replace(
+            self,
+            generation_number=generation_number,
+            generation_age_s=generation_age_s,
+            elapsed_s=time.perf_counter() - began_s,
+        )
 
 
 def check_name(name: object, what: str) -> str:

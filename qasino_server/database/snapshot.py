@@ -25,7 +25,6 @@ from qasino_server.database.generation_file import GONE, GenerationFile, Stopped
 from qasino_server.database.sandbox import Sandbox, harden, set_limits
 from qasino_server.database.sqltext import file_uri, quoted
 from qasino_server.errors import Busy
-from qasino_server.table import Result
 
 _LOCKED_MS = 100
 VIEWS_TABLE = "qasino_server_views"
@@ -295,15 +294,6 @@ class Snapshot:
     def age_s(self) -> float:
         """How long it has been the snapshot, whatever became of the clock meanwhile."""
         return time.monotonic() - self._since_s
-
-    def signed(self, result: Result, started_s: float) -> Result:
-        """The result of a query that began then (`time.perf_counter`), as one of this snapshot."""
-        return msgspec.structs.replace(
-            result,
-            generation_number=self.number,
-            generation_age_s=self.age_s,
-            elapsed_s=time.perf_counter() - started_s,
-        )
 
     def take_connection(self) -> SnapshotConnection | None:
         """A connection opened beforehand, or None where all are taken."""

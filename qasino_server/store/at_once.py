@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import apsw
 
-from qasino_server.database.answer import Limits, answer, collect
+from qasino_server.database.answer import Limits
 from qasino_server.database.examine import begin_anew
 from qasino_server.database.snapshot import Overlay, Snapshot, SnapshotConnection
 from qasino_server.errors import QasinoError
@@ -135,10 +135,7 @@ class AtOnce:
             # One query must not end a port that serves everybody: a reader may do better.
             log.exception("query failed at once: %s", job.sql[:1000])
             return None
-        result = snapshot.signed(result, started_s)
-        if job.repeatable:
-            self._memo.keep((job.sql, job.request.form), result, snapshot, on.overlay_version)
-        return result
+        return self._memo.sign_and_keep(job, result, snapshot, on.overlay_version, started_s)
 
     def _run(self, job: Job, on: SnapshotConnection) -> Result:
         def may_run() -> None:
@@ -147,11 +144,7 @@ class AtOnce:
 
         select = job.select
         examined, begun = begin_anew(on, select.sql, select.bindings, may_run)
-        if job.request.form == "rows":
-            result = collect(on, examined, self._limits, begun)
-        else:
-            result = answer(on, examined, job.request.form == "typed", self._limits, begun)
-            job.repeatable = examined.repeatable
+        result = job.result_of(on, examined, self._limits, begun)
         if result.truncated:
             raise _Large
         return result

@@ -177,6 +177,12 @@ class Job:
             self._go_on()
             return self._write(on, examined, stream, sink)
         examined, begun = self._begin(on)
+        return self.result_of(on, examined, limits, begun)
+
+    def result_of(
+        self, on: SnapshotConnection, examined: Examined, limits: Limits, begun: Begun | None
+    ) -> Result:
+        """What its statement gives, within the limits, in the form that was asked for."""
         if self.request.form == "rows":
             return collect(on, examined, limits, begun)
         self.repeatable = examined.repeatable

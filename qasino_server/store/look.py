@@ -13,7 +13,6 @@ import time
 from contextlib import suppress
 
 import apsw
-import msgspec
 
 from qasino_server.database.answer import Limits
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
@@ -111,12 +110,7 @@ class _Looker(threading.Thread):
             outcome = self._job.run(self._on, self._limits)
             if isinstance(outcome, Result):
                 number = int(self._place.snapshot.path.stem)
-                outcome = msgspec.structs.replace(
-                    outcome,
-                    generation_number=number,
-                    generation_age_s=max(0.0, time.time() - number),
-                    elapsed_s=time.perf_counter() - started,
-                )
+                outcome = outcome.signed(number, max(0.0, time.time() - number), started)
             self.outcome = outcome
         except apsw.Error as error:
             self.outcome = ServerFault(f"the open generation cannot be read now: {error}")

@@ -13,9 +13,10 @@ import threading
 from collections import OrderedDict
 
 from qasino_server.database.snapshot import Snapshot
+from qasino_server.store.job import Form, Job
 from qasino_server.table import Result
 
-Question = tuple[str, str]
+Question = tuple[str, Form]
 """A statement as it came, and the form of its answer."""
 
 ANSWER_BYTES = 1 << 18
@@ -54,10 +55,19 @@ class Memo:
             return None
         return page.answers.get(question)
 
-    def keep(
+    def sign_and_keep(
+        self, job: Job, result: Result, snapshot: Snapshot, overlay_version: int, began_s: float
+    ) -> Result:
+        """The result of a job that began then (`time.perf_counter`), as one of the snapshot;
+        remembered if whoever asks the same gets the same, and it is not large."""
+        signed = result.signed(snapshot.number, snapshot.age_s, began_s)
+        if job.repeatable:
+            self._keep((job.sql, job.request.form), signed, snapshot, overlay_version)
+        return signed
+
+    def _keep(
         self, question: Question, answer: Result, snapshot: Snapshot, overlay_version: int
     ) -> None:
-        """Remember an answer that was made from these, if it is not large."""
         size_bytes = _size_of(question, answer)
         if size_bytes > ANSWER_BYTES:
             return

@@ -168,10 +168,9 @@ class Reader(Service):
             job.generation_number = snapshot.number
             outcome = job.run(on, self._limits)
             if isinstance(outcome, Result):
-                outcome = snapshot.signed(outcome, started)
-                if job.repeatable:
-                    question = (job.sql, job.request.form)
-                    self._owner.memo.keep(question, outcome, snapshot, on.overlay_version)
+                outcome = self._owner.memo.sign_and_keep(
+                    job, outcome, snapshot, on.overlay_version, started
+                )
         except apsw.InterruptError:
             self._close()  # it has some of its views: whoever goes on with the job needs them all
             outcome = job.stop_reason or Cancelled("the query was stopped")
