@@ -21,6 +21,7 @@
     spill         how much a query has written to temporary files
     at_once       queries answered by the thread that received them
     memo          answers that were given already
+    offhand       answers that no reader gives
     internal      what a generation says about itself
     absence       who is missing
     trend         what the last generations were like

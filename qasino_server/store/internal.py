@@ -18,7 +18,6 @@ import msgspec
 
 from qasino_server.database.durable import StaticTable
 from qasino_server.database.generation import Generation
-from qasino_server.store.job import Job
 from qasino_server.store.ledger import Ledger
 from qasino_server.table import Column, Columns
 
@@ -259,13 +258,3 @@ def _column_rows(ledger: Ledger, shapes: Iterable[_Shape], statics: Iterable[Sta
         pairs_own = enumerate(_columns(text), start=1)
         rows += [(name, n, c.name, c.type, 1, None) for n, c in pairs_own]
     return rows
-
-
-QUERIES_COLUMNS = ("query_id", "seconds", "port", "peer", "sql")
-
-
-def query_rows(jobs: Iterable[Job], now: float) -> list[tuple[str, float, str, str, str]]:
-    """SHOW queries: those that run or wait, the longest first; `now` is monotonic."""
-    return [
-        (j.query_id, round(now - j.began, 3), j.request.port, j.request.peer, j.sql) for j in jobs
-    ]

@@ -35,27 +35,26 @@ from qasino_server.database.snapshot import (
     SnapshotConnection,
     brief_connection,
 )
-from qasino_server.errors import Busy, Forbidden, QasinoError, Refused, ServerFault, StartError
+from qasino_server.errors import Busy, QasinoError, ServerFault, StartError
 from qasino_server.quota import Quota
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath
-from qasino_server.statement import Kill, ShowQueries, read_statement
+from qasino_server.statement import Select, read_statement
 from qasino_server.statics import Statics
 from qasino_server.store.absence import Absence
 from qasino_server.store.archive import Archive
 from qasino_server.store.files import Files, size_of
 from qasino_server.store.intake import Intake
 from qasino_server.store.internal import (
-    QUERIES_COLUMNS,
     Facts,
     TableSummary,
-    query_rows,
     static_summaries,
     write_internal,
 )
 from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.ledger import Ledger
 from qasino_server.store.look import Lookout
+from qasino_server.store.offhand import answer_offhand
 from qasino_server.store.postponed import Waiting
 from qasino_server.store.readers import READERS, Counts, Readers
 from qasino_server.store.trend import Point, Trend
@@ -329,11 +328,8 @@ class Store:
             done(known)
             return None
         statement = read_statement(request.sql)
-        if isinstance(statement, ShowQueries):
-            done(self._show_queries(request))
-            return None
-        if isinstance(statement, Kill):
-            done(self._kill(statement.query_id, request))
+        if not isinstance(statement, Select):
+            done(answer_offhand(statement, request, self._readers, self._snapshot))
             return None
         job = Job(request, statement, self.settings.query_timeout_s, done)
         if request.use_write_db:
@@ -362,45 +358,6 @@ class Store:
         Raises Forbidden where it is not theirs.
         """
         return self._readers.cancel(query_id, rights)
-
-    def _show_queries(self, request: QueryRequest) -> Result:
-        rows = query_rows(self._readers.running(), time.monotonic())
-        return self._own_result(QUERIES_COLUMNS, rows, request)
-
-    def _kill(self, query_id: str, request: QueryRequest) -> Result | QasinoError:
-        try:
-            found = self.cancel(query_id, request.rights)
-        except Forbidden as error:
-            return error
-        if not found:
-            return Refused(f"no query with the id {query_id} is running")
-        return self._own_result(("killed",), [(query_id,)], request)
-
-    def _own_result(
-        self, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]], request: QueryRequest
-    ) -> Result:
-        """A result that no reader made."""
-        result = Result(
-            column_names=names,
-            column_types=("",) * len(names),
-            nr_rows=len(rows),
-            generation_number=self._snapshot.number,
-            generation_age_s=self._snapshot.age_s,
-        )
-        if request.stream is not None and request.sink is not None:
-            request.sink.begin(request.stream.media_type)
-            text = request.stream.head(names) + request.stream.rows(rows)
-            request.sink.write(text.encode(), time.monotonic())
-            return result
-        if request.form == "rows":
-            return msgspec.structs.replace(result, rows=rows)
-        if request.form == "typed":
-            return msgspec.structs.replace(result, rows_json=msgspec.json.encode(rows))
-        strings = [[str(cell) for cell in row] for row in rows]
-        widths = [max(map(len, column)) for column in zip(names, *strings, strict=True)]
-        return msgspec.structs.replace(
-            result, rows_json=msgspec.json.encode(strings), max_widths=tuple(widths)
-        )
 
     def _look(self, job: Job) -> None:
         """Answer from the open generation, between two batches."""
