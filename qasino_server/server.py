@@ -212,9 +212,9 @@ class Server:
         self._users = _users(settings)
         store = self._store = Store(_store_settings(settings), self._died)
         self._bind()
-        store.ports = [(name, settings.listen, port) for name, port in self.ports.items()]
         first_number = next_number(0)
-        store.start(first_number)
+        ports = [(name, settings.listen, port) for name, port in self.ports.items()]
+        store.start(first_number, ports)
         metrics = Metrics(store.state, self._seats.by_port)
         dispatch = Dispatch(store, metrics, settings.slow_query_s)
         self._make_ports(store, dispatch, metrics)

@@ -191,17 +191,17 @@ class Store:
         self._nr_identities = 0
         self._nr_missing = 0
         self._nr_identities_missing = 0
-        self.ports: list[tuple[str, str, int]] = []
-        """(name, address, port) of what is bound; filled in by the assembly before start."""
         self._on_death = on_death
         self._started = False
         self._stopped = False
 
-    def start(self, first_number: int) -> None:
+    def start(self, first_number: int, ports: Sequence[tuple[str, str, int]] = ()) -> None:
         """Make the first snapshot and begin to collect the generation of that number.
 
-        Raises StartError where there is no room for them.
+        `ports` are what is bound: name, address, port. Raises StartError where there is no room
+        for the files.
         """
+        self._ports = ports
         most_bytes = self._quota.size_bytes
         log.info("a generation may take bytes=%d in %s", most_bytes, self._directory.path)
         try:
@@ -523,7 +523,7 @@ class Store:
             update_counts=tuple(counts[3:]),
             missing=self._absence.note(ledger, time.monotonic()),
             rejects=list(self._rejects),
-            ports=list(self.ports),
+            ports=list(self._ports),
         )
 
     def _totals(self) -> tuple[int, ...]:
