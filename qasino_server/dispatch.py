@@ -40,11 +40,10 @@ from qasino_server.render import stream_for
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.seats import network_of
 from qasino_server.store import Store
-from qasino_server.store.internal import TableSummary
 from qasino_server.store.job import Form, QueryRequest, Sink
 from qasino_server.store.store import State
 from qasino_server.store.trend import Point
-from qasino_server.table import Publication, Receipt, Result
+from qasino_server.table import Publication, Receipt, Result, TableSummary
 from qasino_server.wakeup import moment
 
 log = logging.getLogger("qasino.dispatch")

@@ -1,4 +1,4 @@
-"""The values that travel between rooms: columns, publications, receipts, results.
+"""The values that travel between rooms: columns, publications, receipts, results, figures.
 
 All frozen. A publication's rows stay the JSON text they came as until they are stored
 (`database/cells`, `database/generation`).
@@ -138,6 +138,36 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             generation_age_s=generation_age_s,
             elapsed_s=time.perf_counter() - began_s,
         )
+
+
+class TableSummary(msgspec.Struct, frozen=True):
+    """A line of qasino_server_tables, and what else is known of a table at a glance."""
+
+    name: str
+    nr_rows: int
+    nr_updates: int
+    last_update_epoch: float
+    static: bool = False
+    nr_columns: int = 0
+    nr_identities: int = 1
+    persistent: bool = False
+    """Whether rows of it live on in the next generation."""
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished generation amounts to."""
+
+    tables: Sequence[TableSummary]
+    """All that are not static, the server's own among them."""
+    nr_rows: int
+    """Rows that were published for it."""
+    nr_identities: int
+    nr_missing: int
+    """(table, identity) pairs that used to report and did not."""
+    nr_identities_missing: int
+    """Identities that used to report a table and did not."""
+    nr_queries: int
+    """Received while it was collected."""
 
 
 def check_name(name: object, what: str) -> str:

@@ -25,6 +25,7 @@ from qasino_server.database.generation_file import GONE, GenerationFile, Stopped
 from qasino_server.database.sandbox import Sandbox, harden, set_limits
 from qasino_server.database.sqltext import file_uri, quoted
 from qasino_server.errors import Busy
+from qasino_server.table import Figures
 
 _LOCKED_MS = 100
 VIEWS_TABLE = "qasino_server_views"
@@ -280,12 +281,14 @@ class Snapshot:
         brief: SnapshotConnection,
         place: Place,
         max_value_bytes: int,
+        figures: Figures,
     ) -> None:
         self.number = number
         self.since_epoch = since_epoch
         """When it became the snapshot, seconds."""
         self._since_s = time.monotonic()
         self.place = place
+        self.figures = figures
         self._max_value_bytes = max_value_bytes
         self._connections = list(connections)
         self._brief: list[SnapshotConnection] = [brief]

@@ -19,7 +19,7 @@ import msgspec
 from qasino_server.database.durable import StaticTable
 from qasino_server.database.generation import Generation
 from qasino_server.store.ledger import Ledger
-from qasino_server.table import Column, Columns
+from qasino_server.table import Column, Columns, Figures, TableSummary
 
 Rows = list[tuple[Any, ...]]
 
@@ -40,20 +40,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     missing: Rows
     rejects: Rows
     ports: Rows
-
-
-class TableSummary(msgspec.Struct, frozen=True):
-    """A line of qasino_server_tables, and what else is known of a table at a glance."""
-
-    name: str
-    nr_rows: int
-    nr_updates: int
-    last_update_epoch: float
-    static: bool = False
-    nr_columns: int = 0
-    nr_identities: int = 1
-    persistent: bool = False
-    """Whether rows of it live on in the next generation."""
 
 
 _COLUMNS: dict[str, str] = {
@@ -92,13 +78,10 @@ def _columns(text: str) -> Columns:
     return tuple(Column(name, kinds[kind]) for name, kind in words)
 
 
-def write_internal(
-    generation: Generation, ledger: Ledger, facts: Facts
-) -> tuple[list[TableSummary], int]:
+def write_internal(generation: Generation, ledger: Ledger, facts: Facts) -> Figures:
     """Write every internal table but qasino_server_views, which each reader makes for itself.
 
-    In the generation's last transaction. The summaries of all that is not static, these
-    tables among them, and how many rows were published.
+    In the generation's last transaction.
     """
     _stage(generation, ledger)
     shapes = _shapes(generation)
@@ -124,7 +107,14 @@ def write_internal(
     rows[_TABLES] = _table_rows([*known, *static])
     for name, its_rows in rows.items():
         generation.write_table(name, _columns(_COLUMNS[name]), its_rows)
-    return known, sum(table.nr_rows for table in live)
+    return Figures(
+        tables=known,
+        nr_rows=sum(table.nr_rows for table in live),
+        nr_identities=ledger.nr_identities,
+        nr_missing=len(facts.missing),
+        nr_identities_missing=len({identity for identity, *_ in facts.missing}),
+        nr_queries=facts.sql_counts[0],
+    )
 
 
 def _stage(generation: Generation, ledger: Ledger) -> None:

@@ -45,12 +45,7 @@ from qasino_server.store.absence import Absence
 from qasino_server.store.archive import Archive
 from qasino_server.store.files import Files, size_of
 from qasino_server.store.intake import Intake
-from qasino_server.store.internal import (
-    Facts,
-    TableSummary,
-    static_summaries,
-    write_internal,
-)
+from qasino_server.store.internal import Facts, static_summaries, write_internal
 from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.ledger import Ledger
 from qasino_server.store.look import Lookout
@@ -59,7 +54,7 @@ from qasino_server.store.postponed import Waiting
 from qasino_server.store.readers import READERS, Counts, Readers
 from qasino_server.store.trend import Point, Trend
 from qasino_server.store.writer import Writer
-from qasino_server.table import Publication, Receipt, Result
+from qasino_server.table import Publication, Receipt, Result, TableSummary
 from qasino_server.views import Views
 from qasino_server.way import right_of_way
 
@@ -176,8 +171,6 @@ class Store:
         """Any thread appends, the heartbeat lists: each is one step under the GIL, no lock."""
         self._nr_rejects = 0
         """Since the last rotation; a curve for people, so that a race may cost it one."""
-        self._nr_queries = 0
-        """Received while the snapshot was collected."""
         self.trend = Trend()
         self._counts = UpdateCounts()
         self._counted: tuple[int, ...] = (0,) * 8
@@ -185,12 +178,6 @@ class Store:
         self._overlay_lock = threading.Lock()
         self._overlay = Overlay(0)
         self._overlay_made_of: tuple[Any, ...] = ()
-        self._summaries: list[TableSummary] = []
-        self.nr_rows = 0
-        """Rows that were published for the snapshot."""
-        self._nr_identities = 0
-        self._nr_missing = 0
-        self._nr_identities_missing = 0
         self._on_death = on_death
         self._started = False
         self._stopped = False
@@ -398,20 +385,21 @@ class Store:
 
     def summaries(self) -> list[TableSummary]:
         """Every table of the snapshot, and the static ones, by name."""
-        found = [*self._summaries, *static_summaries(self._statics.tables.values())]
+        found = [*self._snapshot.figures.tables, *static_summaries(self._statics.tables.values())]
         return sorted(found, key=lambda t: t.name.lower())
 
     def state(self) -> State:
         """What the server is at this moment."""
         snapshot = self._snapshot
+        figures = snapshot.figures
         return State(
             generation_number=snapshot.number,
             generation_age_s=snapshot.age_s,
             generation_bytes=size_of(snapshot.place.snapshot.path),
-            nr_rows=self.nr_rows,
-            nr_tables=len(self._summaries),
-            nr_identities=self._nr_identities,
-            nr_missing=self._nr_missing,
+            nr_rows=figures.nr_rows,
+            nr_tables=len(figures.tables),
+            nr_identities=figures.nr_identities,
+            nr_missing=figures.nr_missing,
             queries_running=len(self._readers.running()),
             waiting_bytes=self._writer.waiting_bytes,
         )
@@ -456,24 +444,25 @@ class Store:
         finally:
             self._writer.carry_from(retired.generation.path)
         self._readers.turn_over()
-        self._note_trend(previous, time.monotonic() - began)
+        self._note_trend(self._snapshot, previous, time.monotonic() - began)
         previous.close_untaken()
         self._files.retire(previous, self._snapshot)
         retired.ledger.forget()
-        return self._snapshot.number, self.nr_rows
+        return self._snapshot.number, self._snapshot.figures.nr_rows
 
-    def _note_trend(self, previous: Snapshot, rotation_s: float) -> None:
+    def _note_trend(self, snapshot: Snapshot, previous: Snapshot, rotation_s: float) -> None:
+        figures = snapshot.figures
         nr_rejects, self._nr_rejects = self._nr_rejects, 0
         self.trend.note(
             Point(
-                generation_number=self._snapshot.number,
-                epoch=self._snapshot.since_epoch,
-                duration_s=previous.age_s - self._snapshot.age_s,
-                nr_rows=self.nr_rows,
-                nr_identities=self._nr_identities,
-                nr_identities_missing=self._nr_identities_missing,
+                generation_number=snapshot.number,
+                epoch=snapshot.since_epoch,
+                duration_s=previous.age_s - snapshot.age_s,
+                nr_rows=figures.nr_rows,
+                nr_identities=figures.nr_identities,
+                nr_identities_missing=figures.nr_identities_missing,
                 nr_rejects=nr_rejects,
-                nr_queries=self._nr_queries,
+                nr_queries=figures.nr_queries,
                 rotation_s=rotation_s,
             )
         )
@@ -486,7 +475,7 @@ class Store:
         try:
             before_bytes = retired.generation.size_bytes()
             with retired.generation.unbounded(), retired.generation.transaction:
-                summaries, nr_rows = write_internal(retired.generation, ledger, facts)
+                figures = write_internal(retired.generation, ledger, facts)
             self._files.reserve.took(retired.generation.size_bytes() - before_bytes)
         finally:
             retired.generation.seal()
@@ -502,17 +491,14 @@ class Store:
             connection.warm()
         if connections[0].static_fault:
             log.error("static tables cannot be read: %s", connections[0].static_fault)
-        self._summaries, self.nr_rows = summaries, nr_rows
-        self._nr_identities = ledger.nr_identities
-        self._nr_missing = len(facts.missing)
-        self._nr_identities_missing = len({identity for identity, *_ in facts.missing})
-        return Snapshot(ledger.number, now, connections, brief, place, self.max_value_bytes)
+        return Snapshot(
+            ledger.number, now, connections, brief, place, self.max_value_bytes, figures
+        )
 
     def _facts(self, ledger: Ledger, now: float) -> Facts:
         totals = self._totals()
         before, self._counted = self._counted, totals
         counts = [now - then for now, then in zip(totals, before, strict=True)]
-        self._nr_queries = counts[0]
         return Facts(
             server_identity=self.settings.identity,
             duration_s=self.settings.duration_s,

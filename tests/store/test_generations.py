@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 from wire import until
 
@@ -83,6 +84,26 @@ def test_the_heartbeat_keeps_its_cadence_and_tells_of_the_generation_that_begins
     for n, beat in enumerate(beats[:3], start=1):
         assert beat - began >= 0.2 * n - 0.005
     assert told == sorted(set(told))
+
+
+def test_the_state_is_that_of_one_generation_whatever_was_made_since(bench):
+    """A rotation may come between any two steps of who asks."""
+    snapshots, told = [], []
+    for n in range(1, 5):
+        for identity in range(5 - n):
+            bench.publish(f"host-{identity}", f"t{n}", "a int", [[1]] * n)
+        bench.rotate()
+        snapshots.append(bench.store._snapshot)
+        told.append((bench.store.state(), bench.store.summaries()))
+    assert [(state.nr_rows, state.nr_identities) for state, _ in told] == [
+        (4, 4), (6, 3), (6, 2), (4, 1)
+    ]  # fmt: skip
+    for snapshot, (then, tables) in zip(snapshots, told, strict=True):
+        bench.store._snapshot = snapshot
+        passing = {"generation_age_s": 0.0, "generation_bytes": 0}
+        now = msgspec.structs.replace(bench.store.state(), **passing)
+        assert now == msgspec.structs.replace(then, **passing)
+        assert bench.store.summaries() == tables
 
 
 def test_a_rotation_that_fails_leaves_the_last_snapshot_and_the_clock_running(bench):
