@@ -184,7 +184,7 @@ class Dispatch:
         """What the pages show without asking in SQL. Raises Forbidden."""
         caller.rights.require("read", "look around")
         store = self._store
-        return Overview(store.state(), store.trend.points(), store.summaries())
+        return Overview(store.state(), store.trend(), store.summaries())
 
     def cancel(self, query_id: str) -> None:
         """The client of that query is gone."""

@@ -24,6 +24,7 @@
     offhand       answers that no reader gives
     internal      what a generation says about itself
     absence       who is missing
+    tally         what is counted, and what a generation had of it
     trend         what the last generations were like
     archive       retired snapshots
     files         the files of the generations, from their making to their removal

@@ -19,6 +19,7 @@ import msgspec
 from qasino_server.database.durable import StaticTable
 from qasino_server.database.generation import Generation
 from qasino_server.store.ledger import Ledger
+from qasino_server.store.tally import Counted
 from qasino_server.table import Column, Columns, Figures, TableSummary
 
 Rows = list[tuple[Any, ...]]
@@ -33,10 +34,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """When the generation becomes the snapshot."""
     statics: Mapping[str, StaticTable]
     nr_views: int
-    sql_counts: tuple[int, ...]
-    """Queries received, completed, failed while the generation was collected."""
-    update_counts: tuple[int, ...]
-    """Updates received, completed, failed then; inserts received, completed."""
+    counted: Counted
     missing: Rows
     rejects: Rows
     ports: Rows
@@ -92,8 +90,8 @@ def write_internal(generation: Generation, ledger: Ledger, facts: Facts) -> Figu
     }
     rows: dict[str, Rows] = {
         "qasino_server_info": [(ledger.number, facts.duration_s, round(facts.epoch, 2))],
-        "qasino_server_sql_stats": [facts.sql_counts],
-        "qasino_server_update_stats": [facts.update_counts],
+        "qasino_server_sql_stats": [facts.counted.queries],
+        "qasino_server_update_stats": [facts.counted.updates],
         "qasino_server_columns": _column_rows(ledger, shapes, facts.statics.values()),
         "qasino_server_missing": facts.missing,
         "qasino_server_rejects": facts.rejects,
@@ -113,7 +111,7 @@ def write_internal(generation: Generation, ledger: Ledger, facts: Facts) -> Figu
         nr_identities=ledger.nr_identities,
         nr_missing=len(facts.missing),
         nr_identities_missing=len({identity for identity, *_ in facts.missing}),
-        nr_queries=facts.sql_counts[0],
+        nr_queries=facts.counted.queries[0],
     )
 
 

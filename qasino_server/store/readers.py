@@ -36,8 +36,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from qasino_server.database.answer import Limits
 from qasino_server.database.examine import LacksPrev
 from qasino_server.database.snapshot import Overlay, Snapshot, SnapshotConnection
@@ -48,6 +46,7 @@ from qasino_server.store.at_once import AtOnce
 from qasino_server.store.job import Job
 from qasino_server.store.memo import Memo
 from qasino_server.store.reader import SOON_S, Reader
+from qasino_server.store.tally import QueryCounts
 from qasino_server.store.warden import Warden
 from qasino_server.table import Result
 from qasino_server.turns import Turns
@@ -74,15 +73,6 @@ _KNOWN_SLOW = 1000
 _KNOWN_SLOW_CHARS = 2000
 
 
-class Counts(msgspec.Struct):
-    """Queries since the start, as qasino_server_sql_stats has them; changed under the readers'
-    lock."""
-
-    received: int = 0
-    completed: int = 0
-    errors: int = 0
-
-
 class Readers:
     """The reader threads, what waits for them, and what runs."""
 
@@ -92,6 +82,7 @@ class Readers:
         overlay: Callable[[float], Overlay],
         limits: Limits,
         max_temp_bytes: int,
+        counts: QueryCounts,
         on_death: OnDeath,
     ) -> None:
         self._current = current
@@ -115,7 +106,7 @@ class Readers:
         self._readers: list[Reader] = []
         self._given_up: list[Reader] = []
         self._numbers = itertools.count(1)
-        self.counts = Counts()
+        self._counts = counts
         self.memo = Memo()
         self._at_once = AtOnce(current, overlay, limits, self.memo)
         self._known_slow: dict[str, None] = {}
@@ -176,7 +167,7 @@ class Readers:
     def submit(self, job: Job) -> None:
         """Queue the job. Raises Busy, or Refused where its id is running already."""
         with self._mutex:
-            self.counts.received += 1
+            self._counts.received += 1
             self._refuse_stopping()
             self._check_waiting(job)
             self._enlist(job)
@@ -296,26 +287,26 @@ class Readers:
             return
         theirs = sum(queue.waiting_for(job.asker) for queue in queues)
         if sum(map(len, queues)) >= WAITING_MAX or theirs >= WAITING_MAX // 2:
-            self.counts.errors += 1
+            self._counts.errors += 1
             raise Busy("busy: too many queries wait already; try again")
 
     def _refuse_stopping(self) -> None:
         """Raise Busy where no reader comes any more."""
         if self._stopping:
-            self.counts.errors += 1
+            self._counts.errors += 1
             raise Busy("the server is shutting down")
 
     def count_recalled(self, query_id: str | None) -> None:
         """Count a query that needed no reader. Raises Refused where its id is running."""
         with self._mutex:
-            self.counts.received += 1
+            self._counts.received += 1
             self._refuse_running(query_id)
-            self.counts.completed += 1
+            self._counts.completed += 1
 
     def register(self, job: Job) -> None:
         """Make a job known that runs elsewhere, so that it can be listed and cancelled."""
         with self.lock:
-            self.counts.received += 1
+            self._counts.received += 1
             self._enlist(job)
 
     def _enlist(self, job: Job) -> None:
@@ -327,7 +318,7 @@ class Readers:
 
     def _refuse_running(self, query_id: str | None) -> None:
         if query_id in self._jobs:
-            self.counts.errors += 1
+            self._counts.errors += 1
             raise Refused(f"a query with the id {query_id} is running already")
 
     def cancel(self, query_id: str, rights: Rights = ANYBODY) -> bool:
@@ -370,9 +361,9 @@ class Readers:
             job.finished = True
             self._jobs.pop(job.query_id, None)
             if isinstance(outcome, Result):
-                self.counts.completed += 1
+                self._counts.completed += 1
             else:
-                self.counts.errors += 1
+                self._counts.errors += 1
             pinned = self.unpin(job)
         if pinned is not None:
             pinned[0].close()

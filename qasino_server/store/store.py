@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -51,18 +50,15 @@ from qasino_server.store.ledger import Ledger
 from qasino_server.store.look import Lookout
 from qasino_server.store.offhand import answer_offhand
 from qasino_server.store.postponed import Waiting
-from qasino_server.store.readers import READERS, Counts, Readers
-from qasino_server.store.trend import Point, Trend
+from qasino_server.store.readers import READERS, Readers
+from qasino_server.store.tally import Tally
+from qasino_server.store.trend import Point
 from qasino_server.store.writer import Writer
 from qasino_server.table import Publication, Receipt, Result, TableSummary
 from qasino_server.views import Views
 from qasino_server.way import right_of_way
 
 log = logging.getLogger("qasino.store")
-
-REJECTS_MAX = 1000
-REASON_CHARS = 500
-"""A refusal can name 2,000 columns; the list of them is read by people."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,29 +87,6 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_generation_bytes: int | None = None
     """In place of the quota's; None takes a share of the room there is."""
     max_temp_bytes: int = 1 << 30
-
-
-class UpdateCounts(msgspec.Struct):
-    """Publications since the start, as qasino_server_update_stats has them; counted at the
-    writer's desk."""
-
-    updates_received: int = 0
-    updates_completed: int = 0
-    update_errors: int = 0
-    inserts_received: int = 0
-    inserts_completed: int = 0
-
-    def count(self, tried: Sequence[Publication], refused: Sequence[Publication]) -> None:
-        """Count publications that were tried, and those of them that were refused."""
-        updates = sum([publication.update for publication in tried])
-        inserts = len(tried) - updates
-        errors = sum([publication.update for publication in refused])
-        self.inserts_received += inserts
-        self.inserts_completed += inserts - (len(refused) - errors)
-        if updates:
-            self.updates_received += updates
-            self.updates_completed += updates - errors
-            self.update_errors += errors
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,14 +140,7 @@ class Store:
             compress_from_bytes=settings.compress_from_bytes,
         )
         self._absence = Absence(settings.forget_after_s, settings.quota.sources)
-        self._rejects: deque[tuple[Any, ...]] = deque(maxlen=REJECTS_MAX)
-        """Any thread appends, the heartbeat lists: each is one step under the GIL, no lock."""
-        self._nr_rejects = 0
-        """Since the last rotation; a curve for people, so that a race may cost it one."""
-        self.trend = Trend()
-        self._counts = UpdateCounts()
-        self._counted: tuple[int, ...] = (0,) * 8
-        """The totals when the last generation ended."""
+        self._tally = Tally()
         self._overlay_lock = threading.Lock()
         self._overlay = Overlay(0)
         self._overlay_made_of: tuple[Any, ...] = ()
@@ -216,6 +182,7 @@ class Store:
             self.overlay,
             self._limits,
             self.settings.max_temp_bytes,
+            self._tally.queries,
             self._on_death,
         )
         self._archive.start()
@@ -266,20 +233,14 @@ class Store:
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, QasinoError):
                 refused.append(waiting.publication)
-                self.reject(waiting.peer, outcome.sentence, waiting.publication)
+                self._tally.reject(waiting.peer, outcome.sentence, waiting.publication)
         if not refused and batch and batch[0].publication.static:  # such a one comes alone
             self._absence.forget(batch[0].publication.table_key, None)
-        self._counts.count([waiting.publication for waiting in batch], refused)
+        self._tally.updates.count([waiting.publication for waiting in batch], refused)
 
     def reject(self, peer: str, reason: str, publication: Publication | None = None) -> None:
         """Note a publication that could not even be read, or was refused."""
-        identity = None if publication is None else publication.identity
-        tablename = None if publication is None else publication.tablename
-        self._nr_rejects += 1
-        if len(reason) > REASON_CHARS:
-            reason = f"{reason[:REASON_CHARS]} .."
-        self._rejects.append((round(time.time(), 2), identity, peer, tablename, reason))
-        log.info("rejected identity=%s peer=%s table=%s: %s", identity, peer, tablename, reason)
+        self._tally.reject(peer, reason, publication)
 
     def drop_table(
         self, tablename: str, identity: str | None, done: Callable[[str | QasinoError], None]
@@ -388,6 +349,10 @@ class Store:
         found = [*self._snapshot.figures.tables, *static_summaries(self._statics.tables.values())]
         return sorted(found, key=lambda t: t.name.lower())
 
+    def trend(self) -> list[Point]:
+        """What the last generations were like, the oldest first."""
+        return self._tally.trend.points()
+
     def state(self) -> State:
         """What the server is at this moment."""
         snapshot = self._snapshot
@@ -444,34 +409,17 @@ class Store:
         finally:
             self._writer.carry_from(retired.generation.path)
         self._readers.turn_over()
-        self._note_trend(self._snapshot, previous, time.monotonic() - began)
+        self._tally.note_rotation(previous, self._snapshot, time.monotonic() - began)
         previous.close_untaken()
         self._files.retire(previous, self._snapshot)
         retired.ledger.forget()
         return self._snapshot.number, self._snapshot.figures.nr_rows
 
-    def _note_trend(self, snapshot: Snapshot, previous: Snapshot, rotation_s: float) -> None:
-        figures = snapshot.figures
-        nr_rejects, self._nr_rejects = self._nr_rejects, 0
-        self.trend.note(
-            Point(
-                generation_number=snapshot.number,
-                epoch=snapshot.since_epoch,
-                duration_s=previous.age_s - snapshot.age_s,
-                nr_rows=figures.nr_rows,
-                nr_identities=figures.nr_identities,
-                nr_identities_missing=figures.nr_identities_missing,
-                nr_rejects=nr_rejects,
-                nr_queries=figures.nr_queries,
-                rotation_s=rotation_s,
-            )
-        )
-
     def _finish(self, retired: Intake, previous: GenerationFile | None) -> Snapshot:
         """Write the internal tables, seal, open and warm the readers' connections."""
         now = time.time()
         ledger = retired.ledger
-        facts = self._facts(ledger, now)
+        facts = self._take_facts(ledger, now)
         try:
             before_bytes = retired.generation.size_bytes()
             with retired.generation.unbounded(), retired.generation.transaction:
@@ -495,24 +443,16 @@ class Store:
             ledger.number, now, connections, brief, place, self.max_value_bytes, figures
         )
 
-    def _facts(self, ledger: Ledger, now: float) -> Facts:
-        totals = self._totals()
-        before, self._counted = self._counted, totals
-        counts = [now - then for now, then in zip(totals, before, strict=True)]
+    def _take_facts(self, ledger: Ledger, now: float) -> Facts:
+        """What is told of a generation besides its books; what comes next counts for the next."""
         return Facts(
             server_identity=self.settings.identity,
             duration_s=self.settings.duration_s,
             epoch=now,
             statics=self._statics.tables,
             nr_views=len(self._views.current()),
-            sql_counts=tuple(counts[:3]),
-            update_counts=tuple(counts[3:]),
+            counted=self._tally.take_share(),
             missing=self._absence.note(ledger, time.monotonic()),
-            rejects=list(self._rejects),
+            rejects=self._tally.rejects(),
             ports=list(self._ports),
         )
-
-    def _totals(self) -> tuple[int, ...]:
-        """What was counted since the start; a generation tells of its own share."""
-        sql = self._readers.counts if self._started else Counts()
-        return *msgspec.structs.astuple(sql), *msgspec.structs.astuple(self._counts)
