@@ -39,10 +39,7 @@ from qasino_server.metrics import Metrics
 from qasino_server.render import stream_for
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.seats import network_of
-from qasino_server.store import Store
-from qasino_server.store.job import Form, QueryRequest, Sink
-from qasino_server.store.store import State
-from qasino_server.store.trend import Point
+from qasino_server.store import Form, Point, QueryRequest, Sink, State, Store
 from qasino_server.table import Publication, Receipt, Result, TableSummary
 from qasino_server.wakeup import moment
 
@@ -124,7 +121,7 @@ class Dispatch:
         match request:
             case ListTables():
                 caller.rights.require("read", "list the tables")
-                answer(TablesList(self._store.tables()))
+                answer(TablesList(self._store.summaries()))
             case Cancel(query_id):
                 if not self._store.cancel(query_id, caller.rights):
                     raise Refused(f"no query with the id {query_id} is running")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from qasino_server.store.store import State
+from qasino_server.store import State
 
 HEALTH_PATHS = ("/healthz", "/healthz/live", "/healthz/ready")
 

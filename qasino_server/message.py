@@ -11,7 +11,7 @@ to an answer are new keys only.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -34,6 +34,7 @@ from qasino_server.table import (
     Publication,
     Receipt,
     Result,
+    TableSummary,
     check_columns,
     check_identity,
     check_name,
@@ -429,9 +430,9 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class TablesList(msgspec.Struct, frozen=True):
-    """Every table: when it was last published, how often in this snapshot, its rows."""
+    """Every table."""
 
-    tables: dict[str, dict[str, Any]]
+    tables: Sequence[TableSummary]
 
 
 Reply = Receipt | Done | Result | TablesList | QasinoError
@@ -453,8 +454,20 @@ def encode_reply(reply: Reply, identity: str) -> list[bytes]:
         return [_encode(_Ok("ok", identity, message=reply.message or None))]
     if isinstance(reply, TablesList):
         head = {"response_op": "tables_list", "identity": identity}
-        return [msgspec.json.encode(head), msgspec.json.encode(reply.tables)]
+        return [_encode(head), _encode(_told_of(reply.tables))]
     return [encode_error(reply, identity)]
+
+
+def _told_of(tables: Sequence[TableSummary]) -> dict[str, dict[str, Any]]:
+    """When each was last published, how often in this snapshot, its rows."""
+    return {
+        table.name: {
+            "last_update_epoch": table.last_update_epoch,
+            "updates": table.nr_updates,
+            "nr_rows": table.nr_rows,
+        }
+        for table in tables
+    }
 
 
 class _Ok(msgspec.Struct, frozen=True, omit_defaults=True):

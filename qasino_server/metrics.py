@@ -17,7 +17,7 @@ from prometheus_client.exposition import generate_latest as prometheus_text
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
 
 from qasino_server.errors import QasinoError
-from qasino_server.store.store import State
+from qasino_server.store import State
 from qasino_server.table import Result
 
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"

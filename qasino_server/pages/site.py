@@ -18,7 +18,7 @@ from qasino_server.pages.files import read_assets
 from qasino_server.pages.recent import Recent
 from qasino_server.pages.templating import Page, Templating
 from qasino_server.share import Share
-from qasino_server.store.store import State
+from qasino_server.store import State
 from qasino_server.table import shown
 
 _PATHS = frozenset({"/", "/tables", "/query", "/events", "/favicon.ico"})

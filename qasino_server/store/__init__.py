@@ -30,9 +30,12 @@
     files         the files of the generations, from their making to their removal
     store         the whole, and rotation
 
-This is the seam: another engine is another `Store`.
+This is the seam: another engine is another `Store`. What is named here is all that rooms outside
+know of it.
 """
 
-from qasino_server.store.store import Store, StoreSettings
+from qasino_server.store.job import Form, QueryRequest, Sink
+from qasino_server.store.store import State, Store, StoreSettings
+from qasino_server.store.trend import Point
 
-__all__ = ["Store", "StoreSettings"]
+__all__ = ["Form", "Point", "QueryRequest", "Sink", "State", "Store", "StoreSettings"]

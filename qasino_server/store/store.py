@@ -333,17 +333,6 @@ class Store:
                     self._overlay_made_of = made_of
         return self._overlay
 
-    def tables(self) -> dict[str, dict[str, Any]]:
-        """Every table of the snapshot, and the static ones, as get_table_list tells them."""
-        return {
-            t.name: {
-                "last_update_epoch": t.last_update_epoch,
-                "updates": t.nr_updates,
-                "nr_rows": t.nr_rows,
-            }
-            for t in self.summaries()
-        }
-
     def summaries(self) -> list[TableSummary]:
         """Every table of the snapshot, and the static ones, by name."""
         found = [*self._snapshot.figures.tables, *static_summaries(self._statics.tables.values())]

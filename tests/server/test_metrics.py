@@ -15,7 +15,7 @@ from wire import Wire
 from qasino_server.errors import QasinoError
 from qasino_server.health import MISSED, Health
 from qasino_server.server import Server
-from qasino_server.store.store import State
+from qasino_server.store import State
 
 MakeServer = Callable[..., Server]
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}

@@ -15,8 +15,7 @@ from wire import until
 from qasino_server.errors import QasinoError
 from qasino_server.heartbeat import next_number
 from qasino_server.message import name_value_from_params
-from qasino_server.store import Store, StoreSettings
-from qasino_server.store.job import QueryRequest
+from qasino_server.store import QueryRequest, Store, StoreSettings
 from qasino_server.table import Publication, Receipt, Result
 from qasino_server.wakeup import Turn
 

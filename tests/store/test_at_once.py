@@ -14,8 +14,7 @@ from wire import until
 from qasino_server.database import answer, examine
 from qasino_server.errors import Cancelled, QasinoError, QueryTimeout
 from qasino_server.rights import ANYBODY
-from qasino_server.store import at_once, job, readers
-from qasino_server.store.job import QueryRequest
+from qasino_server.store import QueryRequest, at_once, job, readers
 from qasino_server.table import Result
 
 NUMBERS = "with recursive c(n) as (select 1 union all select n + 1 from c)"
