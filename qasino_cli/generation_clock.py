@@ -22,8 +22,9 @@ from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
 from qasino_cli.reach import find_address
 from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect
 from qasino_server.errors import QasinoError
-from qasino_server.message import SIGNAL_TAG, Query
+from qasino_server.message import Query
 from qasino_server.outbox import Outbox
+from qasino_server.replies import SIGNAL_TAG
 
 USUAL_DURATION_S = 30.0
 USUAL_SILENCE_S = 120.0  # the ancestor's --gen-signal-timeout

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from qasino_cli.errors import InputRejected
-from qasino_server.message import encode_rows
+from qasino_server.publication_rules import encode_rows
 from qasino_server.table import Columns, Publication, check_columns
 
 _Row = list[Any]

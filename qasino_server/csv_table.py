@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from qasino_server.errors import BadRequest, Cancelled
-from qasino_server.message import encode_rows, make_publication
+from qasino_server.publication_rules import encode_rows, make_publication
 from qasino_server.table import (
     Column,
     Columns,

@@ -21,7 +21,8 @@ from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
 from qasino_server.heads import Heads
 from qasino_server.http_answer import Answer, Answers
-from qasino_server.message import ASKING_OPS, OPS, Reply, decode_request, means_to_publish
+from qasino_server.message import ASKING_OPS, OPS, decode_request, means_to_publish
+from qasino_server.replies import Reply
 from qasino_server.share import Share
 
 DIRECT_BYTES = 1 << 20

@@ -24,19 +24,10 @@ from qasino_server.errors import (
     Refused,
     ServerFault,
 )
-from qasino_server.message import (
-    Cancel,
-    Done,
-    DropTable,
-    ListTables,
-    Publish,
-    Query,
-    Reply,
-    Request,
-    TablesList,
-)
+from qasino_server.message import Cancel, DropTable, ListTables, Publish, Query, Request
 from qasino_server.metrics import Metrics
 from qasino_server.render import stream_for
+from qasino_server.replies import Done, Reply, TablesList
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.seats import network_of
 from qasino_server.store import Form, Point, QueryRequest, Sink, State, Store

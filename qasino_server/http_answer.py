@@ -10,9 +10,9 @@ from typing import Any
 from qasino_server.auth import CHALLENGE
 from qasino_server.bridge import PORTION_BYTES, Send, send_in_portions
 from qasino_server.errors import Busy, QasinoError
-from qasino_server.message import Reply, encode_reply
 from qasino_server.patience import allowed_s
 from qasino_server.render import TRUNCATED_LINE, error_text, html_fragment, text_table
+from qasino_server.replies import Reply, encode_reply
 from qasino_server.share import Share, unread_results
 from qasino_server.table import Result
 

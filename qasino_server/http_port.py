@@ -56,17 +56,17 @@ from qasino_server.message import (
     OPS,
     Publish,
     Query,
-    Reply,
     Request,
     check_format,
     decode_request,
     means_to_publish,
-    name_value_from_params,
     query_from_params,
 )
 from qasino_server.metrics import Metrics
 from qasino_server.pages import Pages
+from qasino_server.publication_rules import name_value_from_params
 from qasino_server.render import STREAMS
+from qasino_server.replies import Reply
 from qasino_server.rights import ANYBODY, Rights, reading_only
 from qasino_server.seats import Seats
 from qasino_server.service import OnDeath, Service
@@ -265,7 +265,7 @@ class RequestApp:
         if method == "HEAD":
             raise WrongMethod(f"HEAD changes nothing; the op {op} goes by GET")
         try:
-            return name_value_from_params(params)
+            return Publish(name_value_from_params(params))
         except QasinoError as error:
             self._note(error, caller, True)
             raise

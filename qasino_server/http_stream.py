@@ -14,8 +14,8 @@ from collections import deque
 from qasino_server.bridge import PORTION_BYTES, Mailbox, Send
 from qasino_server.errors import Cancelled, QueryTimeout
 from qasino_server.http_answer import start
-from qasino_server.message import Reply
 from qasino_server.patience import allowed_s
+from qasino_server.replies import Reply
 from qasino_server.share import Share
 from qasino_server.table import Result
 from qasino_server.wakeup import ring_now

@@ -21,10 +21,11 @@ from typing import Any
 
 from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
-from qasino_server.message import MAX_SQL_CHARS, Query, Reply
+from qasino_server.message import MAX_SQL_CHARS, Query
 from qasino_server.outbox import Outbox
 from qasino_server.patience import allowed_s
 from qasino_server.render import TRUNCATED_LINE, error_text, text_table
+from qasino_server.replies import Reply
 from qasino_server.seats import Seat, Seats
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import SMALL_BYTES, Share, unread_results

@@ -1,24 +1,22 @@
-"""Bytes <-> values for every request and reply. No sockets, no SQL.
+"""Bytes -> values for every request. No sockets, no SQL.
 
 Requests are decoded once, into one of the values below; what a sender got wrong becomes a
 BadRequest that names the key. The rows of a publication are cut out of the message as they
 stand: msgspec has checked that they are JSON, not that they are UTF-8, so that is done here.
 
-The wire is the ancestor's (its recorded messages are the tests' golden files); what we add
-to an answer are new keys only.
+The wire is the ancestor's (its recorded messages are the tests' golden files).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
 
 import msgspec
 
-from qasino_server.errors import BadRequest, QasinoError, SqlError, TooLarge
+from qasino_server.errors import BadRequest, TooLarge
+from qasino_server.publication_rules import flag, make_publication
 from qasino_server.request_body import (
     NOTHING,
     UNREADABLE,
@@ -32,12 +30,8 @@ from qasino_server.request_body import (
 from qasino_server.table import (
     Columns,
     Publication,
-    Receipt,
-    Result,
-    TableSummary,
     check_columns,
     check_identity,
-    check_name,
     check_tablename,
     shown,
 )
@@ -46,12 +40,6 @@ FORMATS = ("json", "text", "csv", "tsv", "ndjson", "html")
 """What a query over HTTP can be answered in."""
 
 MAX_SQL_CHARS = 1 << 20
-MAX_TTL_S = 366 * 86400
-
-_YES = (True, 1, "1", "yes", "true", "on")
-_NO = (False, 0, "0", "no", "false", "off", "", None)
-
-# --- Requests -------------------------------------------------------------------------------
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,126 +196,6 @@ _remembered_columns = lru_cache(maxsize=1024)(_read_columns)
 storing their row. Wide ones are not remembered, so that nobody can fill the memory with them."""
 
 
-def make_publication(
-    *,
-    identity: object,
-    tablename: object,
-    columns: Columns,
-    rows_json: str,
-    descriptions: tuple[str, ...] = (),
-    options: Mapping[str, Any] | None = None,
-    replace: bool = False,
-) -> Publication:
-    """Build a publication from checked columns and unchecked everything else.
-
-    `options` are the top-level keys persist, static, update, keycols, replace and ttl_s as
-    the sender wrote them, in JSON or on line 1 of a CSV table; `replace` serves where none are
-    given. Raises BadRequest.
-    """
-    read = _read_options(options, columns) if options else None
-    publication = Publication(
-        identity=check_identity(identity),
-        tablename=check_tablename(tablename),
-        columns=columns,
-        rows_json=rows_json,
-        descriptions=descriptions,
-        replace=replace,
-    )
-    return publication if read is None else msgspec.structs.replace(publication, **read)
-
-
-def encode_rows(rows: Iterable[list[Any]]) -> str:
-    """Rows as the JSON text of a publication; an infinity becomes 9e999, which SQLite reads so.
-
-    msgspec writes an infinity as null, so a row with one is written cell by cell. One row is
-    held at a time: as Python's values 64 MiB of CSV can be gigabytes.
-    """
-    encoded = bytearray(b"[")
-    for row in rows:
-        if len(encoded) > 1:
-            encoded += b","
-        if any(isinstance(cell, float) and math.isinf(cell) for cell in row):
-            encoded += b"[" + b",".join(map(_encode_cell, row)) + b"]"
-        else:
-            encoded += msgspec.json.encode(row)
-    encoded += b"]"
-    return encoded.decode()
-
-
-def _encode_cell(cell: Any) -> bytes:
-    if isinstance(cell, float) and math.isinf(cell):
-        return b"9e999" if cell > 0 else b"-9e999"
-    return msgspec.json.encode(cell)
-
-
-def _read_options(options: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
-    """What a publication says of its options; at least one was given."""
-    persist, static, update, replace = (
-        flag(options.get(name), name) for name in ("persist", "static", "update", "replace")
-    )
-    ttl_s = _check_ttl(options.get("ttl_s"))
-    if static and (persist or update or ttl_s is not None):
-        raise BadRequest(
-            "static goes with none of persist, update and ttl_s: a static table is always"
-            " replaced whole and stays until it is dropped"
-        )
-    keycols = _check_keycols(options.get("keycols"), columns)
-    idle = ["keycols has no effect without update"] if keycols and not update else []
-    if persist and ttl_s is not None:
-        idle.append("ttl_s has no effect beside persist, which carries the rows without an end")
-    return {
-        "persist": persist,
-        "static": static,
-        "update": update,
-        "keycols": keycols if update else (),
-        "replace": replace,
-        "ttl_s": ttl_s,
-        "note": "; ".join(idle) or None,
-    }
-
-
-def flag(value: object, name: str) -> bool:
-    """A flag as people write it: true/false, 0/1, "yes"/"no"."""
-    word = value.strip().lower() if isinstance(value, str) else value
-    if word in _YES:
-        return True
-    if word in _NO:
-        return False
-    raise BadRequest(f"{name} must be true or false, 0 or 1, yes or no, not {shown(value)}")
-
-
-def _check_ttl(value: object) -> float | None:
-    if value is None:
-        return None
-    try:
-        ttl_s = float(value) if isinstance(value, str | int | float) else float("nan")
-    except (ValueError, OverflowError):
-        ttl_s = float("nan")
-    grouped = isinstance(value, str) and "_" in value  # digits as Python groups them, nobody else
-    if isinstance(value, bool) or grouped or not 0 < ttl_s <= MAX_TTL_S:
-        raise BadRequest(
-            f"ttl_s must be a number of seconds above 0 and at most {MAX_TTL_S} (366 days), not"
-            f" {shown(value)}"
-        )
-    return ttl_s
-
-
-def _check_keycols(value: object, columns: Columns) -> tuple[str, ...]:
-    if value is None or value == "":
-        return ()
-    if not isinstance(value, str):
-        raise BadRequest("keycols must be a string of column names with ; between them")
-    known = {column.key: column.name for column in columns}
-    names = [name.strip() for name in value.split(";") if name.strip()]
-    for name in names:
-        if name.lower() not in known:
-            raise BadRequest(
-                f"keycols names {shown(name)}, which is not a column of this table; it has"
-                f" {', '.join(known.values())}"
-            )
-    return tuple(dict.fromkeys(known[name.lower()] for name in names))
-
-
 def _read_descriptions(array: msgspec.Raw, columns: Columns) -> tuple[str, ...]:
     descriptions = read_strings(array, "table.column_descriptions")
     if descriptions is None:
@@ -392,164 +260,3 @@ def check_format(name: str) -> str:
     if name not in FORMATS:
         raise BadRequest(f"format {shown(name)} is unknown; the formats are {', '.join(FORMATS)}")
     return name
-
-
-def name_value_from_params(params: Mapping[str, str]) -> Publish:
-    """The publication of `name_value_update`: one cell of one row per identity, persistent."""
-    for key in ("name", "value", "identity"):
-        if key not in params:
-            raise BadRequest(f"{key} is missing; give name=table.column, value and identity")
-    table, dot, column = params["name"].partition(".")
-    if not dot:
-        raise BadRequest(f"name must be table.column, not {shown(params['name'])}")
-    identity = check_identity(params["identity"])
-    column = check_name(column, "name's column")
-    if column.lower() == "identity":
-        raise BadRequest("name's column cannot be identity, which tells the rows apart")
-    return Publish(
-        Publication(
-            identity=identity,
-            tablename=check_tablename(table, "name's table"),
-            columns=check_columns(("identity", column), ("text", "text")),
-            rows_json=msgspec.json.encode([[identity, params["value"]]]).decode(),
-            persist=True,
-            update=True,
-            keycols=("identity",),
-            name_value=True,
-        )
-    )
-
-
-# --- Replies --------------------------------------------------------------------------------
-
-
-class Done(msgspec.Struct, frozen=True):
-    """The answer `ok` to what is no publication."""
-
-    message: str
-
-
-class TablesList(msgspec.Struct, frozen=True):
-    """Every table."""
-
-    tables: Sequence[TableSummary]
-
-
-Reply = Receipt | Done | Result | TablesList | QasinoError
-
-
-def encode_reply(reply: Reply, identity: str) -> list[bytes]:
-    """The JSON documents of a reply: one, or two for a list of tables.
-
-    `identity` is the server's. Over ZeroMQ each document is a frame, over HTTP they follow
-    one another.
-    """
-    if isinstance(reply, Receipt):
-        # Most of a generation's say the same; what is told of columns may be long.
-        encode = _remembered_receipt if reply.message is None else _encode_receipt
-        return [encode(reply, identity)]
-    if isinstance(reply, Result):
-        return [encode_result(reply, identity)]
-    if isinstance(reply, Done):
-        return [_encode(_Ok("ok", identity, message=reply.message or None))]
-    if isinstance(reply, TablesList):
-        head = {"response_op": "tables_list", "identity": identity}
-        return [_encode(head), _encode(_told_of(reply.tables))]
-    return [encode_error(reply, identity)]
-
-
-def _told_of(tables: Sequence[TableSummary]) -> dict[str, dict[str, Any]]:
-    """When each was last published, how often in this snapshot, its rows."""
-    return {
-        table.name: {
-            "last_update_epoch": table.last_update_epoch,
-            "updates": table.nr_updates,
-            "nr_rows": table.nr_rows,
-        }
-        for table in tables
-    }
-
-
-class _Ok(msgspec.Struct, frozen=True, omit_defaults=True):
-    response_op: str
-    identity: str
-    applied: bool | None = None
-    generation_number: int | None = None
-    nr_rows: int | None = None
-    message: str | None = None
-
-
-def _encode_receipt(done: Receipt, identity: str) -> bytes:
-    message = done.message or None
-    ok = _Ok("ok", identity, done.applied, done.generation_number, done.nr_rows, message)
-    return _encode(ok)
-
-
-_remembered_receipt = lru_cache(maxsize=256)(_encode_receipt)
-
-
-def encode_result(result: Result, identity: str) -> bytes:
-    """`result_table`, in strings with `max_widths`, or typed with `column_types`.
-
-    The rows are built by SQLite already (`rows_json`); which form they have shows in whether
-    the widths were asked for. Joined by hand, a third of what a dict of it takes: the names and
-    widths of a statement's columns are mostly those of the one before.
-    """
-    rows, widths = result.rows_json or b"[]", result.max_widths
-    return _RESULT_TABLE % (
-        _encode(identity),
-        _names(result.column_names),
-        rows,
-        b'"max_widths":' + _widths(widths)
-        if widths
-        else b'"column_types":' + _names(result.column_types),
-        result.generation_number,
-        _encode(round(result.generation_age_s, 3)),
-        _encode(round(result.elapsed_s, 6)),
-        _encode(result.truncated),
-    )
-
-
-_RESULT_TABLE = (
-    b'{"response_op":"result_table","identity":%b,"table":{"column_names":%b,"rows":%b},%b,'
-    b'"generation_number":%d,"generation_age_s":%b,"elapsed_s":%b,"truncated":%b}'
-)
-_encode = msgspec.json.Encoder().encode
-
-
-@lru_cache(maxsize=64)
-def _names(names: tuple[str, ...]) -> bytes:
-    return _encode(names)
-
-
-@lru_cache(maxsize=64)
-def _widths(widths: tuple[int, ...]) -> bytes:
-    return _encode({str(n): width for n, width in enumerate(widths)})
-
-
-def encode_error(error: QasinoError, identity: str) -> bytes:
-    """`error` with its sentence, the place in the statement where SQLite gave one, and a hint."""
-    answer: dict[str, Any] = {
-        "response_op": "error",
-        "identity": identity,
-        "error_message": error.sentence,
-    }
-    if isinstance(error, SqlError) and error.offset is not None:
-        answer["error_offset"] = error.offset
-    if error.hint:
-        answer["error_hint"] = error.hint
-    return msgspec.json.encode(answer)
-
-
-def encode_signal(identity: str, generation_number: int, duration_s: int) -> bytes:
-    """The generation signal: one frame, a tag, a NUL byte and JSON."""
-    signal = {
-        "op": "generation_signal",
-        "identity": identity,
-        "generation_number": generation_number,
-        "generation_duration_s": duration_s,
-    }
-    return SIGNAL_TAG + b"\0" + msgspec.json.encode(signal)
-
-
-SIGNAL_TAG = b"GENSIG"

@@ -24,15 +24,10 @@ from qasino_server.errors import (
     TooLarge,
     Unauthorized,
 )
-from qasino_server.message import (
-    Reply,
-    decode_request,
-    encode_reply,
-    encode_signal,
-    means_to_publish,
-)
+from qasino_server.message import decode_request, means_to_publish
 from qasino_server.outbox import Outbox
 from qasino_server.patience import GONE_MS, PROBE_AFTER_S, PROBE_EVERY_S, PROBES
+from qasino_server.replies import Reply, encode_reply, encode_signal
 from qasino_server.rights import Rights
 from qasino_server.service import OnDeath, Service
 from qasino_server.wakeup import Turn

@@ -13,7 +13,7 @@ import msgspec
 
 from qasino_cli.csvagent.catalogue import OWN_TABLES, Catalogue, Trouble
 from qasino_cli.csvagent.table_file import TableFile
-from qasino_server.message import encode_rows
+from qasino_server.publication_rules import encode_rows
 from qasino_server.table import Publication, check_columns
 
 INFO, TABLES, FILES = OWN_TABLES

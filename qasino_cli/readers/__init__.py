@@ -48,7 +48,7 @@ from qasino_cli.readers.unpack import (
     without_first_lines,
 )
 from qasino_server.errors import BadRequest
-from qasino_server.message import make_publication
+from qasino_server.publication_rules import make_publication
 from qasino_server.table import TYPE_NAMES, Columns, check_tablename
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from qasino_server.errors import BadRequest, SqlError
-from qasino_server.message import flag
+from qasino_server.publication_rules import flag
 from qasino_server.table import shown
 
 _SET = re.compile(r"\s*set\b(?P<rest>.*)", re.IGNORECASE | re.DOTALL)

@@ -30,12 +30,8 @@ from qasino_server.curve_keys import read_public_key
 from qasino_server.errors import QasinoError
 from qasino_server.gzip_body import check_coding, unpacked
 from qasino_server.http_port import _params
-from qasino_server.message import (
-    decode_request,
-    means_to_publish,
-    name_value_from_params,
-    query_from_params,
-)
+from qasino_server.message import decode_request, means_to_publish, query_from_params
+from qasino_server.publication_rules import name_value_from_params
 from qasino_server.render import text_table
 from qasino_server.statement import Splitter, read_statement
 from qasino_server.users import Roll, read_htpasswd, read_users

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from qasino_server.csv_table import read_csv_table
 from qasino_server.errors import BadRequest
-from qasino_server.message import ListTables, decode_request, flag, make_publication
+from qasino_server.message import ListTables, decode_request
+from qasino_server.publication_rules import flag, make_publication
 from qasino_server.render import (
     CsvStream,
     NdjsonStream,

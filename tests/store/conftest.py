@@ -14,7 +14,7 @@ from wire import until
 
 from qasino_server.errors import QasinoError
 from qasino_server.heartbeat import next_number
-from qasino_server.message import name_value_from_params
+from qasino_server.publication_rules import name_value_from_params
 from qasino_server.store import QueryRequest, Store, StoreSettings
 from qasino_server.table import Publication, Receipt, Result
 from qasino_server.wakeup import Turn
@@ -40,7 +40,7 @@ class Bench:
     def set(self, identity: str, name: str, value: str) -> Receipt | QasinoError:
         """name_value_update."""
         params = {"identity": identity, "name": name, "value": value}
-        return self.hand_in(name_value_from_params(params).publication)
+        return self.hand_in(name_value_from_params(params))
 
     def hand_in(self, publication: Publication) -> Receipt | QasinoError:
         answers: list[Receipt | QasinoError] = []

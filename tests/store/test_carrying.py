@@ -14,7 +14,7 @@ from wire import until
 
 from qasino_server.database.generation import Generation
 from qasino_server.errors import Refused
-from qasino_server.message import make_publication, name_value_from_params
+from qasino_server.publication_rules import make_publication, name_value_from_params
 from qasino_server.quota import Quota
 from qasino_server.store import intake as intake_room
 from qasino_server.store.intake import CARRY_PAIRS, CARRY_ROWS, CarryFirst, Intake
@@ -143,7 +143,7 @@ def test_a_value_is_not_set_in_rows_with_a_time_of_their_own_carried_yet_or_not(
 ) -> None:
     """It would make them persistent for ever."""
     first, second = succession(publication('[[1, "old"]]', ttl_s=100))
-    value = name_value_from_params({"identity": "p", "name": "t.v", "value": "new"}).publication
+    value = name_value_from_params({"identity": "p", "name": "t.v", "value": "new"})
     for _ in range(2):
         with pytest.raises(Refused, match="persistent ones only"):
             store(second, value)

@@ -9,7 +9,7 @@ import pytest
 from handed_in import publication
 from wire import until
 
-from qasino_server.message import make_publication
+from qasino_server.publication_rules import make_publication
 from qasino_server.store import writer
 from qasino_server.store.intake import BRIEF_NEW_ROWS
 from qasino_server.table import Publication, Receipt, check_columns
