@@ -10,8 +10,6 @@ import inspect
 import logging
 import os
 import resource
-import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +19,6 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from qasino_cli import terminal
 from qasino_cli.console import ExitCode, say
 from qasino_cli.log_lines import log_to_stderr
 from qasino_cli.places import expanded
@@ -32,6 +29,7 @@ from qasino_cli.server_options import (
     read_configuration,
     read_file,
 )
+from qasino_cli.signals import Order, heeded
 from qasino_cli.supervisor import tell_ready, tell_reloading, tell_stopping
 from qasino_server.browser import is_local
 from qasino_server.interpreter import keep_what_is_here
@@ -40,7 +38,6 @@ from qasino_server.server import Server, Settings
 log = logging.getLogger("qasino.server")
 
 DEMO_DURATION_S = 5
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
@@ -108,9 +105,9 @@ def _for_demo(configuration: Configuration) -> Settings:
 def serve(settings: Settings, demo: bool) -> ExitCode:
     """Run a server to its end; REFUSED where a part of it died. Raises StartError."""
     _take_all_descriptors()
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # every thread to come inherits it
+    orders = heeded()
     with Server(settings) as running:
-        _heed_signals(running)
+        _heed(orders, running)
         running.start()
         keep_what_is_here()
         for line in greeting(settings, running.ports):
@@ -129,32 +126,19 @@ def _take_all_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _heed_signals(running: Server) -> None:
-    """Have SIGTERM and SIGINT ask the server to stop, however often they come; SIGHUP reloads.
+def _heed(orders: Iterator[Order], running: Server) -> None:
+    """Have a thread of its own carry out what signals ask, however often they come."""
 
-    A server that was started on a terminal ends when that is closed, which sends SIGHUP too.
-
-    A thread of their own waits for them. Python runs a handler in the main thread, and only
-    once something wakes it; the kernel may give the signal to another thread (it does so to a
-    process that has just been continued) and the main thread would sleep on in `wait`.
-    """
-
-    on_terminal = terminal.watched(sys.stderr)  # one that has been closed is none any more
-
-    def wait_for_signals() -> None:
-        while True:
-            number = signal.sigwait(_SIGNALS)
-            closed = on_terminal and not terminal.attached()
-            if number == signal.SIGHUP and not closed:
-                tell_reloading()
-                _reload(running)
-                tell_ready()
-            else:
+    def carry_out() -> None:
+        for order in orders:
+            if order == "stop":
                 running.ask_to_stop()
+                continue
+            tell_reloading()
+            _reload(running)
+            tell_ready()
 
-    for number in _SIGNALS:  # a shell's background jobs come with SIGINT ignored
-        signal.signal(number, lambda *_: running.ask_to_stop())
-    threading.Thread(target=wait_for_signals, name="signals", daemon=True).start()
+    threading.Thread(target=carry_out, name="signals", daemon=True).start()
 
 
 def _reload(running: Server) -> None:

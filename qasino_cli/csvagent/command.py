@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from qasino_cli import options, terminal
+from qasino_cli import options
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode
 from qasino_cli.csvagent.agent import Agent, Clock, Errand, IntervalClock
@@ -29,13 +29,13 @@ from qasino_cli.errors import UsageFault
 from qasino_cli.generation_clock import USUAL_SILENCE_S, GenerationClock
 from qasino_cli.identity import default_identity
 from qasino_cli.log_lines import LEVELS, log_to_stderr
+from qasino_cli.signals import heeded
 from qasino_server.errors import BadRequest
 from qasino_server.service import OnDeath
 from qasino_server.table import check_identity, check_tablename, shown
 
 PACE = Pace()
 STOP_WITHIN_S = 3.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 Paths = list[str] | None
 
@@ -192,15 +192,8 @@ def _clock(connection: Connection, interval_s: float | None, silence_s: float) -
 
 
 def run(make_agent: Callable[[OnDeath], Agent]) -> ExitCode:
-    """Let an agent live until a signal ends it; REFUSED where it died by itself.
-
-    The signals are blocked in every thread and waited for in this one: none is lost, and no
-    handler runs in the middle of anything.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    for number in _SIGNALS:  # a shell's background jobs come with SIGINT ignored, nohup's with HUP
-        signal.signal(number, lambda *_: None)
-    on_terminal = terminal.attached()
+    """Let an agent live until a signal ends it; REFUSED where it died by itself."""
+    orders = heeded()
     deaths: list[str] = []
 
     def on_death(name: str, error: BaseException) -> None:
@@ -209,9 +202,7 @@ def run(make_agent: Callable[[OnDeath], Agent]) -> ExitCode:
 
     agent = make_agent(on_death)
     agent.start()
-    while signal.sigwait(_SIGNALS) == signal.SIGHUP and not (
-        on_terminal and not terminal.attached()
-    ):
+    while next(orders) == "reload":
         agent.reread()
     agent.stop()
     agent.join(STOP_WITHIN_S)
