@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Annotated
 
 import msgspec
 import zmq
 
 from qasino_cli.client import open_client
+from qasino_cli.clock import Beat, next_due
 from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
 from qasino_cli.reach import find_address
 from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect
@@ -38,23 +40,9 @@ _ASK = (
 )
 
 
-class Beat(msgspec.Struct, frozen=True):
-    """A generation has begun, or should have."""
-
-    generation_number: int | None
-    """The number the server signalled; None where this is our own clock's beat."""
-    duration_s: float
-    """How long the generation is to last."""
-
-    @property
-    def signalled(self) -> bool:
-        """Whether the server said so, not our own clock."""
-        return self.generation_number is not None
-
-
 class _Signal(msgspec.Struct):
     generation_number: int
-    generation_duration_s: float
+    generation_duration_s: Annotated[float, msgspec.Meta(gt=0)]
 
 
 _decoder = msgspec.json.Decoder(_Signal)
@@ -202,7 +190,7 @@ class GenerationClock:
         return Beat(signal.generation_number, self._duration_s)
 
     def _own_beat(self, now: float) -> Beat:
-        self._own_beat_at = max(self._own_beat_at, now - self._duration_s) + self._duration_s
+        self._own_beat_at = next_due(self._own_beat_at, self._duration_s, now)
         return Beat(None, self._duration_s)
 
     def _close_socket(self) -> None:

@@ -13,10 +13,11 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
+from qasino_cli.clock import Beat, Clock
 from qasino_cli.console import counted
 from qasino_cli.csvagent.catalogue import Catalogue
 from qasino_cli.csvagent.courier import Courier
@@ -27,7 +28,6 @@ from qasino_cli.csvagent.report import FileRow, own_tables, rows_of
 from qasino_cli.csvagent.table_file import OK, TableFile
 from qasino_cli.csvagent.watching import Tell, Watcher
 from qasino_cli.errors import ServerRefused, Unreachable
-from qasino_cli.generation_clock import Beat
 from qasino_cli.outgoing import encode_publication
 from qasino_server.service import OnDeath, Service, report_death
 
@@ -35,51 +35,6 @@ log = logging.getLogger("qasino.csvagent")
 
 DELAY_SHARE = 0.5  # of a generation: what is sent later might miss it
 SECOND_TRY_S = 2.0  # a server that was busy is not any more; one that says no says it once more
-
-
-class Clock(Protocol):
-    """Says when to send everything."""
-
-    def begin(self) -> None:
-        """From now on no beat is missed."""
-
-    def wait(self, timeout_s: float | None = None) -> Beat | None:
-        """The next beat; None where the time passes or somebody calls `wake` first."""
-
-    def wake(self) -> None:
-        """End the present or next `wait` early; any thread."""
-
-    def close(self) -> None:
-        """No more beats."""
-
-
-class IntervalClock:
-    """Beats every so many seconds, whatever the server does."""
-
-    def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
-        self._woken = threading.Event()
-        self._next = time.monotonic() + interval_s
-
-    def begin(self) -> None:
-        """It has begun."""
-
-    def wait(self, timeout_s: float | None = None) -> Beat | None:
-        left_s = self._next - time.monotonic()
-        if self._woken.wait(max(0.0, min(left_s, math.inf if timeout_s is None else timeout_s))):
-            self._woken.clear()
-            return None
-        now = time.monotonic()
-        if now < self._next:
-            return None
-        self._next = max(self._next, now - self._interval_s) + self._interval_s
-        return Beat(None, self._interval_s)
-
-    def wake(self) -> None:
-        self._woken.set()
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,9 +14,10 @@ from typing import Annotated
 import typer
 
 from qasino_cli import options
+from qasino_cli.clock import Clock, IntervalClock
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode
-from qasino_cli.csvagent.agent import Agent, Clock, Errand, IntervalClock
+from qasino_cli.csvagent.agent import Agent, Errand
 from qasino_cli.csvagent.catalogue import Catalogue, Wanted
 from qasino_cli.csvagent.check import check as check_files
 from qasino_cli.csvagent.check import once as send_once

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from qasino_cli import options
 from qasino_cli.client import open_client
+from qasino_cli.clock import Clock, IntervalClock
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, say, write
 from qasino_cli.errors import UsageFault
@@ -35,9 +36,6 @@ from qasino_cli.publish.wishes import (
     read_types,
 )
 from qasino_cli.readers import FORMS
-
-if TYPE_CHECKING:
-    from qasino_cli.publish.repeating import Occasions
 
 
 @options.connected
@@ -222,24 +220,24 @@ def publish(
     source = choose_source(paths, run, own, wishes, again)
     if rejects is not None and isinstance(source, Files):
         check_rejects_path(rejects, source.paths)
-    occasions = _occasions(connection, period_s) if again and not dry_run else None
-    with Bar(wanted=not quiet and occasions is None) as bar:
-        limit_s = (lambda: period_s) if occasions is None else (lambda: occasions.period_s)
+    clock = _clock(connection, period_s) if again and not dry_run else None
+    with Bar(wanted=not quiet and clock is None) as bar:
+        limit_s = (lambda: period_s) if clock is None else (lambda: clock.duration_s)
         read = gathering(source, wishes, bar.read, limit_s)
         gather = read if rejects is None else partial(_keeping_rejects, read, rejects)
-        if occasions is not None:
+        if clock is not None:
             from qasino_cli.publish.repeating import repeat
 
-            return repeat(connection, gather, occasions, quiet)
+            return repeat(connection, gather, clock, quiet)
         return _show(gather, bar) if dry_run else _publish(connection, gather, bar, quiet)
 
 
-def _occasions(connection: Connection, period_s: float | None) -> Occasions:
-    from qasino_cli.publish import repeating
+def _clock(connection: Connection, period_s: float | None) -> Clock:
+    if period_s is not None:
+        return IntervalClock(period_s)
+    from qasino_cli.generation_clock import GenerationClock
 
-    if period_s is None:
-        return repeating.Generations(connection)
-    return repeating.Interval(period_s)
+    return GenerationClock(connection)
 
 
 def _keeping_rejects(read: Gather, rejects: Path) -> list[Prepared]:

@@ -8,18 +8,16 @@ rows it has this time. Rounds never overlap and do not drift.
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 import msgspec
 
 from qasino_cli.client import Client, open_client
+from qasino_cli.clock import Clock
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, code_for, say
 from qasino_cli.errors import ServerRefused, Unreachable, UsageFault
-from qasino_cli.generation_clock import GenerationClock
 from qasino_cli.publish.inputs import Gather, Prepared, mapping_lines
 from qasino_cli.publish.sending import receipt_line, send, too_large
 from qasino_server.errors import QasinoError
@@ -30,72 +28,8 @@ class Terminated(BaseException):
     """SIGTERM has come."""
 
 
-class Occasions(Protocol):
-    """When to publish again."""
-
-    def begin(self) -> None:
-        """From now on none is missed."""
-
-    @property
-    def period_s(self) -> float:
-        """How long from one to the next, as far as is known."""
-
-    def wait(self) -> None:
-        """Sleep until the next one; those that passed meanwhile count as one."""
-
-    def close(self) -> None:
-        """No more of them."""
-
-
-class Interval:
-    """Every so many seconds, counted from the first."""
-
-    def __init__(self, period_s: float) -> None:
-        self.period_s = period_s
-        self._due = time.monotonic()
-
-    def begin(self) -> None:
-        """It is counted from when it was made."""
-
-    def wait(self) -> None:
-        """Sleep until the next one; at once if it is past."""
-        self._due += self.period_s
-        late_s = time.monotonic() - self._due
-        if late_s > 0:
-            self._due += late_s // self.period_s * self.period_s
-        # Nothing to do until then; Ctrl-C ends the sleep.
-        time.sleep(max(0.0, self._due - time.monotonic()))
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class Generations:
-    """Whenever a generation has begun."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._clock = GenerationClock(connection)
-
-    @property
-    def period_s(self) -> float:
-        """How long a generation lasts."""
-        return self._clock.duration_s
-
-    def begin(self) -> None:
-        """Listen; a generation that begins while the first round is sent is the next one."""
-        self._clock.begin()
-
-    def wait(self) -> None:
-        """Sleep until the next one begins."""
-        self._clock.wait()
-
-    def close(self) -> None:
-        """Hear no more of them."""
-        self._clock.close()
-
-
-def repeat(connection: Connection, gather: Gather, occasions: Occasions, quiet: bool) -> ExitCode:
-    """Publish now and at every occasion until Ctrl-C or SIGTERM; then the last round's code.
+def repeat(connection: Connection, gather: Gather, clock: Clock, quiet: bool) -> ExitCode:
+    """Publish now and at every beat until Ctrl-C or SIGTERM; then the last round's code.
 
     Raises UsageFault as long as the options have never made sense.
     """
@@ -103,15 +37,15 @@ def repeat(connection: Connection, gather: Gather, occasions: Occasions, quiet: 
     told = _Told(quiet, connection.url)
     try:
         with _ending_on_sigterm():
-            occasions.begin()
+            clock.begin()
             while True:
                 told.of_round(client, gather)
-                occasions.wait()
+                clock.wait()
     except Terminated:
         return told.code
     finally:
         client.close()
-        occasions.close()
+        clock.close()
 
 
 class _Told:

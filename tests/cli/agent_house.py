@@ -12,8 +12,9 @@ from typing import Any
 from command import COMMAND
 from wire import Wire, until
 
+from qasino_cli.clock import Clock
 from qasino_cli.connection import Connection
-from qasino_cli.csvagent.agent import Agent, Clock, Errand
+from qasino_cli.csvagent.agent import Agent, Errand
 from qasino_cli.csvagent.catalogue import Catalogue, Wanted
 from qasino_cli.csvagent.courier import Courier
 from qasino_cli.csvagent.pace import Pace

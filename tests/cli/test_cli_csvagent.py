@@ -24,8 +24,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import until
 
+from qasino_cli.clock import Beat, IntervalClock
 from qasino_cli.connection import Connection
-from qasino_cli.csvagent.agent import IntervalClock
 from qasino_cli.csvagent.catalogue import Catalogue, Wanted
 from qasino_cli.csvagent.courier import Courier
 from qasino_cli.csvagent.followed import MAX_FILE_BYTES, FollowedFile, Reading, read_whole, sight_of
@@ -33,7 +33,6 @@ from qasino_cli.csvagent.index_files import read_index, read_index_list, read_ta
 from qasino_cli.csvagent.landmarks import Surveyor
 from qasino_cli.csvagent.parcel import Wrapping, pack
 from qasino_cli.csvagent.watching import remote_directory
-from qasino_cli.generation_clock import Beat
 from qasino_server.server import Server
 from qasino_server.table import Receipt
 

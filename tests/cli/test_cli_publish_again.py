@@ -12,14 +12,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from command import run_qasino, start_qasino, zmq_url
 from wire import Wire, until
 
 from qasino_cli.console import ExitCode
-from qasino_cli.publish.repeating import Interval
 from qasino_server.server import Server
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -291,23 +289,3 @@ def test_df_itself_is_published(server: Server, wire: Wire) -> None:
     assert ran.returncode == ExitCode.OK, ran.stderr
     server.rotate()
     assert wire.rows("select Mounted_on from df") == [["/"]]
-
-
-def test_an_interval_does_not_drift_and_leaves_out_what_it_missed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = [100.0]
-    slept: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        slept.append(round(seconds, 6))
-        now[0] += seconds
-
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    monkeypatch.setattr("time.sleep", sleep)
-    interval: Any = Interval(10.0)
-    for work_s in (1, 9.5, 10.5, 35, 1):
-        now[0] += work_s
-        interval.wait()
-    # Rounds begin at 100, 110, 120, 130.5 (it was late), 165.5 (four were due, one is made up for).
-    assert slept == [9.0, 0.5, 0.0, 0.0, 3.5]
