@@ -15,6 +15,7 @@ import msgspec
 
 from qasino_cli.console import Ended, ExitCode, say, typed_in, write
 from qasino_cli.errors import InputRejected, UsageFault
+from qasino_cli.layout import Expanded
 from qasino_cli.places import expanded, without_nul
 from qasino_cli.sql.pager import alone_on_terminal
 from qasino_cli.sql.present import FORMATS
@@ -253,11 +254,19 @@ def _system(shell: Shell, command: str) -> None:
 
 
 def _tuples_only(shell: Shell, wish: str) -> None:
-    choices = {"on": False, "off": True, "": not shell.screen.header}
-    if wish not in choices:
-        raise UsageFault("\\t is on or off")
-    shell.screen.header = choices[wish]
-    say(f"the line of names in csv and tsv: {'on' if shell.screen.header else 'off'}")
+    shell.screen.header = not _switched("\\t", wish, not shell.screen.header)
+    say(f"the line of names in csv and tsv: {_on_or_off(shell.screen.header)}")
+
+
+def _switched(command: str, wish: str, now: bool) -> bool:
+    """What a switch is to be: on, off, or the other way where nothing is said."""
+    if wish not in ("on", "off", ""):
+        raise UsageFault(f"{command} is on or off")
+    return wish == "on" if wish else not now
+
+
+def _on_or_off(on: bool) -> str:
+    return "on" if on else "off"
 
 
 def _set_option(shell: Shell, argument: str) -> None:
@@ -281,20 +290,18 @@ def _format(shell: Shell, name: str) -> None:
 
 
 def _expanded(shell: Shell, wish: str) -> None:
-    choices = {"on": True, "off": False, "auto": "auto", "": not shell.screen.expanded}
+    toggled = not shell.screen.expanded
+    choices: dict[str, Expanded] = {"on": True, "off": False, "auto": "auto", "": toggled}
     if wish not in choices:
         raise UsageFault("\\x is on, off or auto")
-    shell.screen.expanded = choices[wish]  # type: ignore[assignment]  # bool or "auto"
+    shell.screen.expanded = choices[wish]
     words = {True: "on", False: "off", "auto": "auto: where a table does not fit"}
     say(f"records {words[shell.screen.expanded]}")
 
 
 def _timing(shell: Shell, wish: str) -> None:
-    choices = {"on": True, "off": False, "": not shell.screen.timing}
-    if wish not in choices:
-        raise UsageFault("\\timing is on or off")
-    shell.screen.timing = choices[wish]
-    say(f"timing {'on' if shell.screen.timing else 'off'}")
+    shell.screen.timing = _switched("\\timing", wish, shell.screen.timing)
+    say(f"timing {_on_or_off(shell.screen.timing)}")
 
 
 def _watch(shell: Shell, argument: str) -> None:
