@@ -206,7 +206,7 @@ class FollowedFile(Generic[T]):
         settled = self._settled(seen, now, hasty, first)
         if (reading.flaw is not None or unfinished) and not settled:
             return self._later(now)
-        restless = unfinished and reading.flaw is None and self._restless(seen, now)
+        restless = unfinished and reading.flaw is None and self._restless(now)
         if restless:
             reading = Reading(flaw=Flaw("it keeps changing and does not end in a line end"))
         self.read_time_s = time.perf_counter() - began
@@ -244,7 +244,7 @@ class FollowedFile(Generic[T]):
             or now - self._changing_since >= self._pace.patience_s
         )
 
-    def _restless(self, seen: Sight, now: float) -> bool:
+    def _restless(self, now: float) -> bool:
         """Whether it was judged only because patience ran out."""
         assert self._steady is not None
         changing = now - self._changing_since >= self._pace.patience_s

@@ -70,8 +70,6 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageFault(
                 "--persist carries the rows without an end, --ttl for so long; give one of them"
             )
-        if self.ttl_s is not None and self.ttl_s <= 0:
-            raise UsageFault(f"--ttl: {self.ttl_s:g} is not a number of seconds above 0")
         if self.identity is not None:
             as_usage("-I", check_identity, self.identity)
         if self.tablename is not None:

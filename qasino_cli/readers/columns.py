@@ -131,13 +131,12 @@ def _is_title(lines: Sequence[_Line]) -> bool:
         return True
     if len(lines) < _TITLED_LINES or "  " in lines[0].text.strip():
         return False
-    header, rows = lines[1].text, lines[2:]
-    words = _header_words(header)
+    words, rows = _header_words(lines[1].text), lines[2:]
     return (
         len(words) >= max(_TITLED_COLUMNS, len(lines[0].text.split()) + 1)
         and all(re.search("[A-Za-z]", word.text) for word in words)
         and _crosses_a_gutter(_header_words(lines[0].text), lines[1:])
-        and len(runs := _between_gutters(words, header, rows)) == len(words)
+        and len(runs := _between_gutters(words, rows)) == len(words)
         and any(_all_numbers(run, rows) for run in runs)
     )
 
@@ -195,7 +194,7 @@ def _nr_in_place(lines: Sequence[_Line]) -> int:
 def _runs(header: str, rows: Sequence[_Line]) -> list[_Run]:
     """The columns, several in one where no gutter tells them apart."""
     words = _header_words(header)
-    runs = _between_gutters(words, header, rows)
+    runs = _between_gutters(words, rows)
     runs = _with_their_headers(runs, words)
     return [_named(run, rows) for run in _without_second_words(runs, rows)]
 
@@ -214,7 +213,7 @@ def _header_words(header: str) -> list[_Word]:
     return words
 
 
-def _between_gutters(words: list[_Word], header: str, rows: Sequence[_Line]) -> list[_Run]:
+def _between_gutters(words: list[_Word], rows: Sequence[_Line]) -> list[_Run]:
     """From the last header on all is one column: only there do blanks not count."""
     last = words[-1].begins
     bits = 0
