@@ -14,7 +14,7 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l https-port -d 'HTT
 complete -c qasino -n '__fish_seen_subcommand_from server' -l zmq-port -d 'ZeroMQ requests, likewise. [default: 15598]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l pubsub-port -d 'The signal of each new generation, likewise. [default: 15596]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l line-port -d 'SQL by the line, likewise. [default: 15000]' -x
-complete -c qasino -n '__fish_seen_subcommand_from server' -s g -l generation-duration -d 'How long tables are collected before they can be asked, whole seconds. [default: 30; with --demo 5]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -s g -l generation-duration -d 'How long tables are collected before they can be asked, whole seconds; 30, 30s, 5m. [default: 30; with --demo 5]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l identity -d 'The server\'s own name. [default: the host\'s name]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l db-dir -d 'Where generations live. [default: in /dev/shm where 1 GB is free, else the temporary directory]' -x -a '(__fish_complete_directories)'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l static-db -d 'The file of static tables. [default: ~/.local/state/qasino/static.db]' -r -F
@@ -22,8 +22,8 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-dir -d 'Ke
 complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-keep -d 'How many files to keep there. [default: 120]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l no-prev -d 'Let go of the snapshot before the last at once, which queries else see as schema prev: memory for two generations, instead of a third that is compressed (from 16 MiB on) until somebody asks for it. [default: no]'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l views-file -d 'Views, in YAML; read again when it changes. [default: views.conf]' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from server' -l query-timeout -d 'The most a query may take, its wait included. [default: 30]' -x
-complete -c qasino -n '__fish_seen_subcommand_from server' -l slow-query -d 'Log queries that take longer. [default: 1]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l query-timeout -d 'The most a query may take, its wait included; 30, 30s, 5m. [default: 30]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l slow-query -d 'Log queries that take longer, likewise. [default: 1]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-rows -d 'The most rows in an answer. [default: 100000]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-result -d 'The largest answer; K, M and G are understood. [default: 64M]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-body -d 'The largest request, likewise. [default: 64M]' -x
@@ -43,7 +43,7 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l users-file -d 'Use
 complete -c qasino -n '__fish_seen_subcommand_from server' -l curve-keys -d 'Have the ZeroMQ ports ask for CURVE keys: DIR has server.key_secret and, for each client, clients/NAME.key; qasino keys makes them. [default: none]' -x -a '(__fish_complete_directories)'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l require-auth -d 'Ask for users on plain HTTP too, and close the ports that cannot ask: the line port, and ZeroMQ without --curve-keys. [default: no; yes with --users-file]'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l allow-host -d 'Names a browser may use for a loopback address beside localhost, such as that of a proxy on this host. [default: none]' -x
-complete -c qasino -n '__fish_seen_subcommand_from server' -l forget-after -d 'How long a table nobody reports any more is listed as missing. [default: 86400]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l forget-after -d 'How long a table nobody reports any more is listed as missing; 90, 90s, 5m, 12h. [default: 86400]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l log-level -d 'How much to log: debug, info, warning, error. [default: info]' -x -a 'debug info warning error'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l config -d 'Options in YAML. [default: none]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l demo -d 'Also publish this machine\'s own tables, in generations of 5 s if -g says no other.'
@@ -70,7 +70,7 @@ complete -c qasino -n '__fish_seen_subcommand_from sql' -l ca-file -d 'Whose sig
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from sql' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -l timeout -d 'Give up a request after so many seconds; 30, 30s, 5m. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l table -d 'Publish under this table name.' -x -a '(qasino __complete tables "" (commandline -p) 2>/dev/null)'
@@ -112,11 +112,11 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -l ca-file -d 'Whose
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from publish' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l timeout -d 'Give up a request after so many seconds; 30, 30s, 5m. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l key -d 'Columns that tell rows apart. [default: found by looking]' -x
-complete -c qasino -n '__fish_seen_subcommand_from watch' -l interval -d 'Ask so often. [default: once a generation]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l interval -d 'Ask so often; 30, 30s, 5m. [default: once a generation]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l batch -d 'Write a frame a generation, as without a terminal.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l format -d 'Of these frames. [default: tsv]' -x -a 'tsv ndjson'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l count -d 'End after so many frames.' -x
@@ -124,7 +124,7 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -l once -d 'One frame,
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l until -d 'End once it holds: rows, empty or SQL.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l while -d 'End once it no longer holds, likewise.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l for -d 'For so many generations in a row. [default: 1]' -x
-complete -c qasino -n '__fish_seen_subcommand_from watch' -l timeout -d 'Give up waiting for it; exit with 5.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l timeout -d 'Give up waiting for it after so long, such as 90, 90s or 5m; exit with 5.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l ignore-missing -d 'Believe rows though sources of a table are missing.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l on-change -d 'Run it at changes; they are on its stdin, NDJSON.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l quiet -d 'In batch, write no frames.'
@@ -143,7 +143,7 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -l ca-file -d 'Whose s
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from watch' -l request-timeout -d 'Give up a request after so many seconds. [default: 35]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l request-timeout -d 'Give up a request after so many seconds; 30, 30s, 5m. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s i -l index -l index-file -d 'An index: version 1, then FILE,TABLE or TABLE a line. Repeatable.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s f -l index-list -d 'A file that names indexes, one a line.' -r -F
@@ -151,10 +151,10 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l directory -d 'Pu
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s T -l table -d 'Publish this table only. Repeatable.' -x -a '(qasino __complete tables "" (commandline -p) 2>/dev/null)'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s t -l table-list -d 'A file that names those tables, one a line.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s x -l interval -d 'Send every so many seconds. [default: at the server\'s signal]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s x -l interval -d 'Send every so many seconds; 30, 30s, 5m. [default: at the server\'s signal]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s d -l send-delay-max -d 'Send at random up to so long after the signal, at most half a generation. [default: 15]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s g -l gen-signal-timeout -d 'Connect to the signal anew after so long without one. [default: 120]' -x
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l max-age -d 'Do not send files last written longer ago.' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l max-age -d 'Do not send files last written longer ago; 90, 90s, 5m.' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l add-identity-column -d 'Add a column identity to tables that have none.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l poll -d 'Look for changes every second; do not use events.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l check -d 'Read everything, say what is wrong, send nothing.'
@@ -175,6 +175,6 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l ca-file -d 'Whos
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s k -l skip-ssl-verify -d 'Take any certificate of an HTTPS server.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l curve-key -d 'Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes one. [env: QASINO_CURVE_KEY]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l curve-server-key -d 'That server\'s public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l timeout -d 'Give up a request after so many seconds. [default: 35]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l timeout -d 'Give up a request after so many seconds; 30, 30s, 5m. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from keys' -s h -l help -d 'Show the help and exit.'

@@ -181,7 +181,7 @@ def read_connection(
         ca_file=access.ca_file,
         unread=access,
         pubsub_port=_optional_port(given.pubsub_port, "--pubsub-port"),
-        timeout_s=_check_timeout(given.timeout_s),
+        timeout_s=given.timeout_s,
     )
 
 
@@ -308,9 +308,3 @@ def _check_port(port: int, source: str) -> int:
 
 def _optional_port(port: int | None, source: str) -> int | None:
     return None if port is None else _check_port(port, source)
-
-
-def _check_timeout(timeout_s: float) -> float:
-    if not 0 < timeout_s <= 86400:
-        raise UsageFault(f"--timeout: {timeout_s:g} is not a time above 0 s and up to a day")
-    return timeout_s

@@ -19,6 +19,7 @@ from qasino_cli.config import load_config
 from qasino_cli.connection import DEFAULT_TIMEOUT_S, Connection, Given, read_connection
 from qasino_cli.console import typed_in
 from qasino_cli.credentials import unlock
+from qasino_cli.durations import MOST_S, read_duration_s
 from qasino_cli.errors import UsageFault
 from qasino_cli.process_list import strike_out
 from qasino_cli.terminal import attached
@@ -117,10 +118,21 @@ SkipSslVerify = Annotated[
 ]
 
 
+def duration(*flags: str, help: str, least_s: float | None = None, most_s: float = MOST_S) -> Any:
+    """An option whose value is in seconds and is written as `durations` has it; the last of the
+    flags names it where it is wrong."""
+
+    def read(value: str | float) -> float:
+        if isinstance(value, float):  # the default
+            return value
+        return read_duration_s(flags[-1], value, least_s, most_s)
+
+    return typer.Option(*flags, metavar="SECONDS", help=help, show_default=False, parser=read)
+
+
 def _timeout(flag: str) -> Any:
-    help = f"Give up a request after so many seconds. [default: {DEFAULT_TIMEOUT_S:g}]"
-    declared = typer.Option(flag, metavar="SECONDS", help=help, show_default=False)
-    return Annotated[float, declared]
+    help = f"Give up a request after so many seconds; 30, 30s, 5m. [default: {DEFAULT_TIMEOUT_S:g}]"
+    return Annotated[float, duration(flag, help=help, most_s=86400.0)]
 
 
 Identity = Annotated[

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from qasino_cli.durations import duration_s
 from qasino_cli.errors import UsageFault
 from qasino_cli.log_lines import LEVELS
 from qasino_cli.places import expanded
@@ -71,21 +72,17 @@ def _number(text: str, least: int, most: int, wanted: str) -> int:
 
 
 def _whole_seconds(text: str) -> int:
-    return _number(text, 1, 86400, "a whole number of seconds, 1 to 86400")
+    try:
+        seconds = duration_s(text, 1, 86400)
+    except ValueError:
+        seconds = math.nan
+    if not seconds.is_integer():
+        raise ValueError("a whole number of seconds, 1 to 86400")
+    return int(seconds)
 
 
 def _count(text: str) -> int:
     return _number(text, 1, 1 << 40, "a whole number above 0")
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < 1e9:
-        raise ValueError("a number of seconds above 0")
-    return seconds
 
 
 def _bytes(text: str) -> int:
@@ -173,7 +170,7 @@ OPTIONS = (
         "generation_duration_s",
         "SECONDS",
         _whole_seconds,
-        "How long tables are collected before they can be asked, whole seconds."
+        "How long tables are collected before they can be asked, whole seconds; 30, 30s, 5m."
         " [default: 30; with --demo 5]",
         "-g",
     ),
@@ -234,15 +231,15 @@ OPTIONS = (
         "query-timeout",
         "query_timeout_s",
         "SECONDS",
-        _seconds,
-        "The most a query may take, its wait included. [default: 30]",
+        duration_s,
+        "The most a query may take, its wait included; 30, 30s, 5m. [default: 30]",
     ),
     Option(
         "slow-query",
         "slow_query_s",
         "SECONDS",
-        _seconds,
-        "Log queries that take longer. [default: 1]",
+        duration_s,
+        "Log queries that take longer, likewise. [default: 1]",
     ),
     Option("max-rows", "max_rows", "N", _count, "The most rows in an answer. [default: 100000]"),
     Option(
@@ -370,8 +367,9 @@ OPTIONS = (
         "forget-after",
         "forget_after_s",
         "SECONDS",
-        _seconds,
-        "How long a table nobody reports any more is listed as missing. [default: 86400]",
+        duration_s,
+        "How long a table nobody reports any more is listed as missing; 90, 90s, 5m, 12h."
+        " [default: 86400]",
     ),
     Option(
         "log-level",

@@ -77,40 +77,37 @@ def csvagent(
     identity: options.Identity = None,
     interval: Annotated[
         float | None,
-        typer.Option(
+        options.duration(
             "-x",
             "--interval",
-            metavar="SECONDS",
-            help="Send every so many seconds. [default: at the server's signal]",
-            show_default=False,
+            help="Send every so many seconds; 30, 30s, 5m. [default: at the server's signal]",
+            least_s=1.0,
         ),
     ] = None,
     send_delay_max: Annotated[
         float,
-        typer.Option(
+        options.duration(
             "-d",
             "--send-delay-max",
-            metavar="SECONDS",
             help="Send at random up to so long after the signal, at most half a generation."
             " [default: 15]",
-            show_default=False,
+            least_s=0.0,
         ),
     ] = 15.0,
     gen_signal_timeout: Annotated[
         float,
-        typer.Option(
+        options.duration(
             "-g",
             "--gen-signal-timeout",
-            metavar="SECONDS",
             help="Connect to the signal anew after so long without one."
             f" [default: {USUAL_SILENCE_S:g}]",
-            show_default=False,
+            least_s=1.0,
         ),
     ] = USUAL_SILENCE_S,
     max_age: Annotated[
         float | None,
-        typer.Option(
-            "--max-age", metavar="SECONDS", help="Do not send files last written longer ago."
+        options.duration(
+            "--max-age", help="Do not send files last written longer ago; 90, 90s, 5m.", least_s=0.0
         ),
     ] = None,
     add_identity_column: Annotated[
@@ -148,10 +145,6 @@ def csvagent(
         raise UsageFault("--check sends nothing and --once sends; give one of them")
     if log_level not in LEVELS:
         raise UsageFault(f"--log-level: {shown(log_level)} is not one of {', '.join(LEVELS)}")
-    _check_seconds("--interval", interval, least=1.0)
-    _check_seconds("--send-delay-max", send_delay_max, least=0.0)
-    _check_seconds("--gen-signal-timeout", gen_signal_timeout, least=1.0)
-    _check_seconds("--max-age", max_age, least=0.0)
     who = _identity(identity)
     wanted = Wanted(
         wrapping=Wrapping(who, add_identity_column),
@@ -226,11 +219,6 @@ def hold_standard_streams() -> None:
                 os.close(made)
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
-
-
-def _check_seconds(option: str, value: float | None, least: float) -> None:
-    if value is not None and not least <= value <= 1e9:
-        raise UsageFault(f"{option}: {value:g} is not a number of seconds, {least:g} or more")
 
 
 def _identity(given: str | None) -> str:

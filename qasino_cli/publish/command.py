@@ -29,10 +29,9 @@ from qasino_cli.publish.sending import drop_table, receipt_line, send, too_large
 from qasino_cli.publish.sources import Files, choose_source, choose_this_host, gathering
 from qasino_cli.publish.wishes import (
     Wishes,
-    read_duration_s,
+    check_repeating,
     read_header,
     read_on_error,
-    read_period_s,
     read_types,
 )
 from qasino_cli.readers import FORMS
@@ -110,8 +109,8 @@ def publish(
         typer.Option("-S", "--static", help="Keep the table on the server's disk, at once."),
     ] = False,
     ttl: Annotated[
-        str | None,
-        typer.Option("--ttl", metavar="SECONDS", help="Carry the rows for so long; 90, 90s, 5m."),
+        float | None,
+        options.duration("--ttl", help="Carry the rows for so long; 90, 90s, 5m."),
     ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Change the rows that --keycols find, add the others.")
@@ -129,8 +128,8 @@ def publish(
         ),
     ] = True,
     every: Annotated[
-        str | None,
-        typer.Option("--every", metavar="SECONDS", help="Read and publish again; 30, 30s, 5m."),
+        float | None,
+        options.duration("--every", help="Read and publish again; 30, 30s, 5m."),
     ] = None,
     every_generation: Annotated[
         bool,
@@ -187,7 +186,7 @@ def publish(
     again = every is not None or every_generation
     if drop is not None and (paths or run is not None or this_host or again):
         raise UsageFault("--drop ends a table and publishes none; leave the FILE away")
-    period_s = read_period_s(every, every_generation)
+    check_repeating(every, every_generation)
     wishes = Wishes(
         identity=identity,
         tablename=table,
@@ -201,7 +200,7 @@ def publish(
         static=static,
         update=update,
         keycols=keycols and options.in_utf8("--keycols", keycols),
-        ttl_s=None if ttl is None else read_duration_s("--ttl", ttl),
+        ttl_s=ttl,
         add_identity_column=add_identity_column,
         replace=replace,
     )
@@ -220,9 +219,9 @@ def publish(
     source = choose_source(paths, run, own, wishes, again)
     if rejects is not None and isinstance(source, Files):
         check_rejects_path(rejects, source.paths)
-    clock = _clock(connection, period_s) if again and not dry_run else None
+    clock = _clock(connection, every) if again and not dry_run else None
     with Bar(wanted=not quiet and clock is None) as bar:
-        limit_s = (lambda: period_s) if clock is None else (lambda: clock.duration_s)
+        limit_s = (lambda: every) if clock is None else (lambda: clock.duration_s)
         read = gathering(source, wishes, bar.read, limit_s)
         gather = read if rejects is None else partial(_keeping_rejects, read, rejects)
         if clock is not None:

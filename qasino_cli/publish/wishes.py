@@ -147,26 +147,10 @@ def read_header(text: str) -> tuple[str, ...]:
     return names
 
 
-def read_duration_s(option: str, text: str) -> float:
-    """`30`, `30s`, `5m`, `1h` -> seconds. Raises UsageFault."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in units else (text, "s")
-    try:
-        seconds = float(number) * units[unit]
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e9:
-        raise UsageFault(f"{option}: {shown(text)} is no time such as 30, 30s, 5m or 1h")
-    return seconds
-
-
-def read_period_s(every: str | None, every_generation: bool) -> float | None:
-    """How long from one round to the next; None where --every says nothing. Raises UsageFault."""
-    if every is None:
-        return None
-    if every_generation:
+def check_repeating(every_s: float | None, every_generation: bool) -> None:
+    """Raise UsageFault where it is said twice how often to publish."""
+    if every_s is not None and every_generation:
         raise UsageFault("--every and --every-generation contradict each other; give one")
-    return read_duration_s("--every", every)
 
 
 def read_on_error(wish: str, rejects: bool) -> bool:

@@ -37,8 +37,8 @@ def watch(
     ] = None,
     interval: Annotated[
         float | None,
-        typer.Option(
-            "--interval", metavar="SECONDS", help="Ask so often. [default: once a generation]"
+        options.duration(
+            "--interval", help="Ask so often; 30, 30s, 5m. [default: once a generation]"
         ),
     ] = None,
     batch: Annotated[
@@ -77,7 +77,10 @@ def watch(
     ] = 1,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="SECONDS", help="Give up waiting for it; exit with 5."),
+        options.duration(
+            "--timeout",
+            help="Give up waiting for it after so long, such as 90, 90s or 5m; exit with 5.",
+        ),
     ] = None,
     ignore_missing: Annotated[
         bool,
@@ -182,9 +185,6 @@ def _plan(
     on_change: str | None,
 ) -> Plan:
     """All of it, checked. Raises UsageFault."""
-    for option, seconds in (("--interval", interval_s), ("--timeout", timeout_s)):
-        if seconds is not None and not 0 < seconds < 1e9:
-            raise UsageFault(f"{option}: {seconds:g} is not a number of seconds above 0")
     if not watched.sql:
         raise UsageFault("name the query to watch, in quotes")
     return Plan(

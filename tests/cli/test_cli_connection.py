@@ -114,7 +114,6 @@ def test_a_url_and_options_that_agree_are_one_server() -> None:
             "-s: '' is not the name of a host; give zmq://host:15598, http://host:15597,"
             " https://user@host or host",
         ),
-        (Given(timeout_s=0), "--timeout: 0 is not a time above 0 s and up to a day"),
     ],
 )
 def test_contradictions_and_nonsense_are_usage_errors(given: Given, sentence: str) -> None:

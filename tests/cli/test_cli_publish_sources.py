@@ -15,7 +15,7 @@ from qasino_cli.publish.sources import (
     choose_source,
     choose_this_host,
 )
-from qasino_cli.publish.wishes import Wishes, read_on_error, read_period_s
+from qasino_cli.publish.wishes import Wishes, check_repeating, read_on_error
 
 HOST = ThisHost(["load"])
 
@@ -86,10 +86,10 @@ def test_this_hosts_tables_are_all_or_those_that_are_named() -> None:
 
 
 def test_how_often_is_said_once() -> None:
-    assert read_period_s(None, False) is read_period_s(None, True) is None
-    assert read_period_s("5m", False) == 300
+    check_repeating(None, True)
+    check_repeating(300.0, False)
     with pytest.raises(UsageFault, match="contradict each other"):
-        read_period_s("5m", True)
+        check_repeating(300.0, True)
 
 
 def test_bad_rows_are_passed_over_only_where_that_is_said() -> None:

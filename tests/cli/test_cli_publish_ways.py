@@ -498,7 +498,7 @@ def test_a_server_that_is_away_is_said_once_and_once_that_it_is_back(
     ("arguments", "sentence"),
     [
         (("--every", "5"), "standard input can be read once"),
-        (("--every", "soon", "F"), "--every: 'soon' is no time such as 30, 30s, 5m or 1h"),
+        (("--every", "soon", "F"), "--every: 'soon' is not a time above 0 s, such as 30, 30s, 5m"),
         (("--every", "5", "--every-generation", "F"), "--every and --every-generation contradict"),
         (("--run", "x", "F"), "FILEs, --run and --this-host are three ways"),
         (("--this-host", "F"), "FILEs, --run and --this-host are three ways"),

@@ -73,6 +73,8 @@ def test_the_command_line_beats_the_environment_beats_the_file() -> None:
         ("max_result", "1 GiB", 1 << 30),
         ("generation_duration", "5", 5),
         ("query_timeout", "0.5", 0.5),
+        ("query_timeout", "5m", 300.0),
+        ("generation_duration", "5m", 300),
         ("static_db", "a b", Path("a b")),
     ],
 )
@@ -89,7 +91,8 @@ def test_an_option_is_read_with_its_unit(option: str, text: str, value: object) 
         ("http_port", "-1", "a port: 0 to 65535 (0 takes a free one), or off"),
         ("generation_duration", "0", "a whole number of seconds, 1 to 86400"),
         ("generation_duration", "2.5", "a whole number of seconds, 1 to 86400"),
-        ("query_timeout", "nan", "a number of seconds above 0"),
+        ("generation_duration", "2d", "a whole number of seconds, 1 to 86400"),
+        ("query_timeout", "nan", "a time above 0 s, such as 30, 30s, 5m or 1h"),
         ("max_body", "64X", "a number of bytes above 0, such as 1000000, 512K, 64M or 1G"),
         ("max_rows", "0", "a whole number above 0"),
         ("log_level", "loud", "one of debug, info, warning, error"),

@@ -392,7 +392,7 @@ def test_a_lost_server_is_unknown_and_found_again(
         (("--once", "-s", "zmq://127.0.0.1:1", "select 1"), ExitCode.UNREACHABLE, "cannot reach"),
         (("--until", "rows", "--while", "rows", "select 1"), ExitCode.USAGE, "contradict"),
         (("--timeout", "3", "select 1"), ExitCode.USAGE, "--timeout and --for go with"),
-        (("--interval", "0", "select 1"), ExitCode.USAGE, "--interval: 0 is not"),
+        (("--interval", "0", "select 1"), ExitCode.USAGE, "--interval: '0' is not"),
         (("--format", "csv", "select 1"), ExitCode.USAGE, "'csv' is not one of tsv, ndjson"),
         (("--key", "x", "--once", "select 1 a"), ExitCode.USAGE, "--key: there is no column 'x'"),
     ],

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from qasino_cli.console import Ended, ExitCode, say, typed_in, write
+from qasino_cli.durations import read_duration_s
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.layout import Expanded
 from qasino_cli.places import expanded, without_nul
@@ -308,7 +309,7 @@ def _watch(shell: Shell, argument: str) -> None:
     """The last statement again at each generation, or every so many seconds, until Ctrl-C, which
     ends what is done with it as well, as psql has it."""
     statement = _last_one(shell, "\\watch")
-    interval_s = _interval(argument)
+    interval_s = read_duration_s("\\watch", argument) if argument else None
     while True:
         seen = shell.live.nr_generations if interval_s is None else 0
         say(time.strftime("%H:%M:%S"))
@@ -330,16 +331,6 @@ def _sleep(seconds: float) -> None:
     ends = time.monotonic() + seconds
     while (left_s := ends - time.monotonic()) > 0:
         time.sleep(min(left_s, HEAR_S))
-
-
-def _interval(argument: str) -> float | None:
-    try:
-        interval_s = float(argument) if argument else None
-    except ValueError:
-        interval_s = -1.0
-    if interval_s is not None and not 0 < interval_s < 1e6:
-        raise UsageFault(f"\\watch: {shown(argument)} is not a number of seconds")
-    return interval_s
 
 
 def _refresh(shell: Shell, argument: str) -> None:
