@@ -17,7 +17,9 @@ They fly to one seam, `console.finish`, which prints the sentence and picks the 
 
 from __future__ import annotations
 
-from qasino_server.errors import QasinoError
+from collections.abc import Callable
+
+from qasino_server.errors import BadRequest, QasinoError
 
 
 class UsageFault(QasinoError):
@@ -57,3 +59,12 @@ class NotLetIn(ServerRefused):
 
 class BrokenOff(ServerRefused):
     """A streamed answer ended before its end."""
+
+
+def as_usage(source: str, check: Callable[[object], str], value: str) -> str:
+    """A rule of the server's on what an option or a variable says: a breach is a UsageFault."""
+    try:
+        return check(value)
+    except BadRequest as error:
+        reason = error.sentence.removeprefix("table.tablename: ")
+        raise UsageFault(f"{source}: {reason}") from None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from qasino_cli.errors import UsageFault
-from qasino_server.errors import BadRequest
+from qasino_cli.errors import as_usage
 from qasino_server.table import check_identity
 
 
@@ -15,7 +14,4 @@ def default_identity() -> str:
     named = os.environ.get("QASINO_IDENTITY")
     if not named:
         return socket.gethostname()
-    try:
-        return check_identity(named)
-    except BadRequest as error:
-        raise UsageFault(f"QASINO_IDENTITY: {error.sentence}") from None
+    return as_usage("QASINO_IDENTITY", check_identity, named)

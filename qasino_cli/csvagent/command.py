@@ -26,12 +26,11 @@ from qasino_cli.csvagent.landmarks import absolute
 from qasino_cli.csvagent.pace import Pace
 from qasino_cli.csvagent.parcel import Wrapping
 from qasino_cli.csvagent.watching import Watcher
-from qasino_cli.errors import UsageFault
+from qasino_cli.errors import UsageFault, as_usage
 from qasino_cli.generation_clock import USUAL_SILENCE_S, GenerationClock
 from qasino_cli.identity import default_identity
 from qasino_cli.log_lines import LEVELS, log_to_stderr
 from qasino_cli.signals import heeded
-from qasino_server.errors import BadRequest
 from qasino_server.service import OnDeath
 from qasino_server.table import check_identity, check_tablename, shown
 
@@ -145,13 +144,14 @@ def csvagent(
         raise UsageFault("--check sends nothing and --once sends; give one of them")
     if log_level not in LEVELS:
         raise UsageFault(f"--log-level: {shown(log_level)} is not one of {', '.join(LEVELS)}")
-    who = _identity(identity)
+    who = default_identity() if identity is None else identity
+    as_usage("--identity", check_identity, who)
     wanted = Wanted(
         wrapping=Wrapping(who, add_identity_column),
         indexes=_absolute(index),
         index_lists=_absolute(index_list),
         directories=_absolute(directory),
-        tables=_tablenames(table),
+        tables=[as_usage("--table", check_tablename, name) for name in table or ()],
         table_lists=_absolute(table_list),
     )
     if check:
@@ -219,20 +219,6 @@ def hold_standard_streams() -> None:
                 os.close(made)
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
-
-
-def _identity(given: str | None) -> str:
-    try:
-        return check_identity(given if given is not None else default_identity())
-    except BadRequest as error:
-        raise UsageFault(f"--identity: {error.sentence}") from None
-
-
-def _tablenames(given: Paths) -> list[str]:
-    try:
-        return [check_tablename(name, "--table") for name in given or ()]
-    except BadRequest as error:
-        raise UsageFault(error.sentence) from None
 
 
 def _absolute(given: Paths) -> list[str]:

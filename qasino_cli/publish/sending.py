@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import counted
+from qasino_cli.errors import as_usage
 from qasino_cli.publish.inputs import Prepared
-from qasino_cli.publish.wishes import as_usage
 from qasino_server.table import Receipt, check_identity, check_tablename
 
 _SURELY_TAKEN_BYTES = 1 << 20

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from qasino_cli.errors import InputRejected, UsageFault
+from qasino_cli.errors import InputRejected, UsageFault, as_usage
 from qasino_cli.identity import default_identity
 from qasino_cli.outgoing import encode_publication, with_identity_column
 from qasino_cli.readers import FORMS, HEADLESS_FORMS, Wanted
@@ -109,15 +109,6 @@ def _checked(
         raise InputRejected(f"{name}: {error.sentence}") from None
     assert isinstance(request, Publish)
     return request.publication, message
-
-
-def as_usage(option: str, check: Callable[[object], str], value: str) -> str:
-    """A rule of the server's on the value of an option: a breach is a usage error."""
-    try:
-        return check(value)
-    except BadRequest as error:
-        reason = error.sentence.removeprefix("table.tablename: ")
-        raise UsageFault(f"{option}: {reason}") from None
 
 
 def read_types(options: list[str]) -> dict[str, str]:
