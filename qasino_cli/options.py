@@ -6,8 +6,6 @@ they can be told from the command line.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from qasino_cli.credentials import unlock
 from qasino_cli.durations import MOST_S, read_duration_s
 from qasino_cli.errors import UsageFault
 from qasino_cli.process_list import strike_out
+from qasino_cli.signature import folded, keyword
 from qasino_cli.terminal import attached
 
 Server = Annotated[
@@ -148,32 +147,16 @@ Identity = Annotated[
 
 
 def connected(command: Callable[..., Any], timeout_flag: str = "--timeout") -> Callable[..., Any]:
-    """Give a command the options that say which server, and hand it a `connection` for them.
+    """Give a command the options that say which server, in the place of its `connection`, and
+    hand it that.
 
-    typer reads signatures, so the options are put there. `timeout_flag` names the option for
-    the time of a request where the command means something else by --timeout.
+    `timeout_flag` names the option for the time of a request where the command means something
+    else by --timeout.
     """
-    options = {**_CONNECTION_OPTIONS, "timeout_s": (_timeout(timeout_flag), DEFAULT_TIMEOUT_S)}
-
-    @functools.wraps(command)
-    def with_connection(**values: Any) -> Any:
-        given = Given(**{name: values.pop(name) for name in options})
-        return command(connection=connection_of(given), **values)
-
-    own = [
-        parameter
-        for parameter in inspect.signature(command, eval_str=True).parameters.values()
-        if parameter.name != "connection"
-    ]
-    with_connection.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what typer reads
-        [*own, *(_keyword(name, *option) for name, option in options.items())]
-    )
-    return with_connection
-
-
-def _keyword(name: str, annotation: Any, default: object) -> inspect.Parameter:
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    timeout = keyword("timeout_s", _timeout(timeout_flag), DEFAULT_TIMEOUT_S)
+    told = [keyword(name, *option) for name, option in _CONNECTION_OPTIONS.items()]
+    return folded(
+        command, "connection", lambda **given: connection_of(Given(**given)), [*told, timeout]
     )
 
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -30,6 +30,7 @@ from qasino_cli.server_options import (
     read_file,
 )
 from qasino_cli.signals import Order, heeded
+from qasino_cli.signature import declare, keyword
 from qasino_cli.supervisor import tell_ready, tell_reloading, tell_stopping
 from qasino_server.browser import is_local
 from qasino_server.interpreter import keep_what_is_here
@@ -62,38 +63,28 @@ def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
 def _parameter(option: Option) -> inspect.Parameter:
     if option.flag:
         alone = typer.Option(*option.flags, help=option.help, show_default=False)
-        return _keyword(option.parameter, Annotated[bool | None, alone], None)
+        return keyword(option.parameter, Annotated[bool | None, alone], None)
     declared = typer.Option(
         *option.flags, metavar=option.metavar, help=option.help, show_default=False
     )
-    return _keyword(option.parameter, Annotated[str | None, declared], None)
+    return keyword(option.parameter, Annotated[str | None, declared], None)
 
 
-def _keyword(name: str, annotation: Any, default: object) -> inspect.Parameter:
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, kind, default=default, annotation=annotation)
-
-
-def _signature() -> inspect.Signature:
+def _parameters() -> list[inspect.Parameter]:
     """What typer is to see in place of `**given`."""
     config = typer.Option("--config", metavar="FILE", help="Options in YAML. [default: none]")
     demo = typer.Option(
         "--demo",
         help="Also publish this machine's own tables, in generations of 5 s if -g says no other.",
     )
-    return inspect.Signature(
-        [
-            *map(_parameter, OPTIONS),
-            _keyword("config", Annotated[Path | None, config], None),
-            _keyword("demo", Annotated[bool, demo], False),
-        ]
-    )
+    return [
+        *map(_parameter, OPTIONS),
+        keyword("config", Annotated[Path | None, config], None),
+        keyword("demo", Annotated[bool, demo], False),
+    ]
 
 
-server.__signature__ = _signature()  # type: ignore[attr-defined]  # typer reads it
-server.__annotations__ = {
-    name: parameter.annotation for name, parameter in _signature().parameters.items()
-}
+declare(server, _parameters())
 
 
 def _for_demo(configuration: Configuration) -> Settings:

@@ -42,7 +42,7 @@ Paths = list[str] | None
 
 @options.connected
 def csvagent(
-    connection: Connection,
+    *,
     index: Annotated[
         Paths,
         typer.Option(
@@ -125,6 +125,7 @@ def csvagent(
     log_level: Annotated[
         str, typer.Option("--log-level", metavar="LEVEL", help=f"One of {', '.join(LEVELS)}.")
     ] = "info",
+    connection: Connection,
 ) -> ExitCode:
     """Publish CSV files in every generation, as they are then.
 

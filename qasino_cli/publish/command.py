@@ -39,7 +39,7 @@ from qasino_cli.readers import FORMS
 
 @options.connected
 def publish(
-    connection: Connection,
+    *,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="[FILE...|-]", help="Tables; - or a pipe is standard input."),
@@ -165,6 +165,7 @@ def publish(
     filename: Annotated[
         str | None, typer.Option("-f", "--filename", metavar="FILE", hidden=True)
     ] = None,
+    connection: Connection,
 ) -> ExitCode:
     """Publish tables: files of any form, standard input, a command's output, this machine.
 

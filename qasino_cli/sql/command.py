@@ -22,7 +22,7 @@ from qasino_cli.sql.session import Session
 
 @options.connected
 def sql(
-    connection: Connection,
+    *,
     statements: Annotated[
         list[str] | None,
         typer.Argument(metavar="[SQL...]", help="Statements, as -q gives them."),
@@ -66,6 +66,7 @@ def sql(
     identity: Annotated[
         str | None, typer.Option("-I", "--identity", metavar="IDENTITY", hidden=True)
     ] = None,
+    connection: Connection,
 ) -> ExitCode:
     """Ask a server in SQL: statements given here, from a file or a pipe, or at a prompt.
 

@@ -27,7 +27,7 @@ from qasino_server.table import shown
 
 @functools.partial(options.connected, timeout_flag="--request-timeout")
 def watch(
-    connection: Connection,
+    *,
     sql: Annotated[str, typer.Argument(metavar="SQL", help="The query to watch.")],
     key: Annotated[
         str | None,
@@ -97,6 +97,7 @@ def watch(
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="In batch, write no frames.")] = False,
+    connection: Connection,
 ) -> ExitCode:
     """Watch a query: again at every generation, with what has changed.
 
