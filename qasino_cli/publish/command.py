@@ -14,6 +14,7 @@ from qasino_cli.clock import Clock, IntervalClock
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, say, write
 from qasino_cli.errors import UsageFault
+from qasino_cli.publish.asked import asked
 from qasino_cli.publish.inputs import (
     Gather,
     NothingLeft,
@@ -27,106 +28,19 @@ from qasino_cli.publish.inputs import (
 from qasino_cli.publish.progress import Bar
 from qasino_cli.publish.sending import drop_table, receipt_line, send, too_large
 from qasino_cli.publish.sources import Files, choose_source, choose_this_host, gathering
-from qasino_cli.publish.wishes import (
-    Wishes,
-    check_repeating,
-    read_header,
-    read_on_error,
-    read_types,
-)
-from qasino_cli.readers import FORMS
+from qasino_cli.publish.wishes import Wishes
+from qasino_cli.signature import folded, parameters_of
 
 
 @options.connected
+@partial(folded, into="wishes", make=asked, options=parameters_of(asked))
 def publish(
     *,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="[FILE...|-]", help="Tables; - or a pipe is standard input."),
     ] = None,
-    identity: options.Identity = None,
-    table: Annotated[
-        str | None, typer.Option("--table", metavar="NAME", help="Publish under this table name.")
-    ] = None,
-    data_format: Annotated[
-        str | None,
-        typer.Option(
-            "-d",
-            "--data-format",
-            metavar="FORM",
-            help=f"One of {', '.join(FORMS)}. [default: told by the content]",
-        ),
-    ] = None,
-    types: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--types", metavar="COLUMN=TYPE", help="text, integer or real; several with commas."
-        ),
-    ] = None,
-    strict_names: Annotated[
-        bool, typer.Option("--strict-names", help="Refuse headers that are no legal names.")
-    ] = False,
-    skip_lines: Annotated[
-        int,
-        typer.Option(
-            "--skip-lines",
-            metavar="N",
-            help="Pass over so many lines above the header. [default: 0]",
-            min=0,
-            show_default=False,
-        ),
-    ] = 0,
-    header: Annotated[
-        str | None,
-        typer.Option(
-            "--header", metavar="A,B", help="Names of the columns, where no line has them."
-        ),
-    ] = None,
-    on_error: Annotated[
-        str,
-        typer.Option(
-            "--on-error",
-            metavar="abort|skip",
-            help="Whether a bad row ends it, or is passed over. [default: abort]",
-            show_default=False,
-        ),
-    ] = "abort",
-    rejects: Annotated[
-        Path | None,
-        typer.Option(
-            "--rejects", metavar="FILE", help="Write rows passed over to FILE, CSV or .ndjson."
-        ),
-    ] = None,
-    add_identity_column: Annotated[
-        bool, typer.Option("--add-identity-column", help="Add a column `identity` to each row.")
-    ] = False,
-    persist: Annotated[
-        bool,
-        typer.Option("-P", "--persist", help="Carry the rows into each next generation."),
-    ] = False,
-    static: Annotated[
-        bool,
-        typer.Option("-S", "--static", help="Keep the table on the server's disk, at once."),
-    ] = False,
-    ttl: Annotated[
-        float | None,
-        options.duration("--ttl", help="Carry the rows for so long; 90, 90s, 5m."),
-    ] = None,
-    update: Annotated[
-        bool, typer.Option("--update", help="Change the rows that --keycols find, add the others.")
-    ] = False,
-    keycols: Annotated[
-        str | None,
-        typer.Option("--keycols", metavar="A;B", help="Columns for --update. [default: all]"),
-    ] = None,
-    replace: Annotated[
-        bool,
-        typer.Option(
-            "--replace/--no-replace",
-            help="Whether a repeat in one generation replaces the rows. [default: replace]",
-            show_default=False,
-        ),
-    ] = True,
+    wishes: Wishes,
     every: Annotated[
         float | None,
         options.duration("--every", help="Read and publish again; 30, 30s, 5m."),
@@ -185,51 +99,43 @@ def publish(
     """
     paths = [*(files or []), *([filename] if filename else [])]
     again = every is not None or every_generation
-    if drop is not None and (paths or run is not None or this_host or again):
-        raise UsageFault("--drop ends a table and publishes none; leave the FILE away")
-    check_repeating(every, every_generation)
-    wishes = Wishes(
-        identity=identity,
-        tablename=table,
-        form=data_format,
-        types=read_types(types or []),
-        strict_names=strict_names,
-        skip_bad_rows=read_on_error(on_error, rejects is not None),
-        skip_lines=skip_lines,
-        header=() if header is None else read_header(header),
-        persist=persist,
-        static=static,
-        update=update,
-        keycols=keycols and options.in_utf8("--keycols", keycols),
-        ttl_s=ttl,
-        add_identity_column=add_identity_column,
-        replace=replace,
-    )
     if drop is not None:
-        told_in_vain = dry_run or rejects is not None or only is not None or with_args
-        if told_in_vain or wishes != Wishes(identity=identity):
-            raise UsageFault(
-                "--drop ends a table and publishes none; only --identity, --quiet and those that"
-                " say which server go with it"
-            )
-        dropped = drop_table(connection, drop, identity)
-        say_all([] if quiet else [dropped])
-        return ExitCode.OK
+        if paths or run is not None or this_host or again:
+            raise UsageFault("--drop ends a table and publishes none; leave the FILE away")
+        told_in_vain = dry_run or only is not None or with_args
+        return _drop(connection, drop, wishes, told_in_vain, quiet)
+    if every is not None and every_generation:
+        raise UsageFault("--every and --every-generation contradict each other; give one")
     wishes.check()
     own = choose_this_host(this_host, only, with_args)
     source = choose_source(paths, run, own, wishes, again)
-    if rejects is not None and isinstance(source, Files):
-        check_rejects_path(rejects, source.paths)
+    if wishes.rejects is not None and isinstance(source, Files):
+        check_rejects_path(wishes.rejects, source.paths)
     clock = _clock(connection, every) if again and not dry_run else None
     with Bar(wanted=not quiet and clock is None) as bar:
         limit_s = (lambda: every) if clock is None else (lambda: clock.duration_s)
-        read = gathering(source, wishes, bar.read, limit_s)
-        gather = read if rejects is None else partial(_keeping_rejects, read, rejects)
+        gather = gathering(source, wishes, bar.read, limit_s)
+        if wishes.rejects is not None:
+            gather = partial(_keeping_rejects, gather, wishes.rejects)
         if clock is not None:
             from qasino_cli.publish.repeating import repeat
 
             return repeat(connection, gather, clock, quiet)
         return _show(gather, bar) if dry_run else _publish(connection, gather, bar, quiet)
+
+
+def _drop(
+    connection: Connection, tablename: str, wishes: Wishes, told_in_vain: bool, quiet: bool
+) -> ExitCode:
+    """End a table; raise UsageFault where anything is said about publishing one."""
+    if told_in_vain or wishes != Wishes(identity=wishes.identity):
+        raise UsageFault(
+            "--drop ends a table and publishes none; only --identity, --quiet and those that"
+            " say which server go with it"
+        )
+    dropped = drop_table(connection, tablename, wishes.identity)
+    say_all([] if quiet else [dropped])
+    return ExitCode.OK
 
 
 def _clock(connection: Connection, period_s: float | None) -> Clock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -10,10 +11,9 @@ from qasino_cli.errors import InputRejected, UsageFault, as_usage
 from qasino_cli.identity import default_identity
 from qasino_cli.outgoing import encode_publication, with_identity_column
 from qasino_cli.readers import FORMS, HEADLESS_FORMS, Wanted
-from qasino_cli.readers.infer import check_type
 from qasino_server.errors import BadRequest
 from qasino_server.message import Publish, decode_request
-from qasino_server.table import Publication, check_columns, check_identity, check_tablename, shown
+from qasino_server.table import Publication, check_identity, check_tablename, shown
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     keycols: str | None = None
     ttl_s: float | None = None
     add_identity_column: bool = False
+    rejects: Path | None = None
+    """Where the rows go that are passed over."""
     replace: bool = True
     """The newest rows of an identity count, not the first of the generation."""
 
@@ -109,48 +111,3 @@ def _checked(
         raise InputRejected(f"{name}: {error.sentence}") from None
     assert isinstance(request, Publish)
     return request.publication, message
-
-
-def read_types(options: list[str]) -> dict[str, str]:
-    """`col=type,col=type`, several times -> column -> type. Raises UsageFault."""
-    found: dict[str, str] = {}
-    for pair in (pair for option in options for pair in option.split(",")):
-        column, equals, kind = (part.strip() for part in pair.rpartition("="))
-        if not equals or not column:
-            raise UsageFault(f"--types: {shown(pair)} is not column=type")
-        try:
-            check_type("a", kind)
-        except BadRequest:
-            raise UsageFault(
-                f"--types: {shown(kind)} is not a type; there are text, integer and real"
-            ) from None
-        found[column] = kind
-    return found
-
-
-def read_header(text: str) -> tuple[str, ...]:
-    """`a,b` -> names of columns. Raises UsageFault."""
-    names = tuple(name.strip() for name in text.split(","))
-    try:
-        check_columns(names, ("text",) * len(names))
-    except BadRequest as error:
-        raise UsageFault(f"--header: {error.sentence.removeprefix('table.')}") from None
-    return names
-
-
-def check_repeating(every_s: float | None, every_generation: bool) -> None:
-    """Raise UsageFault where it is said twice how often to publish."""
-    if every_s is not None and every_generation:
-        raise UsageFault("--every and --every-generation contradict each other; give one")
-
-
-def read_on_error(wish: str, rejects: bool) -> bool:
-    """Whether bad rows are passed over; `rejects` is whether they are to be kept.
-
-    Raises UsageFault.
-    """
-    if wish not in ("abort", "skip"):
-        raise UsageFault(f"--on-error: {shown(wish)} is not abort or skip")
-    if rejects and wish != "skip":
-        raise UsageFault("--rejects keeps the rows that --on-error skip passes over; give both")
-    return wish == "skip"

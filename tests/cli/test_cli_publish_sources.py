@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from qasino_cli.errors import UsageFault
+from qasino_cli.publish.asked import read_on_error
 from qasino_cli.publish.sources import (
     Files,
     Output,
@@ -15,7 +16,7 @@ from qasino_cli.publish.sources import (
     choose_source,
     choose_this_host,
 )
-from qasino_cli.publish.wishes import Wishes, check_repeating, read_on_error
+from qasino_cli.publish.wishes import Wishes
 
 HOST = ThisHost(["load"])
 
@@ -83,13 +84,6 @@ def test_this_hosts_tables_are_all_or_those_that_are_named() -> None:
     ):
         with pytest.raises(UsageFault, match=sentence):
             choose_this_host(wanted, only, False)
-
-
-def test_how_often_is_said_once() -> None:
-    check_repeating(None, True)
-    check_repeating(300.0, False)
-    with pytest.raises(UsageFault, match="contradict each other"):
-        check_repeating(300.0, True)
 
 
 def test_bad_rows_are_passed_over_only_where_that_is_said() -> None:
