@@ -124,7 +124,7 @@ def watch(
         Watched(sql.strip().rstrip(";"), until if until is not None else while_, ignore_missing),
         interval,
         key,
-        _goal(until, while_, for_, timeout),
+        _goal(until, while_, for_, timeout, interval),
         timeout,
         on_change,
     )
@@ -153,7 +153,11 @@ def _in_foreground(descriptor: int) -> bool:
 
 
 def _goal(
-    until: str | None, while_: str | None, generations: int, timeout_s: float | None
+    until: str | None,
+    while_: str | None,
+    generations: int,
+    timeout_s: float | None,
+    interval_s: float | None,
 ) -> Goal | None:
     """What is waited for. Raises UsageFault, and SqlError for its condition."""
     if until is not None and while_ is not None:
@@ -163,7 +167,7 @@ def _goal(
             raise UsageFault("--timeout and --for go with --until or --while")
         return None
     _check_condition("--until" if while_ is None else "--while", until or while_ or "")
-    return Goal(until is not None, generations)
+    return Goal(until is not None, generations, interval_s or 0.0)
 
 
 def _check_condition(flag: str, condition: str) -> None:

@@ -4,7 +4,8 @@
     --while X   ends well once X has not held for N generations in a row
 
 What is unknown counts for neither: it breaks the row of generations, since a host that is dead
-must not read as one that is well.
+must not read as one that is well. So does a generation that was not seen, as by a machine that
+slept. Who asks less often than once a generation counts the answers instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import msgspec
 
 from qasino_cli.watch.query import Update
 
+TOLERANCE = 1.5
+"""Two numbers further apart than so many generations have another between them."""
+
 
 class Goal(msgspec.Struct):
     """What is waited for."""
@@ -20,6 +24,8 @@ class Goal(msgspec.Struct):
     wanted: bool
     """True for --until, False for --while."""
     generations: int = 1
+    interval_s: float = 0.0
+    """Asked so often, on purpose; 0 is once a generation."""
     in_a_row: int = 0
     _last_number: int | None = None
 
@@ -28,9 +34,17 @@ class Goal(msgspec.Struct):
         if update.unknown is not None or update.holds is None:
             self.in_a_row = 0
             return False
-        number = None if update.result is None else update.result.generation_number
-        if number == self._last_number and self.in_a_row:
-            return False  # asked again within a generation: that is no second one
-        self._last_number = number
-        self.in_a_row = self.in_a_row + 1 if update.holds == self.wanted else 0
+        assert update.result is not None  # a condition holds of rows
+        last, self._last_number = self._last_number, update.result.generation_number
+        if update.holds != self.wanted:
+            self.in_a_row = 0
+        elif last != self._last_number or not self.in_a_row:  # else it is no second generation
+            unbroken = last is not None and self._follows(last, update.duration_s)
+            self.in_a_row = self.in_a_row + 1 if unbroken else 1
         return self.in_a_row >= self.generations
+
+    def _follows(self, last: int, duration_s: float) -> bool:
+        """Whether nothing was missed since that number, which a new server begins anew."""
+        assert self._last_number is not None
+        most_s = TOLERANCE * max(duration_s, self.interval_s)
+        return 0 < self._last_number - last <= most_s

@@ -532,6 +532,29 @@ def test_a_goal_holds_for_generations_in_a_row() -> None:
     assert goal.reached(update(True, 4))
 
 
+def test_a_generation_that_was_not_seen_begins_the_count_anew() -> None:
+    """As by a machine that slept, or where a new server begins with number 0."""
+    goal = Goal(True, 2)
+    for number in (100, 161, 60, 0, 1795772063):
+        assert not goal.reached(update(True, number))
+    assert goal.reached(update(True, 1795772094)), "a second late is none missed"
+
+
+def test_who_asks_seldom_counts_answers() -> None:
+    goal = Goal(True, 3, interval_s=60.0)
+    assert not goal.reached(update(True, 100))
+    assert not goal.reached(update(True, 160))
+    assert goal.reached(update(True, 220))
+
+
+def test_a_change_within_a_generation_breaks_the_row() -> None:
+    goal = Goal(True, 2)
+    assert not goal.reached(update(True, 1))
+    assert not goal.reached(update(False, 1))
+    assert not goal.reached(update(True, 2))
+    assert goal.reached(update(True, 3))
+
+
 def test_what_is_unknown_reaches_nothing_and_begins_the_count_anew() -> None:
     for wanted in (True, False):
         goal = Goal(wanted, 2)
