@@ -137,6 +137,14 @@ def compare(
     )
 
 
+def differs(picture: Picture, result: Result) -> bool:
+    """Whether a result is another than the one that is pictured: a new generation, or new rows."""
+    if result.generation_number != picture.generation_number:
+        return True
+    rows = [row.cells for row in picture.rows if row.status != "gone"]
+    return picture.names != result.column_names or rows != [tuple(row) for row in result.rows]
+
+
 def _past(before: Picture, key: tuple[int, ...]) -> dict[Key, Row]:
     """The rows that were there, by that key, whichever they were matched by then."""
     rows = [row for row in before.rows if row.status != "gone"]

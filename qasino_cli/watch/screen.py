@@ -39,12 +39,12 @@ from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
 from qasino_cli.options import in_utf8
 from qasino_cli.watch.batch import Plan
-from qasino_cli.watch.diff import compare
+from qasino_cli.watch.diff import compare, differs
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.frame import frame, page_of, plain
 from qasino_cli.watch.hook import Hook
 from qasino_cli.watch.query import Update, is_ordered
-from qasino_cli.watch.view import KEYS, View, pressed, showing
+from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
 from qasino_server.render import stream_for
 
 TICK_S = 1.0
@@ -165,12 +165,9 @@ class Screen:
     def _take(self, update: Update) -> None:
         """An update has come."""
         view = self._view
-        if view.paused:
-            self._change(msgspec.structs.replace(view, nr_missed=view.nr_missed + 1))
-            return
         self._change(taken(view, update, self._plan.key, time.monotonic()))
-        if self._hook is not None and self._view.picture is not view.picture:
-            self._hook.changed(self._view.picture)
+        if self._hook is not None and self._view.newest is not view.newest:
+            self._hook.changed(self._view.newest)
         if self._plan.goal is not None and self._plan.goal.reached(update):
             self._leave(ExitCode.OK)
 
@@ -210,7 +207,7 @@ class Screen:
             return msgspec.structs.replace(view, message=error.sentence)
         self._watched = msgspec.structs.replace(self._watched, sql=sql.rstrip(";"))
         self._feed.ask(self._watched)
-        return view
+        return resumed(view)
 
     def _frame(self) -> str:
         size = self._app.output.get_size()
@@ -291,18 +288,14 @@ def taken(view: View, update: Update, key: tuple[str, ...], now: float) -> View:
     if result is None:
         return view
     heard_at = now - result.generation_age_s
-    same = result.generation_number == view.picture.generation_number and view.picture.names
-    if same and [row.cells for row in view.picture.rows if row.status != "gone"] == [
-        tuple(row) for row in result.rows
-    ]:
-        return msgspec.structs.replace(view, sql=update.sql, heard_at=heard_at)
-    before = view.picture if view.picture.names else None
+    before = view.newest if view.newest.names else None
+    if before is not None and not differs(before, result):
+        return showing(view, update.sql, before, heard_at)
     try:
         picture = compare(before, result, key, keep_order=not is_ordered(update.sql))
     except UsageFault as error:  # the statement is another, without a column of --key
         return msgspec.structs.replace(view, message=error.sentence)
-    view = msgspec.structs.replace(view, sql=update.sql, heard_at=heard_at)
-    return showing(view, picture)
+    return showing(view, update.sql, picture, heard_at)
 
 
 def written(view: View, path: str, drawn: str) -> str:

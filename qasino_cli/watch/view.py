@@ -17,6 +17,14 @@ Mode = Literal["values", "deltas", "rates"]
 Asking = Literal["", "filter", "sql", "file"]
 
 
+class Unseen(msgspec.Struct, frozen=True):
+    """The newest rows, while those before are looked at."""
+
+    sql: str
+    picture: Picture
+    heard_at: float
+
+
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """The screen's state."""
 
@@ -32,6 +40,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     """The last thing that was said: an error of the statement, what was written."""
     paused: bool = False
+    """Whether what is drawn stays; it is asked on, and trouble is told of."""
+    unseen: Unseen | None = None
+    """What has come while it was paused."""
     nr_missed: int = 0
     """Generations that came while it was paused."""
     sort: int | None = None
@@ -55,6 +66,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody wants it asked again at once."""
     page: int = 20
     """Rows that a screen takes."""
+
+    @property
+    def newest(self) -> Picture:
+        """The picture that the next result is compared with."""
+        return self.picture if self.unseen is None else self.unseen.picture
 
     @property
     def nr_frozen(self) -> int:
@@ -99,11 +115,23 @@ def _rank(cell: object) -> tuple[int, float, str]:
     return 2, 0.0, str(cell)
 
 
-def showing(view: View, picture: Picture) -> View:
-    """Another picture, seen from the same place as far as it has that."""
+def showing(view: View, sql: str, picture: Picture, heard_at: float) -> View:
+    """Another picture, seen from the same place as far as it has that; later, while paused."""
+    if view.paused:
+        came = picture.generation_number != view.newest.generation_number
+        return msgspec.structs.replace(
+            view, unseen=Unseen(sql, picture, heard_at), nr_missed=view.nr_missed + came
+        )
     if picture.names != view.picture.names:
         view = msgspec.structs.replace(view, sort=None, reverse=False, left=0, top=0)
-    return _scroll()(msgspec.structs.replace(view, picture=picture))
+    return _scroll()(msgspec.structs.replace(view, sql=sql, picture=picture, heard_at=heard_at))
+
+
+def resumed(view: View) -> View:
+    """What has come meanwhile is drawn, and what comes."""
+    unseen = view.unseen
+    view = msgspec.structs.replace(view, paused=False, unseen=None, nr_missed=0)
+    return view if unseen is None else showing(view, unseen.sql, unseen.picture, unseen.heard_at)
 
 
 # --- Keys --------------------------------------------------------------------------------------
@@ -159,9 +187,11 @@ def _freeze(view: View) -> View:
 
 
 def _pause(view: View) -> View:
-    return msgspec.structs.replace(
-        view, paused=not view.paused, nr_missed=0, now=view.paused or view.now
-    )
+    return resumed(view) if view.paused else msgspec.structs.replace(view, paused=True)
+
+
+def _ask_now(view: View) -> View:
+    return msgspec.structs.replace(resumed(view), now=True)
 
 
 def _mode(mode: Mode) -> Callable[[View], View]:
@@ -182,13 +212,13 @@ KEYS = (
     Key(("r",), "r", "reverse the order", _toggle("reverse")),
     Key(("/",), "/", "filter: text, /regex/, !not", _with(asking="filter")),
     Key(("f",), "f", "columns that stay: one more", _freeze),
-    Key((" ",), "Space", "pause, go on", _pause),
+    Key((" ",), "Space", "pause the rows, go on", _pause),
     Key(("d",), "d", "marks of change on, off", _toggle("diff")),
     Key(("D",), "D", "differences instead of numbers", _mode("deltas")),
     Key(("R",), "R", "rates per second instead of numbers", _mode("rates")),
     Key(("e",), "e", "edit the SQL", _with(asking="sql")),
     Key(("w",), "w", "write the rows to a file", _with(asking="file")),
-    Key(("n",), "n", "ask now", _with(now=True)),
+    Key(("n",), "n", "ask now", _ask_now),
     Key(("?",), "?", "this help", _toggle("help")),
     Key(("q", "c-c"), "q", "leave", _with(quitting=True)),
 )  # fmt: skip

@@ -403,8 +403,24 @@ def test_columns_are_frozen_and_freed() -> None:
 
 def test_pausing_and_asking_again() -> None:
     assert after("space").paused
-    assert after("space space").now
+    assert not after("space space").paused
     assert after("n").now
+    assert not after("space n").paused
+
+
+def test_what_comes_while_paused_is_taken_in_and_drawn_later() -> None:
+    paused = after("space")
+    for number in (160, 160, 190):
+        paused = told(paused, result(FIRST, number))
+        assert paused.picture is SEEN
+    assert paused.nr_missed == 2, "generations, not answers"
+    assert [row.status for row in paused.newest.rows].count("gone") == 0
+    lost = taken(paused, Update(unknown="lost: away"), (), 1003.0)
+    assert "lost: away  paused, 2 missed" in drawn(lost, 100)
+    for key in ("space", "n"):
+        shown = after(key, paused)
+        assert (shown.picture, shown.sql, shown.nr_missed) == (paused.newest, "select another", 0)
+        assert shown.unseen is None
 
 
 def test_every_key_of_the_help_does_something() -> None:

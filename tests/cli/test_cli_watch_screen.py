@@ -234,6 +234,36 @@ def test_the_screen_ends_when_its_goal_is_reached_or_the_time_is_up(
     assert screen("--until", "empty", "--timeout", "0.2", QUERY).wait() == ExitCode.NOT_MET
 
 
+def test_an_alarm_goes_off_while_the_rows_stay(
+    screen: Callable[..., Terminal], rotate: Callable[..., None], tmp_path: Path
+) -> None:
+    rotate(a=1)
+    told = tmp_path / "told"
+    alarm = ("--until", "max(used) > 5", "--on-change", f"cat >> {told}", "--interval", "0.2")
+    terminal = screen(*alarm, QUERY)
+    terminal.see("a 1")
+    terminal.type(" ")
+    terminal.see("paused")
+    rotate(a=2)
+    terminal.see("paused, 1 missed", "a 1")
+    until(lambda: told.exists() and '"used":2' in told.read_text())
+    rotate(a=9)
+    assert terminal.wait() == ExitCode.OK
+
+
+def test_another_statement_ends_the_pause(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    terminal = screen(QUERY)
+    terminal.see("a 1")
+    terminal.type(" ")
+    terminal.see("paused")
+    terminal.type("e\x15select 42 answer\r")
+    terminal.see("1 row", "42")
+    terminal.gone("paused")
+
+
 def test_what_is_wrong_is_said_before_the_screen_opens(
     screen: Callable[..., Terminal], rotate: Callable[..., None]
 ) -> None:
