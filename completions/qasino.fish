@@ -116,10 +116,10 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -l timeout -d 'Give 
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -F
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l key -d 'Columns that tell rows apart. [default: found by looking]' -x
-complete -c qasino -n '__fish_seen_subcommand_from watch' -l interval -d 'Ask so often; 30, 30s, 5m. [default: once a generation]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l interval -d 'Ask so often (30, 30s, 5m), and show rows that differ. [default: once a generation]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l batch -d 'Write a frame a generation, as without a terminal.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l format -d 'Of these frames. [default: tsv]' -x -a 'tsv ndjson'
-complete -c qasino -n '__fish_seen_subcommand_from watch' -l count -d 'End after so many frames.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l count -d 'End after so many frames of rows.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l once -d 'One frame, as --batch --count 1.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l until -d 'End once it holds: rows, empty or SQL.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l while -d 'End once it no longer holds, likewise.' -x

@@ -1,4 +1,7 @@
-"""Where no terminal is: a frame on stdout for each generation.
+"""Where no terminal is: a frame on stdout for each generation, and for other rows within one.
+
+Why rows are unknown is said once, not again at each attempt; that is a frame too, but none that
+counts.
 
 TSV: a line `# generation N, age S s, R rows` (or `# unknown: why`, or `# cut after R rows: ..`
 beside it), the header, the rows, an empty line. NDJSON: one object for each generation, with its
@@ -21,12 +24,13 @@ from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, counted, on_terminal, say, write
 from qasino_cli.errors import ServerRefused, Unreachable
 from qasino_cli.sql.table_view import cut_note
-from qasino_cli.watch.diff import Picture, compare
+from qasino_cli.watch.diff import Picture, compare, differs
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.goal import Goal
 from qasino_cli.watch.hook import Hook
 from qasino_cli.watch.query import Update, Watched
 from qasino_server.render import TsvStream, distinct, json_cell, visible
+from qasino_server.table import Result
 
 FORMATS = ("tsv", "ndjson")
 
@@ -57,7 +61,8 @@ def stream(
         hook.start()
     feed.start()
     try:
-        return _follow(_until(updates, plan.timeout_s), plan, form, count, quiet, hook)
+        frames = Frames(plan, form, quiet, hook)
+        return _follow(_until(updates, plan.timeout_s), frames, plan.goal, count)
     finally:
         feed.stop()
         if hook is not None:
@@ -74,57 +79,65 @@ def _until(updates: queue.SimpleQueue[Update], timeout_s: float | None) -> Itera
             return
 
 
+class Frames:
+    """Writes frames, and knows what the next update is compared with."""
+
+    def __init__(self, plan: Plan, form: str, quiet: bool, hook: Hook | None) -> None:
+        self._plan = plan
+        self._form = form
+        self._quiet = quiet
+        self._hook = hook
+        self._picture: Picture | None = None
+        self._unknown: str | None = None
+        self.nr_frames = 0
+        """Frames with rows that had not been seen."""
+        self.cut: str | None = None
+        """What was said where the server first cut a result."""
+
+    def take(self, update: Update) -> None:
+        """Write what is new in an update. Raises UsageFault where `--key` names none of it."""
+        result = update.result
+        anew = result is not None and (self._picture is None or differs(self._picture, result))
+        if anew and result is not None:
+            self._compare(result)
+        if not self._quiet and (anew or update.unknown != self._unknown):
+            text = frame_text(update, self._form)
+            write(visible_lines(text) if on_terminal() else text)
+        self._unknown = update.unknown
+        self.nr_frames += anew
+
+    def _compare(self, result: Result) -> None:
+        self._picture = compare(self._picture, result, self._plan.key)
+        note = cut_note(result)
+        if self._hook is not None:
+            self._hook.changed(self._picture)
+            if self._quiet and note and not self.cut:
+                say(note)
+        self.cut = self.cut or note
+
+
 def _follow(
-    updates: Iterator[Update],
-    plan: Plan,
-    form: str,
-    count: int | None,
-    quiet: bool,
-    hook: Hook | None,
+    updates: Iterator[Update], frames: Frames, goal: Goal | None, count: int | None
 ) -> ExitCode:
-    picture: Picture | None = None
-    written = 0
-    cut: str | None = None
     for update in updates:
         if update.error is not None:
             raise ServerRefused(update.error)
-        if picture is None and update.result is None and written == 0 and plan.goal is None:
+        if goal is None and update.result is None and not frames.nr_frames:
             raise Unreachable((update.unknown or "").removeprefix("lost: "))
-        if _is_news(update, picture):
-            if update.result is not None:
-                picture = compare(picture, update.result, plan.key)
-                note = cut_note(update.result)
-                if hook is not None:
-                    hook.changed(picture)
-                    if quiet and note and not cut:
-                        say(note)
-                cut = cut or note
-            if not quiet:
-                text = frame_text(update, form)
-                write(visible_lines(text) if on_terminal() else text)
-            written += 1
-        if plan.goal is not None and plan.goal.reached(update):
+        frames.take(update)
+        if goal is not None and goal.reached(update):
             return ExitCode.OK
-        if count is not None and written >= count:
-            return _counted_out(plan, cut is not None)
+        if count is not None and frames.nr_frames >= count:
+            return _counted_out(goal, frames.cut is not None)
     return ExitCode.NOT_MET
 
 
-def _counted_out(plan: Plan, cut: bool) -> ExitCode:
+def _counted_out(goal: Goal | None, cut: bool) -> ExitCode:
     """How it ends with the last frame."""
-    if plan.goal is not None:
+    if goal is not None:
         return ExitCode.NOT_MET
     # who reads it takes it for all there is
     return ExitCode.REFUSED if cut and not on_terminal() else ExitCode.OK
-
-
-def _is_news(update: Update, picture: Picture | None) -> bool:
-    """Whether it is another generation than the last, or none at all."""
-    if update.result is None or picture is None:
-        return True
-    return (
-        update.unknown is not None or update.result.generation_number != picture.generation_number
-    )
 
 
 def frame_text(update: Update, form: str) -> str:

@@ -38,7 +38,9 @@ def watch(
     interval: Annotated[
         float | None,
         options.duration(
-            "--interval", help="Ask so often; 30, 30s, 5m. [default: once a generation]"
+            "--interval",
+            help="Ask so often (30, 30s, 5m), and show rows that differ."
+            " [default: once a generation]",
         ),
     ] = None,
     batch: Annotated[
@@ -54,7 +56,8 @@ def watch(
         ),
     ] = "tsv",
     count: Annotated[
-        int | None, typer.Option("--count", metavar="N", help="End after so many frames.", min=1)
+        int | None,
+        typer.Option("--count", metavar="N", help="End after so many frames of rows.", min=1),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="One frame, as --batch --count 1.")] = False,
     until: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -56,14 +57,24 @@ class Feed(Service):
         try:
             self._clock.wait(0)  # finds out how long a generation lasts
             while not self.stopping.is_set():
+                asked_at = time.monotonic()
                 update = self._look(client)
                 if self.stopping.is_set():
                     return
                 self._heard(msgspec.structs.replace(update, duration_s=self._clock.duration_s))
-                self._clock.wait(RETRY_S if self._lost else self._interval_s)
+                self._rest(asked_at)
         finally:
             client.close()
             self._clock.close()
+
+    def _rest(self, asked_at: float) -> None:
+        """Until it is time to ask again, or somebody wants it at once."""
+        if self._lost or self._interval_s is None:
+            self._clock.wait(RETRY_S if self._lost else None)
+            return
+        ends = asked_at + self._interval_s
+        while self._clock.wait(max(0.0, ends - time.monotonic())) is not None:
+            pass  # a generation has begun, which is not what is waited for
 
     def _died(self, name: str, error: BaseException) -> None:
         """Nobody is to wait for ever for a thread that is no more."""
