@@ -18,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from qasino_cli.errors import UsageFault
+from qasino_server.render import distinct
 from qasino_server.table import Result
 
 Row = tuple[Any, ...]
@@ -56,7 +57,8 @@ class Picture(msgspec.Struct, frozen=True):
     """The columns rows are matched by; none is by place."""
     generation_number: int = 0
     seconds: float = 0.0
-    """Between this generation and the one compared with; 0 where there is none."""
+    """Between this generation and the one compared with; 0 where there is none, or it is the
+    first of a server, whose number is no time."""
     truncated: bool = False
     """Whether the server has more rows than it returned."""
 
@@ -126,7 +128,8 @@ def compare(
         states = _in_old_order(past, states, gone)
     else:
         states += gone
-    seconds = 0.0 if before is None else float(now.generation_number - before.generation_number)
+    then = 0 if before is None else before.generation_number
+    seconds = float(now.generation_number - then) if then else 0.0
     return Picture(
         names=now.column_names,
         rows=tuple(states),
@@ -190,15 +193,16 @@ def _in_old_order(
 
 def changes(picture: Picture) -> Iterator[dict[str, Any]]:
     """Every change as an object: what it is, the key, the row, and the row before."""
+    names = distinct(picture.names)
     for row in picture.rows:
         change = row.status if row.status != "same" else "changed" if row.changed else None
         if change is None:
             continue
         told: dict[str, Any] = {
             "change": change,
-            "key": {picture.names[n]: row.cells[n] for n in picture.key},
-            "row": dict(zip(picture.names, row.cells, strict=True)),
+            "key": {names[n]: row.cells[n] for n in picture.key},
+            "row": dict(zip(names, row.cells, strict=True)),
         }
         if change == "changed" and row.before is not None:
-            told["before"] = dict(zip(picture.names, row.before, strict=True))
+            told["before"] = dict(zip(names, row.before, strict=True))
         yield told

@@ -180,6 +180,28 @@ def test_changes_are_told_as_objects() -> None:
     assert told["changed"]["key"] == {"host": "web-2"}
 
 
+def test_two_columns_of_one_name_are_both_told() -> None:
+    twice = ("host", "x", "x")
+    seen = pictured(result([("a", 1, 4)], 1, twice), result([("a", 2, 4)], 2, twice))
+    [change] = changes(seen)
+    assert change["row"] == {"host": "a", "x": 2, "x:1": 4}
+    assert change["before"] == {"host": "a", "x": 1, "x:1": 4}
+    seen = pictured(result([], 1, ("x", "x")), result([("a", "b"), ("a", "c")], 2, ("x", "x")))
+    assert [change["key"] for change in changes(seen)] == [{"x:1": "b"}, {"x:1": "c"}]
+
+
+def test_the_first_generation_of_a_server_has_no_number_to_reckon_rates_from() -> None:
+    rows = [("a", 1)], [("a", 31)], [("a", 61)]
+    first, second, third = (
+        result(r, n, ("host", "n")) for r, n in zip(rows, (0, 1795772063, 1795772093), strict=True)
+    )
+    assert pictured(first, second).seconds == 0.0
+    assert "rates from the next generation on" in drawn(
+        view(picture=pictured(first, second), mode="rates")
+    )
+    assert "+1▲" in drawn(view(picture=pictured(first, second, third), mode="rates"))
+
+
 CELLS = st.one_of(st.none(), st.integers(0, 3), st.sampled_from(["a", "b"]), st.floats(0, 1))
 ROWS = st.lists(st.tuples(CELLS, CELLS), max_size=6)
 
