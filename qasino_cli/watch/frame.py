@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from qasino_cli.cells import clip, is_numeric, pad, shown_cell
 from qasino_cli.layout import Look
 from qasino_cli.watch.diff import Mark, RowState
+from qasino_cli.watch.matching import took_too_long
 from qasino_cli.watch.view import KEYS, View
 from qasino_server.render import visible, width
 
@@ -115,7 +116,10 @@ def _what(view: View) -> list[Line]:
     if not picture.key and picture.rows:
         parts.append("matched by place")
     if view.filter:
-        parts.append(f"filter {visible(view.filter)}: {len(view.rows()):,}")
+        passed = f"{len(view.rows()):,}"
+        if took_too_long(view.filter):
+            passed = "takes too long, no row is left out"
+        parts.append(f"filter {visible(view.filter)}: {passed}")
     if view.sort is not None and view.sort < len(picture.names):
         order = ", reversed" if view.reverse else ""
         parts.append(f"sorted by {visible(picture.names[view.sort])}{order}")

@@ -259,6 +259,11 @@ class Screen:
             """To the shell, until its fg."""
             event.app.suspend_to_background()
 
+        @keys.add("c-l")
+        def _(event: KeyPressEvent) -> None:
+            """Wipe away what others have written, and draw all of it again."""
+            event.app.renderer.clear()
+
         @keys.add("escape", filter=asking, eager=True)
         @keys.add("c-c", filter=asking)
         def _(event: KeyPressEvent) -> None:

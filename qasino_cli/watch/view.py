@@ -5,13 +5,13 @@ One table of keys feeds what they do, the help and the documentation.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 from qasino_cli.watch.diff import Picture, RowState
+from qasino_cli.watch.matching import passing
 
 Mode = Literal["values", "deltas", "rates"]
 Asking = Literal["", "filter", "sql", "file"]
@@ -84,26 +84,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     def rows(self) -> list[RowState]:
         """The rows that are shown, in their order."""
-        rows = [row for row in self.picture.rows if self._passes(row)]
+        rows = passing(self.filter, self.picture.rows)
         if self.sort is None or self.sort >= len(self.picture.names):
             return rows[::-1] if self.reverse else rows
         column = self.sort
         return sorted(rows, key=lambda row: _rank(row.cells[column]), reverse=self.reverse)
-
-    def _passes(self, row: RowState) -> bool:
-        wanted = self.filter.removeprefix("!")
-        if not wanted:
-            return True
-        text = "\t".join("" if cell is None else str(cell) for cell in row.cells)
-        found = re.fullmatch(r"/(.*?)/?", wanted)
-        if found is not None:
-            try:
-                hit = re.search(found[1], text, re.IGNORECASE) is not None
-            except re.error:
-                hit = wanted.lower() in text.lower()
-        else:
-            hit = wanted.lower() in text.lower()
-        return hit != self.filter.startswith("!")
 
 
 def _rank(cell: object) -> tuple[int, float, str]:

@@ -380,6 +380,13 @@ def test_rows_are_filtered(wanted: str, left: list[str]) -> None:
     assert hosts(view(filter=wanted)) == left
 
 
+@pytest.mark.timeout(30)
+def test_a_filter_that_would_take_for_ever_is_given_up_and_told_of() -> None:
+    state = view(picture=pictured(result([("x" * 60,)], 100, ("n",))), filter="/(x+)+y/")
+    assert len(state.rows()) == 1
+    assert "1 row, filter /(x+)+y/: takes too long, no row is left out" in drawn(state)
+
+
 def test_scrolling_stays_within_the_rows_and_columns() -> None:
     small = view(page=2)
     assert after("down down down down", small).top == 2

@@ -127,6 +127,30 @@ def test_filtering_sorting_and_help_by_key(
     terminal.see("c 3 a 1")
 
 
+def test_a_filter_that_would_take_for_ever_holds_up_no_key(
+    screen: Callable[..., Terminal],
+) -> None:
+    terminal = screen(f"select '{'x' * 60}' n", columns=100)
+    terminal.see("1 row")
+    terminal.type("/")
+    terminal.see("filter:")
+    terminal.type("/(x+)+y/\r")
+    terminal.see("takes too long")
+    terminal.type("q")
+    assert terminal.wait() == ExitCode.OK
+
+
+def test_a_screen_that_something_wrote_into_is_drawn_anew(
+    screen: Callable[..., Terminal],
+) -> None:
+    terminal = screen("select 1 n")
+    terminal.see("1 row")
+    before = len(terminal.written)
+    terminal.type("\x0c")
+    terminal.until(lambda: b"\x1b[2J" in terminal.written[before:], "the screen wiped")
+    terminal.until(lambda: b"select" in terminal.written[before:], "the rows again")
+
+
 def test_the_sql_is_edited_in_place_and_an_error_keeps_the_rows(
     screen: Callable[..., Terminal], rotate: Callable[..., None]
 ) -> None:
