@@ -15,6 +15,7 @@ from qasino_server.errors import QasinoError, SqlError
 from qasino_server.message import Query
 from qasino_server.table import Result
 
+NO_SELECT = "a condition in SQL looks at a SELECT; SHOW, DESC and EXPLAIN take rows or empty"
 CONDITION_TITLE = "SQL error in the condition"
 GIVING_UP_S = 1.0
 """So long the server has to hear that a query is no longer waited for."""
@@ -30,7 +31,10 @@ class Inquiry:
         self._asked = watched.sql
 
     def look(self) -> Update:
-        """Ask everything of one snapshot. Raises what the client raises."""
+        """Ask everything of one snapshot. Raises what the client raises, and SqlError where the
+        condition cannot look at that statement."""
+        if self._watched.condition_sql and not self._watched.takes_conditions:
+            raise SqlError(NO_SELECT)
         return look(self._watched, self._ask)
 
     def explained(self, error: ServerRefused | SqlError) -> str:

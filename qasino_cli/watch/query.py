@@ -59,8 +59,25 @@ class Watched(msgspec.Struct, frozen=True):
         """
         if self.condition in (None, "rows", "empty"):
             return ""
-        inner = self.sql.rstrip().removesuffix(";")
-        return f"{BEFORE_CONDITION}{self.condition}\n) as holds from (\n{inner}\n)) where holds)"
+        return (
+            f"{BEFORE_CONDITION}{self.condition}\n) as holds from (\n{bare(self.sql)}\n))"
+            " where holds)"
+        )
+
+    @property
+    def takes_conditions(self) -> bool:
+        """Whether there is something an SQL condition can look at: the shortcuts and EXPLAIN
+        stand in no parentheses."""
+        words = meaningful(tokens(self.sql))
+        return not words or words[0].upper not in ("SHOW", "DESC", "DESCRIBE", "EXPLAIN", "KILL")
+
+
+def bare(sql: str) -> str:
+    """A statement without what may stand behind it: blanks, comments and `;`."""
+    words = meaningful(tokens(sql))
+    while words and words[-1].text == ";":
+        words.pop()
+    return sql[: words[-1].end] if words else ""
 
 
 def look(watched: Watched, ask: Ask) -> Update:

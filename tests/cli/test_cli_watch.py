@@ -545,6 +545,12 @@ def test_a_condition_is_a_query_over_the_query() -> None:
     assert Watched("select 1", "rows").condition_sql == ""
 
 
+@pytest.mark.parametrize("behind", [";", "; -- c", " -- c", "/* c */;\n;", " /* c", "; /* ; */"])
+def test_what_stands_behind_a_query_is_no_matter_of_the_condition(behind: str) -> None:
+    plain = Watched("select ';--' a", "a").condition_sql
+    assert Watched("select ';--' a" + behind, "a").condition_sql == plain
+
+
 @pytest.mark.parametrize(
     ("condition", "at"),
     [

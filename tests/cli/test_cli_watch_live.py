@@ -181,6 +181,11 @@ def test_a_frame_is_written_for_each_generation(
             "SQL error in the condition: it ends too early\n  (used) > -- 3\n          ^\n",
         ),
         (
+            ("--until", "max(nr_rows) > 1", "show tables"),
+            "SQL error: a condition in SQL looks at a SELECT; SHOW, DESC and EXPLAIN take rows or"
+            " empty\n",
+        ),
+        (
             ("select * from gone",),
             "SQL error: no such table: gone\n  select * from gone\n                ^\n"
             "the snapshot before has it: prev.gone\n",
