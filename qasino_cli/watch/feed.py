@@ -42,7 +42,8 @@ class Feed(Service):
         self._answered: Watched | None = None
 
     def ask(self, watched: Watched) -> None:
-        """Ask this from now on, beginning at once; any thread."""
+        """Ask this from now on, beginning at once; any thread. What was answered last is asked
+        on where the server refuses it."""
         with self._lock:
             self._watched = watched
         self.wake()
@@ -66,6 +67,12 @@ class Feed(Service):
         finally:
             client.close()
             self._clock.close()
+
+    def _fall_back(self, refused: Watched) -> None:
+        """To what was answered last: its rows stand there and would grow old."""
+        with self._lock:
+            if self._watched == refused and self._answered is not None:
+                self._watched = self._answered
 
     def _rest(self, asked_at: float) -> None:
         """Until it is time to ask again, or somebody wants it at once."""
@@ -94,6 +101,7 @@ class Feed(Service):
             if watched == self._answered and not isinstance(error, NotLetIn):
                 # The statement is right: a table of it has gone with the last who reported it
                 return Update(unknown=f"refused: {error.sentence}")
+            self._fall_back(watched)
             return Update(error=inquiry.explained(error))
         self._lost = False
         self._answered = watched

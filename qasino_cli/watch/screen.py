@@ -207,7 +207,7 @@ class Screen:
             return msgspec.structs.replace(view, message=error.sentence)
         self._watched = msgspec.structs.replace(self._watched, sql=sql.rstrip(";"))
         self._feed.ask(self._watched)
-        return resumed(view)
+        return msgspec.structs.replace(resumed(view), message="")
 
     def _frame(self) -> str:
         size = self._app.output.get_size()

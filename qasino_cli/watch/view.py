@@ -220,4 +220,9 @@ def pressed(view: View, name: str) -> View:
         goes_on = name in _READS_ON and top < len(KEYS)
         return msgspec.structs.replace(view, help=goes_on, help_top=top if goes_on else 0)
     key = _BY_NAME.get(name)
-    return view if key is None else key.act(msgspec.structs.replace(view, message=""))
+    if key is None:
+        return view
+    after = key.act(msgspec.structs.replace(view, message=""))
+    if after.asking == "sql":  # what is wrong with it is read while it is mended
+        return msgspec.structs.replace(after, message=view.message)
+    return after

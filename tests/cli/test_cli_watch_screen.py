@@ -159,9 +159,15 @@ def test_the_sql_is_edited_in_place_and_an_error_keeps_the_rows(
     terminal.see("a 1 b 5")
     terminal.type("e\x15select nosuch\r")
     terminal.see("SQL error: no such column: nosuch select nosuch ^", "a 1 b 5")
-    terminal.type("e" + "\x7f" * 6 + "42 answer\r")  # what was typed is there to be mended
+    turned(terminal, rotate, "a 2▲ b 6▲", a=2, b=6)
+    terminal.type("e\x15select nosuch\r")
+    terminal.see("SQL error")
+    terminal.type("e")  # what was typed is there to be mended, and what is wrong with it
+    terminal.see("SQL: select nosuch", "SQL error: no such column: nosuch select nosuch ^")
+    terminal.type("\x7f" * 6 + "42 answer\r")
     terminal.see("answer", "42")
     terminal.gone("used")
+    terminal.gone("SQL error")
 
 
 def test_a_statement_without_the_column_of_the_key_leaves_the_screen_as_it_is(
