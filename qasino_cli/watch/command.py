@@ -14,7 +14,7 @@ from qasino_cli.client import open_client
 from qasino_cli.config import load_config
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, on_terminal
-from qasino_cli.errors import ServerRefused, UsageFault
+from qasino_cli.errors import ServerRefused, Unreachable, UsageFault
 from qasino_cli.watch.batch import FORMATS, Plan, stream
 from qasino_cli.watch.condition import flaw, is_empty
 from qasino_cli.watch.diff import choose_key
@@ -206,13 +206,20 @@ def _plan(
 
 
 def _try_out(connection: Connection, plan: Plan) -> None:
-    """Ask once before the screen opens: what is wrong is then said where it can be read."""
+    """Ask once before the screen opens: what is wrong is then said where it can be read.
+
+    Who waits for something waits for the server too, as a stream does.
+    """
     client = open_client(connection)
     inquiry = Inquiry(connection, client, plan.watched)
     try:
         update = inquiry.look()
     except (ServerRefused, SqlError) as error:
         raise ServerRefused(inquiry.explained(error)) from None
+    except Unreachable:
+        if plan.goal is None:
+            raise
+        return
     finally:
         client.close()
     if update.result is not None:

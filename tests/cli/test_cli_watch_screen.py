@@ -303,6 +303,15 @@ def test_what_is_wrong_is_said_before_the_screen_opens(
     assert b"\x1b[?1049h" not in terminal.written
 
 
+def test_who_waits_for_a_condition_waits_for_the_server_too(
+    screen: Callable[..., Terminal],
+) -> None:
+    terminal = screen("-s", "zmq://127.0.0.1:1", "--until", "rows", "--timeout", "1", "select 1")
+    assert terminal.wait() == ExitCode.NOT_MET
+    terminal = screen("-s", "zmq://127.0.0.1:1", "select 1")
+    assert terminal.wait() == ExitCode.UNREACHABLE
+
+
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Terminal]:
     """A shell with job control."""
