@@ -15,13 +15,13 @@ that nothing moves when something changes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from qasino_cli.cells import clip, is_numeric, pad, shown_cell
 from qasino_cli.layout import Look
 from qasino_cli.watch.diff import Mark, RowState
 from qasino_cli.watch.matching import took_too_long
-from qasino_cli.watch.view import KEYS, View
+from qasino_cli.watch.view import KEYS, View, sized
 from qasino_server.render import visible, width
 
 Piece = tuple[str, str]
@@ -30,7 +30,6 @@ Line = list[Piece]
 
 MAX_CELL = 40
 """A wider text is cut; numbers never are."""
-HEAD_LINES = 3
 TABLE_HEAD_LINES = 2
 _SIGNS = {"same": "  ", "new": "+ ", "gone": "- "}
 _MARKS: dict[bool, dict[Mark, str]] = {
@@ -53,9 +52,10 @@ def frame(view: View, columns: int, lines: int, now: float, look: Look) -> list[
     return whole + [[] for _ in range(lines - len(whole))]
 
 
-def page_of(lines: int) -> int:
-    """How many rows a screen of so many lines takes."""
-    return max(lines - HEAD_LINES - TABLE_HEAD_LINES, 1)
+def fitted(view: View, columns: int, lines: int, now: float, look: Look) -> View:
+    """The view, with how many rows and how many columns that stay such a screen takes."""
+    page = max(lines - len(_head(view, columns, now, look)) - TABLE_HEAD_LINES, 1)
+    return sized(view, page, _most_frozen(view, columns, page))
 
 
 # --- The head ----------------------------------------------------------------------------------
@@ -68,33 +68,39 @@ def _head(view: View, columns: int, now: float, look: Look) -> list[Line]:
     first: Line = [("header", clip(sql, columns, look.ellipsis))]
     if room >= 20:
         first = [("header", pad(clip(sql, room, look.ellipsis), room)), ("faint", "  " + server)]
-    return [first, _when(view, now), *_what(view)]
+    return [first, *_state(view, columns, now), *_what(view)]
 
 
-def _when(view: View, now: float) -> Line:
-    """Which generation, and whether it can be believed."""
-    line: Line = []
+def _state(view: View, columns: int, now: float) -> list[Line]:
+    """Which generation, and why it is not to be believed: above it where one line is too short."""
+    generation = _generation(view, now)
+    troubles: Line = [("trouble", text) for text in _troubles(view, now)]
+    line: Line = [("", generation), *((style, f"  {text}") for style, text in troubles)]
+    if sum(width(text) for _, text in line) <= columns:
+        return [line]
+    return [*([trouble] for trouble in troubles), [("", generation)]]
+
+
+def _generation(view: View, now: float) -> str:
     if view.heard_at is None:
-        line.append(("", "connecting"))
-    else:
-        age_s = max(0.0, now - view.heard_at)
-        left_s = view.duration_s - age_s
-        next_one = f", next in {left_s:.0f} s" if left_s > 0 else ""
-        line.append(
-            ("", f"generation {view.picture.generation_number}, {age_s:.0f} s old{next_one}")
-        )
-        told = view.paused or view.trouble.startswith(("lost", "late"))
-        if age_s > 2 * view.duration_s and not told:
-            line.append(("trouble", "  late"))
+        return "connecting"
+    age_s = max(0.0, now - view.heard_at)
+    left_s = view.duration_s - age_s
+    next_one = f", next in {left_s:.0f} s" if left_s > 0 else ""
+    return f"generation {view.picture.generation_number}, {age_s:.0f} s old{next_one}"
+
+
+def _troubles(view: View, now: float) -> Iterator[str]:
+    told = view.paused or view.trouble.startswith(("lost", "late"))
+    if view.heard_at is not None and now - view.heard_at > 2 * view.duration_s and not told:
+        yield "late"
     if view.trouble:
         since_s = max(0.0, now - view.trouble_since)
         since = f" for {since_s:.0f} s" if since_s >= 1 else ""
         word, colon, rest = visible(view.trouble).partition(": ")
-        line.append(("trouble", f"  {word}{since}{colon}{rest}"))
+        yield f"{word}{since}{colon}{rest}"
     if view.paused:
-        missed = f", {view.nr_missed} missed" if view.nr_missed else ""
-        line.append(("trouble", f"  paused{missed}"))
-    return line
+        yield f"paused, {view.nr_missed} missed" if view.nr_missed else "paused"
 
 
 def _what(view: View) -> list[Line]:
@@ -159,6 +165,20 @@ def _table(view: View, columns: int, lines: int, look: Look) -> list[Line]:
     for row, cells in zip(rows, texts, strict=True):
         out.append(_row(view, row, shown, cells, widths, numeric, look))
     return out
+
+
+def _most_frozen(view: View, columns: int, page: int) -> int:
+    """So many columns at the left leave half of the screen to those that are scrolled."""
+    rows = view.rows()[view.top : view.top + page] if 0 in view.picture.key else []
+    taken, most = len(_SIGNS["same"]), 0
+    for n in range(len(view.picture.key)):
+        head = visible(view.picture.names[n])
+        [own] = _widths([head], [[_text(view, row, n)] for row in rows], [_numeric(view, n)])
+        taken += own + 2
+        if taken > columns / 2:
+            break
+        most += 1
+    return most
 
 
 def _shown_columns(view: View) -> list[int]:

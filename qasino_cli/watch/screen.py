@@ -41,7 +41,7 @@ from qasino_cli.options import in_utf8
 from qasino_cli.watch.batch import Plan
 from qasino_cli.watch.diff import compare, differs
 from qasino_cli.watch.feed import Feed
-from qasino_cli.watch.frame import frame, page_of, plain
+from qasino_cli.watch.frame import fitted, frame, plain
 from qasino_cli.watch.hook import Hook
 from qasino_cli.watch.query import Update, is_ordered
 from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
@@ -216,11 +216,10 @@ class Screen:
     def _fragments(self) -> StyleAndTextTuples:
         size = self._app.output.get_size()
         lines = size.rows - bool(self._view.asking)
-        page = page_of(lines)
-        if page != self._view.page:
-            self._view = msgspec.structs.replace(self._view, page=page)
+        now = time.monotonic()
+        self._view = fitted(self._view, size.columns, lines, now, self._look)
         out: StyleAndTextTuples = []
-        for line in frame(self._view, size.columns, lines, time.monotonic(), self._look):
+        for line in frame(self._view, size.columns, lines, now, self._look):
             out += [(f"class:{style}" if style else "", text) for style, text in line]
             out.append(("", "\n"))
         return out[:-1]

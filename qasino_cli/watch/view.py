@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from qasino_cli.watch.diff import Picture, RowState
+from qasino_cli.watch.diff import MAX_KEY_COLUMNS, Picture, RowState
 from qasino_cli.watch.matching import passing
 
 Mode = Literal["values", "deltas", "rates"]
@@ -52,7 +52,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     diff: bool = True
     mode: Mode = "values"
     frozen: int | None = None
-    """Columns that stay when the others scroll; None is as many as the key has, at the left."""
+    """Columns that stay when the others scroll; None is as many as the key has, at the left, and
+    `most_frozen` allows."""
+    most_frozen: int = MAX_KEY_COLUMNS
     left: int = 0
     """Columns that have been scrolled out."""
     top: int = 0
@@ -78,7 +80,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         if self.frozen is not None:
             return min(self.frozen, len(self.picture.names))
         leading = 0
-        while leading in self.picture.key:
+        while leading in self.picture.key and leading < self.most_frozen:
             leading += 1
         return leading
 
@@ -110,6 +112,13 @@ def showing(view: View, sql: str, picture: Picture, heard_at: float) -> View:
     if picture.names != view.picture.names:
         view = msgspec.structs.replace(view, sort=None, reverse=False, left=0, top=0)
     return _scroll()(msgspec.structs.replace(view, sql=sql, picture=picture, heard_at=heard_at))
+
+
+def sized(view: View, page: int, most_frozen: int) -> View:
+    """Seen on a screen of another size."""
+    if (page, most_frozen) == (view.page, view.most_frozen):
+        return view
+    return _scroll()(msgspec.structs.replace(view, page=page, most_frozen=most_frozen))
 
 
 def resumed(view: View) -> View:

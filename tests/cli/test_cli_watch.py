@@ -1,4 +1,4 @@
-"""What `qasino watch` makes of two results: changes, frames, keys, goals. All of it pure."""
+"""What `qasino watch` makes of two results: changes, frames, keys. All of it pure."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import re
 from collections import Counter
 from typing import Any
 
-import apsw
-import apsw.ext
 import msgspec
 import pytest
-from hypothesis import given, reject
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
-from qasino_cli.watch.condition import flaw
 from qasino_cli.watch.diff import Picture, changes, choose_key, compare
 from qasino_cli.watch.feed import LATE
-from qasino_cli.watch.frame import frame, plain
-from qasino_cli.watch.goal import Goal
-from qasino_cli.watch.query import Update, Watched, is_ordered, table_names
+from qasino_cli.watch.frame import fitted, frame, plain
+from qasino_cli.watch.query import Update, is_ordered
 from qasino_cli.watch.screen import taken
 from qasino_cli.watch.view import KEYS, View, pressed
 from qasino_server.render import width
@@ -331,6 +327,32 @@ def test_the_second_line_tells_whether_the_rows_can_be_believed(
     assert drawn(view(**state), 100).splitlines()[1] == line
 
 
+@pytest.mark.parametrize("columns", [20, 30, 46])
+def test_trouble_is_seen_on_a_narrow_screen(columns: int) -> None:
+    state = view(trouble="lost: nothing listens there", trouble_since=998.0, paused=True)
+    lines = drawn(state, columns, 8).splitlines()
+    assert lines[1].startswith("lost for 5 s: nothi")
+    assert lines[2] == "paused"
+    assert lines[3].startswith("generation 130, 3 s")
+    fits = fitted(state, columns, 8, 1003.0, Look())
+    assert len(drawn(state, columns, 8).splitlines()[7:]) == fits.page == 1
+
+
+def test_columns_of_a_key_that_leave_no_room_are_scrolled_too() -> None:
+    names = ("name", "path", "used", "free")
+    rows = [(f"{n}{'n' * 50}", "p" * 20, n, n * 11) for n in range(4)]
+    wide = view(picture=pictured(result(rows, 100, names), key=("name", "path")))
+    assert fitted(wide, 200, 12, 1003.0, Look()).nr_frozen == 2
+    assert fitted(wide, 120, 12, 1003.0, Look()).nr_frozen == 1
+    narrow = fitted(wide, 60, 12, 1003.0, Look())
+    assert narrow.nr_frozen == 0
+    assert "free" not in drawn(narrow, 60)
+    assert "free" in drawn(after("right right", narrow), 60)
+    assert after("f", narrow).nr_frozen == 1, "who wants it to stay may have that"
+    end = after("right right right", narrow)
+    assert fitted(end, 200, 12, 1003.0, Look()).left == 1, "as far as two that stay let it"
+
+
 def test_a_result_that_is_cut_says_so() -> None:
     cut = compare(SEEN, msgspec.structs.replace(result(SECOND, 160), truncated=True))
     line = drawn(view(picture=cut)).splitlines()[2]
@@ -458,168 +480,6 @@ def test_every_key_of_the_help_does_something() -> None:
         for name in key.names:
             assert pressed(start, name) != start, key.shown
     assert pressed(view(help=True), "x") == view()
-
-
-# --- What is asked, and for how long -------------------------------------------------------------
-
-
-def test_the_tables_of_a_query_are_those_it_names() -> None:
-    sql = (
-        "with w as (select * from a) select * from w join B b on 1, (select * from main.c) x"
-        " where exists (select 1 from prev.d) -- from e\n and 'from f' = ''"
-    )
-    assert table_names(sql) == {"a", "w", "b", "c", "d"}
-
-
-@pytest.mark.parametrize(
-    ("sql", "names"),
-    [
-        ("select * from (a join b using (host)) where x in (c)", {"a", "b"}),
-        ("select * from ((a, (b)) left join ((main.C) d) on a = b), e", {"a", "b", "c", "e"}),
-        ("select * from 'a' 'x' join main.'b', [c]", {"a", "b", "c"}),
-        ("select * from a where x not in b and y in main.c or z in 'd'", {"a", "b", "c", "d"}),
-        ("select x in (select y from a) from b union select host, hits from c", {"a", "b", "c"}),
-        ("select a from x union values (1), (2) intersect select c, d", {"x"}),
-        ("select * from full natural join 'left' join right", {"full", "left", "right"}),
-    ],
-)
-def test_a_table_is_found_wherever_a_query_may_name_it(sql: str, names: set[str]) -> None:
-    assert table_names(sql) == names
-
-
-TABLES = st.sampled_from(["a", "B", '"c"', "'d'", "[full]", "left", "main.a", "main . 'd'", "`w`"])
-ALIASED = st.builds("{}{}".format, TABLES, st.sampled_from(["", " x", " as y", " 'z'"]))
-
-
-def _joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    join = st.sampled_from(
-        [", ", " join ", " natural join ", " left outer join ", "/**/cross join "]
-    )
-    return st.builds("({})".format, inner) | st.builds("{}{}{}".format, inner, join, inner)
-
-
-def _queries(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    sources = st.recursive(ALIASED | st.builds("({})".format, inner), _joined, max_leaves=4)
-    where = st.one_of(
-        st.just(""),
-        st.builds(" where 1 in {}".format, TABLES),
-        st.builds(" where 1 not in {} group by 1, 2".format, TABLES),
-        st.builds(" where exists ({})".format, inner),
-    )
-    return st.one_of(
-        st.builds("select * from {}{}".format, sources, where),
-        st.builds("select ({}), 2 from {}".format, inner, sources),
-        st.builds("{} union all {}".format, inner, inner),
-        st.builds("with w as ({}) select n from w".format, inner),
-    )
-
-
-@given(st.recursive(st.builds("select n from {}".format, TABLES), _queries, max_leaves=5))
-def test_every_table_that_sqlite_reads_is_found(sql: str) -> None:
-    read: set[str] = set()
-
-    def seen(code: int, first: str | None, *others: str | None) -> int:
-        if code == apsw.SQLITE_READ and first is not None:
-            read.add(first.lower())
-        return apsw.SQLITE_OK
-
-    database = apsw.Connection(":memory:")
-    for name in ("a", "b", "c", "d", "full", "left", "w"):
-        database.execute(f'create table "{name}" (n)')
-    database.authorizer = seen
-    try:
-        apsw.ext.query_info(database, f"select count(*) from ({sql})")
-    except apsw.SQLError:
-        reject()
-    finally:
-        database.close()
-    assert read <= table_names(sql)
-
-
-def test_a_condition_is_a_query_over_the_query() -> None:
-    watched = Watched("select 1 a;", "count(*) > 3 -- x")
-    assert watched.condition_sql == (
-        "select exists (select 1 from (select (\ncount(*) > 3 -- x\n) as holds from (\n"
-        "select 1 a\n)) where holds)"
-    )
-    assert Watched("select 1", "rows").condition_sql == ""
-
-
-@pytest.mark.parametrize("behind", [";", "; -- c", " -- c", "/* c */;\n;", " /* c", "; /* ; */"])
-def test_what_stands_behind_a_query_is_no_matter_of_the_condition(behind: str) -> None:
-    plain = Watched("select ';--' a", "a").condition_sql
-    assert Watched("select ';--' a" + behind, "a").condition_sql == plain
-
-
-@pytest.mark.parametrize(
-    ("condition", "at"),
-    [
-        ("a = ')' and (b) -- (", None),
-        ("a /* ( */ > 1", None),
-        ("(a", 0),
-        ("f(a, (b)", 1),
-        ("a)) from (((", 1),
-        ("a = 'x", 4),
-        ('a = "x)', 4),
-        ("[a", 0),
-        ("a /* )", 2),
-    ],
-)
-def test_a_condition_stays_within_its_parentheses(condition: str, at: int | None) -> None:
-    found = flaw(condition)
-    assert (None if found is None else found.offset) == at
-
-
-def update(holds: bool | None, number: int, unknown: str | None = None) -> Update:
-    return Update(result=result([], number), holds=holds, unknown=unknown)
-
-
-def test_a_goal_holds_for_generations_in_a_row() -> None:
-    goal = Goal(True, 2)
-    assert not goal.reached(update(True, 1))
-    assert not goal.reached(update(True, 1)), "the same generation is no second one"
-    assert not goal.reached(update(False, 2))
-    assert not goal.reached(update(True, 3))
-    assert goal.reached(update(True, 4))
-
-
-def test_a_generation_that_was_not_seen_begins_the_count_anew() -> None:
-    """As by a machine that slept, or where a new server begins with number 0."""
-    goal = Goal(True, 2)
-    for number in (100, 161, 60, 0, 1795772063):
-        assert not goal.reached(update(True, number))
-    assert goal.reached(update(True, 1795772094)), "a second late is none missed"
-
-
-def test_who_asks_seldom_counts_answers() -> None:
-    goal = Goal(True, 3, interval_s=60.0)
-    assert not goal.reached(update(True, 100))
-    assert not goal.reached(update(True, 160))
-    assert goal.reached(update(True, 220))
-
-
-def test_a_change_within_a_generation_breaks_the_row() -> None:
-    goal = Goal(True, 2)
-    assert not goal.reached(update(True, 1))
-    assert not goal.reached(update(False, 1))
-    assert not goal.reached(update(True, 2))
-    assert goal.reached(update(True, 3))
-
-
-def test_what_is_unknown_reaches_nothing_and_begins_the_count_anew() -> None:
-    for wanted in (True, False):
-        goal = Goal(wanted, 2)
-        assert not goal.reached(update(wanted, 1))
-        assert not goal.reached(update(None, 2, "missing: web-3 (disks)"))
-        assert not goal.reached(Update(unknown="lost: away"))
-        assert not goal.reached(update(wanted, 3))
-        assert goal.reached(update(wanted, 4))
-
-
-def test_while_waits_for_the_end_of_it() -> None:
-    goal = Goal(False)
-    assert not goal.reached(update(True, 1))
-    assert goal.reached(update(False, 2))
 
 
 def test_the_state_is_frozen() -> None:
