@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
 from qasino_cli.watch.diff import RowState
 
-SEARCH_S = 0.3
-"""All rows together may take so long."""
+SEARCH_S = 1.0
+"""All rows together may take a pattern so long; text is found in time that grows with the rows."""
 AGAIN_S = 30.0
 """After so long one that took longer is tried again: other rows may have come."""
 
@@ -29,12 +29,27 @@ class _TooLong(Exception):
 class _Filter:
     def __init__(self, wanted: str) -> None:
         self._negated = wanted.startswith("!")
-        self._found = _finder(wanted.removeprefix("!"))
+        self._text = wanted.removeprefix("!").lower()
+        self._pattern = _pattern(wanted.removeprefix("!"))
         self.slow_until = 0.0
+        self._rows: Sequence[RowState] = ()
+        self._passed: list[RowState] = []
 
-    def passes(self, row: RowState) -> bool:
+    def passing(self, rows: Sequence[RowState]) -> list[RowState]:
+        """Sought once, however often the same rows are drawn."""
+        if rows is not self._rows:
+            with nullcontext() if self._pattern is None else _alarm():
+                passed = [row for row in rows if self._passes(row)]
+            self._rows, self._passed = rows, passed
+        return list(self._passed)
+
+    def _passes(self, row: RowState) -> bool:
         text = "\t".join("" if cell is None else str(cell) for cell in row.cells)
-        return self._found(text) != self._negated
+        if self._pattern is None:
+            found = self._text in text.lower()
+        else:
+            found = self._pattern.search(text) is not None
+        return found != self._negated
 
 
 def passing(wanted: str, rows: Sequence[RowState]) -> list[RowState]:
@@ -43,8 +58,7 @@ def passing(wanted: str, rows: Sequence[RowState]) -> list[RowState]:
     if not wanted.removeprefix("!") or time.monotonic() < chosen.slow_until:
         return list(rows)
     try:
-        with _alarm():
-            return [row for row in rows if chosen.passes(row)]
+        return chosen.passing(rows)
     except _TooLong:
         chosen.slow_until = time.monotonic() + AGAIN_S
         return list(rows)
@@ -60,17 +74,15 @@ def _filter(wanted: str) -> _Filter:
     return _Filter(wanted)
 
 
-def _finder(wanted: str) -> Callable[[str], bool]:
+def _pattern(wanted: str) -> re.Pattern[str] | None:
+    """What stands between slashes; None for text, as which a broken pattern counts too."""
     found = re.fullmatch(r"/(.*?)/?", wanted)
-    if found is not None:
-        try:
-            pattern = re.compile(found[1], re.IGNORECASE)
-        except re.error:
-            pass  # then it is text, slashes and all
-        else:
-            return lambda text: pattern.search(text) is not None
-    lower = wanted.lower()
-    return lambda text: lower in text.lower()
+    if found is None:
+        return None
+    try:
+        return re.compile(found[1], re.IGNORECASE)
+    except re.error:
+        return None
 
 
 @contextmanager
