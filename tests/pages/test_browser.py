@@ -10,14 +10,14 @@ from urllib.parse import quote
 import bcrypt
 import pytest
 import trustme
-from playwright.sync_api import Browser, Page, expect
+from page_house import Look, load
+from playwright.sync_api import Browser, expect
 from wire import Wire, until
 
 from qasino_server import pages
 from qasino_server.http_port import HttpPort
 from qasino_server.server import Server
 
-Look = Callable[..., Page]
 MakeServer = Callable[..., Server]
 
 LONG = "a_table_with_a_very_long_name_" + "y" * 90
@@ -35,11 +35,6 @@ PATHS = (
     f"/query?sql={quote('select one,' + chr(10) + '  hots from load')}",
     f"/query?sql=select+*+from+{LONG}",
 )
-
-
-def load(wire: Wire, *values: float) -> None:
-    rows = [[f"w{n}", value, None] for n, value in enumerate(values)]
-    wire.publish("web", "load", ["host", "one", "nix"], ["text", "real", "int"], rows)
 
 
 @pytest.fixture

@@ -4,42 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Page, expect
+from page_house import Look, ask, asking, column, load
+from playwright.sync_api import expect
 from wire import Wire, until
 
 from qasino_server.server import Server
 
-Look = Callable[..., Page]
 HOSTILE = "</td><script>document.title = 'broken'</script>\"'\u202eRTL & <b>\x07"
 MANY = (
     "with recursive n(i) as (select 1 union all select i + 1 from n limit 10000)"
     " select i, 10001 - i as j, 'name ' || (i * 7919 % 10000) as t from n"
 )
-
-
-def load(wire: Wire, *values: float) -> None:
-    rows = [[f"w{n}", value, None] for n, value in enumerate(values)]
-    wire.publish("web", "load", ["host", "one", "nix"], ["text", "real", "int"], rows)
-
-
-def column(page: Page, n: int) -> list[str]:
-    return page.locator(f"#result tbody td:nth-child({n})").all_text_contents()
-
-
-def asking(sql: str) -> str:
-    return f"/query?sql={quote(sql)}"
-
-
-def ask(page: Page, sql: str) -> None:
-    page.locator("#sql").fill(sql)
-    page.keyboard.press("Control+Enter")
 
 
 def test_a_query_is_run_sorted_filtered_and_shared(server: Server, wire: Wire, look: Look) -> None:
