@@ -18,7 +18,10 @@ const RESERVED = new Set(
   + "raise references returning select set table then to transaction union unique update using values when where"
   ).split(" "),
 );
-const NAMES = "select tablename, column_name from qasino_server_columns";
+// An alias is none of these either, though they can be names.
+const JOINS = new Set("cross full inner left natural outer right".split(" "));
+const TABLES = "select tablename, column_name from qasino_server_columns";
+const VIEWS = "select viewname from qasino_server_views where loaded";
 const MOST = 50;
 const PAGE = 8;
 
@@ -26,7 +29,9 @@ export class Completion {
   constructor(box, list) {
     this.box = box;
     this.list = list;
-    this.tables = new Map();
+    this.tables = new Map(); // and views, with their columns
+    this.views = new Set();
+    this.undescribed = new Set(); // views whose columns nobody has asked for
     this.stale = true;
     this.chosen = -1;
     this.typing = false;
@@ -47,17 +52,27 @@ export class Completion {
   async load() {
     if (!this.stale) return;
     this.stale = false;
-    const answer = await fetch(`/request?op=query&typed=true&sql=${encodeURIComponent(NAMES)}`).catch(() => null);
-    if (!answer?.ok) {
+    const [columns, views] = await Promise.all([TABLES, VIEWS].map(rowsOf));
+    if (!columns || !views) {
       this.stale = true;
       return;
     }
-    const tables = new Map();
-    for (const [table, column] of (await answer.json()).table.rows) {
+    const tables = new Map(views.map(([view]) => [view, []]));
+    this.views = new Set(tables.keys());
+    this.undescribed = new Set(tables.keys());
+    for (const [table, column] of columns) {
       if (!tables.has(table)) tables.set(table, []);
       tables.get(table).push(column);
     }
     this.tables = tables;
+    if (this.typing && this.list.hidden) this.offer(false);
+  }
+
+  // One by one: where a table is missing a view has no columns, and a statement with it fails.
+  async describe(view) {
+    const columns = await rowsOf(`select name from pragma_table_info('${view.replaceAll("'", "''")}')`);
+    if (!columns) return;
+    this.tables.set(view, columns.map(([column]) => column));
     if (this.typing && this.list.hidden) this.offer(false);
   }
 
@@ -113,16 +128,17 @@ export class Completion {
   }
 
   columnsFor(qualifier) {
-    const table = this.named().get(qualifier) ?? qualifier;
-    return (this.columnsOf(table) ?? []).map((text) => ({ text, kind: "column" }));
+    const table = this.named().get(qualifier) ?? this.tableOf(qualifier);
+    return (this.tables.get(table) ?? []).map((text) => ({ text, kind: "column" }));
   }
 
   namesAt(before, word, qualifier) {
     const head = before.slice(0, before.length - word.length);
     const wantsTable = qualifier === "prev" || /\b(?:from|join|desc|describe)\s+$|\bfrom\s[^()]*,\s*$/i.test(head);
-    const tables = [...this.tables.keys()].map((text) => ({ text, kind: "table" }));
+    const named = [...this.tables.keys()].map((text) => ({ text, kind: this.views.has(text) ? "view" : "table" }));
+    const tables = qualifier === "prev" ? named.filter(({ kind }) => kind === "table") : named;
     if (wantsTable) return tables;
-    const mine = new Set([...new Set(this.named().values())].flatMap((table) => this.columnsOf(table) ?? []));
+    const mine = new Set([...new Set(this.named().values())].flatMap((table) => this.tables.get(table)));
     const columns = [...mine].map((text) => ({ text, kind: "column" }));
     return [...columns, ...KEYWORDS.map((text) => ({ text, kind: "" })), ...tables];
   }
@@ -130,20 +146,23 @@ export class Completion {
   // The tables the statement names, by their alias too, wherever in it they stand.
   named() {
     const found = new Map();
-    const names = /\b(?:from|join|,)\s*(?:prev\.)?"?([\p{L}\p{N}_]+)"?(?:\s+(?:as\s+)?(?!where\b|join\b|on\b|using\b|group\b|order\b|left\b|limit\b|having\b|inner\b|cross\b|natural\b|union\b)([\p{L}\p{N}_]+))?/giu;
-    for (const [, table, alias] of this.box.value.matchAll(names)) {
-      if (!this.columnsOf(table)) continue;
+    const names = /(?:\b(?:from|join)|,)\s*(?:prev\.)?"?([\p{L}\p{N}_]+)"?(?=(?:\s+(?:as\s+)?([\p{L}\p{N}_]+))?)/giu;
+    for (const [, written, alias] of this.box.value.matchAll(names)) {
+      const table = this.tableOf(written);
+      if (table === undefined) continue;
+      if (this.undescribed.delete(table)) this.describe(table);
       found.set(table.toLowerCase(), table);
-      if (alias) found.set(alias.toLowerCase(), table);
+      const also = alias?.toLowerCase();
+      if (also && !RESERVED.has(also) && !JOINS.has(also)) found.set(also, table);
     }
     return found;
   }
 
-  columnsOf(table) {
-    if (this.tables.has(table)) return this.tables.get(table);
-    const wanted = table.toLowerCase();
-    for (const [name, columns] of this.tables) if (name.toLowerCase() === wanted) return columns;
-    return undefined;
+  // The table or view of that name, as it is written where it was made.
+  tableOf(written) {
+    if (this.tables.has(written)) return written;
+    const wanted = written.toLowerCase();
+    return [...this.tables.keys()].find((name) => name.toLowerCase() === wanted);
   }
 
   choose(n) {
@@ -189,6 +208,13 @@ export class Completion {
     this.list.style.top = `${Math.min(top + 4, this.box.offsetHeight)}px`;
     this.list.style.left = `${Math.max(0, Math.min(left, this.box.offsetWidth - this.list.offsetWidth))}px`;
   }
+}
+
+// What the server answers; null where it does not.
+async function rowsOf(sql) {
+  const answer = await fetch(`/request?op=query&typed=true&sql=${encodeURIComponent(sql)}`).catch(() => null);
+  const told = answer?.ok ? await answer.json().catch(() => null) : null;
+  return told && told.table.rows;
 }
 
 function isTaking(event) {
