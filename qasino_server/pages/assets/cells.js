@@ -98,8 +98,8 @@ const isSame = (a, b) =>
 
 const separator = "\u0000";
 
-// Rows that came, went, and cells that changed; rows are told apart by a column, or the first few,
-// whose values are unique in both. What cannot be matched is not marked, and undefined is returned.
+// Rows that came, went, and cells that changed; rows are told apart by columns whose values are
+// unique in both. What cannot be matched is not marked, and undefined is returned.
 export function mark(before, now) {
   if (!before || before.names.join(separator) !== now.names.join(separator)) return undefined;
   const match = matched(before.rows, now.rows, now.names.length);
@@ -119,31 +119,59 @@ export function mark(before, now) {
   return news;
 }
 
-// The column that finds most rows again counts; the first few together where none is unique.
+// What finds most rows again counts: a column, the first few together, and last, since a number
+// with a fraction names nobody, a measure. What finds none again is no match.
 function matched(before, now, width) {
   if (before.length === 1 && now.length === 1) return [new Map([["", before[0]]]), new Map([["", now[0]]])];
+  if (!before.length || !now.length) return [inTurn(before), inTurn(now)];
+  const { names, measures } = columnsOf([...before, ...now], width);
+  const looks = [
+    ...names.map((n) => () => pair(before, now, [n])),
+    () => together(before, now, names),
+    ...measures.map((n) => () => pair(before, now, [n])),
+  ];
   let best = null;
-  for (let n = 0; n < width; n += 1) {
-    const found = pair(before, now, n, n + 1);
-    if (found && (!best || found.again > best.again)) best = found;
-    if (best && best.again === Math.min(before.length, now.length)) break;
+  for (const look of looks) {
+    const found = look();
+    if (found && found.again > (best?.again ?? 0)) best = found;
+    if (best?.again === Math.min(before.length, now.length)) break;
   }
-  for (let end = 2; !best && end <= width; end += 1) best = pair(before, now, 0, end);
   return best && [best.old, best.fresh];
 }
 
-function pair(before, now, begin, end) {
-  const [old, fresh] = [keyed(before, begin, end), keyed(now, begin, end)];
+const inTurn = (rows) => new Map(rows.entries());
+
+// Texts name things, and stand before whole numbers.
+function columnsOf(rows, width) {
+  const has = (n, isWanted) => rows.some((row) => isWanted(row[n]));
+  const all = Array.from({ length: width }, (_, n) => n);
+  const texts = all.filter((n) => has(n, ({ kind }) => kind === "text"));
+  const numbers = all.filter((n) => !texts.includes(n));
+  const measures = numbers.filter((n) => has(n, ({ kind, text }) => kind === "number" && !isWhole(text)));
+  return { names: [...texts, ...numbers.filter((n) => !measures.includes(n))], measures };
+}
+
+// The fewest that are unique; more of them would find no more rows again.
+function together(before, now, names) {
+  for (let end = 2; end <= names.length; end += 1) {
+    const found = pair(before, now, names.slice(0, end));
+    if (found) return found;
+  }
+  return null;
+}
+
+function pair(before, now, columns) {
+  const [old, fresh] = [keyed(before, columns), keyed(now, columns)];
   if (!old || !fresh) return null;
   let again = 0;
   for (const key of fresh.keys()) again += old.has(key);
   return { old, fresh, again };
 }
 
-function keyed(rows, begin, end) {
+function keyed(rows, columns) {
   const byKey = new Map();
   for (const row of rows) {
-    const key = row.slice(begin, end).map((cell) => cell.text).join(separator);
+    const key = columns.map((n) => row[n].text).join(separator);
     if (byKey.has(key)) return null;
     byKey.set(key, row);
   }
