@@ -63,3 +63,51 @@ def test_rows_that_come_to_none_are_new(server: Server, wire: Wire, look: Look) 
     load(wire)
     number = server.rotate()
     expect(page.locator("#status")).to_contain_text(f"generation {number}: 2 gone")
+
+
+def notes(wire: Wire, server: Server, *numbers: int) -> int:
+    rows = [[f"h{n}", number, f"{n} " + "note " * 100] for n, number in enumerate(numbers)]
+    wire.publish("web", "notes", ["host", "n", "note"], ["text", "int", "text"], rows)
+    return server.rotate()
+
+
+def test_unfolded_cells_stay_unfolded(server: Server, wire: Wire, look: Look) -> None:
+    notes(wire, server, 1, 2)
+    page = look(asking("select * from notes order by n") + "&live")
+    opened, status = page.locator("#result details[open]"), page.locator("#status")
+    page.locator("#result summary").nth(1).click()
+    expect(opened.locator(".whole")).to_contain_text("1 note")
+    page.evaluate("document.querySelector('#result table').id = 'drawn'")
+    number = notes(wire, server, 1, 2)
+    expect(status).to_contain_text(f"generation {number}: nothing changed")
+    expect(page.locator("#drawn details[open]")).to_have_count(1)
+    number = notes(wire, server, 3, 2)
+    expect(status).to_contain_text(f"generation {number}: 1 cell changed")
+    expect(opened.locator(".whole")).to_contain_text("1 note")
+    expect(page.locator("td.changed")).to_have_attribute("title", "was 1")
+    number = notes(wire, server, 3, 2)
+    expect(status).to_contain_text(f"generation {number}: nothing changed")
+    expect(opened).to_have_count(1)
+    expect(page.locator("td.changed, td[title]")).to_have_count(0)
+    page.get_by_role("button", name="host").click()
+    expect(opened.locator(".whole")).to_contain_text("1 note")
+
+
+def test_a_result_of_which_something_is_selected_waits(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    first = notes(wire, server, 1, 2)
+    page = look(asking("select host, n from notes") + "&live")
+    expect(page.locator("#result thead button")).to_have_count(2)
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#result td'))")
+    status = page.locator("#status")
+    for _ in range(2):
+        number = notes(wire, server, 1, 3)
+        expect(page.locator("#generation")).to_have_text(str(number))
+        expect(status).to_contain_text(
+            re.compile(rf"generation {first}; newer rows wait while something is selected$")
+        )
+    assert page.evaluate("String(getSelection())") == "h0"
+    page.evaluate("getSelection().removeAllRanges()")
+    expect(status).to_contain_text(f"generation {number}: 1 cell changed")
+    expect(page.locator("#result td.changed")).to_have_text(["3"])

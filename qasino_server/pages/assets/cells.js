@@ -101,9 +101,12 @@ const separator = "\u0000";
 // Rows that came, went, and cells that changed; rows are told apart by columns whose values are
 // unique in both. What cannot be matched is not marked, and undefined is returned.
 export function mark(before, now) {
-  if (!before || before.names.join(separator) !== now.names.join(separator)) return undefined;
+  if (!before || !hasSameNames(before, now)) return undefined;
   const match = matched(before.rows, now.rows, now.names.length);
-  if (!match) return undefined;
+  if (!match) {
+    now.rows.forEach((row, n) => keepUnfolded(before.rows[n], row));
+    return undefined;
+  }
   const [old, fresh] = match;
   const news = { changed: 0, came: 0, went: 0 };
   for (const [key, row] of fresh) {
@@ -111,12 +114,25 @@ export function mark(before, now) {
     row.isNew = !was;
     if (!was) news.came += 1;
     else {
+      keepUnfolded(was, row);
       row.was = row.map((cell, n) => (isSame(cell, was[n]) ? null : was[n].text));
       news.changed += row.was.filter((text) => text !== null).length;
     }
   }
   for (const key of old.keys()) if (!fresh.has(key)) news.went += 1;
   return news;
+}
+
+const hasSameNames = (a, b) => a.names.join(separator) === b.names.join(separator);
+
+function keepUnfolded(was, row) {
+  was?.forEach((cell, n) => { row[n].isUnfolded = cell.isUnfolded; });
+}
+
+// Whether two results look the same, row by row, but for what is marked in them.
+export function looksSame(a, b) {
+  if (!a || !hasSameNames(a, b) || a.rows.length !== b.rows.length) return false;
+  return a.rows.every((row, n) => row.every(({ text, kind }, m) => text === b.rows[n][m].text && kind === b.rows[n][m].kind));
 }
 
 // What finds most rows again counts: a column, the first few together, and last, since a number

@@ -1,6 +1,7 @@
 // A page that is made by the server, made again at each generation.
 
 import { onGeneration, outdate } from "./generation.js";
+import { isSelected } from "./selection.js";
 
 const SPREAD_MS = 500; // not all who follow ask in the same moment
 const listeners = new Set();
@@ -29,7 +30,7 @@ export async function renew() {
     growOld(old, answer?.status === 404);
     return;
   }
-  held = isSelected(old);
+  held = isSelected(old); // what is being copied stays until it is
   if (held) return;
   const restore = [keepPlaces(old, fresh), keepUnfolded(old, fresh), keepFocus(old, fresh)];
   old.replaceWith(fresh);
@@ -45,12 +46,6 @@ function growOld(old, isGone) {
   gone = isGone ? gone ?? number.textContent : null;
   old.classList.add("old");
   outdate(gone ? `gone since generation ${gone}` : `what is below is of generation ${shown}`);
-}
-
-// What somebody is about to copy stays until they have.
-function isSelected(part) {
-  const selection = getSelection();
-  return !selection.isCollapsed && selection.containsNode(part, true);
 }
 
 function keepPlaces(old, fresh) {

@@ -1,6 +1,7 @@
 // A result as a table: sorted and filtered in the page, drawn as far as it is looked at.
 
-import { comparison, visible } from "./cells.js";
+import { comparison, looksSame, visible } from "./cells.js";
+import { isSelected } from "./selection.js";
 
 const PORTION = 100;
 const HEAD_CHARS = 160;
@@ -18,6 +19,10 @@ export class Grid {
 
   // Another result; with `again` one of the same query, which is left where it stands.
   show(result, again = false) {
+    if (again && looksSame(this.result, result)) {
+      this.unmark(result);
+      return;
+    }
     const focused = [...this.box.querySelectorAll("thead button")].indexOf(document.activeElement);
     const place = [this.box.scrollLeft, this.box.scrollTop];
     if (this.result?.names.join() !== result.names.join()) this.sorted = null;
@@ -36,6 +41,23 @@ export class Grid {
     this.drawMore(place[1]);
     [this.box.scrollLeft, this.box.scrollTop] = place;
     this.box.querySelectorAll("thead button")[focused]?.focus({ preventScroll: true });
+  }
+
+  // The same again: what is drawn stays, and nothing in it is news any more.
+  unmark(result) {
+    this.result = result;
+    this.shown = this.chosen();
+    for (const tr of this.body.querySelectorAll("tr.new")) tr.classList.remove("new");
+    for (const td of this.body.querySelectorAll("td.changed")) {
+      td.classList.remove("changed");
+      td.removeAttribute("title");
+    }
+    this.told(this.shown);
+  }
+
+  // Whether somebody is about to copy some of it.
+  isSelected() {
+    return isSelected(this.box);
   }
 
   clear() {
@@ -67,18 +89,21 @@ export class Grid {
     this.arrange();
   }
 
-  // Which rows, in which order; then the first of them.
-  arrange() {
+  // Which rows, in which order.
+  chosen() {
     const { rows } = this.result;
-    let shown = this.wanted
+    const chosen = this.wanted
       ? rows.filter((row) => row.some((cell) => cell.text.toLowerCase().includes(this.wanted)))
       : rows;
-    if (this.sorted) {
-      const { column, down } = this.sorted;
-      const order = comparison(down);
-      shown = [...shown].sort((a, b) => order(a[column], b[column]));
-    }
-    this.shown = shown;
+    if (!this.sorted) return chosen;
+    const { column, down } = this.sorted;
+    const order = comparison(down);
+    return [...chosen].sort((a, b) => order(a[column], b[column]));
+  }
+
+  // The first of them, drawn anew.
+  arrange() {
+    this.shown = this.chosen();
     this.drawn = 0;
     this.body.replaceChildren();
     this.box.scrollTop = 0;
@@ -87,7 +112,7 @@ export class Grid {
       else th.setAttribute("aria-sort", this.sorted.down ? "descending" : "ascending");
     });
     this.drawMore();
-    this.told(shown);
+    this.told(this.shown);
   }
 
   drawMore(down = this.box.scrollTop) {
@@ -108,7 +133,7 @@ function line(row) {
   row.forEach((cell, n) => {
     const td = tr.insertCell();
     if (cell.kind !== "text") td.className = cell.kind;
-    fill(td, cell.text);
+    fill(td, cell);
     const was = row.was?.[n];
     if (was !== null && was !== undefined) {
       td.classList.add("changed");
@@ -119,7 +144,8 @@ function line(row) {
 }
 
 // A long text is folded; it is put into the page only when somebody unfolds it.
-function fill(td, text) {
+function fill(td, cell) {
+  const { text } = cell;
   if (text.length <= HEAD_CHARS) {
     td.textContent = visible(text);
     return;
@@ -128,13 +154,19 @@ function fill(td, text) {
   const summary = document.createElement("summary");
   summary.textContent = `${visible(text.slice(0, HEAD_CHARS))}…`;
   details.append(summary);
+  if (cell.isUnfolded) unfold(details, text);
   details.addEventListener("toggle", () => {
-    if (details.open && details.children.length === 1) {
-      const whole = document.createElement("span");
-      whole.className = "whole";
-      whole.textContent = visible(text, true);
-      details.append(whole);
-    }
+    cell.isUnfolded = details.open;
+    if (details.open) unfold(details, text);
   });
   td.append(details);
+}
+
+function unfold(details, text) {
+  details.open = true;
+  if (details.children.length > 1) return;
+  const whole = document.createElement("span");
+  whole.className = "whole";
+  whole.textContent = visible(text, true);
+  details.append(whole);
 }

@@ -21,6 +21,7 @@ let visibleRows = [];
 let about = ""; // what else the status says of it
 let running = null;
 let address = location.search; // what is shown
+let held = false; // a newer result waits until nothing is selected
 let picked; // the column to draw, once somebody has said; "" for none
 
 for (const part of document.querySelectorAll(".script")) part.hidden = false;
@@ -69,6 +70,11 @@ function sentenceOf(fault, isAnswered) {
 }
 
 function show(told, again) {
+  if (again && grid.isSelected()) {
+    hold();
+    return;
+  }
+  held = false;
   const result = fromAnswer(told);
   const news = again ? mark(shown, result) : undefined;
   const cut = told.truncated ? " and more: the result was cut at the server's limit" : "";
@@ -76,6 +82,11 @@ function show(told, again) {
   error.replaceChildren();
   box.removeAttribute("aria-invalid");
   present(result, again);
+}
+
+function hold() {
+  if (!held) status.textContent += "; newer rows wait while something is selected";
+  held = true;
 }
 
 function inWords(news) {
@@ -101,10 +112,15 @@ function present(result, again) {
 
 function showing(rows) {
   visibleRows = rows;
+  tellRows();
+  drawChart();
+}
+
+function tellRows() {
   const all = shown.rows.length;
   const words = `${all.toLocaleString("en")} row${all === 1 ? "" : "s"}`;
-  status.textContent = (rows.length === all ? words : `${rows.length.toLocaleString("en")} of ${words}`) + about;
-  drawChart();
+  const part = visibleRows.length === all ? "" : `${visibleRows.length.toLocaleString("en")} of `;
+  status.textContent = part + words + about;
 }
 
 function clear() {
@@ -113,6 +129,7 @@ function clear() {
   stop.hidden = true;
   asked = "";
   shown = null;
+  held = false;
   grid.clear();
   tools.hidden = true;
   status.textContent = "";
@@ -223,7 +240,17 @@ live.addEventListener("change", () => {
   address = location.search;
   if (live.checked) ask({ again: Boolean(shown) });
 });
-onGeneration(() => { if (live.checked && !running) ask({ again: true }); });
+onGeneration(() => {
+  if (!live.checked || running) return;
+  if (shown && grid.isSelected()) hold();
+  else ask({ again: true });
+});
+document.addEventListener("selectionchange", () => {
+  if (!held || grid.isSelected()) return;
+  held = false;
+  tellRows();
+  if (live.checked && !running) ask({ again: true });
+});
 addEventListener("popstate", () => {
   if (location.search === address) return; // a jump within the page
   address = location.search;
