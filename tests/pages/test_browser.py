@@ -280,18 +280,39 @@ def test_the_overview_follows_the_generations(server: Server, wire: Wire, look: 
 
 def test_what_is_being_copied_stays_until_it_is(server: Server, wire: Wire, look: Look) -> None:
     load(wire, 1)
-    server.rotate()
+    shown = server.rotate()
     page = look("/tables/load")
     page.evaluate("getSelection().selectAllChildren(document.querySelector('h1'))")
     load(wire, 2)
     number = server.rotate()
     expect(page.locator("#generation")).to_have_text(str(number))
+    trouble = page.locator("#trouble")
+    expect(trouble).to_have_text(f": what is below is of generation {shown}")
     with page.expect_response(lambda answer: answer.url.endswith("/tables/load")):
         load(wire, 3)
         server.rotate()
     expect(page.locator("td.number").get_by_text("1.0")).to_be_visible()
     page.evaluate("getSelection().removeAllRanges()")
     expect(page.locator("td.number").get_by_text("3.0")).to_be_visible()
+    expect(trouble).to_be_empty()
+
+
+def test_a_selected_line_end_holds_nothing(server: Server, wire: Wire, look: Look) -> None:
+    """As a double click on what is no word gives, or beside a heading."""
+    load(wire, 1)
+    server.rotate()
+    page = look("/tables/load")
+    page.evaluate(
+        """(() => {
+          const [heading, text] = [document.querySelector('h1'), document.querySelector('h1 + p')];
+          getSelection().setBaseAndExtent(heading.firstChild, heading.firstChild.length, text, 0);
+        })()"""
+    )
+    assert page.evaluate("!getSelection().isCollapsed && !String(getSelection()).trim()")
+    load(wire, 2)
+    server.rotate()
+    expect(page.locator("td.number").get_by_text("2.0")).to_be_visible()
+    expect(page.locator("#trouble")).to_be_empty()
 
 
 def test_a_server_that_is_late_or_gone_is_told(make_server: MakeServer, look: Look) -> None:

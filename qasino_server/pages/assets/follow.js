@@ -31,7 +31,10 @@ export async function renew() {
     return;
   }
   held = isSelected(old); // what is being copied stays until it is
-  if (held) return;
+  if (held) {
+    growOld(old, false);
+    return;
+  }
   const restore = [keepPlaces(old, fresh), keepUnfolded(old, fresh), keepFocus(old, fresh)];
   old.replaceWith(fresh);
   for (const again of restore) again();
@@ -71,7 +74,7 @@ function keepFocus(old, fresh) {
 
 onGeneration(renewSoon);
 document.addEventListener("selectionchange", () => {
-  if (held && getSelection().isCollapsed) {
+  if (held && !isSelected(document.querySelector("[data-live]"))) {
     held = false;
     renewSoon();
   }
