@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from page_house import Look, load
+from page_house import Look, ask, load
 from playwright.sync_api import expect
 from wire import Wire
 
@@ -64,3 +64,86 @@ def test_views_are_completed_with_their_columns(
     page.locator("#sql").fill("")
     page.keyboard.type("select * from prev.bu")
     expect(page.get_by_role("listbox")).to_be_hidden()
+
+
+ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
+
+
+def test_a_query_that_is_run_closes_the_list(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 1)
+    server.rotate()
+    page = look("/query")
+    page.locator("#sql").click()
+    page.keyboard.type("select host as h from load order by h")
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#result tbody td")).to_have_text(["w0"])
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    ask(page, ENDLESS)
+    page.keyboard.type(" where i")
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+    expect(page.get_by_role("alert")).to_contain_text("stopped")
+
+
+def test_a_generation_leaves_the_list_open(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 1)
+    server.rotate()
+    page = look("/query?sql=select+host+from+load&live")
+    expect(page.locator("#result thead button")).to_have_count(1)
+    page.locator("#sql").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" where ho")
+    expect(page.get_by_role("option").first).to_be_visible()
+    load(wire, 1)
+    number = server.rotate()
+    expect(page.locator("#status")).to_contain_text(f"generation {number}: nothing changed")
+    expect(page.get_by_role("option").first).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1000])
+@pytest.mark.parametrize("nr_columns", [1, 25, 60])
+def test_the_list_stands_under_the_line_that_is_typed(
+    server: Server, wire: Wire, look: Look, width: int, nr_columns: int
+) -> None:
+    load(wire, 1)
+    server.rotate()
+    page = look("/query", viewport={"width": width, "height": 740})
+    page.locator("#sql").fill("select host" + ", host" * nr_columns + " from lo")
+    page.keyboard.type("a")
+    expect(page.get_by_role("option").first).to_be_visible()
+    wrapped = page.evaluate(LINES)
+    menu, box = (page.locator(place).bounding_box() for place in ("#completions", "#sql"))
+    assert menu
+    assert box
+    foot = box["y"] + min(wrapped["bottom"], box["height"])
+    assert foot - 4 <= menu["y"] <= foot + 8
+    assert abs(menu["x"] - box["x"] - min(wrapped["right"], box["width"] - menu["width"])) <= 6
+
+
+# Where the last line ends: the box is cut back until it is a line less.
+LINES = """(() => {
+  const real = document.querySelector('#sql');
+  const box = real.cloneNode();
+  Object.assign(box, { id: '', rows: 1 });
+  real.after(box);
+  const style = getComputedStyle(box);
+  const [line, above, beside] =
+    [style.lineHeight, style.paddingTop, style.paddingLeft].map(parseFloat);
+  const lines = (text) => {
+    box.value = text;
+    return Math.round((box.scrollHeight - 2 * above) / line);
+  };
+  const words = real.value.split(' ');
+  const all = lines(real.value);
+  let begin = words.length - 1;
+  while (begin > 0 && lines(words.slice(0, begin).join(' ')) === all) begin -= 1;
+  const pen = document.createElement('canvas').getContext('2d');
+  pen.font = style.font;
+  box.remove();
+  const right = beside + pen.measureText(words.slice(begin).join(' ')).width;
+  return { bottom: above + all * line - real.scrollTop, right };
+})()"""

@@ -198,15 +198,25 @@ export class Completion {
 
   // Under the line the caret is in.
   place(before) {
-    const style = getComputedStyle(this.box);
-    const lines = before.split("\n");
-    const line = Number.parseFloat(style.lineHeight);
-    const top = Number.parseFloat(style.paddingTop) + lines.length * line - this.box.scrollTop;
-    const pen = document.createElement("canvas").getContext("2d");
-    pen.font = style.font;
-    const left = pen.measureText(lines.at(-1)).width;
-    this.list.style.top = `${Math.min(top + 4, this.box.offsetHeight)}px`;
+    const { left, bottom } = this.caret(before);
+    this.list.style.top = `${Math.min(bottom + 4, this.box.offsetHeight)}px`;
     this.list.style.left = `${Math.max(0, Math.min(left, this.box.offsetWidth - this.list.offsetWidth))}px`;
+  }
+
+  // A text box does not tell where it breaks lines: an element of its shape does.
+  caret(before) {
+    const style = getComputedStyle(this.box);
+    const mirror = document.createElement("div");
+    mirror.className = "mirror";
+    for (const name of ["font", "lineHeight", "letterSpacing", "padding", "tabSize"]) mirror.style[name] = style[name];
+    mirror.style.width = `${this.box.clientWidth}px`;
+    const end = document.createElement("span");
+    end.textContent = "\u200b";
+    mirror.append(before, end, this.box.value.slice(before.length));
+    this.box.after(mirror);
+    const place = { left: end.offsetLeft, bottom: end.offsetTop + end.offsetHeight - this.box.scrollTop };
+    mirror.remove();
+    return place;
   }
 }
 

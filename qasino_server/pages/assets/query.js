@@ -28,6 +28,7 @@ for (const part of document.querySelectorAll(".script")) part.hidden = false;
 
 // `again`: the same query as before, for a new generation; `push`: the address is new.
 async function ask({ again = false, push = !again } = {}) {
+  if (!again) completion.close();
   const sql = again ? asked : box.value;
   if (!sql.trim()) return;
   asked = sql;
