@@ -111,3 +111,25 @@ def test_a_result_of_which_something_is_selected_waits(
     page.evaluate("getSelection().removeAllRanges()")
     expect(status).to_contain_text(f"generation {number}: 1 cell changed")
     expect(page.locator("#result td.changed")).to_have_text(["3"])
+
+
+def test_a_text_that_reads_like_something_else_is_another_value(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    def publish(*cells: str | None) -> int:
+        rows = [[f"h{n}", cell] for n, cell in enumerate(cells)]
+        wire.publish("web", "said", ["host", "cell"], ["text", "text"], rows)
+        return server.rotate()
+
+    publish(None, "NULL", "a")
+    page = look(asking("select * from said") + "&live")
+    expect(page.locator("#result thead button")).to_have_count(2)
+    number = publish("NULL", None, "a")
+    expect(page.locator("#status")).to_contain_text(f"generation {number}: 2 cells changed")
+    expect(page.locator("#result td.changed")).to_have_text(["NULL", "NULL"])
+    page = look(
+        asking("select cell, 1 + 0 from said where cell is null or cell = 'NULL'") + "&live"
+    )
+    expect(page.locator("#result thead button")).to_have_count(2)
+    number = publish(None, "NULL", "a")
+    expect(page.locator("#status")).to_contain_text(f"generation {number}: nothing changed")

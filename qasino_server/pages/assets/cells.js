@@ -91,8 +91,9 @@ function byValue(a, b) {
 
 const isWhole = (text) => /^-?\d+$/.test(text);
 
+// A text may read like a number, or like what stands for NULL, and is neither.
 const isSame = (a, b) =>
-  a.text === b.text || (a.kind === "number" && b.kind === "number" && byValue(a.text, b.text) === 0);
+  a.kind === b.kind && (a.text === b.text || (a.kind === "number" && byValue(a.text, b.text) === 0));
 
 // --- What changed between two results -------------------------------------------------------------
 
@@ -132,7 +133,7 @@ function keepUnfolded(was, row) {
 // Whether two results look the same, row by row, but for what is marked in them.
 export function looksSame(a, b) {
   if (!a || !hasSameNames(a, b) || a.rows.length !== b.rows.length) return false;
-  return a.rows.every((row, n) => row.every(({ text, kind }, m) => text === b.rows[n][m].text && kind === b.rows[n][m].kind));
+  return a.rows.every((row, n) => row.every((cell, m) => cell.kind === b.rows[n][m].kind && cell.text === b.rows[n][m].text));
 }
 
 // What finds most rows again counts: a column, the first few together, and last, since a number
@@ -187,7 +188,7 @@ function pair(before, now, columns) {
 function keyed(rows, columns) {
   const byKey = new Map();
   for (const row of rows) {
-    const key = columns.map((n) => row[n].text).join(separator);
+    const key = columns.map((n) => row[n].kind + row[n].text).join(separator);
     if (byKey.has(key)) return null;
     byKey.set(key, row);
   }
