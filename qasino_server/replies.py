@@ -89,7 +89,8 @@ _remembered_receipt = lru_cache(maxsize=256)(_encode_receipt)
 
 
 def encode_result(result: Result, identity: str) -> bytes:
-    """`result_table`, in strings with `max_widths`, or typed with `column_types`.
+    """`result_table`, in strings with `max_widths`, or typed with `column_types`; then JSON has
+    null for an infinity, and `infinities` tells of each its row, its column and its text.
 
     The rows are built by SQLite already (`rows_json`); which form they have shows in whether
     the widths were asked for. Joined by hand, a third of what a dict of it takes: the names and
@@ -100,9 +101,7 @@ def encode_result(result: Result, identity: str) -> bytes:
         _encode(identity),
         _names(result.column_names),
         rows,
-        b'"max_widths":' + _widths(widths)
-        if widths
-        else b'"column_types":' + _names(result.column_types),
+        b'"max_widths":' + _widths(widths) if widths else _types(result),
         result.generation_number,
         _encode(round(result.generation_age_s, 3)),
         _encode(round(result.elapsed_s, 6)),
@@ -115,6 +114,13 @@ _RESULT_TABLE = (
     b'"generation_number":%d,"generation_age_s":%b,"elapsed_s":%b,"truncated":%b}'
 )
 _encode = msgspec.json.Encoder().encode
+
+
+def _types(result: Result) -> bytes:
+    types = b'"column_types":' + _names(result.column_types)
+    if not result.infinities_json:
+        return types
+    return b'%b,"infinities":[%b]' % (types, result.infinities_json)
 
 
 @lru_cache(maxsize=64)

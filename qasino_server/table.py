@@ -125,6 +125,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """A JSON array of arrays, UTF-8 as it goes out; where it is given, `rows` is empty."""
     max_widths: tuple[int, ...] = ()
     """The widest cell or heading of each column, in characters; strings form only."""
+    infinities_json: bytes = b""
+    """What `rows_json` has null for and is none, typed form only: JSON arrays of row, column and
+    Inf or -Inf, joined by commas."""
     truncated: bool = False
     generation_number: int = 0
     generation_age_s: float = 0.0

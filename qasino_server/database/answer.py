@@ -15,6 +15,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
+from math import isinf
 from typing import Any
 
 import apsw
@@ -141,6 +142,7 @@ def _fetch_here(
     """
     widths = [len(name) for name in query.names]
     encoded: list[bytes] = []
+    infinities: list[bytes] = []
     size_bytes = 0
     truncated = False
     with closing(rows_of(on, query, begun, anew)) as rows:
@@ -155,11 +157,13 @@ def _fetch_here(
         for row in chain(first, rows):
             cells = _typed_row(row) if typed else _string_row(row)
             line = _encode(cells)
-            size_bytes += len(line) + 1
+            told = _infinities(len(encoded), row) if typed and b"null" in line else []
+            size_bytes += len(line) + 1 + sum(map(len, told))
             if len(encoded) == limits.max_rows or size_bytes > limits.max_bytes:
                 truncated = True
                 break
             encoded.append(line)
+            infinities += told
             if not typed:
                 widths = list(map(max, widths, map(len, cells)))
     return Result(
@@ -168,8 +172,18 @@ def _fetch_here(
         nr_rows=len(encoded),
         rows_json=b"[%b]" % b",".join(encoded),
         max_widths=() if typed else tuple(widths),
+        infinities_json=b",".join(infinities),
         truncated=truncated,
     )
+
+
+def _infinities(place: int, row: Sequence[Any]) -> list[bytes]:
+    """Which cells of that row JSON has no number for, as the result tells them."""
+    return [
+        _encode((place, n, text_cell(cell)))
+        for n, cell in enumerate(row)
+        if type(cell) is float and isinf(cell)
+    ]
 
 
 def _first_of(rows: Iterator[tuple[Any, ...]], limits: Limits) -> list[tuple[Any, ...]]:

@@ -88,4 +88,5 @@ class Memo:
 def _size_of(question: Question, answer: Result) -> int:
     names = answer.column_names
     told_bytes = sum(map(len, names)) + _COLUMN_BYTES * len(names)
+    told_bytes += len(answer.infinities_json)
     return len(answer.rows_json or "") + len(question[0]) + told_bytes + _ENTRY_BYTES

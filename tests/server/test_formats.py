@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -68,3 +69,31 @@ def test_a_table_in_html_that_was_cut_says_so(make_server: Any, wire_to: Any) ->
         assert html.count("<td>") == 2
         assert html.endswith("returns at once)</p>\n") is says_so
         assert html.count("(cut: the result has more rows") == says_so
+
+
+@pytest.mark.parametrize("again", ["", " from (select 1 union select 2)"], ids=["few", "wrapped"])
+def test_an_infinity_is_null_when_typed_and_told_beside(wire: Any, again: str) -> None:
+    sql = f"select 1.5 as a, null as b, 9e999 as c, -9e999 as d{again}"
+    nr_rows = 2 if again else 1
+    for ask in (wire.post, lambda op, **keys: json.loads(wire.zmq_request({"op": op, **keys})[0])):
+        for _ in range(3):
+            typed = ask("query", sql=sql, typed=True)
+            assert typed["table"]["rows"] == [[1.5, None, None, None]] * nr_rows
+            told = [[n, *cell] for n in range(nr_rows) for cell in ((2, "Inf"), (3, "-Inf"))]
+            assert typed["infinities"] == told
+        strings = ask("query", sql=sql)
+        assert strings["table"]["rows"] == [["1.5", "", "Inf", "-Inf"]] * nr_rows
+        assert "infinities" not in strings
+        assert "infinities" not in ask("query", sql="select null as a, 1e300 as b", typed=True)
+
+
+def test_what_is_told_of_infinities_counts_as_part_of_the_answer(
+    make_server: Any, wire_to: Any
+) -> None:
+    wire = wire_to(make_server(max_result_bytes=100_000))
+    many = "with recursive n(i) as (select 1 union all select i + 1 from n limit 20000)"
+    answer = wire.http_post("query", {"sql": f"{many} select 9e999 as x from n", "typed": True})[2]
+    told = json.loads(answer)
+    assert told["truncated"]
+    assert len(told["infinities"]) == len(told["table"]["rows"]) > 1000
+    assert len(answer) < 110_000

@@ -105,6 +105,7 @@ def test_sqlite_and_python_build_the_same_answer(on: Any, sql: str, typed: bool)
         assert json.loads(built.rows_json or "") == json.loads(slow.rows_json or "")
         assert (built.column_names, built.nr_rows) == (slow.column_names, slow.nr_rows)
         assert built.max_widths == slow.max_widths
+        assert built.infinities_json == slow.infinities_json
 
 
 @settings(max_examples=60, deadline=None)
