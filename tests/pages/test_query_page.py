@@ -239,6 +239,23 @@ def test_a_column_is_sorted_by_value_with_what_is_unknown_last(look: Look) -> No
     expect(page.locator("th[aria-sort]")).to_have_count(0)
 
 
+@pytest.mark.parametrize("more", ["", f", '{'x' * 20_001}' as x"], ids=["made", "asked anew"])
+def test_an_infinity_is_none_that_is_not_known(look: Look, more: str) -> None:
+    values = "(values (1, 9e999), (2, 3.5), (3, -9e999), (4, null))"
+    page = look(asking(f"select column1 as n, column2 as v{more} from {values}"))
+    expect(page.locator("#result thead button")).not_to_have_count(0)
+    assert column(page, 2) == ["Inf", "3.5", "-Inf", "NULL"]
+    expect(page.locator("td.null")).to_have_text(["NULL"])
+    page.get_by_label("Chart").select_option("v")
+    expect(page.get_by_role("img", name="v: 1 values from 3.5 to 3.5")).to_be_visible()
+    page.get_by_role("button", name="v", exact=True).click()
+    for _ in range(2):
+        assert column(page, 2) == ["-Inf", "3.5", "Inf", "NULL"]
+        page.evaluate("document.querySelector('#result table').id = 'before'")
+        page.get_by_role("button", name="Run").click()
+        expect(page.locator("#before")).to_have_count(0)
+
+
 def test_back_and_forward_go_from_query_to_query(look: Look) -> None:
     page = look("/query")
     expect(page.get_by_role("heading", name="Where to begin")).to_be_visible()

@@ -32,10 +32,9 @@ function ofValue(value) {
 }
 
 export function fromAnswer(answer) {
-  return {
-    names: answer.table.column_names,
-    rows: answer.table.rows.map((row) => row.map(ofValue)),
-  };
+  const rows = answer.table.rows.map((row) => row.map(ofValue));
+  for (const [row, column, text] of answer.infinities ?? []) rows[row.n][column.n] = { text, kind: "number" };
+  return { names: answer.table.column_names, rows };
 }
 
 export function fromTable(table) {
@@ -84,11 +83,13 @@ export function comparison(down) {
 
 // Integers past 2^53 differ in digits that a JavaScript number has no room for.
 function byValue(a, b) {
-  const near = Number(a) - Number(b);
-  if (near || a === b || !isWhole(a) || !isWhole(b)) return near;
+  if (a === b) return 0;
+  const near = toNumber(a) - toNumber(b);
+  if (near || !isWhole(a) || !isWhole(b)) return near;
   return BigInt(a) < BigInt(b) ? -1 : 1;
 }
 
+const toNumber = (text) => Number(text.replace("Inf", "Infinity"));
 const isWhole = (text) => /^-?\d+$/.test(text);
 
 // A text may read like a number, or like what stands for NULL, and is neither.

@@ -7,12 +7,15 @@ const [HEIGHT, LEFT, TOP, BOTTOM, MOST] = [160, 60, 10, 40, 60];
 const LETTER = 7;
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });
 
+// An infinity has no place on a scale.
+export const hasPlace = ({ kind, text }) => kind === "number" && Number.isFinite(Number(text));
+
 export function numericColumns(result) {
   return result.names
     .map((name, n) => ({ name, n }))
     .filter(({ n }) => {
-      const seen = result.rows.map((row) => row[n].kind);
-      return seen.includes("number") && !seen.includes("text");
+      const seen = result.rows.map((row) => row[n]);
+      return seen.some(hasPlace) && !seen.some(({ kind }) => kind === "text");
     });
 }
 
@@ -27,7 +30,7 @@ export function worthDrawing(result) {
 
 export function draw(names, rows, column, width) {
   const label = names.findIndex((_, n) => n !== column);
-  const all = rows.filter((row) => row[column].kind === "number");
+  const all = rows.filter((row) => hasPlace(row[column]));
   const lined = label >= 0 && all.length > 2 && runsUpwards(all.map((row) => row[label]));
   const drawn = lined ? all : all.slice(0, MOST);
   const values = drawn.map((row) => Number(row[column].text));
@@ -52,7 +55,7 @@ const least = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
 const most = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
 
 function runsUpwards(cells) {
-  return cells.every((cell, n) => cell.kind === "number" && (!n || Number(cells[n - 1].text) < Number(cell.text)));
+  return cells.every((cell, n) => hasPlace(cell) && (!n || Number(cells[n - 1].text) < Number(cell.text)));
 }
 
 function line(values, y, step) {

@@ -1,7 +1,7 @@
 // The query page: run, stop, run again at each generation, show.
 
 import { fromAnswer, fromTable, mark, parseExact, visible } from "./cells.js";
-import { draw, numericColumns, worthDrawing } from "./chart.js";
+import { draw, hasPlace, numericColumns, worthDrawing } from "./chart.js";
 import { Completion } from "./complete.js";
 import { onGeneration } from "./generation.js";
 import { Grid } from "./grid.js";
@@ -208,7 +208,7 @@ function offerCharts(result) {
 }
 
 function drawChart() {
-  const wanted = chosen.value !== "" && visibleRows.some((row) => row[chosen.value].kind === "number");
+  const wanted = chosen.value !== "" && visibleRows.some((row) => hasPlace(row[chosen.value]));
   chart.replaceChildren();
   if (wanted) chart.append(draw(shown.names, visibleRows, Number(chosen.value), Math.max(LEAST_WIDTH, chart.clientWidth)));
 }
