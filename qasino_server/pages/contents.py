@@ -76,6 +76,7 @@ class Contents:
             "since_epoch": time.time() - overview.state.generation_age_s,
             "sparks": _sparks(overview),
             "nr_points": len(overview.trend),
+            "nr_published": sum(not (t.static or _is_own(t.name)) for t in overview.tables),
             "missing": missing.rows,
             "rejects": rejects.rows,
             "listed": LISTED,
@@ -89,7 +90,7 @@ class Contents:
         overview = self._dispatch.look_around(caller)
         views = await self._ask(_VIEWS, caller)
         tables = [table for table in overview.tables if part in table.name.lower()]
-        own = [table for table in tables if table.name.startswith("qasino_server_")]
+        own = [table for table in tables if _is_own(table.name)]
         values = {
             "page": "tables",
             "state": overview.state,
@@ -116,7 +117,7 @@ class Contents:
             "page": "tables",
             "state": overview.state,
             "table": found,
-            "own": found.name.startswith("qasino_server_"),
+            "own": _is_own(found.name),
             "columns": columns.rows,
             "described": any(words for *_, words in columns.rows),
             "sources": sources.rows,
@@ -179,6 +180,11 @@ class Contents:
             reply = await awaited(future, receive, partial(self._dispatch.cancel, query_id))
         assert isinstance(reply, Result | QasinoError)
         return reply
+
+
+def _is_own(name: str) -> bool:
+    """Whether a table of that name is the server's, not published."""
+    return name.startswith("qasino_server_")
 
 
 def _exact(result: Result, rows: Sequence[Sequence[Any]]) -> bool:

@@ -239,6 +239,20 @@ def test_a_broken_view_is_listed_as_text(tmp_path: Path, server: Server, wire: W
     assert 'href="/query?sql=select%20%2A%20from%20good%20limit%20100"' in told
 
 
+def test_the_overview_counts_the_tables_that_were_published(server: Server, wire: Wire) -> None:
+    def publish(table: str, nr_rows: int, **flags: Any) -> None:
+        wire.publish("web", table, ["a"], ["int"], [[1]] * nr_rows, **flags)
+
+    publish("kept", 5, static=1)
+    publish("one", 1)
+    server.rotate()
+    assert "The snapshot has 1 published row in 1 table, " in text_of(page(wire, "/"))
+    publish("one", 1)
+    publish("two", 2)
+    server.rotate()
+    assert "The snapshot has 3 published rows in 2 tables, " in text_of(page(wire, "/"))
+
+
 def test_an_overview_that_many_look_at_is_made_once_a_second(server: Server, wire: Wire) -> None:
     def queries() -> float:
         metrics = wire.http("GET", path="/metrics")[2].decode()
