@@ -235,6 +235,23 @@ def test_a_filter_that_came_with_the_link_is_taken_back(
     expect(page.get_by_role("link", name="qasino_server_info")).to_be_visible()
 
 
+def test_a_filter_is_there_again_for_who_comes_back(server: Server, wire: Wire, look: Look) -> None:
+    load(wire, 1)
+    wire.publish("web", "disks", ["a"], ["int"], [[1]])
+    server.rotate()
+    page = look("/tables?filter=loa")
+    field = page.get_by_label("Filter")
+    for name in ("load", "disks"):
+        expect(field).to_have_value(name[:3])
+        expect(page.locator("tr[data-name]:visible")).to_have_count(1)
+        page.get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        page.go_back()
+        expect(field).to_have_value(name[:3])
+        expect(page.locator("tr[data-name]:visible")).to_have_count(1)
+        field.fill("dis")
+
+
 def test_a_table_that_is_gone_is_told(server: Server, wire: Wire, look: Look) -> None:
     load(wire, 1)
     server.rotate()

@@ -5,6 +5,11 @@ import { onChange, renew } from "./follow.js";
 const field = document.getElementById("filter");
 const found = document.getElementById("found");
 
+// Who comes back from a table finds what they had typed.
+function remember() {
+  history.replaceState({ filter: field.value }, "", "/tables");
+}
+
 function narrow() {
   const wanted = field.value.trim().toLowerCase();
   const rows = [...document.querySelectorAll("tr[data-name]")];
@@ -19,12 +24,13 @@ function narrow() {
   found.textContent = wanted ? `${shown} of ${rows.length}` : "";
 }
 
+field.value = history.state?.filter ?? field.value;
 // The server has filtered already by what the link says; ask for all, so that less shows more.
 if (location.search) {
-  history.replaceState(null, "", "/tables");
+  remember();
   renew();
 }
-field.addEventListener("input", narrow);
+field.addEventListener("input", () => { remember(); narrow(); });
 field.form.addEventListener("submit", (event) => {
   event.preventDefault();
   document.querySelector("tr[data-name]:not([hidden]) a")?.click();
