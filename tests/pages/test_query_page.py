@@ -278,6 +278,29 @@ def test_back_and_forward_go_from_query_to_query(look: Look) -> None:
     expect(page.locator("#result tbody td")).to_have_text(["one"])
 
 
+def test_a_query_too_long_for_an_address_is_told(server: Server, look: Look) -> None:
+    page = look("/query")
+    note, downloads = page.locator("#unlinked"), page.locator(".downloads")
+    ask(page, f"select 'short' as a -- {'x' * 50_000}")
+    expect(page.locator("#result tbody td")).to_have_text(["short"])
+    expect(note).to_be_hidden()
+    ask(page, f"select 'long' as a -- {'x' * 65_000}")
+    expect(page.locator("#result tbody td")).to_have_text(["long"])
+    expect(note).to_contain_text("longer than an address may be")
+    expect(downloads).to_be_hidden()
+    page.get_by_label("Live").check()
+    number = server.rotate()
+    expect(page.locator("#status")).to_contain_text(f"generation {number}: nothing changed")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Query")
+    page.go_back()
+    expect(page.locator("#result tbody td")).to_have_text(["short"])
+    expect(downloads).to_be_visible()
+    expect(note).to_be_hidden()
+    with page.expect_download():
+        page.get_by_role("link", name="NDJSON").click()
+
+
 def test_a_jump_within_the_page_keeps_what_is_being_typed(look: Look) -> None:
     page = look(asking("select 'one' as a"))
     page.locator("#sql").fill("select 'half")

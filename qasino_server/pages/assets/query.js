@@ -10,6 +10,7 @@ const $ = (id) => document.getElementById(id);
 const [form, box, run, stop, live] = ["ask", "sql", "run", "stop", "live"].map($);
 const [status, error, tools, chart, chosen] = ["status", "error", "tools", "chart", "chart-column"].map($);
 const SLOW_MS = 300;
+const LONGEST = 60000; // of a query in an address: the server takes 64 KiB with what else comes there
 const LEAST_WIDTH = 280; // of the chart, which may be drawn before the page is laid out
 const server = document.querySelector(".identity").textContent;
 
@@ -32,6 +33,8 @@ async function ask({ again = false, push = !again } = {}) {
   const sql = again ? asked : box.value;
   if (!sql.trim()) return;
   asked = sql;
+  $("unlinked").hidden = hasAddress(sql);
+  $("downloads").hidden = !hasAddress(sql);
   running?.abort();
   const mine = new AbortController();
   running = mine;
@@ -133,6 +136,7 @@ function clear() {
   held = false;
   grid.clear();
   tools.hidden = true;
+  $("unlinked").hidden = true;
   status.textContent = "";
   error.replaceChildren();
   chart.replaceChildren();
@@ -173,7 +177,10 @@ function pointAt(offset, after) {
 
 // --- The address holds the query, and whether it is live --------------------------------------------
 
+const hasAddress = (sql) => encodeURIComponent(sql).length <= LONGEST;
+
 function addressOf(sql) {
+  if (!hasAddress(sql)) return "/query";
   return `/query?sql=${encodeURIComponent(sql)}${live.checked ? "&live" : ""}`;
 }
 
