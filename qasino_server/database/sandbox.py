@@ -38,10 +38,12 @@ def is_table_function(name: str) -> bool:
     """Whether an empty database has a table of that name: json_each, pragma_table_info, ..
 
     A table so named would hide it, from our own statements too. SQLite is asked for each
-    name, since it lists such modules only once they have been used.
+    name, since it lists such modules only once they have been used. Any name: a query may call
+    a part of itself whatever it likes, and no wall stands around the connection that is asked.
     """
+    escaped = name.replace('"', '""')
     try:
-        apsw.Connection(":memory:").execute(f'SELECT 1 FROM "{name}" LIMIT 0')
+        apsw.Connection(":memory:").execute(f'SELECT 1 FROM "{escaped}" LIMIT 0')
     except apsw.SQLError as error:
         return "no such table" not in str(error)
     return True

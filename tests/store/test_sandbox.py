@@ -6,6 +6,7 @@ A SQLite that brings something new fails here until somebody has judged it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -161,6 +162,15 @@ def test_a_module_is_read_if_it_is_one_that_only_tells(on: SnapshotConnection, n
 def test_nobody_publishes_a_table_that_would_hide_a_module() -> None:
     for name in ("dbstat", "carray", "json_each", "pragma_table_info"):
         assert is_table_function(name)
+
+
+def test_a_name_with_a_statement_in_it_is_only_a_name(
+    on: SnapshotConnection, tmp_path: Path
+) -> None:
+    made = tmp_path / "made.db"
+    name = f"sqlite_schema\"\"; ATTACH '{made}' AS made; CREATE TABLE made.t(a); --"
+    assert ask(on, f'with "{name}" as (select 1) select count(*) from "{name}"') == [(1,)]
+    assert not made.exists()
 
 
 def test_every_pragma_has_been_judged(on: SnapshotConnection) -> None:
