@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import partial
 
 from qasino_server.bridge import PORTION_BYTES, Mailbox
 from qasino_server.browser import TELLING, check_host
@@ -22,6 +22,7 @@ from qasino_server.errors import QasinoError
 from qasino_server.heads import Heads
 from qasino_server.http_answer import Answer, Answers
 from qasino_server.message import ASKING_OPS, OPS, decode_request, means_to_publish
+from qasino_server.remembered import remembered
 from qasino_server.replies import Reply
 from qasino_server.share import Share
 
@@ -60,7 +61,7 @@ class DirectLane:
         self._arriving = arriving
         self._heads: dict[str | None, Heads] = {}
         """By the address of ours they were sent to, which is one of the hosts that are."""
-        self._host_is_ours = lru_cache(maxsize=256)(partial(_host_is_ours, allowed_hosts))
+        self._host_is_ours = remembered(256)(partial(_host_is_ours, allowed_hosts))
         self._mailbox = mailbox
 
     # All in the loop's thread, but `answer`
@@ -143,7 +144,7 @@ class DirectLane:
             request.keep_task(asyncio.ensure_future(sending))
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _op_of(url: bytes) -> str | None:
     """The op of a plain URL, '' where it is in the body, None where the URL is not plain."""
     path, _, query = url.partition(b"?")

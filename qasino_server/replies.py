@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from qasino_server.errors import QasinoError, SqlError
+from qasino_server.remembered import remembered
 from qasino_server.table import Receipt, Result, TableSummary
 
 
@@ -123,7 +124,7 @@ def _types(result: Result) -> bytes:
     return b'%b,"infinities":[%b]' % (types, result.infinities_json)
 
 
-@lru_cache(maxsize=64)
+@remembered(64)
 def _names(names: tuple[str, ...]) -> bytes:
     return _encode(names)
 

@@ -12,12 +12,12 @@ those that have one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from qasino_server.database.widths import Widths, is_plain, widths_of
+from qasino_server.remembered import remembered
 
 TYPED, PLAIN, ESCAPED = "typed", "plain", "escaped"
 
@@ -45,7 +45,7 @@ def forms_of(typed: bool) -> tuple[str, ...]:
     return (TYPED,) if typed else (PLAIN, ESCAPED)
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def wrapped(sql: str, nr_columns: int, computed: tuple[int, ...], form: str, most_rows: int) -> str:
     """The statement that builds it; `computed` are the columns that may hold BLOBs."""
     columns = [f"c{n}" for n in range(nr_columns)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import apsw
@@ -20,6 +19,7 @@ from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.database.sqltext import plain
 from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
+from qasino_server.remembered import bytes_of, remembered
 from qasino_server.statement import BLANKS
 
 _WRAPPED_COLUMNS_MAX = 300
@@ -28,6 +28,8 @@ _NOTHING = " \t\n\f\r;"
 _BEFORE = re.compile(rf"(?:{BLANKS}|[;\ufeff])*+", re.DOTALL)
 _REMEMBERED = 200
 _REMEMBERED_CHARS = 2000
+_REMEMBERED_BYTES = 40_000
+"""Of the names and types of columns, which may be 300 with short names."""
 _PREV_IS_NOT_THERE = re.compile(r"no such table: prev\.|unknown database '?prev\b", re.IGNORECASE)
 """What SQLite says of a schema that is not attached."""
 _NO_SUCH_TABLE = re.compile(r"no such table: (?:main\.)?(?P<name>.+)", re.DOTALL)
@@ -54,6 +56,8 @@ class Examined(msgspec.Struct, frozen=True):
     """Whether it reads a table function: json_each has SQLite take a text for the JSON it is."""
     repeatable: bool = False
     """Whether the same snapshot, views and static tables give the same answer again."""
+    wide: bool = False
+    """Whether what is told of its columns is too much to be remembered."""
     plan: bool = False
     """Whether it is an EXPLAIN QUERY PLAN: that stands in no other statement, and is UTF-8."""
 
@@ -76,8 +80,8 @@ class Begun(msgspec.Struct, frozen=True):
 def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined:
     """Ask SQLite what the statement is; refuse all but one reading statement.
 
-    A connection remembers what it was told of short statements, as long as its schema and
-    its views stay what they are. Raises SqlError with SQLite's message and the place.
+    A connection remembers what it was told of short and narrow statements, as long as its
+    schema and its views stay what they are. Raises SqlError with SQLite's message and the place.
     """
     return _remembered(on, sql, bindings) or _examine(on, sql, bindings)[0]
 
@@ -91,10 +95,10 @@ def begin(
     `may_run` is called when it has been looked at, and may raise. Raises as `examine` does,
     and what is wrong with its first row.
     """
-    remembered = _remembered(on, sql, bindings)
-    if remembered is not None:
+    known = _remembered(on, sql, bindings)
+    if known is not None:
         may_run()
-        return remembered, None
+        return known, None
     return _examine(on, sql, bindings, may_run)
 
 
@@ -106,15 +110,15 @@ def begin_anew(
 
 
 def _remembered(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined | None:
-    remembered: Examined | None = on.examined.get(sql)
-    if remembered is None or remembered.bindings != bindings:
+    known: Examined | None = on.examined.get(sql)
+    if known is None or known.bindings != bindings:
         return None
     on.sandbox.running = True
-    return remembered
+    return known
 
 
 def _remember(on: SnapshotConnection, examined: Examined) -> None:
-    if len(examined.sql) <= _REMEMBERED_CHARS:
+    if len(examined.sql) <= _REMEMBERED_CHARS and not examined.wide:
         if len(on.examined) >= _REMEMBERED:
             on.examined.clear()
         on.examined[examined.sql] = examined
@@ -181,7 +185,7 @@ def _told(
     unpacks = sandbox.unpacks
     if len(first) < len(sql):
         _refuse_more(on, sql[len(first) :])
-    names, types, computed = _columns(columns, nested)
+    names, types, computed, wide = _columns(columns, nested)
     return Examined(
         sql=sql,
         bindings=bindings,
@@ -192,6 +196,7 @@ def _told(
         wrappable=not is_explain and len(columns) <= _WRAPPED_COLUMNS_MAX,
         unpacks=unpacks,
         repeatable=repeatable,
+        wide=wide,
         plan=bool(is_explain),
     )
 
@@ -207,19 +212,18 @@ def _nothing_to_run() -> SqlError:
     return SqlError("there is no statement to run")
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _columns(
     columns: tuple[tuple[str | None, ...], ...], nested: bool
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
-    """Their names, declared types, and which of them may hold BLOBs.
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...], bool]:
+    """Their names, declared types, which of them may hold BLOBs, and whether that is much to keep.
 
     Of selects within selects, UNION and views SQLite tells the origin of one part alone.
     """
-    return (
-        tuple(str(column[0]) for column in columns),
-        tuple(column[1] or "" for column in columns),
-        tuple(n for n, column in enumerate(columns) if nested or not _of_table(column[3])),
-    )
+    names = tuple(str(column[0]) for column in columns)
+    types = tuple(column[1] or "" for column in columns)
+    computed = tuple(n for n, column in enumerate(columns) if nested or not _of_table(column[3]))
+    return names, types, computed, bytes_of((names, types, computed)) > _REMEMBERED_BYTES
 
 
 def _of_table(origin: str | None) -> bool:

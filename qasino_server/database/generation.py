@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from qasino_server.database.sqltext import (
 )
 from qasino_server.database.transaction import Transaction
 from qasino_server.database.upsert import Upsert, count_unmatched, upsert
+from qasino_server.remembered import remembered
 from qasino_server.table import Columns
 
 _PORTION_ROWS = 2000
@@ -272,6 +272,6 @@ _READ_WRITE = (
 )
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _into(name: str, targets: Sequence[str]) -> str:
     return f"main.{quoted(name)} ({quoted_all(targets)})"

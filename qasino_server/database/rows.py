@@ -18,6 +18,7 @@ import msgspec
 from qasino_server.database.cells import CELLS_MAX_BYTES, Cells, read_any_cells, read_cells
 from qasino_server.database.ranges import Ranges, RowRange
 from qasino_server.errors import BadRequest
+from qasino_server.remembered import remembered
 
 _PORTIONS = (32, 8, 2, 1)
 """Rows bound to one statement; each is prepared and kept.
@@ -189,7 +190,7 @@ def _portions(nr_rows: int, nr_columns: int) -> tuple[int, ...]:
     return tuple(portions)
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _from_values(into: str, nr_columns: int, nr_rows: int) -> str:
     # Without blanks: apsw looks a statement up by all of its text, each time.
     row = f"({','.join('?' * nr_columns)})"

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import lru_cache
 
 import apsw
+
+from qasino_server.remembered import remembered
 
 READABLE_PRAGMAS = frozenset(
     {
@@ -33,7 +34,7 @@ READABLE_PRAGMAS = frozenset(
 """Pragmas that only tell; they are there for their table-valued form, pragma_table_info(..)."""
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def is_table_function(name: str) -> bool:
     """Whether an empty database has a table of that name: json_each, pragma_table_info, ..
 

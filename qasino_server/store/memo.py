@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from sys import getsizeof
 
 from qasino_server.database.snapshot import Snapshot
 from qasino_server.store.job import Form, Job
@@ -22,8 +23,8 @@ Question = tuple[str, Form]
 ANSWER_BYTES = 1 << 18
 TOTAL_BYTES = 16 << 20
 _ENTRY_BYTES = 500
-_COLUMN_BYTES = 130
-"""What is told of a column beside the characters of its name, where no other answer shares it."""
+_COLUMN_BYTES = 80
+"""What is told of a column beside its name, where no other answer shares it."""
 
 
 class _Page:
@@ -87,6 +88,6 @@ class Memo:
 
 def _size_of(question: Question, answer: Result) -> int:
     names = answer.column_names
-    told_bytes = sum(map(len, names)) + _COLUMN_BYTES * len(names)
+    told_bytes = sum(map(getsizeof, names)) + _COLUMN_BYTES * len(names)
     told_bytes += len(answer.infinities_json)
-    return len(answer.rows_json or "") + len(question[0]) + told_bytes + _ENTRY_BYTES
+    return len(answer.rows_json or "") + getsizeof(question[0]) + told_bytes + _ENTRY_BYTES
