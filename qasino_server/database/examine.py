@@ -56,6 +56,7 @@ class Examined(msgspec.Struct, frozen=True):
     """Whether it reads a table function: json_each has SQLite take a text for the JSON it is."""
     repeatable: bool = False
     """Whether the same snapshot, views and static tables give the same answer again."""
+    reads_static: bool = False
     wide: bool = False
     """Whether what is told of its columns is too much to be remembered."""
     plan: bool = False
@@ -81,7 +82,9 @@ def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Exam
     """Ask SQLite what the statement is; refuse all but one reading statement.
 
     A connection remembers what it was told of short and narrow statements, as long as its
-    schema and its views stay what they are. Raises SqlError with SQLite's message and the place.
+    schema and its views stay what they are. Static tables may be replaced at any time: if it
+    reads them the connection holds them from here on, and whoever asks lets go of them.
+    Raises SqlError with SQLite's message and the place.
     """
     return _remembered(on, sql, bindings) or _examine(on, sql, bindings)[0]
 
@@ -118,7 +121,7 @@ def _remembered(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> 
 
 
 def _remember(on: SnapshotConnection, examined: Examined) -> None:
-    if len(examined.sql) <= _REMEMBERED_CHARS and not examined.wide:
+    if len(examined.sql) <= _REMEMBERED_CHARS and not examined.wide and not examined.reads_static:
         if len(on.examined) >= _REMEMBERED:
             on.examined.clear()
         on.examined[examined.sql] = examined
@@ -129,6 +132,20 @@ def _examine(
     sql: str,
     bindings: tuple[str, ...],
     may_run: Callable[[], None] | None = None,
+) -> tuple[Examined, Begun]:
+    """As `_examine_now`, of static tables that stay what they are told to be."""
+    told = _examine_now(on, sql, bindings, may_run)
+    if told[0].reads_static and not on.holds_static:
+        on.hold_static()
+        told = _examine_now(on, sql, bindings, may_run)
+    return told
+
+
+def _examine_now(
+    on: SnapshotConnection,
+    sql: str,
+    bindings: tuple[str, ...],
+    may_run: Callable[[], None] | None,
 ) -> tuple[Examined, Begun]:
     """Prepare the statement, look at it, and let it go on where it may run."""
     on.sandbox.running = False
@@ -144,7 +161,7 @@ def _examine(
             if may_run is not None:
                 may_run()
                 since_s = time.thread_time()
-        return may_run is not None
+        return may_run is not None and (on.holds_static or not found[0].reads_static)
 
     cursor = on.connection.cursor()
     cursor.exec_trace = look
@@ -182,7 +199,7 @@ def _told(
         )
     sandbox = on.sandbox
     repeatable, nested = not sandbox.changing, sandbox.nr_selects > 1
-    unpacks = sandbox.unpacks
+    unpacks, reads_static = sandbox.unpacks, sandbox.reads_static
     if len(first) < len(sql):
         _refuse_more(on, sql[len(first) :])
     names, types, computed, wide = _columns(columns, nested)
@@ -196,6 +213,7 @@ def _told(
         wrappable=not is_explain and len(columns) <= _WRAPPED_COLUMNS_MAX,
         unpacks=unpacks,
         repeatable=repeatable,
+        reads_static=reads_static,
         wide=wide,
         plan=bool(is_explain),
     )

@@ -131,6 +131,8 @@ class Sandbox:
         table function nor the static tables, whose file may be locked or on a slow disk."""
         self.unpacks = False
         """Whether it reads a table function."""
+        self.reads_static = False
+        """Whether it reads the static tables."""
         self.nr_selects = 0
         """How many SELECTs it has, those within others and those of views counted."""
         self._nr_reads = 0
@@ -144,7 +146,7 @@ class Sandbox:
     ) -> int:
         if action == _READ:
             if db == "static" or (not second and (first or "").lower() in self.static_tables):
-                self.brief = False
+                self.brief, self.reads_static = False, True
             elif db == "prev" or (not second and (db or "").lower() == "prev"):
                 self._prev_read()
             self._nr_reads += 1

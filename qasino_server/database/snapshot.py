@@ -72,6 +72,7 @@ class SnapshotConnection:
         self._snapshot = place.snapshot
         self._previous = place.previous
         self._open: list[GenerationFile] = []
+        self._held: apsw.Cursor | None = None
         with _opening(place.snapshot):
             self.connection = apsw.Connection(_uri(place.snapshot), flags=_READ_ONLY)
             self._open.append(place.snapshot)
@@ -118,6 +119,21 @@ class SnapshotConnection:
             self.connection.execute("DETACH static")
         self.connection.execute("ATTACH ':memory:' AS static")
         return fault
+
+    @property
+    def holds_static(self) -> bool:
+        """Whether the static tables are held."""
+        return self._held is not None
+
+    def hold_static(self) -> None:
+        """See the static tables as they are now, whoever replaces them, until they are let go."""
+        self._held = self.connection.execute("SELECT 1 FROM static.sqlite_schema")
+
+    def let_go_of_static(self) -> None:
+        """Have the next query see them anew, and their file's log be written over."""
+        if self._held is not None:
+            self._held.close(True)
+            self._held = None
 
     @property
     def lacks_prev(self) -> bool:
@@ -182,6 +198,7 @@ class SnapshotConnection:
 
     def close(self) -> None:
         """Let go of the files; an unlinked one is gone with its last connection."""
+        self.let_go_of_static()
         self.connection.close()
         while self._open:
             self._open.pop().closed()

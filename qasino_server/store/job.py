@@ -163,6 +163,7 @@ class Job:
         except MemoryError:
             return ServerFault("the result needs more memory than the server has")
         finally:
+            on.let_go_of_static()
             self.attempt = None
 
     def _run(self, on: SnapshotConnection, limits: Limits) -> Result:
