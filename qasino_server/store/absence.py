@@ -7,6 +7,7 @@ faster, and kept it for 35 ms at every rotation.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -60,9 +61,17 @@ class Absence:
             for pair, (name, last, missed, _) in self._missing.items()
         ]
 
-    def forget(self, table_key: str, identity: str | None) -> None:
-        """A table was dropped on purpose: nobody is missed for it."""
+    def forget_table(self, table_key: str) -> None:
+        """The table has become static: nobody is missed for it."""
         with self._lock:
-            for known in (self._before, self._missing):
-                for pair in [p for p in known if p[0] == table_key and identity in (None, p[1])]:
-                    del known[pair]
+            self._forget({p for p in (*self._before, *self._missing) if p[0] == table_key})
+
+    def forget(self, pairs: Iterable[Pair]) -> None:
+        """Their rows were ended on purpose: they are not missed, the others of the table are."""
+        with self._lock:
+            self._forget(pairs)
+
+    def _forget(self, pairs: Iterable[Pair]) -> None:
+        for pair in pairs:
+            self._before.pop(pair, None)
+            self._missing.pop(pair, None)

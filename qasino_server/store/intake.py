@@ -399,15 +399,15 @@ class Intake:
 
     # --- Dropping ---------------------------------------------------------------------------
 
-    def end_persistence(self, table_key: str, identity: str | None) -> int:
-        """Remove the rows that live on, of that identity or of all; how many pairs had any."""
-        ended = 0
+    def end_persistence(self, table_key: str, identity: str | None) -> list[Pair]:
+        """Remove the rows that live on, of that identity or of all; the pairs that had any."""
+        ended = []
         for pair in self.ledger.pairs_of(table_key):
             present, owed = self.ledger.source(pair), self.ledger.owed(pair)
             lives_on = owed is not None or (present is not None and present.lives_on)
             if not lives_on or identity not in (None, pair[1]):
                 continue
-            ended += 1
+            ended.append(pair)
             self._remove(pair, present)
         if ended:
             self._drop_if_empty(table_key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -26,13 +26,17 @@ class Waiting(msgspec.Struct, frozen=True):
     done: Callable[[Outcome], None]
 
 
+Dropped = tuple[str, Sequence[Pair]]
+"""What was ended, in a sentence, and whose rows that were."""
+
+
 class Drop(msgspec.Struct, frozen=True):
     """A table that is to end, or the rows of one identity in it."""
 
     size_bytes: int
     tablename: str
     identity: str | None
-    done: Callable[[str | QasinoError], None]
+    done: Callable[[Dropped | QasinoError], None]
 
     @property
     def table_key(self) -> str:

@@ -49,7 +49,7 @@ from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.ledger import Ledger
 from qasino_server.store.look import Lookout
 from qasino_server.store.offhand import answer_offhand
-from qasino_server.store.postponed import Waiting
+from qasino_server.store.postponed import Dropped, Waiting
 from qasino_server.store.readers import READERS, Readers
 from qasino_server.store.tally import Tally
 from qasino_server.store.trend import Point
@@ -235,7 +235,7 @@ class Store:
                 refused.append(waiting.publication)
                 self._tally.reject(waiting.peer, outcome.sentence, waiting.publication)
         if not refused and batch and batch[0].publication.static:  # such a one comes alone
-            self._absence.forget(batch[0].publication.table_key, None)
+            self._absence.forget_table(batch[0].publication.table_key)
         self._tally.updates.count([waiting.publication for waiting in batch], refused)
 
     def reject(self, peer: str, reason: str, publication: Publication | None = None) -> None:
@@ -247,10 +247,13 @@ class Store:
     ) -> None:
         """End a static or persistent table; `done` gets a sentence. Raises Busy."""
 
-        def settle(outcome: str | QasinoError) -> None:
-            if isinstance(outcome, str):
-                self._absence.forget(tablename.lower(), identity)
-            done(outcome)
+        def settle(outcome: Dropped | QasinoError) -> None:
+            if isinstance(outcome, QasinoError):
+                done(outcome)
+                return
+            sentence, ended = outcome
+            self._absence.forget(ended)
+            done(sentence)
 
         self._writer.drop(tablename, identity, settle)
 

@@ -39,7 +39,7 @@ from qasino_server.store.intake import Intake
 from qasino_server.store.ledger import Ledger
 from qasino_server.store.looks import Look, Looks
 from qasino_server.store.names_taken import NamesTaken
-from qasino_server.store.postponed import Drop, Outcome, Postponed, Waiting
+from qasino_server.store.postponed import Drop, Dropped, Outcome, Postponed, Waiting
 from qasino_server.table import Publication, Receipt
 from qasino_server.wakeup import Bells
 
@@ -119,9 +119,9 @@ class Writer(Service):
         self._arrivals.put(Waiting(publication, peer, publication.size_bytes, done))
 
     def drop(
-        self, tablename: str, identity: str | None, done: Callable[[str | QasinoError], None]
+        self, tablename: str, identity: str | None, done: Callable[[Dropped | QasinoError], None]
     ) -> None:
-        """Queue the end of a static or persistent table; `done` gets a sentence."""
+        """Queue the end of a static or persistent table; `done` gets what was Dropped."""
         self._arrivals.put(Drop(_DROP_BYTES, tablename, identity, done))
 
     def lend_a_hand(self) -> bool:
@@ -341,10 +341,11 @@ class Writer(Service):
     def _do_drop(self, drop: Drop) -> None:
         drop.done(self._guarded(lambda: self._drop(drop)))
 
-    def _drop(self, drop: Drop) -> str:
-        return self._names.drop_static(drop) or self._drop_persistent(drop)
+    def _drop(self, drop: Drop) -> Dropped:
+        ended = self._names.drop_static(drop)
+        return self._drop_persistent(drop) if ended is None else (ended, ())
 
-    def _drop_persistent(self, drop: Drop) -> str:
+    def _drop_persistent(self, drop: Drop) -> Dropped:
         intake = self._intake
         try:
             with intake.generation.transaction:
@@ -357,7 +358,7 @@ class Writer(Service):
             of = f" of {drop.identity}" if drop.identity is not None else ""
             raise Refused(f"there is no static or persistent table named {drop.tablename}{of}")
         self._see_what_is_owed()
-        return f"{drop.tablename} is no longer carried; its rows end with this snapshot"
+        return f"{drop.tablename} is no longer carried; its rows end with this snapshot", ended
 
     def _guarded(self, work: Callable[[], _T]) -> _T | QasinoError:
         """The outcome of work that is not part of a batch."""

@@ -253,6 +253,16 @@ def test_nobody_is_missed_for_a_table_that_has_become_static(bench):
     assert bench.rows(missing) == []
 
 
+@pytest.mark.parametrize("identity", [None, "a"])
+def test_who_is_silent_is_missed_where_the_rows_of_another_were_ended(bench, identity):
+    bench.publish("a", "t", "x int", [[1]], persist=1)
+    bench.publish("b", "t", "x int", [[2]])
+    bench.rotate()
+    assert "no longer carried" in bench.drop("T", identity)
+    bench.rotate()
+    assert bench.rows("select identity from qasino_server_missing") == [["b"]]
+
+
 def test_sources_say_which_rows_came_from_whom(bench):
     bench.publish("a", "t", "x int", [[1], [2]])
     bench.publish("b", "t", "x int", [[3]])
