@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -23,6 +23,8 @@ from qasino_server.table import Columns, Publication
 
 _REGISTER = "qasino_server_static"
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+_LOG_BYTES = 1 << 20
+"""Of the log that has been taken into the file; what it has grown beyond is given back."""
 _LOCKED_MS = 250
 """How long a static publication waits for another program's lock, and live ones for it."""
 
@@ -73,7 +75,12 @@ class DurableFile:
         try:
             os.chmod(self.path, 0o600)
             connection.set_busy_timeout(2000)
-            for pragma in ("journal_mode=wal", "synchronous=full", "temp_store=memory"):
+            for pragma in (
+                "journal_mode=wal",
+                f"journal_size_limit={_LOG_BYTES}",
+                "synchronous=full",
+                "temp_store=memory",
+            ):
                 connection.execute(f"PRAGMA {pragma}")
             page_bytes = connection.execute("PRAGMA page_size").get
             connection.execute(f"PRAGMA max_page_count={self._max_bytes // page_bytes + 1}")
@@ -94,8 +101,8 @@ class DurableFile:
         """Replace the whole table; on disk when this returns.
 
         Raises BadRequest for malformed rows, Full where it is too large, Busy where another
-        program has the file locked, ServerFault where it cannot be written or is gone; the old
-        table is in force then.
+        program has the file locked or queries keep its log, ServerFault where it cannot be
+        written or is gone; the old table is in force then.
         """
         self._see_that_it_is_there()
         rows = check_rows(self._connection, publication.rows_json, len(publication.columns))
@@ -130,6 +137,7 @@ class DurableFile:
     def _writing(self) -> Iterator[None]:
         """A transaction, and what it is told where it fails."""
         try:
+            self._bound_log()
             with Transaction(self._connection):
                 yield
         except apsw.FullError as error:
@@ -145,6 +153,22 @@ class DurableFile:
         except apsw.Error as error:
             raise ServerFault(
                 f"the static tables in {self.path} cannot be written: {error}; nothing was stored"
+            ) from None
+
+    def _bound_log(self) -> None:
+        """Empty a log that has become as large as the file may be. Raises Busy where it is needed.
+
+        As long as one query after the other reads the tables, SQLite can only add to it.
+        """
+        with suppress(FileNotFoundError):
+            if os.stat(f"{self.path}-wal").st_size <= self._max_bytes:
+                return
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError:
+            raise Busy(
+                "queries that still run read what the static tables were, and keep more of it than"
+                f" {self._max_bytes:,} bytes; nothing was stored, try again when they have ended"
             ) from None
 
     def _see_that_it_is_there(self) -> None:

@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from handed_in import publication
 from hypothesis import given
@@ -301,6 +303,38 @@ def test_static_tables_have_the_same_bounds(make_bench: Any) -> None:
     is_full(bench.publish("a", "s3", "x text", [["y"]], static=True), "2 static tables")
     assert stored(bench.publish("a", "s2", "x text", [["z"]], static=True)) == 1
     assert bench.rows("select x from s2") == [["z"]]
+    assert bench.rows("select count(*) from s") == [[1000]]
+
+
+def test_the_log_of_the_static_tables_is_bounded_while_queries_need_it(
+    make_bench: Any, tmp_path: Path
+) -> None:
+    """SQLite empties it where nobody reads what is in it: here always one of two does."""
+    most_bytes = 6_000_000
+    bench = make_bench(max_generation_bytes=most_bytes)
+    log = tmp_path / "static.db-wal"
+
+    def publish() -> Any:
+        return bench.publish("a", "s", "x text", WIDE, static=True)
+
+    assert stored(publish()) == 1000
+    reading: list[apsw.Connection] = []
+    busy = []
+    for _ in range(30):
+        reading.append(apsw.Connection(str(tmp_path / "static.db")))
+        reading[-1].execute("BEGIN; SELECT count(*) FROM s").fetchall()
+        outcome = publish()
+        if isinstance(outcome, Busy):
+            busy.append(outcome.sentence)
+        assert log.stat().st_size < 2 * most_bytes
+        if len(reading) > 1:
+            reading.pop(0).close()
+    assert busy
+    assert "keep more of it than 6,000,000 bytes" in busy[0]
+    for other in reading:
+        other.close()
+    assert [stored(publish()) for _ in range(2)] == [1000, 1000]
+    assert log.stat().st_size < most_bytes / 2
     assert bench.rows("select count(*) from s") == [[1000]]
 
 
