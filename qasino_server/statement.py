@@ -56,7 +56,9 @@ _AFTER = rf"(?:{BLANKS}|;)"
 _TO_PASS_OVER = re.compile(rf"{_AFTER}++")
 _WORD = re.compile(r"""'[^']*+'|"[^"]*+"|`[^`]*+`|\[[^\]]*+\]|[^\s;'"`\[/-]++|.""")
 _FIRST_WORD = re.compile(r"(?:show|desc|describe|kill)\b", re.IGNORECASE)
-_NAME = r"""(?P<name>[^\s"'`\[\];]+|"[^"]+"|'[^']+'|`[^`]+`|\[[^\]]+\])"""
+_QUOTED = r""""[^"]+"|'[^']+'|`[^`]+`|\[[^\]]+\]"""
+_NAME = rf"""(?P<name>[^\s"'`\[\];]+|{_QUOTED})"""
+_SCHEMA = rf"""(?:(?P<schema>[^\s"'`\[\];.]+|{_QUOTED})\s*\.\s*)"""
 
 _INFO = f"""SELECT *, {_DATETIME.format("generation_start_epoch")} AS generation_start_datetime
 FROM qasino_server_info"""
@@ -241,11 +243,12 @@ def _show_like(match: re.Match[str]) -> Statement:
 
 
 def _describe(match: re.Match[str]) -> Statement:
-    name = _unquoted(match["name"])
+    names = tuple(_unquoted(match[part]) for part in ("name", "schema") if match[part])
     return Select(
-        "SELECT name AS column_name, type AS column_type FROM pragma_table_info(?)",
-        (name,),
-        f"Table {name} not found",
+        "SELECT name AS column_name, type AS column_type"
+        f" FROM pragma_table_info({', '.join('?' * len(names))})",
+        names,
+        f"Table {'.'.join(reversed(names))} not found",
         own=True,
     )
 
@@ -279,7 +282,7 @@ _PATTERNS = (
         _show_like,
     ),
     (rf"desc(?:ribe)?\s+view\s+{_NAME}", _describe_view),
-    (rf"desc(?:ribe)?\s+{_NAME}", _describe),
+    (rf"desc(?:ribe)?\s+{_SCHEMA}?{_NAME}", _describe),
     (
         rf"""kill\s++(?:(?P<bare>[^\s'";]++)|(?P<quote>['"])(?P<id>(?:(?!(?P=quote)).|(?P=quote){{2}})++)"""
         rf"""(?P=quote)){_AFTER}*+""",

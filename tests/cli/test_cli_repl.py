@@ -261,6 +261,7 @@ COMMANDS: list[tuple[str, str]] = [
     ("\\dt h*", "hosts table 2 1"),
     ("\\dv", "0 rows"),
     ("\\d hosts", "free_mb INTEGER 1"),
+    ("\\d main.hosts", "free_mb INTEGER"),
     ("\\x", "records on"),
     ("select dc from hosts where dc is null;", "-[ 1 ]- dc | NULL"),
     ("\\x off", "records off"),

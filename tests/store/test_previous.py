@@ -135,7 +135,8 @@ def test_all_at_once_get_it(away: Any) -> None:
         ("with p as (select * from prev.t) select p.n from p", [[0]]),
         ("select n from seen_before", [[0]]),
         ("select name from pragma_table_info('t', 'prev')", [["identity"], ["n"]]),
-        ("desc prev.t", [["identity", "text"], ["n", "int"]]),
+        ("desc prev.t", [["identity", "TEXT"], ["n", "INTEGER"]]),
+        ('DESCRIBE "prev" . [t];', [["identity", "TEXT"], ["n", "INTEGER"]]),
     ],
 )
 def test_however_it_is_named(
@@ -144,10 +145,7 @@ def test_however_it_is_named(
     store_settings["views_file"].write_text(
         "- viewname: seen_before\n  view: create view seen_before as select * from prev.t\n"
     )
-    if sql.startswith("desc"):
-        assert away.refusal(sql)  # one table, of the snapshot
-    else:
-        assert away.rows(sql) == rows
+    assert away.rows(sql) == rows
 
 
 def test_a_stream_gets_it(away: Any) -> None:
@@ -155,6 +153,13 @@ def test_a_stream_gets_it(away: Any) -> None:
     outcome = away.ask(RATE, stream=CsvStream(), sink=sink)
     assert isinstance(outcome, Result), outcome
     assert sink.text().split() == [b"t.n", b"-", b"p.n", b"10"]
+
+
+def test_a_stream_describes_it(away: Any) -> None:
+    sink = Written()
+    outcome = away.ask("desc prev.t", stream=CsvStream(), sink=sink)
+    assert isinstance(outcome, Result), outcome
+    assert sink.text().split() == [b"column_name,column_type", b"identity,TEXT", b"n,INTEGER"]
 
 
 def test_a_stream_has_it_before_its_first_row(make_bench: Any, tmp_path: Path) -> None:
@@ -188,6 +193,8 @@ def test_what_is_wrong_is_told_as_ever(away: Any) -> None:
     assert away.refusal("select * from nowhere") == "no such table: nowhere"
     assert away.refusal("select * from prev.nowhere") == "no such table: prev.nowhere"
     assert away.refusal("select nix from prev.t") == "no such column: nix"
+    assert away.refusal("desc prev.nowhere") == "Table prev.nowhere not found"
+    assert away.refusal("desc nowhere.t") == "unknown database 'nowhere'"
 
 
 def test_a_table_that_is_gone_does_not_answer_to_its_bare_name_then(away: Any) -> None:

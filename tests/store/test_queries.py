@@ -581,6 +581,7 @@ def test_shortcuts_work_in_any_case_with_and_without_a_semicolon(bench: Any) -> 
     assert bench.rows("show tables like 'it''s%'") == []
     assert bench.refusal("desc nosuch") == "Table nosuch not found"
     assert bench.rows('describe "A_B"') == bench.rows("DESC a_b;") == [["x", "INTEGER"]]
+    assert bench.rows("desc main.a_b") == bench.rows("desc main . 'A_B'") == [["x", "INTEGER"]]
     for text in ("show foo", "DESC ;", "show tables like 'a%' or 1"):
         assert "syntax error" in bench.refusal(text)
 
