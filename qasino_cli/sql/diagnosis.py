@@ -33,7 +33,7 @@ from qasino_server.render import visible, width
 _NAMED = (
     ("table", re.compile(r"no such table: (?:main\.|temp\.)?(?P<name>.+)")),
     ("table", re.compile(r"Table (?P<name>.+) not found")),
-    ("column", re.compile(r"no such column: (?P<name>.+)")),
+    ("column", re.compile(r'no such column: "?(?P<name>.+?)"?')),
     ("ambiguous", re.compile(r"ambiguous column name: (?P<name>.+)")),
     (
         "column",

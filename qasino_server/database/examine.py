@@ -30,6 +30,7 @@ _REMEMBERED = 200
 _REMEMBERED_CHARS = 2000
 _REMEMBERED_BYTES = 40_000
 """Of the names and types of columns, which may be 300 with short names."""
+_QUOTED_TEXT = "should this be a string literal in single-quotes?"
 _PREV_IS_NOT_THERE = re.compile(r"no such table: prev\.|unknown database '?prev\b", re.IGNORECASE)
 """What SQLite says of a schema that is not attached."""
 _NO_SUCH_TABLE = re.compile(r"no such table: (?:main\.)?(?P<name>.+)", re.DOTALL)
@@ -121,7 +122,8 @@ def _remembered(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> 
 
 
 def _remember(on: SnapshotConnection, examined: Examined) -> None:
-    if len(examined.sql) <= _REMEMBERED_CHARS and not examined.wide and not examined.reads_static:
+    changing = examined.reads_static or on.takes_quoted_texts
+    if len(examined.sql) <= _REMEMBERED_CHARS and not examined.wide and not changing:
         if len(on.examined) >= _REMEMBERED:
             on.examined.clear()
         on.examined[examined.sql] = examined
@@ -134,6 +136,7 @@ def _examine(
     may_run: Callable[[], None] | None = None,
 ) -> tuple[Examined, Begun]:
     """As `_examine_now`, of static tables that stay what they are told to be."""
+    on.take_quoted_texts(False)
     told = _examine_now(on, sql, bindings, may_run)
     if told[0].reads_static and not on.holds_static:
         on.hold_static()
@@ -175,6 +178,9 @@ def _examine_now(
             "the statement has parameters (?, :name), and no values come with it"
         ) from None
     except apsw.Error as error:
+        if not on.takes_quoted_texts and _is_of_a_view(error):
+            on.take_quoted_texts(True)
+            return _examine_now(on, sql, bindings, may_run)
         raise in_words(error, on, sql) from None
     except (ValueError, UnicodeError):
         raise SqlError("the statement has a NUL character or half a surrogate pair") from None
@@ -182,6 +188,14 @@ def _examine_now(
         raise _nothing_to_run()
     _remember(on, found[0])
     return found[0], Begun(cursor, since_s)
+
+
+def _is_of_a_view(error: apsw.Error) -> bool:
+    """Whether it is about a text in double quotes that a view has, which may be an old one's.
+
+    In the statement it is more often than not a name that was misspelt; that has a place there.
+    """
+    return str(error).endswith(_QUOTED_TEXT) and getattr(error, "error_offset", 0) < 0
 
 
 def _told(

@@ -73,6 +73,7 @@ class SnapshotConnection:
         self._previous = place.previous
         self._open: list[GenerationFile] = []
         self._held: apsw.Cursor | None = None
+        self.takes_quoted_texts = True
         with _opening(place.snapshot):
             self.connection = apsw.Connection(_uri(place.snapshot), flags=_READ_ONLY)
             self._open.append(place.snapshot)
@@ -88,6 +89,7 @@ class SnapshotConnection:
         self.examined: dict[str, Any] = {}
         """Statements that were examined on this connection, and the outcome; `examine`'s."""
         harden(self.connection)
+        self.take_quoted_texts(False)
         self.connection.execute("PRAGMA mmap_size=1099511627776")
         self.static_fault = self._attach_static(place.static)
         """Why the static tables are not there; '' where they are."""
@@ -119,6 +121,12 @@ class SnapshotConnection:
             self.connection.execute("DETACH static")
         self.connection.execute("ATTACH ':memory:' AS static")
         return fault
+
+    def take_quoted_texts(self, taken: bool) -> None:
+        """Whether a name in double quotes that nothing has is a text, as in old views."""
+        if taken is not self.takes_quoted_texts:
+            self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, int(taken))
+            self.takes_quoted_texts = taken
 
     @property
     def holds_static(self) -> bool:

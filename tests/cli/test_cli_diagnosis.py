@@ -99,6 +99,7 @@ def test_the_caret_stands_at_the_place(diagnose: Callable[[str], list[str]], mar
         ("select * from disk", "did you mean disks?"),
         ("select * from hsots", "did you mean hosts?"),
         ("select hots from hosts", "did you mean host?"),
+        ('select "dcc" from hosts', "did you mean dc?"),
         ("select h.hots from hosts h join disks d on 1", "did you mean h.host?"),
         ("select pct from disks", "did you mean used_pct?"),
         ("select cuont(*) from disks", "did you mean count"),

@@ -1,4 +1,5 @@
-"""Publications as a port hands them in, read from the JSON that somebody would send."""
+"""Publications as a port hands them in, read from the JSON that somebody would send, and what it
+gets of a stream."""
 
 from __future__ import annotations
 
@@ -29,3 +30,22 @@ def publication(
     request = decode_request(json.dumps(body).encode(), "add_table_data")
     assert isinstance(request, Publish)
     return request.publication
+
+
+class Written:
+    """A sink that keeps what is streamed."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+
+    def begin(self, media_type: str) -> None:
+        self._chunks.clear()
+
+    def write(self, chunk: bytes, deadline: float) -> None:
+        self._chunks.append(chunk)
+
+    def stop(self) -> None:
+        pass
+
+    def text(self) -> bytes:
+        return b"".join(self._chunks)

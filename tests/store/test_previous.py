@@ -11,6 +11,7 @@ from typing import Any
 
 import apsw
 import pytest
+from handed_in import Written
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from server_process import ENDLESS
@@ -65,25 +66,6 @@ def fill(bench: Any, rotations: int) -> None:
     for n in range(rotations):
         bench.publish("a", "t", "identity text, n int", [["a", 10 * n]])
         bench.rotate()
-
-
-class Written:
-    """A sink that keeps what is streamed."""
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-
-    def begin(self, media_type: str) -> None:
-        self._chunks.clear()
-
-    def write(self, chunk: bytes, deadline: float) -> None:
-        self._chunks.append(chunk)
-
-    def stop(self) -> None:
-        pass
-
-    def text(self) -> bytes:
-        return b"".join(self._chunks)
 
 
 def test_who_asks_for_it_gets_it_and_it_stays_for_a_while(away: Any, tmp_path: Path) -> None:
