@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -47,6 +47,9 @@ class GenerationFile:
         self._reserve = reserve
         self.tables: frozenset[str] = frozenset()
         """The keys of its tables, as far as they were there when somebody has opened it."""
+        self.view_faults: tuple[tuple[int, int], Mapping[str, str]] = ((-1, -1), {})
+        """The versions of an overlay and of the schema, and what is wrong with the views then:
+        looked at once, for all who open it."""
         self.away = False
         """Whether, as the snapshot before, it is to be compressed, and others are opened without
         it."""

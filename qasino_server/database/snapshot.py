@@ -12,6 +12,7 @@ TEMP schema); it changes when the views file or the set of static tables does, b
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
@@ -36,6 +37,7 @@ _BRIEF_READS = 300
 _OF_A_SCHEMA = (apsw.SQLITE_LIMIT_LENGTH, apsw.SQLITE_LIMIT_SQL_LENGTH)
 """Bounds on what queries build, which a table of many columns may be beyond."""
 _NO_LIMIT = 1 << 30
+_MAY_COME = re.compile(r"no such (table|column)|unknown database", re.IGNORECASE)
 
 
 class View(msgspec.Struct, frozen=True):
@@ -194,7 +196,7 @@ class SnapshotConnection:
             own = self._names("main")
             self._snapshot.tables |= own
             tables = own | statics
-            self._create_views(overlay.views, tables)
+            self._create_views(overlay, tables)
             self._create_shadows(tables)
         finally:
             self.sandbox.close_in()
@@ -224,8 +226,23 @@ class SnapshotConnection:
         )
         return {str(name) for (name,) in rows}
 
-    def _create_views(self, views: Sequence[View], tables: Set[str]) -> None:
+    def _create_views(self, overlay: Overlay, tables: Set[str]) -> None:
+        views = overlay.views
         errors = [self._create_view(view, tables) for view in views]
+        schema_version = self.connection.execute("PRAGMA main.schema_version").get
+        versions = (overlay.version, schema_version)
+        known, faults = self._snapshot.view_faults
+        if known != versions:
+            faults = {
+                view.viewname: self._fault_of(view)
+                for view, error in zip(views, errors, strict=True)
+                if not error
+            }
+            self._snapshot.view_faults = versions, faults
+        errors = [
+            error or faults.get(view.viewname, "")
+            for view, error in zip(views, errors, strict=True)
+        ]
         self.connection.execute(
             f"CREATE TEMP TABLE {VIEWS_TABLE}"
             ' (viewname TEXT, loaded INTEGER, errormsg TEXT, "view" TEXT)'
@@ -250,6 +267,22 @@ class SnapshotConnection:
             raise  # of the query it was to be made for, and no fault of the view
         except apsw.Error as error:
             return str(error)
+        return ""
+
+    def _fault_of(self, view: View) -> str:
+        """Why nothing can be asked of a view that has been made; '' where it may come to give rows.
+
+        Tables and columns come with those who publish them.
+        """
+        cursor = self.connection.cursor()
+        cursor.exec_trace = lambda cursor, sql, bindings: False  # prepared, and not begun
+        try:
+            cursor.execute(f"SELECT * FROM temp.{quoted(view.viewname)}", can_cache=False)
+        except apsw.ExecTraceAbort:
+            pass
+        except apsw.SQLError as error:
+            if not _MAY_COME.match(str(error)):
+                return str(error)
         return ""
 
     def _create_shadows(self, tables: Set[str]) -> None:
