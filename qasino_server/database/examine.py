@@ -58,6 +58,7 @@ class Examined(msgspec.Struct, frozen=True):
     repeatable: bool = False
     """Whether the same snapshot, views and static tables give the same answer again."""
     reads_static: bool = False
+    """Whether it reads the static tables, whose names and rows may be others at any time."""
     wide: bool = False
     """Whether what is told of its columns is too much to be remembered."""
     plan: bool = False
@@ -136,7 +137,8 @@ def _examine(
     may_run: Callable[[], None] | None = None,
 ) -> tuple[Examined, Begun]:
     """As `_examine_now`, of static tables that stay what they are told to be."""
-    on.take_quoted_texts(False)
+    if on.takes_quoted_texts:
+        on.take_quoted_texts(False)
     told = _examine_now(on, sql, bindings, may_run)
     if told[0].reads_static and not on.holds_static:
         on.hold_static()
@@ -164,7 +166,7 @@ def _examine_now(
             if may_run is not None:
                 may_run()
                 since_s = time.thread_time()
-        return may_run is not None and (on.holds_static or not found[0].reads_static)
+        return may_run is not None and (not found[0].reads_static or on.holds_static)
 
     cursor = on.connection.cursor()
     cursor.exec_trace = look

@@ -75,7 +75,7 @@ class SnapshotConnection:
         self._previous = place.previous
         self._open: list[GenerationFile] = []
         self._held: apsw.Cursor | None = None
-        self.takes_quoted_texts = True
+        self.takes_quoted_texts = False
         with _opening(place.snapshot):
             self.connection = apsw.Connection(_uri(place.snapshot), flags=_READ_ONLY)
             self._open.append(place.snapshot)
@@ -126,9 +126,8 @@ class SnapshotConnection:
 
     def take_quoted_texts(self, taken: bool) -> None:
         """Whether a name in double quotes that nothing has is a text, as in old views."""
-        if taken is not self.takes_quoted_texts:
-            self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, int(taken))
-            self.takes_quoted_texts = taken
+        self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, int(taken))
+        self.takes_quoted_texts = taken
 
     @property
     def holds_static(self) -> bool:
