@@ -26,12 +26,16 @@ import msgspec
 
 from qasino_cli.csvagent.pace import Pace
 from qasino_cli.errors import InputRejected
+from qasino_cli.readers.draft import PARTS_REMEDY
 
 T = TypeVar("T")
 
 log = logging.getLogger("qasino.csvagent")
 
-MAX_FILE_BYTES = 256 << 20  # a server takes 64 MiB in a message unless it was told otherwise
+MAX_FILE_BYTES = 64 << 20  # what a server takes in a message unless it was told otherwise
+_TOO_LARGE = (
+    f"it has over {MAX_FILE_BYTES >> 20} MiB, more than a server takes in one table; {PARTS_REMEDY}"
+)
 DEEP_MOST_BYTES = 4 << 20  # larger files are read again only when they look changed
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
@@ -78,7 +82,10 @@ def sight_of(path: str) -> Sight:
 def _sight(found: os.stat_result) -> Sight:
     if not stat.S_ISREG(found.st_mode):
         return Sight(inode=found.st_ino, reason="this is not a regular file")
-    return Sight(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    reason = _TOO_LARGE if found.st_size > MAX_FILE_BYTES else ""
+    return Sight(
+        found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, reason
+    )
 
 
 def _unseen(error: OSError | ValueError) -> Sight:
@@ -106,11 +113,8 @@ def _read_open(descriptor: int) -> tuple[bytes, Sight]:
     before = _sight(os.fstat(descriptor))
     if before.reason:
         return b"", before
-    if before.size > MAX_FILE_BYTES:
-        reason = f"it has {before.size} bytes, more than a server takes in one table"
-        return b"", msgspec.structs.replace(before, reason=reason)
     with open(descriptor, "rb", closefd=False) as file:
-        body = file.read()
+        body = file.read(MAX_FILE_BYTES + 1)
     return body, _sight(os.fstat(descriptor))
 
 

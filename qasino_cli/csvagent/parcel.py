@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from qasino_cli.csvagent.followed import Flaw, Reading
+from qasino_cli.csvagent.followed import MAX_FILE_BYTES, Flaw, Reading
 from qasino_cli.errors import InputRejected
 from qasino_cli.outgoing import encode_publication, with_identity_column
 from qasino_cli.readers import Wanted, read_input
@@ -39,7 +39,12 @@ class Wrapping(msgspec.Struct, frozen=True):
 
 def pack(path: str, body: bytes, tablename: str | None, wrapping: Wrapping) -> Reading[Parcel]:
     """The parcel a file makes; an index's `tablename` counts before the file's own."""
-    wanted = Wanted(form=form_of(body), tablename=tablename, identity=wrapping.identity)
+    wanted = Wanted(
+        form=form_of(body),
+        tablename=tablename,
+        identity=wrapping.identity,
+        max_unpacked_bytes=MAX_FILE_BYTES,
+    )
     try:
         found = read_input(path, body, wanted).publication
     except InputRejected as error:

@@ -9,6 +9,7 @@ from qasino_cli.connection import Connection
 from qasino_cli.console import counted
 from qasino_cli.errors import as_usage
 from qasino_cli.publish.inputs import Prepared
+from qasino_cli.readers.draft import PARTS_REMEDY
 from qasino_server.table import Receipt, check_identity, check_tablename
 
 _SURELY_TAKEN_BYTES = 1 << 20
@@ -37,8 +38,7 @@ def too_large(one: Prepared) -> str | None:
     return (
         f"{one.name}: the table {one.publication.tablename} makes a message of"
         f" {len(one.message) / (1 << 20):.1f} MiB; a server takes {USUAL_MAX_BODY_BYTES >> 20} MiB"
-        " unless its --max-body says more. Publish parts of it under identities of their own:"
-        " the server merges them"
+        f" unless its --max-body says more; {PARTS_REMEDY}"
     )
 
 

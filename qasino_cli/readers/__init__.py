@@ -117,7 +117,7 @@ def read_input(path: str, body: bytes, wanted: Wanted | None = None) -> Reading:
 def _read(path: str, body: bytes, wanted: Wanted) -> Reading:
     if wanted.form is not None and wanted.form not in FORMS:
         raise BadRequest(f"{wanted.form} is not a form; there are {', '.join(FORMS)}")
-    body = unpacked(body)
+    body = unpacked(body, wanted.max_unpacked_bytes)
     if not body.removeprefix(b"\xef\xbb\xbf").strip() and not wanted.header:
         raise BadRequest("there is nothing in it")
     faults = Faults(wanted.skip_bad_rows)

@@ -16,6 +16,7 @@ from qasino_cli.errors import InputRejected
 from qasino_server.table import Publication
 
 RAW_CHARS = 120
+MAX_UNPACKED_BYTES = 4 << 30
 NOT_TEXT = re.compile("[\0\udc80-\udcff]")
 """What no text holds: NUL, and what a byte that is no UTF-8 becomes where bad rows are skipped."""
 
@@ -64,6 +65,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Lines that stand before the header and are none of the table's."""
     header: Sequence[str] = ()
     """The names of the columns, where the input has no header."""
+    max_unpacked_bytes: int = MAX_UNPACKED_BYTES
 
 
 class Renamed(msgspec.Struct, frozen=True):
@@ -133,6 +135,7 @@ class BadPlace(Exception):
 
 
 SKIP_LINES_REMEDY = "--skip-lines N begins below a title, where the header is"
+PARTS_REMEDY = "publish parts of it under identities of their own, the server merges them"
 SKIP_REMEDY = "--on-error skip --rejects FILE publishes the other rows"
 
 

@@ -6,10 +6,9 @@ import io
 import re
 import zlib
 
-from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace
+from qasino_cli.readers.draft import MAX_UNPACKED_BYTES, PARTS_REMEDY, SKIP_REMEDY, BadPlace
 from qasino_server.gzip_body import member_parts
 
-MAX_UNPACKED_BYTES = 4 << 30
 _GZIP = b"\x1f\x8b"
 _PADDING = re.compile(rb"\0*")
 _LOOKED_AT_BYTES = 8192
@@ -35,15 +34,15 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x08\x1b")) + b"\x7f"
 
 
-def unpacked(body: bytes) -> bytes:
-    """The body, gunzipped where it is gzip. Raises BadPlace."""
+def unpacked(body: bytes, max_bytes: int = MAX_UNPACKED_BYTES) -> bytes:
+    """The body, gunzipped where it is gzip. Raises BadPlace, also once that is over `max_bytes`."""
     if not body.startswith(_GZIP):
         return body
     out = io.BytesIO()
     at = 0
     try:
         while body.startswith(_GZIP, at):
-            at = _unpack_member(body, at, out)
+            at = _unpack_member(body, at, out, max_bytes)
     except EOFError:
         raise BadPlace(1, "the gzip data ends too early") from None
     except zlib.error as error:
@@ -53,14 +52,14 @@ def unpacked(body: bytes) -> bytes:
     return out.getvalue()
 
 
-def _unpack_member(body: bytes, begins: int, out: io.BytesIO) -> int:
+def _unpack_member(body: bytes, begins: int, out: io.BytesIO, max_bytes: int) -> int:
     """Unpack one of the members a gzip file may have; gives where what follows it begins."""
     at = begins
     for part, goes_on in member_parts(memoryview(body), begins):
         at = goes_on
         out.write(part)
-        if out.tell() > MAX_UNPACKED_BYTES:
-            raise BadPlace(1, f"it unpacks to over {MAX_UNPACKED_BYTES >> 30} GiB")
+        if out.tell() > max_bytes:
+            raise BadPlace(1, f"it unpacks to over {max_bytes >> 20} MiB; {PARTS_REMEDY}")
     padding = _PADDING.match(body, at)
     return at if padding is None else padding.end()
 

@@ -758,11 +758,15 @@ def test_a_file_that_cannot_be_read_is_told_of_once(tmp_path: Path) -> None:
         file.glance(now)
         assert not file.look(now)
         assert not file.look(now + HURRY.settle_s)
-    assert str(file.flaw).startswith(f"it has {MAX_FILE_BYTES + 1} bytes, more than")
+    sentence = str(file.flaw)
+    assert sentence.startswith("it has over 64 MiB, more than a server takes in one table; publish")
     os.truncate(path, MAX_FILE_BYTES + 2)
     file.glance(4.0)
     assert not file.look(4.0)
     assert file.look(4.0 + HURRY.settle_s)
+    assert str(file.flaw) == sentence
+    file.glance(5.0)
+    assert file.look_at == math.inf
 
 
 def test_a_file_that_was_restless_is_judged_again_once_it_rests(tmp_path: Path) -> None:
