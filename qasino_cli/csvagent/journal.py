@@ -6,6 +6,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
+import msgspec
+
 from qasino_cli.console import counted
 from qasino_cli.csvagent.report import FileRow
 from qasino_cli.csvagent.table_file import OK
@@ -19,27 +21,43 @@ class Journal:
     """Remembers what was said of each file."""
 
     def __init__(self) -> None:
-        self._said: dict[tuple[str, str | None], tuple[str, str | None]] = {}
+        self._said: dict[_Subject, _News] = {}
 
     def note(self, rows: Sequence[FileRow]) -> None:
         """Say what is other than last time."""
-        before, self._said = self._said, {(row.path, row.table): _news(row) for row in rows}
+        before, self._said = self._said, {_subject(row): _news(row) for row in rows}
         changed = defaultdict(list)
         for row in rows:
-            if before.get((row.path, row.table), (OK, None)) != _news(row):
+            if before.get(_subject(row), (OK, None)) != _news(row):
                 changed[_news(row)].append(row)
         for (state, error), group in changed.items():
             _say(state, error, group)
-        for path, table in before.keys() - self._said.keys():
-            if any(path == row.path for row in rows):
+        for gone in before.keys() - self._said.keys():
+            if any(gone.path == row.path for row in rows):
                 continue
-            if table is None:  # an index, list or directory has a row only while it is in trouble
-                log.info("%s: no longer %s", path, before[path, table][0])
+            if gone.names_files:
+                log.info("%s: no longer %s", gone.path, before[gone][0])
             else:
-                log.info("%s: not followed any more", path)
+                log.info("%s: not followed any more", gone.path)
 
 
-def _news(row: FileRow) -> tuple[str, str | None]:
+class _Subject(msgspec.Struct, frozen=True):
+    """What stays the same of a row: not the table that a file names, which may be unknown yet."""
+
+    path: str
+    given_table: str | None
+    names_files: bool
+
+
+_News = tuple[str, str | None]
+"""The state and the sentence to it."""
+
+
+def _subject(row: FileRow) -> _Subject:
+    return _Subject(row.path, row.given_table, row.names_files)
+
+
+def _news(row: FileRow) -> _News:
     # The sentence of a stale file counts seconds; that alone is no news.
     return row.state, None if row.state == "stale" else row.error
 

@@ -33,6 +33,10 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     table: str | None
     state: str
+    given_table: str | None = None
+    """The name an index gives the table; None where the file itself names it."""
+    names_files: bool = False
+    """It is an index, a list or a directory, and has a row only while it is in trouble."""
     rows: int | None = None
     mtime: float | None = None
     published_at: float | None = None
@@ -59,6 +63,7 @@ def _file_row(table: TableFile, max_age_s: float | None) -> FileRow:
         path=_legible(table.path),
         table=table.tablename,
         state=table.state(max_age_s),
+        given_table=table.given_name,
         rows=table.file.value.nr_rows if table.file.value else None,
         mtime=_epoch(table.file.mtime),
         published_at=_epoch(table.published_at),
@@ -75,6 +80,7 @@ def _trouble_row(trouble: Trouble) -> FileRow:
         path=_legible(trouble.path),
         table=None,
         state=trouble.state,
+        names_files=True,
         mtime=_epoch(trouble.mtime),
         error=_legible(trouble.sentence),
         error_line=trouble.line,
