@@ -14,9 +14,10 @@ from qasino_cli.csvagent.followed import MAX_FILE_BYTES, Flaw, Reading
 from qasino_cli.errors import InputRejected
 from qasino_cli.outgoing import encode_publication, with_identity_column
 from qasino_cli.readers import Wanted, read_input
+from qasino_server.errors import BadRequest
 
 _VERSION = re.compile(rb"(?:\xef\xbb\xbf)?1[ \t]*(?:,[^\n]*)?(?:\r?\n|$)")
-_LINE = re.compile(r"(?:line (\d+)[:, ]*|(\d+):(?:\d+:)? *)")
+_LINE = re.compile(r"line (\d+)([:,] *)?|(\d+):(?:\d+:)? *")
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -47,13 +48,13 @@ def pack(path: str, body: bytes, tablename: str | None, wrapping: Wrapping) -> R
     )
     try:
         found = read_input(path, body, wanted).publication
-    except InputRejected as error:
+        found = msgspec.structs.replace(
+            found, tablename=tablename or found.tablename, replace=not found.update
+        )
+        if wrapping.identity_column:
+            found = with_identity_column(found)
+    except (InputRejected, BadRequest) as error:
         return Reading(flaw=flaw_of(path, error.sentence))
-    found = msgspec.structs.replace(
-        found, tablename=tablename or found.tablename, replace=not found.update
-    )
-    if wrapping.identity_column:
-        found = with_identity_column(found)
     nr_rows = len(_rows.decode(found.rows_json))
     return Reading(Parcel(encode_publication(found), found.identity, found.tablename, nr_rows))
 
@@ -66,7 +67,8 @@ def form_of(body: bytes) -> str | None:
     """
     if _VERSION.match(body):
         return "qasino-csv"
-    return None if body.lstrip()[:1] in (b"{", b"[", b"<", b"\x1f") else "csv"
+    start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    return None if start in (b"{", b"[", b"<", b"\x1f") else "csv"
 
 
 def flaw_of(path: str, sentence: str) -> Flaw:
@@ -79,4 +81,5 @@ def flaw_of(path: str, sentence: str) -> Flaw:
     place = _LINE.match(reason)
     if place is None or place.end() == len(reason):
         return Flaw(reason)
-    return Flaw(reason[place.end() :], int(place[1] or place[2]))
+    is_subject = place[1] is not None and place[2] is None
+    return Flaw(reason if is_subject else reason[place.end() :], int(place[1] or place[3]))

@@ -80,6 +80,7 @@ _QASINO_CSV = re.compile(
 """Version 1 and a table's name; or any version, where line 4 is all types."""
 
 
+_TABLE_REMEDY = "give --table NAME"
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _MARKED_UP = re.compile(r"\s*<(!doctype\s+html\b|\?xml\s|html[\s>]|head>|body[\s>])", re.IGNORECASE)
 
@@ -276,11 +277,11 @@ def _tablename(path: str, wanted: Wanted) -> tuple[str, list[str]]:
         return check_tablename(wanted.tablename), []
     name = None if path == STDIN else table_name(path)
     if name is None:
-        raise BadRequest("it names no table; give --table NAME")
+        raise BadRequest(f"it names no table\n  {_TABLE_REMEDY}")
     try:
         check_tablename(name)
     except BadRequest as error:
-        raise BadRequest(f"{error.sentence}; give --table NAME") from None
+        raise BadRequest(f"{error.sentence}\n  {_TABLE_REMEDY}") from None
     stem = path.rpartition("/")[2]
     if stem == name or stem.startswith(f"{name}."):
         return name, []

@@ -39,6 +39,48 @@ def test_a_packed_file_is_unpacked_to_what_a_server_takes_and_no_further() -> No
     assert packed.flaw.sentence.startswith("it unpacks to over 64 MiB; publish parts of it under")
 
 
+@pytest.mark.parametrize(
+    ("body", "line", "sentence"),
+    [
+        (b"1\n", 2, "line 2 is missing, it holds the table name"),
+        (b"1\nt,u\n", 2, "line 2 holds the table name alone, not 2 cells"),
+        (b"1\nno-name\n", 2, "tablename: 'no-name' is not a legal name"),
+        (b"1\nt\na\nint\nA\n1,2\n", 6, "the row has 2 cells, the table has 1 columns"),
+        (b"a,b\n1\n", 2, "the row has 1 field, the header 2"),
+    ],
+)
+def test_a_line_is_told_apart_from_the_sentence_unless_it_is_its_subject(
+    body: bytes, line: int, sentence: str
+) -> None:
+    flaw = pack("/d/t.csv", body, None, ME).flaw
+    assert flaw is not None
+    assert (flaw.line, flaw.sentence[: len(sentence)]) == (line, sentence)
+
+
+def test_options_that_an_agent_does_not_have_are_not_advised() -> None:
+    """Its --table leaves out every other table."""
+    for name in ("日本.csv", "sqlite_x.csv"):
+        flaw = pack(f"/d/{name}", b"a,b\n1,2\n", None, ME).flaw
+        assert flaw is not None
+        assert "--" not in flaw.sentence
+
+
+@pytest.mark.parametrize("start", [b'{"a": 1}', b'[{"a": 1}]'])
+def test_a_byte_order_mark_makes_no_csv_of_what_is_none(start: bytes) -> None:
+    for mark in (b"", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"):
+        parcel = pack("/d/t.csv", mark + start + b"\n", None, ME).value
+        assert parcel is not None
+        assert b'"column_names":["a"],"column_types":["integer"]' in parcel.message
+
+
+def test_a_table_that_is_too_wide_with_the_identity_has_a_flaw() -> None:
+    names = ",".join(f"c{n}" for n in range(2000))
+    body = f"{names}\n{','.join('1' * 2000)}\n".encode()
+    assert pack("/d/t.csv", body, None, ME).value is not None
+    flaw = pack("/d/t.csv", body, None, Wrapping("me", identity_column=True)).flaw
+    assert str(flaw) == "the table has 2001 columns, the most is 2000"
+
+
 # --- In the log -----------------------------------------------------------------------------
 
 

@@ -327,7 +327,7 @@ def test_a_table_is_called_as_its_file(path: str, name: str) -> None:
 
 
 def test_standard_input_wants_a_name() -> None:
-    with pytest.raises(InputRejected, match="it names no table; give --table NAME"):
+    with pytest.raises(InputRejected, match="it names no table\n  give --table NAME"):
         read("a,b\n1,2\n", "-")
 
 
