@@ -85,6 +85,11 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.tablename.lower(), self.identity
 
     @property
+    def claim(self) -> tuple[str, str | None]:
+        """What it is the whole of: its pair, a static one the table, whoever else sent any."""
+        return self.tablename.lower(), None if self.static else self.identity
+
+    @property
     def carried(self) -> bool:
         """Whether its rows are to live on in the next generation."""
         return self.persist or self.ttl_s is not None

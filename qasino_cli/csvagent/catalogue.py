@@ -67,6 +67,8 @@ class Places(msgspec.Struct, frozen=True):
 
 
 _Key = tuple[str, str | None, int]
+_Owners = dict[tuple[str, str | None], str]
+"""What a file has for itself -> its path."""
 Kept = FollowedFile[Any]
 
 
@@ -278,19 +280,19 @@ class Catalogue:
     def _settle_clashes(self) -> None:
         """Who publishes a table of an identity has it, else the first that could: a file that
         comes later takes it from nobody, one that is missing keeps it from nobody."""
-        owners: dict[tuple[str, str], str] = {}
+        owners: _Owners = {}
         for table in sorted(self.tables, key=lambda t: (not t.publishes, t.file.value is None)):
             table.clash = self._clash(table, owners)
 
-    def _clash(self, table: TableFile, owners: dict[tuple[str, str], str]) -> str | None:
+    def _clash(self, table: TableFile, owners: _Owners) -> str | None:
         name = table.tablename
         if name is None:
             return None
         if name.lower() in OWN_TABLES:
             return f"table {shown(name)} is the agent's own"
         value = table.file.value
-        identity = value.identity if value else self._wanted.wrapping.identity
-        owner = owners.setdefault((name.lower(), identity), table.path)
+        claim = value.claim if value else (name.lower(), self._wanted.wrapping.identity)
+        owner = owners.setdefault(claim, table.path)
         if owner is table.path:
             return None
         return f"table {shown(name)} is published from {owner} already"

@@ -25,7 +25,8 @@ class Parcel(msgspec.Struct, frozen=True):
     """A table, ready to be sent."""
 
     message: bytes
-    identity: str
+    claim: tuple[str, str | None]
+    """What nobody else may send."""
     tablename: str
     nr_rows: int
 
@@ -56,7 +57,7 @@ def pack(path: str, body: bytes, tablename: str | None, wrapping: Wrapping) -> R
     except (InputRejected, BadRequest) as error:
         return Reading(flaw=flaw_of(path, error.sentence))
     nr_rows = len(_rows.decode(found.rows_json))
-    return Reading(Parcel(encode_publication(found), found.identity, found.tablename, nr_rows))
+    return Reading(Parcel(encode_publication(found), found.claim, found.tablename, nr_rows))
 
 
 def form_of(body: bytes) -> str | None:

@@ -104,19 +104,26 @@ def _prepared(path: str, name: str, body: bytes, wishes: Wishes) -> Prepared:
 
 
 def without_twins(prepared: list[Prepared]) -> list[Prepared]:
-    """The same, once no two are one table of one identity: the second would replace the first."""
-    seen: dict[tuple[str, str], str] = {}
+    """The same, once none of them would replace another. Raises InputRejected."""
+    seen: dict[tuple[str, str | None], str] = {}
     for one in prepared:
-        publication = one.publication
-        key = publication.pair
-        if key in seen and not publication.update:
-            raise InputRejected(
-                f"{seen[key]} and {one.name} both hold the table {publication.tablename} of"
-                f" {publication.identity}, and the second would replace the first; put them"
-                " together, or publish them under different names or identities"
-            )
+        key = one.publication.claim
+        if key in seen and not one.publication.update:
+            raise InputRejected(_replacing(seen[key], one))
         seen[key] = one.name
     return prepared
+
+
+def _replacing(first: str, second: Prepared) -> str:
+    publication = second.publication
+    table, others = f"static table {publication.tablename}", "names"
+    if not publication.static:
+        table = f"table {publication.tablename} of {publication.identity}"
+        others = "names or identities"
+    return (
+        f"{first} and {second.name} both hold the {table}, and the second would replace the"
+        f" first; put them together, or publish them under different {others}"
+    )
 
 
 # --- Commands ----------------------------------------------------------------------------------

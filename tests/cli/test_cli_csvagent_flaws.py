@@ -8,10 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from agent_house import House, csv_of
+from agent_house import HURRY, House, csv_of
 from wire import until
 
+from qasino_cli.csvagent.catalogue import Catalogue, Wanted
 from qasino_cli.csvagent.parcel import Wrapping, pack
+from qasino_cli.csvagent.report import rows_of
 from qasino_server.server import Server
 
 ME = Wrapping("me")
@@ -79,6 +81,21 @@ def test_a_table_that_is_too_wide_with_the_identity_has_a_flaw() -> None:
     assert pack("/d/t.csv", body, None, ME).value is not None
     flaw = pack("/d/t.csv", body, None, Wrapping("me", identity_column=True)).flaw
     assert str(flaw) == "the table has 2001 columns, the most is 2000"
+
+
+@pytest.mark.parametrize(("option", "state"), [("static=1", "broken"), ("static=0", "ok")])
+def test_a_static_table_is_published_from_one_file_whatever_the_identities(
+    tmp_path: Path, option: str, state: str
+) -> None:
+    for who in "ab":
+        text = csv_of("t", [1], line_1=f"1,{option},identity={who}")
+        (tmp_path / f"{who}.csv").write_text(text)
+    catalogue = Catalogue(Wanted(wrapping=ME, directories=[str(tmp_path)]), HURRY)
+    catalogue.look(0.0, hasty=True)
+    first, second = rows_of(catalogue, None)
+    assert (first.state, second.state) == ("ok", state)
+    if state == "broken":
+        assert second.error == f"table 't' is published from {first.path} already"
 
 
 # --- In the log -----------------------------------------------------------------------------

@@ -376,6 +376,18 @@ def test_two_files_of_one_table_are_refused_before_anything_is_sent(
     assert "both hold the table t of" in ran.stderr
 
 
+def test_a_static_table_of_two_files_is_refused_whatever_their_identities(
+    wire: Wire, tmp_path: Path, url: str
+) -> None:
+    files = [tmp_path / f"{name}.csv" for name in "cd"]
+    for file in files:
+        file.write_text(f"1,static=1,identity={file.stem}\nracks9\nn\nint\nN\n1\n")
+    ran = run_qasino("publish", "-s", url, *files)
+    assert ran.returncode == ExitCode.INPUT
+    assert "both hold the static table racks9, and the second would replace" in ran.stderr
+    assert open_rows(wire, "select * from racks9") == []
+
+
 def test_the_identity_becomes_a_column(server: Server, wire: Wire, url: str) -> None:
     run_qasino(
         "publish",
