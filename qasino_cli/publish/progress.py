@@ -10,15 +10,15 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from qasino_cli import terminal
 from qasino_cli.errors import InputRejected
+from qasino_cli.pipes import parts_of
 from qasino_cli.readers import STDIN, read_file, shown_path
 
 PATIENCE_S = 0.5
-_CHUNK = 1 << 20
 
 
 class Bar:
@@ -63,15 +63,15 @@ class Bar:
         try:
             with open(0 if path == STDIN else path, "rb", 0, closefd=path != STDIN) as file:
                 self.step(f"reading {name}", os.fstat(file.fileno()).st_size or None)
-                body = self._read(file.read)
+                body = self._read(parts_of(file.fileno()))
         except OSError as error:
             raise InputRejected(f"{name}: {error.strerror}") from None
         self.step(f"checking {name}")
         return body
 
-    def _read(self, read: Callable[[int], bytes | None]) -> bytes:
+    def _read(self, read: Iterable[bytes]) -> bytes:
         parts = []
-        while part := read(_CHUNK):
+        for part in read:
             parts.append(part)
             self._done_bytes += len(part)
             self._refresh()

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 import msgspec
 
 from qasino_cli.errors import InputRejected
+from qasino_cli.pipes import parts_of
 from qasino_cli.readers.delimited import find_delimiter, is_one_tsv_column, read_delimited
 from qasino_cli.readers.draft import (
     SKIP_LINES_REMEDY,
@@ -91,7 +92,7 @@ def read_file(path: str) -> bytes:
         if path == STDIN:
             if sys.stdin is None:
                 raise InputRejected("standard input: it is closed")
-            return sys.stdin.buffer.read()
+            return b"".join(parts_of(sys.stdin.fileno()))
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:

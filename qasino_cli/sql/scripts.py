@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from qasino_cli.errors import InputRejected, UsageFault
+from qasino_cli.pipes import lines_of
 from qasino_cli.sql.script_reader import ScriptReader
 from qasino_cli.sql.statements import Entry, Place
 
@@ -47,6 +48,6 @@ def _decoded(begins: Place, body: bytes) -> str:
 def piped_entries() -> Iterator[Entry]:
     """What standard input says to do, each as soon as its end has come."""
     reader = ScriptReader(STDIN)
-    for number, line in enumerate(sys.stdin.buffer, start=1):
+    for number, line in enumerate(lines_of(sys.stdin.fileno()), start=1):
         yield from reader.feed(_decoded(Place(STDIN, number), line))
     yield from reader.end()
