@@ -5,7 +5,8 @@ A column of text becomes numbers only if each cell could be written back as a pe
 INTEGER  whole numbers of 64 bits: no leading zeros, no plus sign, no -0
 REAL     decimal numbers that a double tells apart from all others of as many digits (15 always,
          16 and 17 where they are how a double is written), in columns where either all have the
-         same number of decimals (12.50 and 3.00) or none is padded with zeros (2.0, 12.25, 3).
+         same number of decimals (12.50 and 3.00) or none is padded with zeros (2.0, 12.25, 3);
+         whole numbers have none.
          Whole numbers beside them have to be kept as well (9007199254740993 would not be).
          1.9 and 1.10 stay text: they may be versions. So does 1.10 in a column of that name
          and 1e5 (a hash?); 1.5e+20 and 1e-07 are how programs write numbers.
@@ -167,6 +168,7 @@ class _TextColumn:
         self._empty: str | None = None
         """Why it is text if it holds anything at all: an empty text stands among its cells."""
         self._decimals: set[int] = set()
+        """How many of them there are in a cell; none in a whole number."""
         self._padded: tuple[int, str] | None = None
         """The first cell with zeros at its end that say something, and its row."""
         self._wide: tuple[int, str] | None = None
@@ -180,6 +182,8 @@ class _TextColumn:
         if self._empty_is_text and self._empty is None and "" in cells:
             self._empty = f"row {first_row + cells.index('')}: an empty text is no number"
         if self._kind == "INTEGER" and all(map(_SHORT_WHOLE.fullmatch, texts)):
+            if any(texts):
+                self._decimals.add(0)
             return
         for cell in dict.fromkeys(texts):
             if cell and not self._take(cell, texts, first_row):
@@ -197,7 +201,9 @@ class _TextColumn:
             self._kind = "TEXT"
             self._why_text = f"row {first_row + texts.index(cell)}: {fault}"
             return False
-        if "." in cell:
+        if whole:
+            self._decimals.add(0)
+        elif "." in cell:
             self._note_decimals(cell, texts, first_row)
         return True
 
