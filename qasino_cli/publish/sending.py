@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import counted
-from qasino_cli.errors import as_usage
+from qasino_cli.errors import ServerRefused, as_usage
 from qasino_cli.publish.inputs import Prepared
 from qasino_cli.readers.draft import PARTS_REMEDY
 from qasino_server.table import Receipt, check_identity, check_tablename
@@ -18,10 +18,27 @@ _SURELY_TAKEN_BYTES = 1 << 20
 def send(client: Client, prepared: Sequence[Prepared]) -> Iterator[tuple[Prepared, Receipt]]:
     """Send one after the other. Raises what the client raises.
 
-    The largest go first: of what a server refuses for its size nothing else is sent.
+    What the server refuses keeps nothing else away and is raised at the end. The largest go
+    first: of what a server refuses for its size nothing else is sent.
     """
+    refusals: list[ServerRefused] = []
     for one in sorted(prepared, key=lambda one: too_large(one) is None):
-        yield one, client.publish(one.message)
+        try:
+            receipt = client.publish(one.message)
+        except ServerRefused as error:
+            if too_large(one) is not None:
+                raise
+            refusals.append(error)
+        else:
+            yield one, receipt
+    if refusals:
+        raise _together(refusals)
+
+
+def _together(refusals: Sequence[ServerRefused]) -> ServerRefused:
+    """All of them as one; what was said of each is said once."""
+    sentences = dict.fromkeys(error.sentence for error in refusals)
+    return refusals[0] if len(sentences) == 1 else ServerRefused("\n".join(sentences))
 
 
 def too_large(one: Prepared) -> str | None:

@@ -109,6 +109,51 @@ def test_a_failure_that_goes_on_is_told_once_and_its_end_too(
     assert line(process).startswith("published t: 1 row")
 
 
+@pytest.fixture
+def static(wire: Wire, tmp_path: Path) -> list[Path]:
+    """Files that the server refuses: it has static tables of their names."""
+    files = [tmp_path / f"{name}.csv" for name in ("a", "b")]
+    for file in files:
+        file.write_text("n\n1\n")
+        wire.publish("me", file.stem, ["n"], ["int"], [[1]], static=1)
+    return files
+
+
+def refusal(file: Path) -> str:
+    """What is said of it."""
+    return f"{file.stem} is a static table here; publish it with static, or end it with"
+
+
+def test_what_is_refused_keeps_nothing_else_away(
+    server: Server, wire: Wire, tmp_path: Path, static: list[Path]
+) -> None:
+    file = tmp_path / "t.csv"
+    replace_rows(file, 3)
+    first, second = static
+    ran = run_qasino("publish", "-s", zmq_url(server), first, file, second)
+    assert ran.returncode == ExitCode.REFUSED
+    told, *refusals = ran.stderr.splitlines()
+    assert told.startswith("published t: 3 rows")
+    assert [said.partition(" drop_table")[0] for said in refusals] == [*map(refusal, static)]
+    assert nr_rows(wire) == 3
+
+
+def test_what_is_refused_again_and_again_is_told_once_and_the_others_go_on(
+    start: Start, server: Server, wire: Wire, tmp_path: Path, static: list[Path]
+) -> None:
+    file = tmp_path / "t.csv"
+    replace_rows(file, 1)
+    process = start("-s", zmq_url(server), "--every", "0.02", "-I", "me", static[0], file)
+    for rows in (1, 2, 3):
+        replace_rows(file, rows)
+        assert until(lambda rows=rows: nr_rows(wire) == rows)
+    code, said = ended(process)
+    assert code == ExitCode.REFUSED
+    told, refused = said.splitlines()
+    assert told == "published t: 1 row as me, visible in the next generation"
+    assert refused.startswith(refusal(static[0]))
+
+
 def test_sigterm_ends_it_with_the_code_of_the_last_round(
     start: Start, server: Server, tmp_path: Path
 ) -> None:
