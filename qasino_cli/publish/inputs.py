@@ -23,9 +23,9 @@ from qasino_cli.readers import STDIN, Reading, read_file, read_input, shown_path
 from qasino_cli.readers.draft import Reject, legible
 from qasino_server.table import Publication, shown
 
-MAX_OUTPUT_BYTES = 1 << 30  # what a command may print, as what gzip may unpack to
+MAX_OUTPUT_BYTES = 1 << 30  # what a command may print: it is read whole, and more than once
 _CHUNK = 1 << 16
-_DEADLY = (signal.SIGTERM, signal.SIGHUP)
+_DEADLY = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Prepared(msgspec.Struct, frozen=True):

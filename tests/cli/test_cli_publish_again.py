@@ -280,7 +280,7 @@ def test_a_generation_that_begins_during_the_first_round_gets_its_own(
     until(lambda: rounds() >= 2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT])
 @pytest.mark.parametrize("again", [(), ("--every", "60")])
 def test_what_the_command_started_does_not_outlive_us(
     start: Start, server: Server, tmp_path: Path, number: int, again: tuple[str, ...]
