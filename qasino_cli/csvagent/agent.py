@@ -141,6 +141,8 @@ class Agent(Service):
         self._look(now)
         self._choose(now)
         self._send(now)
+        if not self.stopping.is_set():
+            self._look_at_a_large_one(time.monotonic())
 
     def _look(self, now: float) -> None:
         """Take in what has changed, and say once what there is."""
@@ -148,10 +150,19 @@ class Agent(Service):
         if now >= self._scan_at:
             self._scan(now)
         if self._catalogue.look(now):
-            self._change_at = max(now, self._changes_sent_at + self._pace.scan_gap_s)
+            self._note_change(now)
         if self._catalogue.version != self._version:
             self._scan(now)  # what is followed anew may have changed before it was watched
         self._greet()
+
+    def _look_at_a_large_one(self, now: float) -> None:
+        """Read one while nothing waits to be sent."""
+        if self._catalogue.look_at_a_large_one(now):
+            self._note_change(now)
+            self._greet()
+
+    def _note_change(self, now: float) -> None:
+        self._change_at = max(now, self._changes_sent_at + self._pace.scan_gap_s)
 
     def delay_s(self, beat: Beat) -> float:
         """How long to wait after a beat, so that a fleet does not send all at once."""

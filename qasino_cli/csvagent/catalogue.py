@@ -164,7 +164,7 @@ class Catalogue:
     # --- Keeping up -------------------------------------------------------------------------
 
     def look(self, now: float, hasty: bool = False) -> bool:
-        """Judge what is due; True where anything changed.
+        """Judge what is due, but for large files; True where anything changed.
 
         `hasty` judges everything there is no judgement on, as it is.
         """
@@ -175,11 +175,26 @@ class Catalogue:
         if changed or self._renamed:
             self._name_tables()
             changed = True
-        changed |= _look([table.file for table in self._tables.values()], now, hasty)
+        large = () if hasty else self._due_and_large(now)
+        files = [table.file for table in self._tables.values() if table.file not in large]
+        changed |= _look(files, now, hasty)
         if changed:
             self._drop_gone()
             self._settle_clashes()
         return changed
+
+    def look_at_a_large_one(self, now: float) -> bool:
+        """Judge one of the large files that are due, which may take seconds; True where that
+        changed anything."""
+        changed = _look(self._due_and_large(now)[:1], now, hasty=False)
+        if changed:
+            self._drop_gone()
+            self._settle_clashes()
+        return changed
+
+    def _due_and_large(self, now: float) -> list[Kept]:
+        due = (table.file for table in self._tables.values() if table.file.look_at <= now)
+        return [file for file in due if file.large]
 
     def glance(self, now: float) -> None:
         """Look at every file from outside, and at what the directories hold."""

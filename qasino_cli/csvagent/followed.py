@@ -36,7 +36,8 @@ MAX_FILE_BYTES = 64 << 20  # what a server takes in a message unless it was told
 _TOO_LARGE = (
     f"it has over {MAX_FILE_BYTES >> 20} MiB, more than a server takes in one table; {PARTS_REMEDY}"
 )
-DEEP_MOST_BYTES = 4 << 20  # larger files are read again only when they look changed
+LARGE_BYTES = 4 << 20  # more is read again only when it looks changed, and when others are served
+LARGE_S = 0.25
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
@@ -156,6 +157,12 @@ class FollowedFile(Generic[T]):
         """Whether there is no such file."""
         return self._judged == ABSENT
 
+    @property
+    def large(self) -> bool:
+        """Whether others should not wait while it is read; of a packed one that shows only once
+        it was."""
+        return self.read_time_s > LARGE_S or sight_of(self.path).size > LARGE_BYTES
+
     def heard(self, now: float) -> None:
         """An event about it: somebody closed, renamed or removed it. It is read even if it looks
         unchanged."""
@@ -174,7 +181,7 @@ class FollowedFile(Generic[T]):
 
     def reread(self, now: float) -> None:
         """Have the content compared though the file looks unchanged."""
-        if self._judged is not None and self._judged.size <= DEEP_MOST_BYTES:
+        if self._judged is not None and self._judged.size <= LARGE_BYTES:
             self._reread = True
             self.look_at = min(self.look_at, now)
 

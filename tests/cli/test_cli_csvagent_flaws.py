@@ -12,6 +12,7 @@ from agent_house import HURRY, House, csv_of
 from wire import until
 
 from qasino_cli.csvagent.catalogue import Catalogue, Wanted
+from qasino_cli.csvagent.followed import LARGE_BYTES
 from qasino_cli.csvagent.parcel import Wrapping, pack
 from qasino_cli.csvagent.report import rows_of
 from qasino_server.server import Server
@@ -96,6 +97,19 @@ def test_a_static_table_is_published_from_one_file_whatever_the_identities(
     assert (first.state, second.state) == ("ok", state)
     if state == "broken":
         assert second.error == f"table 't' is published from {first.path} already"
+
+
+def test_others_do_not_wait_while_large_files_are_read(house: House, tmp_path: Path) -> None:
+    body = "a,b\n" + f"1,{'x' * 500}\n" * (LARGE_BYTES // 500)
+    for name, text in (("a", body), ("b", body), ("small", csv_of("small", [1]))):
+        (tmp_path / f"{name}.csv").write_text(text)
+    house.agent(directories=[tmp_path])
+    for name in ("a", "b", "small"):
+        house.until_file(tmp_path / f"{name}.csv", state="ok")
+    published = dict(house.maybe('select "table", published_at from qasino_agent_files') or [])
+    read = dict(house.maybe("select tablename, read_epoch from qasino_csvpublisher_tables") or [])
+    assert published["small"] < read["a"]
+    assert published["a"] < read["b"]
 
 
 # --- In the log -----------------------------------------------------------------------------
