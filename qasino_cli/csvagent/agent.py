@@ -24,7 +24,7 @@ from qasino_cli.csvagent.courier import Courier
 from qasino_cli.csvagent.followed import FollowedFile
 from qasino_cli.csvagent.journal import Journal
 from qasino_cli.csvagent.pace import Pace
-from qasino_cli.csvagent.report import FileRow, own_tables, rows_of
+from qasino_cli.csvagent.report import FileRow, notes_of, own_tables, rows_of
 from qasino_cli.csvagent.table_file import OK, TableFile
 from qasino_cli.csvagent.watching import Tell, Watcher
 from qasino_cli.errors import ServerRefused, Unreachable
@@ -280,6 +280,8 @@ class Agent(Service):
         if not self._greeted and self._catalogue.complete:
             self._greeted = True
             log.info("%s", greeting(self._rows(), self._catalogue.nr_indexes, self._errand))
+            for line in notes_of(self._catalogue):
+                log.warning("%s", line)
 
 
 def greeting(rows: list[FileRow], nr_indexes: int, errand: Errand) -> str:

@@ -110,6 +110,12 @@ class Catalogue:
         ]
 
     @property
+    def not_found(self) -> list[str]:
+        """Of the tables that alone are wanted, those that no file is known to hold."""
+        held = {(table.tablename or "").lower() for table in self.tables}
+        return [name for name in self._wanted.tables if name.lower() not in held]
+
+    @property
     def complete(self) -> bool:
         """Whether there is a judgement on everything that is named."""
         return all(file.judged for file in self._all_files())

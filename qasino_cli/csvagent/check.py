@@ -12,7 +12,7 @@ from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, counted, on_terminal, say, write
 from qasino_cli.csvagent.catalogue import Catalogue
-from qasino_cli.csvagent.report import FileRow, own_tables, rows_of
+from qasino_cli.csvagent.report import FileRow, notes_of, own_tables, rows_of
 from qasino_cli.csvagent.table_file import BROKEN, MISSING, OK, REFUSED, TableFile
 from qasino_cli.errors import ServerRefused
 from qasino_cli.outgoing import encode_publication
@@ -27,7 +27,8 @@ def check(catalogue: Catalogue, max_age_s: float | None) -> ExitCode:
     catalogue.look(math.inf, hasty=True)
     rows = rows_of(catalogue, max_age_s)
     _print(rows)
-    say(_summary(rows))
+    for line in (*notes_of(catalogue), _summary(rows)):
+        say(line)
     return _code(rows)
 
 
@@ -53,6 +54,8 @@ def once(
     for row in rows:
         if row.state != OK:
             say(_line(row))
+    for line in notes_of(catalogue):
+        say(line)
     say(f"published {counted(sent, 'table')} as {identity} to {connection.url}")
     return ExitCode.REFUSED if any(row.state == REFUSED for row in rows) else _code(rows)
 

@@ -14,7 +14,7 @@ import msgspec
 from qasino_cli.csvagent.catalogue import OWN_TABLES, Catalogue, Trouble
 from qasino_cli.csvagent.table_file import TableFile
 from qasino_server.publication_rules import encode_rows
-from qasino_server.table import Publication, check_columns
+from qasino_server.table import Publication, check_columns, shown
 
 INFO, TABLES, FILES = OWN_TABLES
 
@@ -85,6 +85,11 @@ def _trouble_row(trouble: Trouble) -> FileRow:
         error=_legible(trouble.sentence),
         error_line=trouble.line,
     )
+
+
+def notes_of(catalogue: Catalogue) -> list[str]:
+    """What is said once, when all files have been read: it is in no row."""
+    return [f"--table: no file holds a table {shown(name)}" for name in catalogue.not_found]
 
 
 def own_tables(identity: str, rows: Sequence[FileRow], nr_sent: int) -> list[Publication]:

@@ -275,6 +275,20 @@ def test_once_without_a_server_ends_with_3(tmp_path: Path) -> None:
     assert (ran.returncode, len(ran.stderr.splitlines())) == (ExitCode.UNREACHABLE, 1)
 
 
+def test_a_table_that_no_file_holds_is_said_to_be_missing(
+    house: House, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text(csv_of("a", [1]))
+    (tmp_path / "stderr").touch()
+    args = ("--directory", tmp_path, "-s", zmq_url(house.server), "-T", "A", "-T", "nosuch")
+    sentence = "--table: no file holds a table 'nosuch'\n"
+    for way in ("--check", "--once"):
+        told, _, rest = run(way, *args).stderr.partition(sentence)
+        assert (told, rest.count("\n")) == ("", 1)
+    start(*args)
+    until(lambda: sentence in (tmp_path / "stderr").read_text())
+
+
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
