@@ -114,7 +114,7 @@ def asked(
         persist=persist,
         static=static,
         update=update,
-        keycols=keycols and options.in_utf8("--keycols", keycols),
+        keycols=None if keycols is None else options.in_utf8("--keycols", keycols),
         ttl_s=ttl,
         add_identity_column=add_identity_column,
         rejects=rejects,

@@ -72,6 +72,10 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageFault(
                 "--persist carries the rows without an end, --ttl for so long; give one of them"
             )
+        if self.keycols is not None and not self.keycols.replace(";", "").strip():
+            raise UsageFault(
+                f"--keycols: {shown(self.keycols)} names no column; without it all columns count"
+            )
         if self.identity is not None:
             as_usage("-I", check_identity, self.identity)
         if self.tablename is not None:
@@ -89,11 +93,11 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             persist=self.persist or found.persist,
             static=self.static or found.static,
             update=self.update or found.update,
-            keycols=tuple(self.keycols.split(";")) if self.keycols else found.keycols,
+            keycols=found.keycols if self.keycols is None else tuple(self.keycols.split(";")),
             ttl_s=found.ttl_s if self.ttl_s is None else self.ttl_s,
             replace=self.replace and not (self.update or found.update),
         )
-        if self.keycols and not wanted.update:
+        if self.keycols is not None and not wanted.update:
             raise UsageFault("--keycols says which rows to change; it goes with --update")
         return _checked(name, wanted, self.add_identity_column)
 

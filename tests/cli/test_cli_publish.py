@@ -184,6 +184,9 @@ def test_a_missing_file_is_input_rejected_before_any_server_is_asked() -> None:
         (("-I", "", "A"), "-I: identity is empty; it takes 1 to 256 printable characters"),
         (("--table", "sqlite_x", "A"), "--table: 'sqlite_x' is reserved, names that begin"),
         (("-s", "a", "-H", "b", "A"), "the host is 'a' in the URL and 'b' in -H; give it once"),
+        (("--keycols", ""), "--keycols: '' names no column; without it all columns count"),
+        (("--update", "--keycols", ""), "--keycols: '' names no column; without it"),
+        (("--update", "--keycols", " ;"), "--keycols: ' ;' names no column; without it"),
         (("--keycols", "a"), "--keycols says which rows to change; it goes with --update"),
     ],
 )
