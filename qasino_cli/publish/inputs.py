@@ -170,47 +170,61 @@ def _output(command: str, name: str, limit_s: float | None) -> bytes:
 def _started(command: str, name: str) -> Iterator[subprocess.Popen[bytes]]:
     """A command in a process group of its own, none of which outlives a failure here, as far as
     it is ours to end. Raises InputRejected where the system has no room for it now."""
-    try:
-        process = subprocess.Popen(
-            command,
-            shell=True,
-            stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise InputRejected(f"{name}: the command cannot run: {error.strerror}") from None
-    try:
-        with _dying_with_us(process):
+    with _dying_with_us() as running:
+        try:
+            process = subprocess.Popen(
+                command,
+                shell=True,
+                stdout=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise InputRejected(f"{name}: the command cannot run: {error.strerror}") from None
+        try:
+            running(process)
             yield process
-    except BaseException:
-        end_group(process)
-        raise
-    finally:
-        assert process.stdout is not None
-        process.stdout.close()
+        except BaseException:
+            end_group(process)
+            raise
+        finally:
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 @contextlib.contextmanager
-def _dying_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Where a signal would end us without a word, end the command first.
+def _dying_with_us() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Where a signal would end us without a word, end the command first; gives what is to be
+    called with it once it runs. A signal that came before is heeded then.
 
     It has a session of its own, so nobody else sends it what a closed terminal sends.
     """
+    processes: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
-    def die(number: int, _: object) -> None:
-        end_group(process)
+    def die(number: int, _: object = None) -> None:
+        if not processes:
+            early.append(number)
+            return
+        end_group(processes[0])
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+
+    def running(process: subprocess.Popen[bytes]) -> None:
+        processes.append(process)
+        if early:
+            die(early[0])
 
     deadly = [n for n in _DEADLY if signal.getsignal(n) == signal.SIG_DFL]
     for number in deadly:
         signal.signal(number, die)
     try:
-        yield
+        yield running
     finally:
         for number in deadly:
             signal.signal(number, signal.SIG_DFL)
+        if early and not processes:
+            os.kill(os.getpid(), early[0])
 
 
 def _parts(process: subprocess.Popen[bytes], limit_s: float | None) -> Iterator[bytes | None]:

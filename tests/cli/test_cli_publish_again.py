@@ -296,6 +296,21 @@ def test_what_the_command_started_does_not_outlive_us(
     assert until(lambda: not any(_lives(int(pid)) for pid in pids.read_text().split()))
 
 
+def test_a_command_does_not_outlive_a_signal_that_comes_as_it_starts(
+    start: Start, server: Server, tmp_path: Path
+) -> None:
+    pids = [tmp_path / f"pid{n}" for n in range(6)]
+    processes = [
+        start(
+            *("-s", zmq_url(server), "--table", "t"),
+            *("--run", f"echo $$ > {pid}; kill -TERM $PPID; exec sleep 60 2>&-"),
+        )
+        for pid in pids
+    ]
+    assert [process.wait(20) for process in processes] == [-signal.SIGTERM] * len(pids)
+    assert until(lambda: not any(pid.exists() and _lives(int(pid.read_text())) for pid in pids))
+
+
 def _died_of(number: int) -> int:
     return ExitCode.INTERRUPTED if number == signal.SIGINT else -number
 
