@@ -29,6 +29,8 @@ _VIEWS = (
     "select v.viewname, c.name, c.type from qasino_server_views v, pragma_table_info(v.viewname) c"
     " where v.loaded"
 )
+_VIEW_NAMES = "select viewname from qasino_server_views where loaded"
+_VIEW = "select name, type from pragma_table_info({view})"
 _FUNCTIONS = "select distinct name from pragma_function_list order by name"
 _OWN_PREFIX = "qasino_server_"
 _VALUES = (
@@ -112,7 +114,7 @@ def fetch_catalog(ask: Ask) -> Catalog:
     """
     tables = ask(_TABLES)
     columns = _grouped(_as(tuple[str, str, str, int], ask(_COLUMNS)))
-    views = _grouped(_as(tuple[str, str, str], ask(_VIEWS)))
+    views = _views(ask)
     facts = [
         _table(name, nr_rows, static, columns.get(name, ()))
         for name, nr_rows, static in _as(tuple[str, int, int], tables)
@@ -123,6 +125,24 @@ def fetch_catalog(ask: Ask) -> Catalog:
         functions=tuple(name for (name,) in _as(tuple[str], ask(_FUNCTIONS))),
         generation_number=tables.generation_number,
     )
+
+
+def _views(ask: Ask) -> dict[str, tuple[ColumnFact, ...]]:
+    """Each view's columns; none where it is over a table that nobody reports now."""
+    try:
+        result = ask(_VIEWS)
+    except ServerRefused:  # one such view has all of them refused
+        names = _as(tuple[str], ask(_VIEW_NAMES))
+        return {name: _view_columns(ask, name) for (name,) in names}
+    return _grouped(_as(tuple[str, str, str], result))
+
+
+def _view_columns(ask: Ask, view: str) -> tuple[ColumnFact, ...]:
+    try:
+        result = ask(_VIEW.format(view=literal(view)))
+    except ServerRefused:
+        return ()
+    return tuple(ColumnFact(*column) for column in _as(tuple[str, str], result))
 
 
 def _as(row: type[_Row], result: Result) -> list[_Row]:

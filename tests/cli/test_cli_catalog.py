@@ -65,6 +65,28 @@ def test_the_catalog_has_tables_views_and_functions(ask: Ask, full: None) -> Non
     assert catalog.generation_number > 0
 
 
+def test_a_view_over_a_table_that_nobody_reports_hides_nothing_else(
+    ask: Ask, full: None, tmp_path: Path
+) -> None:
+    with (tmp_path / "views.conf").open("a") as views:
+        views.write("- viewname: gone\n  view: create view gone as select a from notyet\n")
+    asked: list[str] = []
+
+    def heard(sql: str) -> Result:
+        asked.append(sql)
+        return ask(sql)
+
+    catalog = fetch_catalog(heard)
+    assert catalog.tables["few"] == TableFact("few", "view", (ColumnFact("n", "INTEGER"),))
+    assert catalog.tables["gone"] == TableFact("gone", "view")
+    assert catalog.tables["order"].columns
+    asked_of_a_broken_one = len(asked)
+    (tmp_path / "views.conf").write_text("- viewname: v\n  view: create view v as select 1 a\n")
+    asked.clear()
+    assert fetch_catalog(heard).tables["v"].columns
+    assert len(asked) < asked_of_a_broken_one - 2  # where nothing is wrong, none for each view
+
+
 @pytest.mark.parametrize("row", [(), ("",), ("t", None), ("", None, None), ("t", "c", "TEXT", "1")])
 def test_a_server_that_describes_its_tables_otherwise_is_refused(row: tuple[object, ...]) -> None:
     result = Result(column_names=("a",), column_types=("",), nr_rows=1, rows=[row])
