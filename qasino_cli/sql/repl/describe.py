@@ -5,14 +5,15 @@ from __future__ import annotations
 from qasino_cli.catalog import literal
 
 _NAMES = """\
-select tablename as name,
-  case when tablename like 'qasino_server_%' then 'internal' when static then 'static'
+with reported as (
+  select tablename, max(nr_identities) as identities from qasino_server_columns group by tablename
+)
+select t.tablename as name,
+  case when t.tablename like 'qasino_server_%' then 'internal' when static then 'static'
        else 'table' end as kind,
-  nr_rows as "rows",
-  (select max(nr_identities) from qasino_server_columns c where c.tablename = t.tablename)
-    as identities,
+  nr_rows as "rows", identities,
   round(unixepoch('now', 'subsec') - last_update_epoch, 1) as updated_s_ago
-from qasino_server_tables t
+from qasino_server_tables t left join reported using (tablename)
 where {where}
 order by 2 = 'internal', 1"""
 
