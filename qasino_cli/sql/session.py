@@ -6,25 +6,21 @@ import queue
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 
-from qasino_cli.client import Client, cancel_query, open_client
+from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import say
-from qasino_cli.errors import Unanswered
+from qasino_cli.errors import ServerRefused, Unanswered
 from qasino_cli.sql.asides import Asides
+from qasino_cli.sql.cancelling import begin_cancelling, give_up
 from qasino_cli.sql.present import wants_strings
 from qasino_cli.sql.statements import Leave, Leaving, SetWriteDb, own_command
-from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.render import STREAMS
 from qasino_server.table import Result
 
-CANCEL_TIMEOUT_S = 2.0
 CANCEL_PATIENCE_S = 0.2
 """Who pressed Ctrl-C has the prompt again after that, whatever the server does."""
-GIVING_UP_S = 1.0
-"""Who has waited in vain for an answer waits no longer than that for the end of the query."""
 HEAR_S = 0.1
 """Who waits in the main thread hears Ctrl-C at the latest after that: a signal that comes just
 before a system call does not interrupt it."""
@@ -96,45 +92,32 @@ class Session:
     def _cancellable(self, chunks: Iterator[bytes], query: Query) -> Iterator[bytes]:
         try:
             yield from chunks
-        except KeyboardInterrupt:
-            self._cancel(query)
+        except KeyboardInterrupt:  # which has closed its connection
+            self._cancel(query, hung_up=True)
             raise
         except Unanswered:
             self._give_up(query)
             raise
 
-    def _cancel(self, query: Query) -> None:
-        """Tell the server, and the person what it says to that."""
+    def _cancel(self, query: Query, hung_up: bool = False) -> None:
+        """Tell the server, and the person what it says to that.
+
+        Of a query that is `hung_up` on it may know nothing any more: then that has ended it.
+        """
         try:
-            say(self._telling(query).get(timeout=CANCEL_PATIENCE_S))
+            error = begin_cancelling(self.connection, query.query_id or "").get(
+                timeout=CANCEL_PATIENCE_S
+            )
         except queue.Empty:
             say("interrupted; the server has not confirmed the cancellation")
+            return
+        if error is None or (hung_up and isinstance(error, ServerRefused)):
+            say("cancelled")
+        else:
+            say(f"interrupted; the query could not be cancelled: {error.sentence}")
 
     def _give_up(self, query: Query) -> None:
-        """Tell the server, without a word: the error is that it gave no answer.
-
-        Who hangs up over HTTP is noticed, unless a proxy stands between; over ZeroMQ nobody is.
-        """
-        with suppress(queue.Empty):
-            self._telling(query).get(timeout=GIVING_UP_S)
-
-    def _telling(self, query: Query) -> queue.SimpleQueue[str]:
-        """Have the server told, on a connection of its own: the other one waits for the answer.
-
-        What it says to that comes in the queue. In a thread, so that a server that does not
-        even answer that holds nobody up.
-        """
-        outcome: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-        def tell() -> None:
-            try:
-                cancel_query(self.connection, query.query_id or "", CANCEL_TIMEOUT_S)
-                outcome.put("cancelled")
-            except QasinoError as error:
-                outcome.put(f"interrupted; the query could not be cancelled: {error.sentence}")
-
-        threading.Thread(target=tell, name="cancel", daemon=True).start()
-        return outcome
+        give_up(self.connection, query.query_id or "")
 
 
 class _Asking:

@@ -15,8 +15,9 @@ import msgspec
 from qasino_cli.catalog import EMPTY, Catalog, fetch_catalog, fetch_values
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
-from qasino_cli.errors import ServerRefused
+from qasino_cli.errors import ServerRefused, Unanswered
 from qasino_cli.generation_clock import PATIENCE, GenerationClock
+from qasino_cli.sql.asides import Asides
 from qasino_cli.sql.session import HEAR_S
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
@@ -55,6 +56,7 @@ class Live(Service):
         self._connection = msgspec.structs.replace(
             connection, timeout_s=min(connection.timeout_s, FETCH_TIMEOUT_S)
         )
+        self._asides = Asides(self._connection)
         self._clock = GenerationClock(connection)
         self._values: dict[tuple[str, str], tuple[str, ...]] = {}
         self._wanted: set[tuple[str, str]] = set()
@@ -114,7 +116,7 @@ class Live(Service):
         try:
             if self._stale or self.status.trouble is not None:
                 self._fetch(client)
-            self._fetch_values(client)
+            self._fetch_values()
         except QasinoError as error:
             known = self.status
             self.status = msgspec.structs.replace(known, trouble=error.sentence)
@@ -149,17 +151,16 @@ class Live(Service):
                 self._news.notify_all()
         self._changed(False)
 
-    def _fetch_values(self, client: Client) -> None:
+    def _fetch_values(self) -> None:
+        """A column that is gone, or of which they take too long, has none for a generation."""
         with self._lock:
             wanted, self._wanted = self._wanted, set()
         for table, column in wanted:
             values: tuple[str, ...] = ()
             try:
-                values = fetch_values(
-                    lambda sql: client.query(Query(sql=sql, typed=True)), table, column
-                )
-            except ServerRefused:
-                pass  # a table that is gone by now
+                values = fetch_values(self._asides.ask, table, column)
+            except (ServerRefused, Unanswered):
+                pass
             with self._lock:
                 self._values[table, column] = values
         if wanted:
