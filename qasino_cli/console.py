@@ -12,8 +12,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import IntEnum
 
 from qasino_cli.errors import InputRejected, OutputFailed, Unreachable, UsageFault
@@ -64,29 +63,13 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
-def tidy_when_ended() -> list[signal.Signals]:
+def tidy_when_ended() -> None:
     """From now on SIGTERM and SIGHUP end a command as Ctrl-C does, what is begun being called off;
     who waits for it sees the signal. A second one ends it at once; nohup's HUP stays ignored.
-
-    Returns those for which that is new.
     """
-    ending = (signal.SIGTERM, signal.SIGHUP)
-    fresh = [number for number in ending if signal.getsignal(number) == signal.SIG_DFL]
-    for number in fresh:
-        signal.signal(number, _end)
-    return fresh
-
-
-@contextmanager
-def tidy_if_ended() -> Iterator[None]:
-    """The same within a block: a prompt that only reads has nothing to call off."""
-    fresh = tidy_when_ended()
-    try:
-        yield
-    finally:
-        for number in fresh:
-            if signal.getsignal(number) is _end:
-                signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _end)
 
 
 def _end(number: int, frame: object) -> None:

@@ -91,12 +91,12 @@ def sql(
     given = given_entries(queries, file or [])
     prompting = not given and typed_in()
     screen = Screen(config, chosen, not no_header, null, prompting)
+    tidy_when_ended()
     with Session(connection) as session:
         if prompting:
             from qasino_cli.sql.repl import converse
 
             return converse(session, config, screen)
-        tidy_when_ended()
         batch = Batch(session, screen, _commander, keep_going, fail_empty, piped=not given)
         return batch.run(given or piped_entries())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import tomllib
 from pathlib import Path
@@ -14,7 +13,7 @@ from command import COMMAND, clean_environment, run_qasino, zmq_url
 
 from qasino_cli import __version__
 from qasino_cli.commands import ROOMS, app
-from qasino_cli.console import ExitCode, code_for, counted, tidy_if_ended
+from qasino_cli.console import ExitCode, code_for, counted
 from qasino_cli.errors import (
     BrokenOff,
     InputRejected,
@@ -236,13 +235,3 @@ def test_every_error_has_its_exit_code(error: BaseException, code: int) -> None:
 
 def test_one_row_is_not_one_rows() -> None:
     assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
-
-
-def test_a_block_that_is_ended_tidily_stays_so_after_one_in_it() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with tidy_if_ended():
-        within = signal.getsignal(signal.SIGTERM)
-        with tidy_if_ended():
-            pass
-        assert signal.getsignal(signal.SIGTERM) is within is not before
-    assert signal.getsignal(signal.SIGTERM) is before

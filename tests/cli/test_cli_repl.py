@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import stat
@@ -149,6 +150,30 @@ def test_a_prompt_that_is_ended_cancels_its_query_on_the_server(
     assert terminal.child.signalstatus == number
     # Long before --query-timeout ends it.
     until(lambda: b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("typed", ["", "select ho"])
+def test_a_prompt_that_is_ended_leaves_the_terminal_as_it_was(
+    server: Server, tmp_path: Path, number: signal.Signals, typed: str
+) -> None:
+    """It was left without an echo and without Ctrl-C."""
+    before, after, pid = (tmp_path / name for name in ("before", "after", "pid"))
+    sql = f"{sys.executable} -m qasino_cli.main sql -s {zmq_url(server)}"
+    script = (
+        f"stty -g > {before}; sh -c 'echo $$ > {pid}; exec {sql}'; echo died of $(($? - 128))"
+        f"; stty -g > {after}"
+    )
+    terminal = Sql(home=tmp_path, command=("/bin/sh", "-c", script))
+    terminal.prompt()
+    terminal.type(typed)
+    terminal.see((PROMPT + typed).strip())
+    os.kill(int(pid.read_text()), number)
+    terminal.see(f"died of {number:d}")
+    assert terminal.wait() == 0
+    assert after.read_text() == before.read_text()
+    paste = re.findall(rb"\x1b\[\?2004([hl])", terminal.written)
+    assert paste[-1] == b"l"
 
 
 def test_a_watch_at_the_prompt_ends_with_it(start: Start) -> None:

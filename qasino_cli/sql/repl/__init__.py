@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qasino_cli import terminal
 from qasino_cli.config import Config
-from qasino_cli.console import ExitCode, on_terminal, say
+from qasino_cli.console import Ended, ExitCode, on_terminal, say
 from qasino_cli.places import queries_file
 from qasino_cli.sql.entries import is_complete
 from qasino_cli.sql.repl.commands import find_command
@@ -69,6 +69,8 @@ def _plainly(shell: Shell) -> ExitCode:
         except EOFError:
             say("")
             return ExitCode.OK
+        except Ended:
+            raise
         except KeyboardInterrupt:
             say("")
             typed = ""

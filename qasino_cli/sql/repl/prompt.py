@@ -8,7 +8,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application
@@ -24,6 +24,7 @@ from prompt_toolkit.validation import ValidationError, Validator
 
 from qasino_cli import terminal
 from qasino_cli.config import Config
+from qasino_cli.console import Ended
 from qasino_cli.places import history_file
 from qasino_cli.sql.completion import complete
 from qasino_cli.sql.entries import is_complete, undecoded
@@ -76,11 +77,13 @@ class Prompt:
         shell.toggle_keys = self.toggle_keys
 
     def read(self) -> str:
-        """The next text. Raises EOFError for Ctrl-D. Ctrl-C makes a new prompt."""
+        """The next text. Raises EOFError for Ctrl-D, and Ended; Ctrl-C makes a new prompt."""
         with _unechoed():
             while True:
                 try:
                     return self._session.prompt(default=self._shell.take_next())
+                except Ended:
+                    raise
                 except KeyboardInterrupt:
                     continue  # the line is gone, as in every shell
 
@@ -138,7 +141,8 @@ def _unechoed() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSANOW, before)
+        with suppress(termios.error):  # its window is closed
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
 def _renew(app: Application[str], values: bool) -> None:

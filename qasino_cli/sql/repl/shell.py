@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from qasino_cli.console import Ended, say, tidy_if_ended
+from qasino_cli.console import Ended, say
 from qasino_cli.errors import Unreachable
 from qasino_cli.sql.entries import read_entries, undecoded
 from qasino_cli.sql.repl.live import Live
@@ -98,12 +98,11 @@ class Shell:
     def _do(self, entries: Iterable[Entry]) -> bool:
         """Do what was typed, up to the first error or Ctrl-C; False once it says to leave.
 
-        Raises Ended where SIGTERM or SIGHUP comes meanwhile; what was asked is cancelled then.
+        Raises Ended where SIGTERM or SIGHUP comes; what was asked is cancelled then.
         """
         try:
-            with tidy_if_ended():
-                for entry in entries:
-                    self._do_one(entry)
+            for entry in entries:
+                self._do_one(entry)
         except Leaving:
             return False
         except _Failed:
