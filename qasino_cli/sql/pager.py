@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from qasino_cli.console import on_terminal, say, write
 from qasino_server.render import width
 
 _LESS = "FRSX"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def show(lines: Sequence[str], configured: str | None = None) -> None:
@@ -40,9 +42,7 @@ def fits(lines: Sequence[str]) -> bool:
 
 
 def _shown_width(line: str) -> int:
-    while (begins := line.find("\x1b[")) >= 0:
-        line = line[:begins] + line[line.index("m", begins) + 1 :]
-    return width(line)
+    return width(_COLOURS.sub("", line))
 
 
 def pager_command(configured: str | None) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from command import TABLE_CSV, http_url, start_qasino, zmq_url
+from prompt_house import Sql, Start
 from watch_house import publish
 from wire import Wire
 
@@ -52,3 +53,16 @@ def running(server: Server) -> Iterator[Callable[..., Any]]:
             return process
 
         yield start
+
+
+@pytest.fixture
+def start(server: Server, tmp_path: Path) -> Iterator[Start]:
+    """Starts prompts; what still runs at the end is killed."""
+    with ExitStack() as stack:
+
+        def make(url: str = zmq_url(server), *options: str, **variables: str) -> Sql:
+            terminal = Sql("sql", "-s", url, *options, home=tmp_path, variables=variables)
+            stack.callback(terminal.close)
+            return terminal
+
+        yield make

@@ -110,3 +110,12 @@ def test_where_stdout_is_no_terminal_nothing_is_paged() -> None:
         timeout=TIMEOUT_S,
     )
     assert ran.stdout.splitlines() == [f"line {n}" for n in range(100)]
+
+
+@pytest.mark.parametrize("wide", ["\x1b[", "\x1b[2J", "a\x1b[1", "\x1b[1;31mred\x1b[0m"])
+def test_what_is_not_a_colour_is_text_like_any_other(wide: str) -> None:
+    show = "import sys; from qasino_cli.sql import pager; print(pager.fits([sys.argv[1]]))"
+    child = pexpect.spawn(
+        sys.executable, ["-c", show, wide], env=clean_environment(), timeout=TIMEOUT_S
+    )
+    assert ends(child).strip() == b"True"

@@ -9,8 +9,6 @@ import stat
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,55 +16,14 @@ import pexpect
 import pytest
 import yaml
 from command import http_url, zmq_url
-from terminal_screen import Terminal
+from prompt_house import PROMPT, Sql, Start
 from wire import Wire, until
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.sql.repl.commands import find_command, help_lines
 from qasino_server.server import Server
 
-PROMPT = "qasino> "
 ENDLESS = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c;"
-
-Start = Callable[..., "Sql"]
-
-
-class Sql(Terminal):
-    """`qasino sql` in a terminal."""
-
-    def prompt(self) -> None:
-        """Wait for a prompt with nothing typed at it, the last thing above the toolbar."""
-        self.until(lambda: self._typed() == PROMPT.strip(), "a prompt")
-
-    def _typed(self) -> str:
-        """The line of the last prompt."""
-        prompts = [line for line in self.lines if line.startswith(PROMPT.strip())]
-        return prompts[-1] if prompts else ""
-
-    def run(self, text: str, *answers: str) -> None:
-        """Clear the screen, type a line and Enter, wait for the answer and a prompt under it."""
-        self.press("\x0c", lambda: self.lines[0] == PROMPT.strip(), "a clean screen")
-        self.type(text + "\r")
-        self.see(*answers)
-        self.until(lambda: self.lines[0] != PROMPT.strip(), "what was typed")
-        self.prompt()
-
-    def leave(self) -> int:
-        """Ctrl-D; the exit code."""
-        self.type("\x04")
-        return self.wait()
-
-
-@pytest.fixture
-def start(server: Server, tmp_path: Path) -> Iterator[Start]:
-    with ExitStack() as stack:
-
-        def make(url: str = zmq_url(server), *options: str, **variables: str) -> Sql:
-            terminal = Sql("sql", "-s", url, *options, home=tmp_path, variables=variables)
-            stack.callback(terminal.close)
-            return terminal
-
-        yield make
 
 
 @pytest.fixture
@@ -310,6 +267,8 @@ COMMANDS: list[tuple[str, str]] = [
     ("\\g", "six ─── 6"),
     ("select 7 seven \\g | tr 7 8", "seven ───── 8"),
     ("\\p", "select 7 seven;"),
+    ("select 8 e, '\x11\x1b[' x;", "8 \\x1b["),
+    ("\\p", "select 8 e, '\\x1b[' x;"),
     ("\\echo it 'is  so'", "it is so"),
     ("\\! echo $((40 + 2))", "42"),
     ("\\t", "the line of names in csv and tsv: off"),

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from qasino_cli.console import Ended, ExitCode, say, typed_in, write
+from qasino_cli.cells import visible_lines
+from qasino_cli.console import Ended, ExitCode, on_terminal, say, typed_in, write
 from qasino_cli.durations import read_duration_s
 from qasino_cli.errors import InputRejected, UsageFault
 from qasino_cli.layout import Expanded
@@ -198,7 +199,8 @@ def _go_expanded(shell: Shell, target: str) -> None:
 
 
 def _print(shell: Shell, argument: str) -> None:
-    shell.screen.page([_last_one(shell, "\\p") + ";"])
+    statement = _last_one(shell, "\\p") + ";"
+    shell.screen.page((visible_lines(statement) if on_terminal() else statement).split("\n"))
 
 
 def _last_one(shell: Shell, command: str) -> str:

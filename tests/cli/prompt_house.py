@@ -1,0 +1,37 @@
+"""`qasino sql` with a person at the keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from terminal_screen import Terminal
+
+PROMPT = "qasino> "
+
+Start = Callable[..., "Sql"]
+
+
+class Sql(Terminal):
+    """`qasino sql` in a terminal."""
+
+    def prompt(self) -> None:
+        """Wait for a prompt with nothing typed at it, the last thing above the toolbar."""
+        self.until(lambda: self._typed() == PROMPT.strip(), "a prompt")
+
+    def _typed(self) -> str:
+        """The line of the last prompt."""
+        prompts = [line for line in self.lines if line.startswith(PROMPT.strip())]
+        return prompts[-1] if prompts else ""
+
+    def run(self, text: str, *answers: str) -> None:
+        """Clear the screen, type a line and Enter, wait for the answer and a prompt under it."""
+        self.press("\x0c", lambda: self.lines[0] == PROMPT.strip(), "a clean screen")
+        self.type(text + "\r")
+        self.see(*answers)
+        self.until(lambda: self.lines[0] != PROMPT.strip(), "what was typed")
+        self.prompt()
+
+    def leave(self) -> int:
+        """Ctrl-D; the exit code."""
+        self.type("\x04")
+        return self.wait()
