@@ -15,7 +15,7 @@ import msgspec
 from qasino_cli.catalog import EMPTY, Catalog, fetch_catalog, fetch_values
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
-from qasino_cli.errors import ServerRefused, Unanswered
+from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
 from qasino_cli.generation_clock import PATIENCE, GenerationClock
 from qasino_cli.sql.asides import Asides
 from qasino_cli.sql.session import HEAR_S
@@ -65,6 +65,8 @@ class Live(Service):
         self._news = threading.Condition()
         self.nr_generations = 0
         """How many have come since the start; `wait_for_generation` waits for the next."""
+        self._nr_failures = 0
+        """How often the server could not be asked."""
 
     # --- Any thread -------------------------------------------------------------------------
 
@@ -88,10 +90,17 @@ class Live(Service):
         self._clock.wake()
 
     def wait_for_generation(self, seen: int) -> None:
-        """Sleep until another generation than the one counted as `seen` has come."""
+        """Sleep until another generation than the one counted as `seen` has come.
+
+        Raises Unreachable where the server is lost meanwhile, which shows when the generation is
+        late.
+        """
+        failed = self._nr_failures
         with self._news:
-            while not self._news.wait_for(lambda: self.nr_generations != seen, HEAR_S):
-                pass  # Ctrl-C is heard now
+            while self.nr_generations == seen:
+                if self._nr_failures != failed:
+                    raise Unreachable(self.status.trouble or f"{self._connection.url} is lost")
+                self._news.wait(HEAR_S)  # Ctrl-C is heard now
 
     def wake(self) -> None:
         self._clock.wake()
@@ -120,6 +129,9 @@ class Live(Service):
         except QasinoError as error:
             known = self.status
             self.status = msgspec.structs.replace(known, trouble=error.sentence)
+            with self._news:
+                self._nr_failures += 1
+                self._news.notify_all()
             self._changed(False)
 
     def _fetch(self, client: Client) -> None:
