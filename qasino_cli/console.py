@@ -55,6 +55,10 @@ def code_for(error: BaseException) -> ExitCode:
     return ExitCode.REFUSED
 
 
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""What tells a process to end, besides Ctrl-C."""
+
+
 class Ended(KeyboardInterrupt):
     """SIGTERM or SIGHUP has come."""
 
@@ -67,7 +71,7 @@ def tidy_when_ended() -> None:
     """From now on SIGTERM and SIGHUP end a command as Ctrl-C does, what is begun being called off;
     who waits for it sees the signal. A second one ends it at once; nohup's HUP stays ignored.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _end)
 

@@ -4,6 +4,8 @@ to the shell; nothing is asked of a server here.
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
 import termios
 import time
@@ -16,7 +18,7 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
-from prompt_toolkit.filters import completion_is_selected, has_focus
+from prompt_toolkit.filters import completion_is_selected, emacs_mode, has_focus
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth, create_output
@@ -24,7 +26,7 @@ from prompt_toolkit.validation import ValidationError, Validator
 
 from qasino_cli import terminal
 from qasino_cli.config import Config
-from qasino_cli.console import Ended
+from qasino_cli.console import ENDING, Ended, tidy_when_ended
 from qasino_cli.places import history_file
 from qasino_cli.sql.completion import complete
 from qasino_cli.sql.entries import is_complete, undecoded
@@ -81,11 +83,42 @@ class Prompt:
         with _unechoed():
             while True:
                 try:
-                    return self._session.prompt(default=self._shell.take_next())
+                    return self._prompt()
                 except Ended:
                     raise
                 except KeyboardInterrupt:
                     continue  # the line is gone, as in every shell
+
+    def _prompt(self) -> str:
+        """The next text. Raises EOFError, KeyboardInterrupt, and Ended once the screen is left as
+        it is left after Ctrl-C: a handler may come in the middle of drawing.
+        """
+        ended: list[Ended] = []
+
+        def heard(loop: asyncio.AbstractEventLoop, number: int) -> None:
+            loop.remove_signal_handler(number)  # a second one ends it at once
+            ended.append(Ended(number))
+            app = self._session.app
+            if app.future is not None and not app.future.done():
+                app.exit(exception=ended[0])
+
+        def listen() -> None:
+            loop = asyncio.get_running_loop()
+            for number in ENDING:
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    loop.add_signal_handler(number, heard, loop, number)
+
+        try:
+            text = self._session.prompt(default=self._shell.take_next(), pre_run=listen)
+        except OSError:
+            if ended:  # its window is closed
+                raise ended[0] from None
+            raise
+        finally:
+            tidy_when_ended()  # the loop has given them back
+        if ended:
+            raise ended[0]
+        return text
 
     def toggle_keys(self) -> str:
         """Switch between emacs and vi keys; the name of those in force now."""
@@ -215,8 +248,9 @@ def _keys(prompt: Prompt) -> KeyBindings:
         """Take the candidate; what is typed stays to be edited."""
         event.current_buffer.complete_state = None
 
-    @keys.add("escape", "enter", filter=typing)
+    @keys.add("escape", "enter", filter=typing & emacs_mode)
     def _(event: KeyPressEvent) -> None:
+        """With vi keys Escape is a key of its own, and Enter after it runs what is typed."""
         event.current_buffer.insert_text("\n")
 
     @keys.add("f4")
