@@ -77,6 +77,7 @@ def texts(marked: str) -> list[str]:
         ("select * from hosts join d|", ["disks"]),
         ("select * from hosts, d|", ["disks"]),
         ("select * from prev.|", ["hosts", "disks"]),
+        ("select * from main.d|", ["disks"]),
         ("select * from (|", ["hosts"]),
         ("SELECT * FROM hosts WH|", ["WHERE"]),
         # columns, FROM on either side
@@ -121,6 +122,16 @@ def texts(marked: str) -> list[str]:
         ("select d.| from (disks d join hosts using (host))", ["host", "device", "used_pct"]),
         ("select h.f| from ((hosts h), (disks))", ["free_mb"]),
         ("select * from (hosts h join disks d on |", ["h.host = d.host"]),
+        # what a subquery does not see
+        ("with a as (select us| from hosts) select * from a join disks", ["using"]),
+        ("with a as (select 1), b as (select de|) select * from disks", ["device"]),
+        ("with a as (select 1 x), b as (select x| from a) select * from b", ["x"]),
+        ("select (select us|) from disks", ["used_pct"]),
+        ("select * from disks d where 1 in (select d.de| from hosts)", ["device"]),
+        ("select * from disks d, json_each((select d.de|))", ["device"]),
+        ("select * from disks d, json_each(d.de|)", ["device"]),
+        ("select * from hosts h join disks d on h.host = (select d.de|)", ["device"]),
+        ("explain query plan with a as (select dc from hosts) select | from a", ["dc"]),
         # aliases of the select list
         ("select dc place from hosts order by pl|", ["place"]),
         # no FROM yet
@@ -146,6 +157,16 @@ def texts(marked: str) -> list[str]:
         ("select * from hosts x where x.dc like 'B|", ["'BOS'"]),
         ("select * from hosts where free_mb > |", ["1024", "7"]),
         ("select * from hosts where dc not in ('N|", ["'NYC'"]),
+        ("select * from hosts where dc is not 'N|", ["'NYC'"]),
+        ("select * from hosts where dc = '|'", ["'BOS", "'NYC", "'it''s"]),
+        ("select * from hosts where dc = 'N|' or 1", ["'NYC"]),
+        ("select * from hosts where dc = 'N| and host = 'x'", ["'NYC'"]),
+        # names in quotes
+        ('select "fr|', ["free_mb"]),
+        ('select "fr|" from hosts', ["free_mb"]),
+        ("select [fr|] from hosts", ["free_mb"]),
+        ('select "ord|" from hosts', ["order"]),
+        ('select * from "gro|"', ["group"]),
         # commands
         ("\\|", ["\\d", "\\dt", "\\format", "\\run"]),
         ("\\d h|", ["hosts"]),
@@ -172,6 +193,11 @@ def test_the_likeliest_come_first(marked: str, first: list[str]) -> None:
         "select 12|",
         "kill |",
         "\\i |",
+        "select * from disks d, (select d.| from hosts)",
+        "select * from disks d, ((select d.de| from hosts) x)",
+        "select * from (hosts h join (select h.| from disks) d)",
+        "with a as (select d.de| from hosts) select * from disks d, a",
+        "select * from main.bu|",
     ],
 )
 def test_nothing_is_offered_where_nothing_can_be_known(marked: str) -> None:
@@ -197,7 +223,16 @@ def test_what_is_beside_a_name_tells_its_type_its_table_and_who_reports_it() -> 
 
 def test_a_candidate_replaces_what_was_typed() -> None:
     candidate = offered("select * from hosts where dc = 'NY|'")[0]
+    assert (candidate.text, candidate.start) == ("'NYC", -3)  # its ' follows
+    candidate = offered('select "fre|" from hosts')[0]
+    assert (candidate.text, candidate.start) == ("free_mb", -3)
+    candidate = offered("select * from hosts where dc = 'NY|")[0]
     assert (candidate.text, candidate.start) == ("'NYC'", -3)
+
+
+@pytest.mark.parametrize("marked", ['select "|" from hosts', 'select "c|', "select [co|", "`se|`"])
+def test_in_quotes_there_are_names_alone(marked: str) -> None:
+    assert not {candidate.kind for candidate in offered(marked)} & {"function", "keyword"}
 
 
 def _many_tables() -> Catalog:

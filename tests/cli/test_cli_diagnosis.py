@@ -109,6 +109,8 @@ def test_the_caret_stands_at_the_place(diagnose: Callable[[str], list[str]], mar
         ("select hosts.host from hosts h", "did you mean h.host?"),
         ("select x.dc from hosts h join disks d using (host)", "did you mean h.dc?"),
         ("select q.hst from (select host from hosts) q", "did you mean q.host?"),
+        ("with a as (select hots from hosts) select * from a", "did you mean host?"),
+        ("select * from (select usd_pct from disks) hosts", "did you mean used_pct?"),
         ("select device from hosts", "device is a column of disks"),
     ],
 )

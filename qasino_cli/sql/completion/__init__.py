@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from qasino_cli.catalog import Catalog
 from qasino_cli.sql.completion import suggest
 from qasino_cli.sql.completion.candidates import KEYWORDS, Candidate, Offer, ranked
@@ -26,6 +28,7 @@ MAX_CHARS = 20_000
 _COMPARISONS = frozenset({"=", "==", "!=", "<>", "<", ">", "<=", ">=", "LIKE", "GLOB", "IS", "IN"})
 _AFTER_SOURCE = ("join", "left join", "where", "group by", "order by", "on", "using (", "as")
 _STATEMENTS = ("select", "with", "values", "explain query plan", "show", "desc", "set", "kill")
+_NAMES = ("column", "table", "view", "alias", "schema")
 _SHOWS = ("tables", "info", "connections", "views", "queries", "tables like '")
 
 
@@ -129,6 +132,8 @@ class _Place:
         solid = meaningful(found)
         self._before = [token for token in solid if token.end <= begins]
         self._typed = "" if self._at is None else self._at.text[: cursor - self._at.start]
+        self._follows = "" if self._at is None else self._at.text[cursor - self._at.start :]
+        """What is left of that behind the cursor."""
         self._group = grouped(solid, cursor)[1]
         self._clause = clause_at(self._group, begins)
         self._sight = suggest.sight(catalog, self._group, cursor)
@@ -139,9 +144,23 @@ class _Place:
             return self._values(quoted_only=True)
         if self._at is not None and self._at.kind == "number":
             return []
-        typed = self._typed.strip('"`[]')
-        offers = list(self._offers(typed))
-        return self._values(quoted_only=False) + ranked(offers, typed, len(self._typed))
+        if self._at is not None and self._at.kind == "quoted":
+            return self._quoted(self._at)
+        offers = list(self._offers(typed := self._typed))
+        return self._values(quoted_only=False) + ranked(offers, typed, len(typed))
+
+    def _quoted(self, at: Token) -> list[Candidate]:
+        """Names, within the quotes that have been begun where the closing one follows."""
+        typed = self._typed[1:]
+        offers = [offer for offer in self._offers(typed) if offer.kind in _NAMES]
+        closing = "]" if at.text[0] == "[" else at.text[0]
+        if self._follows != closing:
+            return ranked(offers, typed, len(self._typed))
+        within = [
+            msgspec.structs.replace(offer, text=offer.name.replace(closing, closing * 2))
+            for offer in offers
+        ]
+        return ranked(within, typed, len(typed))
 
     # --- Which offers -----------------------------------------------------------------------
 
@@ -227,8 +246,16 @@ class _Place:
         if not values or target is None:
             return []
         typed = self._typed
+        closed = self._follows == "'"
         offers = [
-            Offer(value.strip("'") or value, value, "value", 0, f"of {target[1]}", place)
+            Offer(
+                value.strip("'") or value,
+                value[:-1] if closed else value,
+                "value",
+                0,
+                f"of {target[1]}",
+                place,
+            )
             for place, value in enumerate(values)
             if value.startswith("'") or not quoted_only
         ]
@@ -243,6 +270,8 @@ class _Place:
                 if before[n].kind not in ("string", "number") and before[n].text not in ("(", ","):
                     return None
                 n -= 1
+        if n >= 1 and before[n].upper == "NOT" and before[n - 1].upper == "IS":
+            n -= 1
         if n < 1 or before[n].upper not in _COMPARISONS:
             return None
         n -= 1

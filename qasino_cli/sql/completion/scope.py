@@ -119,6 +119,37 @@ def levels(group: Group) -> list[Group]:
     return found
 
 
+def sees_outside(level: Group) -> bool:
+    """Whether a subquery sees the sources around it: not one that is selected from, nor the body of
+    a common table expression."""
+    group = level
+    while group.parent is not None:
+        before = _before(group)
+        clause = clause_at(group.parent, group.start)
+        if clause == "from":
+            return isinstance(before, Token) and before.is_name and not _begins_source(before)
+        if clause != "start" or before is not None:
+            return not (_word(before) in ("AS", "MATERIALIZED") and _is_with(group.parent))
+        group = group.parent  # the first thing in parentheses of its own
+    return True
+
+
+def _before(group: Group) -> Token | Group | None:
+    """What stands before a group on its parent's level."""
+    assert group.parent is not None
+    place = group.parent.items.index(group)
+    return group.parent.items[place - 1] if place else None
+
+
+def _begins_source(token: Token) -> bool:
+    """Whether a source follows it, where others are followed by arguments."""
+    return _word(token) in ("FROM", "JOIN")
+
+
+def _is_with(level: Group) -> bool:
+    return bool(ctes(level))
+
+
 def select_level(group: Group) -> Group:
     """The nearest level with a SELECT of its own: parentheses of an expression are none."""
     for level in levels(group):
@@ -212,10 +243,11 @@ def _alias(items: Sequence[Token | Group], n: int) -> tuple[str, int]:
 def ctes(level: Group) -> list[Source]:
     """The common table expressions of a level: `WITH a AS (..), b(x, y) AS (..)`."""
     words = level.keywords()
-    if not words or "WITH" not in words[:2]:
+    begins = words.index("WITH") if "WITH" in words else len(words)
+    if begins == len(words) or "SELECT" in words[:begins]:
         return []
     found: list[Source] = []
-    items, n = level.items, words.index("WITH") + 1
+    items, n = level.items, begins + 1
     while n < len(items):
         item = items[n]
         word = _word(item)
@@ -279,7 +311,7 @@ def output_name(column: list[Token | Group]) -> str | None:
     return None
 
 
-def _word(item: Token | Group) -> str:
+def _word(item: Token | Group | None) -> str:
     return item.upper if isinstance(item, Token) and item.kind == "word" else ""
 
 

@@ -24,6 +24,7 @@ from qasino_cli.sql.completion.scope import (
     ctes,
     levels,
     output_name,
+    sees_outside,
     select_level,
     select_list,
     sources,
@@ -31,6 +32,7 @@ from qasino_cli.sql.completion.scope import (
 from qasino_cli.sql.lexer import Token
 
 PREVIOUS = "prev"
+SCHEMAS = (PREVIOUS, "main")
 MAX_DEPTH = 8
 """Subqueries in subqueries are looked into so far; deeper ones have columns nobody reads."""
 
@@ -48,7 +50,7 @@ class Sight(msgspec.Struct, frozen=True):
 
     catalog: Catalog
     sources: tuple[Source, ...]
-    """Of the innermost SELECT and those around it, the nearest first."""
+    """Of the innermost SELECT and those around it that it sees, the nearest first."""
     ctes: tuple[Source, ...]
     aliases: tuple[str, ...]
     """What the select list of the innermost SELECT names."""
@@ -101,6 +103,8 @@ def sight(catalog: Catalog, group: Group, cursor: int) -> Sight:
     for around in levels(level):
         found += sources(core_around(around, cursor))
         nr_own = nr_own or len(found)
+        if not sees_outside(around):
+            break
     outputs = [output_name(column) for column in select_list(level)]
     return Sight(
         catalog=catalog,
@@ -115,8 +119,8 @@ def sight(catalog: Catalog, group: Group, cursor: int) -> Sight:
 
 
 def qualified(seen: Sight, qualifier: str, clause: str, typed: str) -> Iterator[Offer]:
-    """After `alias.` its columns; after `prev.` the tables of the snapshot before."""
-    if qualifier == PREVIOUS and clause == "from":
+    """After `alias.` its columns; after a schema in FROM its tables, which views are none of."""
+    if qualifier in SCHEMAS and clause == "from":
         yield from _tables(seen.catalog, typed, own=False)
         return
     for source in seen.sources:
