@@ -68,11 +68,14 @@ def explain(
     lines = [f"{title}: {visible(error.sentence)}"]
     if offset is not None:
         lines += caret(statement, offset)
+    catalog = None
     if ask is not None and kind in ("table", "column", "ambiguous", "function"):
-        lines += map(visible, _known(statement, kind, name, offset or 0, ask))
+        catalog = _catalog(ask)
+        lines += map(visible, _known(statement, kind, name, offset or 0, catalog, ask))
     if error.hint:
         lines.append(visible(error.hint))
-    if ask_open is not None and kind == "table":
+    here = catalog is not None and catalog.table(name.rpartition(".")[2]) is not None
+    if ask_open is not None and kind == "table" and not here:
         lines += map(visible, _asked(_collected, name, ask_open))
     return "\n".join(lines)
 
@@ -154,10 +157,18 @@ def _ending(text: str, columns: int) -> str:
 # --- What is known -----------------------------------------------------------------------------
 
 
-def _known(statement: str, kind: str, name: str, offset: int, ask: Ask) -> list[str]:
+def _catalog(ask: Ask) -> Catalog | None:
+    """The schema, None where it cannot be asked for."""
     try:
-        catalog = fetch_catalog(ask)
+        return fetch_catalog(ask)
     except _UNASKABLE:
+        return None
+
+
+def _known(
+    statement: str, kind: str, name: str, offset: int, catalog: Catalog | None, ask: Ask
+) -> list[str]:
+    if catalog is None:
         return []
     lines = _candidates(statement, kind, name, offset, catalog)
     if kind == "table":

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from command import run_qasino, zmq_url
+from wire import Wire
+
 from qasino_cli.connection import Connection
 from qasino_cli.sql.asides import Asides
 from qasino_cli.sql.repl import describe
@@ -15,3 +19,39 @@ def test_the_tables_are_listed_in_one_pass_over_all_columns(server: Server) -> N
     assert not [row for row in plan if "CORRELATED" in str(row)]
     rows = asides.ask(describe.tables("*_info")).rows
     assert [row[:4] for row in rows] == [("qasino_server_info", "internal", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("t", ["a", "b"]),
+        ("main.t", ["a", "b"]),
+        ('"Main"."t"', ["a", "b"]),
+        ("prev.t", ["a"]),
+        ("prev.gone", ["z"]),
+    ],
+)
+def test_a_table_may_be_named_with_its_schema(
+    server: Server, wire: Wire, name: str, columns: list[str]
+) -> None:
+    wire.publish("web-1", "t", ["a"], ["text"], [["x"]])
+    wire.publish("web-1", "gone", ["z"], ["text"], [["x"]])
+    server.rotate()
+    wire.publish("web-1", "t", ["a", "b"], ["text", "int"], [["x", 1]])
+    server.rotate()
+    ran = run_qasino("sql", "-s", zmq_url(server), "-q", f"\\d {name}")
+    assert ran.stderr == ""
+    lines = ran.stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["column", *columns, "identity", "web-1"]
+
+
+def test_a_table_that_only_the_snapshot_before_has_is_not_described_as_this_ones(
+    server: Server, wire: Wire
+) -> None:
+    wire.publish("web-1", "gone", ["z"], ["text"], [["x"]])
+    server.rotate()
+    server.rotate()
+    for name in ("gone", "main.gone"):
+        ran = run_qasino("sql", "-s", zmq_url(server), "-q", f"\\d {name}")
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert f"DESC {name}\n" in ran.stderr

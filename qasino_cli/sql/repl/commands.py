@@ -115,10 +115,12 @@ def _describe(shell: Shell, name: str) -> None:
         _show(shell, describe.tables(name))
         _show(shell, describe.views(name), unless_empty=True)
         return
-    plain = name.strip("\"'`[]")
-    if _show(shell, describe.columns(plain), unless_empty=True):
-        _show(shell, describe.sources(plain), unless_empty=True)
-    elif _show(shell, describe.definition(plain), unless_empty=True, vertical=True):
+    schema, plain = describe.split(name)
+    if _show(shell, describe.columns(plain, schema), unless_empty=True):
+        _show(shell, describe.sources(plain, schema), unless_empty=True)
+    elif schema == describe.MAIN and _show(
+        shell, describe.definition(plain), unless_empty=True, vertical=True
+    ):
         _show(shell, describe.view_columns(plain), unless_empty=True)
     else:
         shell.look_up(f"DESC {name}")  # whose error says what there is instead

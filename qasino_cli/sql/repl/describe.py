@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from qasino_cli.catalog import literal
 
+MAIN = "main"
+"""The snapshot's schema."""
+PREVIOUS = "prev"
+"""That of the snapshot before."""
+_QUOTES = "\"'`[]"
+
 _NAMES = """\
 with reported as (
   select tablename, max(nr_identities) as identities from qasino_server_columns group by tablename
@@ -24,7 +30,7 @@ from qasino_server_views where {where} order by 1"""
 _COLUMNS = """\
 select column_name as "column", column_type as type, nr_identities as identities,
   coalesce(description, '') as description
-from qasino_server_columns where tablename = {name} collate nocase order by position"""
+from {schema}.qasino_server_columns where tablename = {name} collate nocase order by position"""
 
 _VIEW_COLUMNS = """\
 select name as "column", type from pragma_table_info({name})"""
@@ -32,11 +38,20 @@ select name as "column", type from pragma_table_info({name})"""
 _SOURCES = """\
 select identity, sum(nr_rows) as "rows", round(unixepoch('now', 'subsec') - max(update_epoch), 1)
   as updated_s_ago
-from qasino_server_sources where tablename = {name} collate nocase
+from {schema}.qasino_server_sources where tablename = {name} collate nocase
 group by identity order by identity"""
 
 _DEFINITION = """\
 select view, errormsg from qasino_server_views where viewname = {name} collate nocase"""
+
+
+def split(name: str) -> tuple[str, str]:
+    """The schema that is meant, and the name in it without its quotes."""
+    schema, dot, plain = name.partition(".")
+    schema = schema.strip(_QUOTES).lower()
+    if dot and schema in (MAIN, PREVIOUS):
+        return schema, plain.strip(_QUOTES)
+    return MAIN, name.strip(_QUOTES)
 
 
 def tables(pattern: str = "") -> str:
@@ -49,9 +64,9 @@ def views(pattern: str = "") -> str:
     return _VIEWS.format(where=_fits("viewname", pattern))
 
 
-def columns(name: str) -> str:
+def columns(name: str, schema: str = MAIN) -> str:
     """The columns of a table, who sends them, what they mean."""
-    return _COLUMNS.format(name=literal(name))
+    return _COLUMNS.format(name=literal(name), schema=schema)
 
 
 def view_columns(name: str) -> str:
@@ -59,9 +74,9 @@ def view_columns(name: str) -> str:
     return _VIEW_COLUMNS.format(name=literal(name))
 
 
-def sources(name: str) -> str:
+def sources(name: str, schema: str = MAIN) -> str:
     """Who reported how many rows of a table, and when."""
-    return _SOURCES.format(name=literal(name))
+    return _SOURCES.format(name=literal(name), schema=schema)
 
 
 def definition(name: str) -> str:
