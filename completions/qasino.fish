@@ -49,7 +49,7 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l config -d 'Options
 complete -c qasino -n '__fish_seen_subcommand_from server' -l demo -d 'Also publish this machine\'s own tables, in generations of 5 s if -g says no other.'
 complete -c qasino -n '__fish_seen_subcommand_from server' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s q -s c -l query -d 'A statement; may be repeated.' -x
-complete -c qasino -n '__fish_seen_subcommand_from sql' -s f -l file -d 'A file of statements; - is stdin.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s f -l file -d 'A file of statements, run after those of -q; - is stdin.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l format -d 'One of table, text, csv, tsv, json, ndjson, markdown, vertical. [env: QASINO_FORMAT] [default: table on a terminal, else tsv]' -x -a 'table text csv tsv json ndjson markdown vertical'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l keep-going -d 'Go on after a statement that failed.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l no-header -d 'csv and tsv without the line of names.'

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Protocol
 
 from qasino_cli.console import ExitCode, code_for, say
-from qasino_cli.errors import ServerRefused, UsageFault
+from qasino_cli.errors import ServerRefused, Unanswered, UsageFault
 from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.session import Session
 from qasino_cli.sql.statements import Entry, Leaving
@@ -34,7 +34,8 @@ class Batch:
         fail_empty: bool = False,
         piped: bool = False,
     ) -> None:
-        """With `keep_going` errors of statements end nothing; a server out of reach always does.
+        """With `keep_going` errors of statements end nothing, nor do those that take too long; a
+        server out of reach always does.
         With `fail_empty` a query without rows counts as not met. `piped` is whether what is to be
         done comes from standard input. `commander` makes who carries out commands, at the first
         of them.
@@ -71,7 +72,7 @@ class Batch:
         for entry in entries:
             try:
                 self._do(entry)
-            except (ServerRefused, SqlError, UsageFault) as error:
+            except (ServerRefused, SqlError, Unanswered, UsageFault) as error:
                 say(self.session.asides.tell(entry, self.asked, error))
                 self._code = self._code or code_for(error)
                 if not self._keep_going:

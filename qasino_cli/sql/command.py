@@ -33,7 +33,12 @@ def sql(
     ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option("-f", "--file", metavar="FILE", help="A file of statements; - is stdin."),
+        typer.Option(
+            "-f",
+            "--file",
+            metavar="FILE",
+            help="A file of statements, run after those of -q; - is stdin.",
+        ),
     ] = None,
     form: Annotated[
         str | None,

@@ -137,3 +137,26 @@ def test_a_table_that_is_looked_for_is_not_the_last_statement(url: str) -> None:
     ran = run_qasino("sql", "-s", url, "--keep-going", stdin=script)
     assert ran.stdout.split() == ["one", "1"] * 3
     assert ran.stderr == "<stdin>:2: SQL error: Table nope not found\n  DESC nope\n       ^\n"
+
+
+def test_what_took_too_long_ends_nothing_where_that_is_to_be_gone_on_with(url: str) -> None:
+    endless = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c"
+    asked = ("sql", "-s", url, "--timeout", "1", "-q", endless, "-q", "select 2 b")
+    ran = run_qasino(*asked)
+    assert (ran.returncode, ran.stdout) == (ExitCode.UNREACHABLE, "")
+    assert ran.stderr == f"{url} gave no answer in 1 s\n"
+    ran = run_qasino(*asked, "--keep-going")
+    assert (ran.returncode, ran.stdout) == (ExitCode.UNREACHABLE, "b\n2\n")
+    assert ran.stderr == f"{url} gave no answer in 1 s\n"
+
+
+def test_a_file_of_rows_that_cannot_be_opened_is_told_by_the_command(url: str) -> None:
+    ran = run_qasino("sql", "-s", url, "-q", "select 1 a \\g /nonexistent/x")
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr == "\\g: '/nonexistent/x': No such file or directory\n"
+
+
+@pytest.mark.parametrize("leave", ["\\q", "\\quit", "\\exit"])
+def test_a_script_may_leave(server: Server, leave: str) -> None:
+    ran = run_qasino("sql", "-s", zmq_url(server), stdin=f"\\echo a\n{leave}\n\\echo b\n")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (ExitCode.OK, "a\n", "")
