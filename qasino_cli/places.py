@@ -25,6 +25,23 @@ def expanded(text: str) -> Path:
         raise Homeless(f"{_shown(text)}: nobody's home is {_shown(text.split('/')[0])}") from None
 
 
+def paths_beginning(text: str) -> list[str]:
+    """The paths that begin so, as they would be typed on, a `/` behind directories; in order.
+
+    Hidden ones only where their dot is typed; none where nothing can be read.
+    """
+    directory, slash, begun = text.rpartition("/")
+    try:
+        with os.scandir(expanded(directory + slash or ".")) as entries:
+            return sorted(
+                f"{directory}{slash}{entry.name}{'/' if entry.is_dir() else ''}"
+                for entry in entries
+                if entry.name.startswith(begun) and (begun or not entry.name.startswith("."))
+            )
+    except (OSError, UsageFault):
+        return []
+
+
 def without_nul(text: str) -> str:
     """A path or a command, as the system takes it. Raises UsageFault for a NUL byte in it."""
     if "\0" in text:

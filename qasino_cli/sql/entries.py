@@ -56,10 +56,10 @@ def _typed(text: str) -> tuple[list[Entry], str, str]:
     if dotted is not None:
         return [Entry("command", dotted[1].strip())], "", ""
     reader = ScriptReader()
-    entries = reader.feed(text)
+    entries = list(map(_helped, reader.feed(text)))
     last = reader.unfinished
     if last and _needs_no_end(last):
-        return [*entries, _shortcut(last.strip())], "", ""
+        return [*entries, _helped(Entry("statement", last.strip()))], "", ""
     return (entries, reader.pending, reader.rest) if last else (entries, "", "")
 
 
@@ -71,5 +71,7 @@ def _needs_no_end(text: str) -> bool:
     return len(words) > 1 if words[0].upper not in _ALONE else len(words) == 1
 
 
-def _shortcut(text: str) -> Entry:
-    return Entry("command", "\\?") if text.upper() == "HELP" else Entry("statement", text)
+def _helped(entry: Entry) -> Entry:
+    """What is typed for help is a command, with a `;` or without."""
+    asks = entry.kind == "statement" and entry.text.upper() == "HELP"
+    return Entry("command", "\\?") if asks else entry

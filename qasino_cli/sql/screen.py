@@ -129,7 +129,7 @@ class Screen:
         self._file = self._process = None
         self._brief = True
         try:
-            self.redirect(target)
+            self._open_for_one(target)
             yield
         except BrokenPipeError:
             if self._process is None:  # it is stdout's
@@ -140,6 +140,12 @@ class Screen:
             self._file, self._process = before
         if trouble is not None:
             raise UsageFault(f"\\g: {trouble}")
+
+    def _open_for_one(self, target: str) -> None:
+        try:
+            self.redirect(target)
+        except UsageFault as error:
+            raise UsageFault(f"\\g: {error.sentence}") from None
 
     def close(self) -> str | None:
         """End what \\o has begun; what went wrong with it, None for nothing."""

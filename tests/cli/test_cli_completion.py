@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from qasino_cli.catalog import Catalog, ColumnFact, TableFact
 from qasino_cli.names import Names, fit
+from qasino_cli.places import paths_beginning
 from qasino_cli.sql.completion import Candidate, complete
 
 HOSTS = TableFact(
@@ -171,6 +173,8 @@ def texts(marked: str) -> list[str]:
         ("\\|", ["\\d", "\\dt", "\\format", "\\run"]),
         ("\\d h|", ["hosts"]),
         ("\\dv |", ["busy"]),
+        ("\\d+ h|", ["hosts"]),
+        ("\\dt+ h|", ["hosts"]),
         ("\\format c|", ["csv"]),
         ("\\run f|", ["fullest"]),
         ("select 1 \\|", ["\\d", "\\dt", "\\format", "\\run"]),
@@ -202,6 +206,24 @@ def test_the_likeliest_come_first(marked: str, first: list[str]) -> None:
 )
 def test_nothing_is_offered_where_nothing_can_be_known(marked: str) -> None:
     assert texts(marked) == []
+
+
+@pytest.mark.parametrize("command", ["\\i", "\\o", "\\e", "select 1 \\g", "select 1 \\gx"])
+def test_files_are_completed_where_one_is_to_be_named(tmp_path: Path, command: str) -> None:
+    (tmp_path / "queries").mkdir()
+    for name in ("queries.sql", "quick one.sql", ".hidden", "other"):
+        (tmp_path / name).touch()
+
+    def paths(typed: str) -> list[str]:
+        text = f"{command} {typed}"
+        found = complete(text, len(text), CATALOG, lambda t, c: None, paths=paths_beginning)
+        assert {candidate.start for candidate in found} <= {-len(typed)}
+        return [candidate.text.removeprefix(f"{tmp_path}/") for candidate in found]
+
+    assert paths(f"{tmp_path}/qu") == ["queries/", "queries.sql", f"'{tmp_path}/quick one.sql'"]
+    assert ".hidden" not in paths(f"{tmp_path}/")
+    assert paths(f"{tmp_path}/.h") == [".hidden"]
+    assert paths(f"{tmp_path}/none/x") == paths("~nosuchuser/") == paths("| so") == []
 
 
 def test_sql_goes_on_behind_what_mysql_ends_a_statement_with() -> None:

@@ -64,6 +64,8 @@ def to(text: str, target: str) -> Entry:
         ("\\echo a;\n\\o | cat;", [command("\\echo a;"), command("\\o | cat;")]),
         ("select 1 \\g o.csv;", [to("select 1", "o.csv")]),
         ("help", [command("\\?")]),
+        ("help;", [command("\\?")]),
+        ("Help ;\n", [command("\\?")]),
         (".tables", [command(".tables")]),
         ("select 1\\G\nselect 2;", [statement("select 1", True), statement("select 2")]),
         ("show tables", [statement("show tables")]),

@@ -280,6 +280,7 @@ COMMANDS: list[tuple[str, str]] = [
     ("\\c prod", "\\c is no command here: a prompt asks one server"),
     (".tables", ".tables is no command here: \\dt lists the tables"),
     ("help", "\\conninfo which server"),
+    ("help;", "\\conninfo which server"),
     ("\\fromat", "is no command; did you mean \\format?"),
     ("SET use_write_db = true;", "asking the generation being collected"),
     ("select host from hosts;", "no such table"),

@@ -13,7 +13,7 @@ import msgspec
 from qasino_cli.catalog import Catalog
 from qasino_cli.sql.completion import suggest
 from qasino_cli.sql.completion.candidates import KEYWORDS, Candidate, Offer, ranked
-from qasino_cli.sql.completion.commands import offered_commands
+from qasino_cli.sql.completion.commands import PathsBeginning, offered_commands
 from qasino_cli.sql.completion.scope import clause_at, grouped
 from qasino_cli.sql.lexer import Token, meaningful, tokens
 
@@ -40,17 +40,19 @@ def complete(
     commands: Mapping[str, str] | None = None,
     saved: Sequence[str] = (),
     formats: Sequence[str] = (),
+    paths: PathsBeginning = lambda begun: (),
 ) -> list[Candidate]:
     """The best 50 candidates for the place at `cursor`, the best first.
 
     `commands` are the prompt's own (`\\d` -> one line of help), `saved` the names of saved
-    queries, `formats` those of output formats: what the arguments of commands may be.
+    queries, `formats` those of output formats, `paths` finds files: what the arguments of
+    commands may be.
     """
     text, cursor = _near(text, cursor)
     found = tokens(text)
     command = _command_begun(found, text, cursor)
     if command is not None:
-        return offered_commands(command, catalog, commands or {}, saved, formats)
+        return offered_commands(command, catalog, commands or {}, saved, formats, paths)
     found = _statement(found, cursor)
     at = _token_at(found, cursor)
     if at is not None and at.kind == "comment" and cursor > at.start and _inside(at, cursor):

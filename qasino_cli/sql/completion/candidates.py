@@ -29,7 +29,7 @@ class Candidate(msgspec.Struct, frozen=True):
     meta: str
     """What is said beside it: its type, where it stands, who reports it."""
     kind: str
-    """column, table, view, alias, schema, function, keyword, value, join or command."""
+    """column, table, view, alias, schema, function, keyword, value, join, file or command."""
 
 
 class Offer(msgspec.Struct, frozen=True):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from qasino_cli.catalog import Catalog
 from qasino_cli.sql.completion.candidates import Candidate, Offer, ranked, table_meta
 from qasino_cli.sql.completion.suggest import likely_tables
+
+PathsBeginning = Callable[[str], Sequence[str]]
+"""The beginning of a path -> the paths that begin so."""
+
+_OF_FILES = ("\\i", "\\o", "\\g", "\\gx", "\\e")
 
 
 def offered_commands(
@@ -15,6 +20,7 @@ def offered_commands(
     commands: Mapping[str, str],
     saved: Sequence[str],
     formats: Sequence[str],
+    paths: PathsBeginning,
 ) -> list[Candidate]:
     """The command at the beginning of the text, or its argument."""
     command, blank, argument = before.lstrip().partition(" ")
@@ -25,17 +31,29 @@ def offered_commands(
         fitting = [offer for offer in offers if offer.name.startswith(command)]
         return ranked(fitting, "", len(command))
     typed = argument.rpartition(" ")[2]
+    if command in _OF_FILES:
+        return ranked(_files(argument.lstrip(), typed, paths), typed, len(typed))
     return ranked(_arguments(command, typed, catalog, saved, formats), typed, len(typed))
+
+
+def _files(argument: str, typed: str, paths: PathsBeginning) -> list[Offer]:
+    """Files, those with a blank in quotes; what follows `|` is a command of the shell."""
+    if argument.startswith("|"):
+        return []
+    return [
+        Offer(path, f"'{path}'" if " " in path else path, "file", 0, "", place)
+        for place, path in enumerate(paths(typed))
+    ]
 
 
 def _arguments(
     command: str, typed: str, catalog: Catalog, saved: Sequence[str], formats: Sequence[str]
 ) -> list[Offer]:
-    if command in ("\\d", "\\dt", "\\dv"):
+    if command.removesuffix("+") in ("\\d", "\\dt", "\\dv"):
         tables = [
             table
             for table in likely_tables(catalog, typed)
-            if table.kind == "view" or command != "\\dv"
+            if table.kind == "view" or not command.startswith("\\dv")
         ]
         return [Offer(t.name, t.name, "table", 0, table_meta(t), p) for p, t in enumerate(tables)]
     if command in ("\\run", "\\forget", "\\save"):

@@ -44,6 +44,7 @@ def find_command(name: str) -> Command:
 
     The `+` of psql's \\d+ asks for what is shown anyway.
     """
+    name = _ALIASES.get(name, name)
     for command in COMMANDS:
         if command.name == name or (name[:2] == "\\d" and command.name == name.removesuffix("+")):
             return command.run
@@ -53,6 +54,8 @@ def find_command(name: str) -> Command:
     hint = f"; did you mean {near[0]}?" if near else ""
     raise UsageFault(f"{name[:80]} is no command{hint} \\? lists them")
 
+
+_ALIASES = {"\\quit": "\\q", "\\exit": "\\q"}
 
 _ELSEWHERE = {
     "\\a": "\\format chooses how results look",

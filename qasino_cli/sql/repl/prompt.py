@@ -27,7 +27,7 @@ from prompt_toolkit.validation import ValidationError, Validator
 from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.console import ENDING, Ended, tidy_when_ended
-from qasino_cli.places import history_file
+from qasino_cli.places import history_file, paths_beginning
 from qasino_cli.sql.completion import complete
 from qasino_cli.sql.entries import is_complete, undecoded
 from qasino_cli.sql.present import FORMATS
@@ -218,6 +218,7 @@ class _LiveCompleter(Completer):
             _HELP,
             self._shell.saved.names(),
             FORMATS,
+            paths_beginning,
         ):
             yield Completion(candidate.text, candidate.start, candidate.display, candidate.meta)
 
