@@ -20,6 +20,7 @@ from qasino_cli.console import on_terminal, say, write
 from qasino_server.render import width
 
 _LESS = "FRSX"
+_SIDEWAYS = ("most", "ov", "pspg")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -37,8 +38,12 @@ def show(lines: Sequence[str], configured: str | None = None) -> None:
 
 def fits(lines: Sequence[str]) -> bool:
     """Whether the screen takes them all, with a line left for the prompt."""
-    columns, height = terminal.size()
-    return len(lines) < height and all(_shown_width(line) <= columns for line in lines)
+    return len(lines) < terminal.size()[1] and _fit_in_width(lines)
+
+
+def _fit_in_width(lines: Sequence[str]) -> bool:
+    columns = terminal.size()[0]
+    return all(_shown_width(line) <= columns for line in lines)
 
 
 def _shown_width(line: str) -> int:
@@ -51,6 +56,20 @@ def pager_command(configured: str | None) -> str | None:
         if wish is not None:
             return wish.strip() or None
     return "less" if shutil.which("less") and not terminal.dumb() else None
+
+
+def goes_sideways(configured: str | None) -> bool:
+    """Whether the pager shows lines wider than the screen whole, to who scrolls: less does, unless
+    LESS has it fold them."""
+    program, *options = (pager_command(configured) or "").split() or [""]
+    name = os.path.basename(program)
+    told = [*os.environ.get("LESS", _LESS).split(), *options]
+    return name in _SIDEWAYS or (name == "less" and any(map(_cuts_lines, told)))
+
+
+def _cuts_lines(option: str) -> bool:
+    """Whether an option of less, or several in a word, cuts long lines."""
+    return "S" in option if not option.startswith("--") else option == "--chop-long-lines"
 
 
 @contextlib.contextmanager
@@ -68,6 +87,8 @@ def alone_on_terminal() -> Iterator[None]:
 
 def _page(lines: Sequence[str], command: str) -> None:
     environment = {"LESS": _LESS} | os.environ
+    if not _fit_in_width(lines):
+        environment["LESS"] += " -+F"  # of few lines it would show the beginnings, and end
     with alone_on_terminal():
         pager = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment)
         with contextlib.suppress(BrokenPipeError):

@@ -89,6 +89,8 @@ class Screen:
                 "there is no result yet; over HTTP csv, tsv and ndjson are kept with \\timing alone"
             )
         columns = self._columns()
+        if on_terminal() and self.expanded is False and pager.goes_sideways(self._config.pager):
+            columns = PIPE_COLUMNS
         lines = lay_out(self.last, columns, expanded=self.expanded, look=self.look)
         pager.show(lines, self._config.pager)
 

@@ -1,0 +1,71 @@
+"""What the prompt does by the ways of its user: their keys, their pager."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prompt_house import Start
+
+from qasino_cli.sql.pager import goes_sideways
+
+
+def test_enter_after_escape_runs_what_is_typed_with_vi_keys_and_adds_a_line_else(
+    start: Start,
+) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.type("select 6 * 7\x1b\ras answer;\r")
+    terminal.see("-> as answer;", "answer ────── 42")
+    terminal.run("\\keys", "vi keys")
+    terminal.type("select 50 + 5 as second;\x1b")
+    terminal.see("as second;")
+    terminal.type("\r")
+    terminal.see("second ────── 55")
+
+
+@pytest.mark.parametrize(("program", "whole"), [("less", True), ("more", False)])
+def test_the_whole_of_a_last_result_is_shown_where_the_pager_goes_sideways(
+    start: Start, tmp_path: Path, program: str, whole: bool
+) -> None:
+    paged, pager = tmp_path / "paged", tmp_path / program
+    pager.write_text(f'#!/bin/sh\necho "options $LESS" > {paged}\ncat >> {paged}\necho READ\n')
+    pager.chmod(0o755)
+    terminal = start(PAGER=str(pager), LESS="FRSX", NO_COLOR="1")
+    terminal.prompt()
+    terminal.run(
+        "select printf('%0300d', 7) || 'x' a, 'last' b from (values (1),(2),(3),(4),(5),(6));"
+    )
+    terminal.type("\\last\r")
+    if whole:
+        terminal.see("READ")
+        options, names, _, *rows = paged.read_text().splitlines()
+        assert options == "options FRSX -+F"  # else it ends at once, with their beginnings
+        assert names.split() == ["a", "b"]
+        assert [row.split() for row in rows] == [[f"{7:0300d}x", "last"]] * 6
+    else:
+        terminal.prompt()
+        assert not paged.exists()  # it fits, cut as it was
+
+
+@pytest.mark.parametrize(
+    ("pager", "less", "sideways"),
+    [
+        ("less", None, True),
+        ("/usr/bin/less -R", "FRSX", True),
+        ("less", "-F -X", False),
+        ("less -SR", "FX", True),
+        ("less --chop-long-lines", "", True),
+        ("less --LONG-PROMPT", "", False),
+        ("pspg", None, True),
+        ("cat", "S", False),
+        ("", None, False),
+    ],
+)
+def test_what_goes_sideways_is_told_by_its_name_and_options(
+    monkeypatch: pytest.MonkeyPatch, pager: str, less: str | None, sideways: bool
+) -> None:
+    monkeypatch.delenv("LESS", raising=False)
+    if less is not None:
+        monkeypatch.setenv("LESS", less)
+    assert goes_sideways(pager) is sideways
