@@ -160,3 +160,23 @@ def test_a_file_of_rows_that_cannot_be_opened_is_told_by_the_command(url: str) -
 def test_a_script_may_leave(server: Server, leave: str) -> None:
     ran = run_qasino("sql", "-s", zmq_url(server), stdin=f"\\echo a\n{leave}\n\\echo b\n")
     assert (ran.returncode, ran.stdout, ran.stderr) == (ExitCode.OK, "a\n", "")
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv"])
+def test_an_infinity_is_told_from_null_over_each_transport(server: Server, form: str) -> None:
+    sql = (
+        "select 1e999 a, -1e999 b, null c, 'Inf' d, 1 e union all values (1, 2.5, null, null, null)"
+    )
+    over_zmq, over_http = (
+        run_qasino("sql", "-s", url, "--format", form, "-q", sql)
+        for url in (zmq_url(server), http_url(server))
+    )
+    assert over_zmq.stdout == over_http.stdout
+    assert over_zmq.stdout.splitlines()[1].replace("\t", ",").startswith("Inf,-Inf,")
+    null = run_qasino("sql", "-s", http_url(server), "--format", form, "--null", "-", "-q", sql)
+    between = "," if form == "csv" else "\t"
+    lines = null.stdout.splitlines()[1:]
+    assert [line.split(between) for line in lines] == [
+        ["Inf", "-Inf", "-", "Inf", "1"],
+        ["1", "2.5", "-", "-", "-"],
+    ]
