@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from command import run_qasino, zmq_url
 from wire import Wire
@@ -55,3 +57,13 @@ def test_a_table_that_only_the_snapshot_before_has_is_not_described_as_this_ones
         ran = run_qasino("sql", "-s", zmq_url(server), "-q", f"\\d {name}")
         assert (ran.returncode, ran.stdout) == (1, "")
         assert f"DESC {name}\n" in ran.stderr
+
+
+def test_of_a_view_over_a_table_that_nobody_reports_the_definition_comes_first(
+    server: Server, tmp_path: Path
+) -> None:
+    view = "create view gone as select host from notyet"
+    (tmp_path / "views.conf").write_text(f"- viewname: gone\n  view: {view}\n")
+    ran = run_qasino("sql", "-s", zmq_url(server), "-q", "select 1 notyet", "-q", "\\d gone")
+    assert f"view     | {view}\n" in ran.stdout
+    assert ran.stderr == "SQL error: no such table: notyet\n"  # and no place in the other one

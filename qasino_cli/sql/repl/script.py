@@ -38,6 +38,7 @@ class Script(Shell):
     def run(self, entry: Entry) -> None:
         """Do one command. Raises what goes wrong, and Leaving."""
         self.last_statement = self._batch.last_statement
+        self._batch.asked = ""
         super().run(entry)
         self.execute(self.take_next())
 

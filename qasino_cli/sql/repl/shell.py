@@ -127,6 +127,7 @@ class Shell:
     def run(self, entry: Entry) -> None:
         """Do one thing. Raises what goes wrong, and Leaving."""
         if entry.kind == "command":
+            self.asked = ""  # what it asks by itself is not what an error is shown in
             name, _, argument = entry.text.partition(" ")
             if name != FORGETS:
                 self.last_statement = entry.pending or self.last_statement
