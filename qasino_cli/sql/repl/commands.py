@@ -90,10 +90,10 @@ def help_lines() -> list[str]:
 
 _KEYS = (
     "Enter runs a complete statement, one that ends in ; or in \\g \\gx \\G \\watch,",
-    "else it adds a line; Alt-Enter always adds a line. Tab completes, -> takes",
-    "the suggestion, Ctrl-R searches the history, F4 switches between emacs and",
-    "vi keys. Ctrl-C clears the line or cancels the query, Ctrl-D leaves. A line",
-    "that begins with a blank is not kept.",
+    "else it adds a line; with emacs keys Alt-Enter always does. Tab completes, ->",
+    "takes the suggestion, Ctrl-R searches the history, F4 switches between emacs",
+    "and vi keys. Ctrl-C clears the line or cancels the query, Ctrl-D leaves. A",
+    "line that begins with a blank is not kept.",
     "SHOW tables|info|connections|views|queries, DESC table, KILL id,",
     "SET use_write_db = true asks the generation being collected.",
 )

@@ -66,7 +66,7 @@ class Live(Service):
         self.nr_generations = 0
         """How many have come since the start; `wait_for_generation` waits for the next."""
         self._nr_failures = 0
-        """How often the server could not be asked."""
+        """How often the server could not be reached."""
 
     # --- Any thread -------------------------------------------------------------------------
 
@@ -129,9 +129,10 @@ class Live(Service):
         except QasinoError as error:
             known = self.status
             self.status = msgspec.structs.replace(known, trouble=error.sentence)
-            with self._news:
-                self._nr_failures += 1
-                self._news.notify_all()
+            if isinstance(error, Unreachable):  # one that is busy is there
+                with self._news:
+                    self._nr_failures += 1
+                    self._news.notify_all()
             self._changed(False)
 
     def _fetch(self, client: Client) -> None:
