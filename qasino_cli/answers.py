@@ -6,6 +6,8 @@ of a Qasino server at all is raised as Unreachable, since whoever sent it is not
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from qasino_cli.errors import ServerRefused, Unreachable
@@ -26,6 +28,8 @@ class _Answer(msgspec.Struct):
     error_hint: str = ""
     table: _Table | None = None
     column_types: list[str] | None = None
+    infinities: list[tuple[int, int, Literal["Inf", "-Inf"]]] = []
+    """Row, column and text of each that stands as null in the rows."""
     generation_number: int = 0
     generation_age_s: float = 0.0
     elapsed_s: float = 0.0
@@ -47,6 +51,11 @@ def read_result(body: bytes, server: str) -> Result:
     types = tuple(answer.column_types or [""] * len(names))
     if {len(types), *map(len, answer.table.rows)} != {len(names)}:
         raise _stranger(server)
+    try:
+        for row, column, text in answer.infinities:
+            answer.table.rows[row][column] = float(text)
+    except IndexError:
+        raise _stranger(server) from None
     return Result(
         column_names=names,
         column_types=types,

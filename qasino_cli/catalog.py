@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from math import inf
 from typing import Any, TypeVar
 
 import msgspec
@@ -173,12 +174,12 @@ def quoted(name: str) -> str:
 def fetch_values(ask: Ask, table: str, column: str) -> tuple[str, ...]:
     """The 20 commonest values of a column in the snapshot, as SQL literals, the commonest first.
 
-    Text longer than 100 characters is left out, and an infinity, which comes as None and has no
-    literal. Raises what `ask` raises.
+    Text longer than 100 characters is left out, and an infinity, which has no literal. Raises what
+    `ask` raises.
     """
     sql = _VALUES.format(table=quoted(table), column=quoted(column))
     rows = ask(sql).rows
-    return tuple(literal(value) for value, _ in rows if value is not None)
+    return tuple(literal(value) for value, _ in rows if value not in (None, inf, -inf))
 
 
 def literal(value: Any) -> str:

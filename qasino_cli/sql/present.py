@@ -35,9 +35,6 @@ from qasino_server.table import Result, shown
 
 FORMATS = ("table", "text", "csv", "tsv", "json", "ndjson", "markdown", "vertical")
 _BATCH_ROWS = 1000
-_WITH_NULL = {int, float, type(None)}
-_INFINITIES = ("Inf", "-Inf")
-"""As the server writes them as strings."""
 
 Pieces = Iterator[str]
 
@@ -65,37 +62,6 @@ def choose_format(
 def wants_strings(form: str) -> bool:
     """Whether the format shows the server's own strings instead of typed cells."""
     return form == "text"
-
-
-def may_hide_infinities(result: Result, form: str) -> bool:
-    """Whether a NULL that came typed may be an infinity, which JSON does not have, where the format
-    tells them apart: beside numbers, or where there is nothing else."""
-    if form not in ("csv", "tsv"):
-        return False
-    columns = zip(*result.rows, strict=True)
-    return any(
-        declared != "TEXT" and None in cells and {*map(type, cells)} <= _WITH_NULL
-        for cells, declared in zip(columns, result.column_types, strict=False)
-    )
-
-
-def with_infinities(result: Result, strings: Result) -> Result:
-    """A typed result with the infinities that the same one has as strings.
-
-    It stays as it is where that is another one by now.
-    """
-    same = result.generation_number == strings.generation_number
-    if not same or result.nr_rows != strings.nr_rows:
-        return result
-    pairs = zip(result.rows, strings.rows, strict=True)
-    rows = [
-        tuple(
-            float(text) if cell is None and text in _INFINITIES else cell
-            for cell, text in zip(typed, texts, strict=True)
-        )
-        for typed, texts in pairs
-    ]
-    return msgspec.structs.replace(result, rows=rows)
 
 
 def present(result: Result, form: str, header: bool = True, null: str | None = None) -> Pieces:

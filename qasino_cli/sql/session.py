@@ -13,7 +13,7 @@ from qasino_cli.console import say
 from qasino_cli.errors import ServerRefused, Unanswered
 from qasino_cli.sql.asides import Asides
 from qasino_cli.sql.cancelling import begin_cancelling, give_up
-from qasino_cli.sql.present import may_hide_infinities, wants_strings, with_infinities
+from qasino_cli.sql.present import wants_strings
 from qasino_cli.sql.statements import Leave, Leaving, SetWriteDb, own_command
 from qasino_server.message import Query
 from qasino_server.render import STREAMS
@@ -59,13 +59,7 @@ class Session:
 
         Raises what the client raises, and KeyboardInterrupt, once the query is being cancelled.
         """
-        result = self._whole(self._query(statement, form))
-        if may_hide_infinities(result, form):
-            strings = self._whole(self._query(statement, "text"))
-            result = with_infinities(result, strings)
-        return result
-
-    def _whole(self, query: Query) -> Result:
+        query = self._query(statement, form)
         asking = _Asking(self._client, query)
         try:
             return asking.answer()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from qasino_cli.errors import UsageFault
-from qasino_cli.sql.present import choose_format, may_hide_infinities, present, with_infinities
+from qasino_cli.sql.present import choose_format, present
 from qasino_cli.sql.table_view import note
 from qasino_server.table import Result
 
@@ -92,40 +91,3 @@ def test_the_configuration_chooses_the_format_of_a_terminal_only() -> None:
     assert choose_format(None, "json", True, "markdown") == "json"
     with pytest.raises(UsageFault, match=r"config\.yaml: 'xml' is not a format"):
         choose_format(None, None, True, "xml")
-
-
-def test_an_infinity_is_taken_from_the_strings_of_the_same_result_alone() -> None:
-    typed = Result(
-        column_names=("a", "b"), column_types=("", "TEXT"), nr_rows=2, rows=[(None, None), (1, "")]
-    )
-    strings = msgspec.structs.replace(typed, rows=[("-Inf", ""), ("1", "")])
-    assert with_infinities(typed, strings).rows == [(float("-inf"), None), (1, "")]
-    later = msgspec.structs.replace(strings, generation_number=7)
-    longer = msgspec.structs.replace(strings, nr_rows=3, rows=[*strings.rows, ("1", "")])
-    assert with_infinities(typed, later) is with_infinities(typed, longer) is typed
-
-
-@pytest.mark.parametrize(
-    ("declared", "cells", "form", "asked"),
-    [
-        ("REAL", [1.5, None], "csv", True),
-        ("", [None], "tsv", True),
-        ("INTEGER", [1, None], "tsv", True),
-        ("REAL", [1.5, 2], "csv", False),
-        ("REAL", [None], "json", False),
-        ("REAL", [None], "ndjson", False),
-        ("TEXT", [None], "csv", False),
-        ("", ["x", None], "csv", False),
-        ("", [], "csv", False),
-    ],
-)
-def test_where_no_infinity_can_be_hidden_nothing_is_asked_twice(
-    declared: str, cells: list[object], form: str, asked: bool
-) -> None:
-    result = Result(
-        column_names=("a",),
-        column_types=(declared,),
-        nr_rows=len(cells),
-        rows=[(cell,) for cell in cells],
-    )
-    assert may_hide_infinities(result, form) is asked

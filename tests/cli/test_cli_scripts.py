@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,6 +161,14 @@ def test_a_file_of_rows_that_cannot_be_opened_is_told_by_the_command(url: str) -
 def test_a_script_may_leave(server: Server, leave: str) -> None:
     ran = run_qasino("sql", "-s", zmq_url(server), stdin=f"\\echo a\n{leave}\n\\echo b\n")
     assert (ran.returncode, ran.stdout, ran.stderr) == (ExitCode.OK, "a\n", "")
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "vertical"])
+def test_an_infinity_is_shown(server: Server, form: str) -> None:
+    ran = run_qasino(
+        *("sql", "-s", zmq_url(server), "--format", form, "-q", "select -1e999 a, null b")
+    )
+    assert re.findall(r"-Inf|NULL", ran.stdout) == ["-Inf", "NULL"]
 
 
 @pytest.mark.parametrize("form", ["csv", "tsv"])

@@ -163,6 +163,8 @@ def table_answer(names_and_rows: str, more: str = "") -> bytes:
         (table_answer('["a"],"rows":[[1],[1,2]]'), STRANGER),
         (table_answer('["a"],"rows":[[[1]]]'), STRANGER),
         (table_answer('["a","b"],"rows":[]', '"column_types":["TEXT"],'), STRANGER),
+        (table_answer('["a"],"rows":[[null]]', '"infinities":[[1,0,"Inf"]],'), STRANGER),
+        (table_answer('["a"],"rows":[[null]]', '"infinities":[[0,0,"nan"]],'), STRANGER),
     ],
 )
 def test_a_zeromq_server_that_answers_garbage_is_none_of_ours(answer: bytes, sentence: str) -> None:
