@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from qasino_server.database import upsert as upsert_room
 from qasino_server.database.generation import Generation
+from qasino_server.database.ranges import count_rows
 from qasino_server.database.upsert import Upsert
 from qasino_server.table import Columns, check_columns
 
@@ -88,6 +90,26 @@ def test_an_update_by_many_keys_is_found_by_some_of_them(generation: Generation)
     assert generation._execute("select c0, c1999 from t").fetchall() == [(0, 0), (0, 1)]
 
 
+def test_an_update_whose_first_keys_are_the_same_in_every_row_compares_few_of_them(
+    generation: Generation,
+) -> None:
+    """Of 10,000 each was compared with each, and everybody waited for 45 s."""
+    header, nr_rows = columns("c", 10), 1_000
+    names = [c.name for c in header]
+    generation.create_table("t", header)
+    rows = generation.check_rows(str([[0] * 9 + [n] for n in range(nr_rows)]), 10)
+    ranges: Any = ()
+    instructions: list[None] = []
+    for _ in range(2):
+        instructions.clear()
+        generation._connection.set_progress_handler(lambda: bool(instructions.append(None)), 100)
+        with generation.transaction:
+            ranges += generation.upsert(Upsert("t", header, names, names, rows, ranges))
+        generation._connection.set_progress_handler(None)
+    assert count_rows(ranges) == nr_rows
+    assert len(instructions) * 100 < 500 * nr_rows
+
+
 @pytest.mark.parametrize("width", [1996, 1997, 2000])
 def test_an_update_of_as_many_columns_as_there_may_be_changes_them(bench: Any, width: int) -> None:
     """SQLite refused it for its columns, and the sender was told of a fault of the server."""
@@ -131,3 +153,51 @@ def test_text_that_is_no_utf8_is_read_beside_any_number_of_columns(
         strings = ["" if cell is None else str(cell) for cell in told]
         assert bench.rows(sql, form="strings")[0][-len(told) :] == strings
         assert len(bench.ask(sql, form="rows").rows[0]) == nr_columns
+
+
+LEAST = -(2**63)
+UNLIKE_CELL = st.sampled_from(
+    [
+        None,
+        0,
+        -0.0,
+        1,
+        0.5,
+        LEAST,
+        float(LEAST),
+        LEAST + 1,
+        2**63 - 1,
+        1e300,
+        "",
+        "0",
+        ",",
+        "a",
+        "b",
+    ]
+)
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.sampled_from(["int", "real", "text"]), min_size=9, max_size=9),
+    st.lists(st.lists(st.lists(UNLIKE_CELL, min_size=9, max_size=9), max_size=6), max_size=4),
+)
+@example(["real"] * 9, [[[0.0] * 9], [[-0.0] * 9]])
+@example(["int"] * 9, [[[LEAST] * 9], [[float(LEAST)] * 9]])
+def test_rows_are_found_by_all_keys_as_by_the_first(
+    merging_bench: Any, kinds: list[str], updates: list[list[list[Any]]]
+) -> None:
+    bench, table = merging_bench()
+    header = ", ".join(f"k{n} {kind}" for n, kind in enumerate(kinds))
+    found = []
+    for most in (0, 100):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(upsert_room, "_ALIKE_MOST", most)
+            name = f"{table}_{most}"
+            bench.publish("a", name, header, [], replace=1)
+            for rows in updates:
+                bench.publish("a", name, header, rows, update=1)
+        found.append(bench.rows(f"select * from {name}", use_write_db=True))
+    assert str(found[0]) == str(found[1])
