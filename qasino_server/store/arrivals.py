@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from qasino_server.errors import Busy
@@ -18,7 +18,8 @@ from qasino_server.wakeup import Chore, ring, take_on
 
 BATCH_PUBLICATIONS = 256
 BATCH_BYTES = 1 << 20
-"""About 10 ms of work, which is what a rotation waits for at most."""
+"""About 10 ms of work, which is what a rotation waits for at most; of updates that is not known
+before, and `batch` looks at the clock."""
 
 
 class Arrivals:
@@ -113,6 +114,13 @@ class Arrivals:
         item = self.queue.popleft()
         self.waiting_bytes -= item.size_bytes
         return item if isinstance(item, Drop) else [item]
+
+    def put_back(self, taken: Sequence[Waiting]) -> None:
+        """They wait again, before all others."""
+        if taken:
+            with self._mutex:
+                self.queue.extendleft(reversed(taken))
+                self.waiting_bytes += sum(item.size_bytes for item in taken)
 
     def hold(self, items: Iterable[Waiting | Drop]) -> None:
         """These were taken out and wait still, elsewhere."""

@@ -5,7 +5,10 @@ Runs at the writer's desk only.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+
+import msgspec
 
 from qasino_server.errors import QasinoError, Refused
 from qasino_server.store.alike import alike
@@ -15,11 +18,23 @@ from qasino_server.store.names_taken import NamesTaken
 from qasino_server.store.postponed import Outcome
 from qasino_server.table import Publication
 
+UPDATES_S = 0.01
+"""After how long no second update is begun. Each reads all rows of its pair, however few it brings:
+256 of them for one of 200,000 rows took 5 s and more, which a rotation waited for."""
 
-def transact(
-    intake: Intake, names: NamesTaken, publications: Sequence[Publication]
-) -> list[Outcome | None]:
-    """The outcome of each, None for one that has to wait for its rows to be carried.
+
+class Stored(msgspec.Struct, frozen=True):
+    """What came of a batch; publications by their place in it."""
+
+    outcomes: dict[int, Outcome]
+    postponed: list[int]
+    """They have to wait for their rows to be carried."""
+    left: list[int]
+    """There was no time for them; in their order, after those that are postponed."""
+
+
+def transact(intake: Intake, names: NamesTaken, publications: Sequence[Publication]) -> Stored:
+    """Store them, one update at least, however long the others took.
 
     Raises apsw.Error where the disk fails them, having changed nothing.
     """
@@ -27,34 +42,40 @@ def transact(
     try:
         with intake.generation.transaction:
             intake.begin()
-            outcomes = _store_all(intake, names, publications)
+            stored = _store_all(intake, names, publications)
     except BaseException:
         ledger.rollback()
         raise
     ledger.commit()
-    return outcomes
+    return stored
 
 
-def _store_all(
-    intake: Intake, names: NamesTaken, publications: Sequence[Publication]
-) -> list[Outcome | None]:
-    outcomes: dict[int, Outcome | None] = {}
+def _store_all(intake: Intake, names: NamesTaken, publications: Sequence[Publication]) -> Stored:
+    ends = time.monotonic() + UPDATES_S
+    outcomes: dict[int, Outcome] = {}
     for group in alike(publications, intake.ledger, intake.adds):
         outcomes |= _store_alike(intake, names, group, [publications[place] for place in group])
     waits: set[Pair] = set()
-    for place, publication in enumerate(publications):
-        if waits and publication.pair in waits:
-            outcomes[place] = None
-        elif place not in outcomes:
-            outcomes[place] = outcome = _store(intake, names, publication)
-            if outcome is None:
-                waits.add(publication.pair)
-    return [outcomes[place] for place in range(len(publications))]
+    postponed: list[int] = []
+    has_updated = False
+    others = [place for place in range(len(publications)) if place not in outcomes]
+    for nth, place in enumerate(others):
+        publication = publications[place]
+        if has_updated and publication.update and time.monotonic() > ends:
+            return Stored(outcomes, postponed, others[nth:])
+        outcome = None if publication.pair in waits else _store(intake, names, publication)
+        if outcome is None:
+            waits.add(publication.pair)
+            postponed.append(place)
+        else:
+            outcomes[place] = outcome
+            has_updated = has_updated or publication.update
+    return Stored(outcomes, postponed, [])
 
 
 def _store_alike(
     intake: Intake, names: NamesTaken, places: list[int], publications: list[Publication]
-) -> dict[int, Outcome | None]:
+) -> dict[int, Outcome]:
     """The outcomes by place; none where they have to be stored one by one after all."""
     try:
         names.refuse(publications[0])

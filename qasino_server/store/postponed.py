@@ -68,10 +68,19 @@ class Postponed:
         """Put them at the end."""
         for item in more:
             self._waiting.append(item)
-            if isinstance(item, Drop):
-                self._dropped[item.table_key] += 1
-            else:
-                self._pairs[item.publication.pair] += 1
+            self._count(item)
+
+    def put_back(self, taken: Sequence[Waiting]) -> None:
+        """They wait again, before all others."""
+        self._waiting.extendleft(reversed(taken))
+        for item in taken:
+            self._count(item)
+
+    def _count(self, item: Waiting | Drop) -> None:
+        if isinstance(item, Drop):
+            self._dropped[item.table_key] += 1
+        else:
+            self._pairs[item.publication.pair] += 1
 
     def first(self, at_most: int) -> list[Waiting] | Drop:
         """Those that are to be stored first; a drop alone."""

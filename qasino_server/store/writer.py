@@ -283,7 +283,7 @@ class Writer(Service):
         elif batch[0].publication.static:
             self._do_static(batch, started)
         else:
-            self._store_batch(self._after_none(batch), started)
+            self._arrivals.put_back(self._store_batch(self._after_none(batch), started))
 
     def _after_none(self, batch: list[Waiting]) -> list[Waiting]:
         """Those that come after none that is postponed; the others are postponed as well."""
@@ -297,28 +297,34 @@ class Writer(Service):
         self._postponed.add(batch)
         self._arrivals.hold(batch)
 
-    def _store_batch(self, batch: list[Waiting], started: float) -> None:
-        """All in one transaction; where the disk fails it, each in its own."""
+    def _store_batch(self, batch: list[Waiting], started: float) -> list[Waiting]:
+        """All in one transaction; where the disk fails it, each in its own. Those that there was
+        no time for, which are to be the first of what waits again."""
         if not batch:
-            return
+            return []
         if not self._reserve.can_store(sum([waiting.size_bytes for waiting in batch])):
             full = [no_room("its disk is full") for _ in batch]
             self._report(batch, full, started)
-            return
+            return []
         try:
-            publications = [waiting.publication for waiting in batch]
-            outcomes = transact(self._intake, self._names, publications)
+            stored = transact(self._intake, self._names, [waiting.publication for waiting in batch])
         except apsw.Error as error:
-            if len(batch) > 1:
-                log.warning("batch of %d rolled back, trying one by one: %s", len(batch), error)
-                for waiting in batch:
-                    self._store_batch([waiting], started)
-                return
-            outcomes = [disk_fault(error, self._intake.generation)]
-        if None in outcomes:
-            self._postpone([w for w, o in zip(batch, outcomes, strict=True) if o is None])
-            batch = [w for w, o in zip(batch, outcomes, strict=True) if o is not None]
-        self._report(batch, [outcome for outcome in outcomes if outcome is not None], started)
+            if len(batch) == 1:
+                self._report(batch, [disk_fault(error, self._intake.generation)], started)
+                return []
+            log.warning("batch of %d rolled back, trying one by one: %s", len(batch), error)
+            for waiting in batch:
+                self._store_batch([waiting], started)
+            return []
+        if stored.postponed:
+            self._postpone([batch[place] for place in stored.postponed])
+        answered = sorted(stored.outcomes)
+        self._report(
+            [batch[place] for place in answered],
+            [stored.outcomes[place] for place in answered],
+            started,
+        )
+        return [batch[place] for place in stored.left]
 
     def _report(
         self, batch: Sequence[Waiting], outcomes: Sequence[Outcome], started: float
@@ -429,7 +435,9 @@ class Writer(Service):
         if isinstance(batch, Drop):
             self._do_drop(batch)
         else:
-            self._store_batch(batch, time.perf_counter())
+            left = self._store_batch(batch, time.perf_counter())
+            self._postponed.put_back(left)
+            self._arrivals.hold(left)
 
     def _refuse_postponed(self, error: QasinoError) -> None:
         """Tell the first of those that wait."""

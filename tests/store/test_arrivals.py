@@ -79,3 +79,16 @@ def test_what_waits_elsewhere_counts_until_it_is_released() -> None:
         queue.tell_of_room()
     assert queue.has_room()
     assert called == [True]
+
+
+def test_what_there_was_no_time_for_is_the_first_again() -> None:
+    queue = arrivals()
+    for identity in "abc":
+        queue.put(waiting(identity))
+    batch = queue.next_batch()
+    assert isinstance(batch, list)
+    queue.put(drop())
+    queue.put_back(batch[1:])
+    assert queue.waiting_bytes == 30
+    assert [taken(queue.next_batch()) for _ in range(2)] == [["b", "c"], ["drop"]]
+    assert queue.waiting_bytes == 0

@@ -16,6 +16,7 @@ from handed_in import publication
 from wire import until
 
 from qasino_server.errors import Busy, Full
+from qasino_server.store import batch as batch_room
 from qasino_server.store.intake import CARRY_ROWS, Intake
 from qasino_server.table import Publication, Receipt
 
@@ -170,6 +171,65 @@ def test_a_table_is_dropped_after_the_updates_that_came_before(bench: Any) -> No
     assert collected(bench) == [[4, "last"]]
     assert bench.store.state().waiting_bytes == 0
     assert bench.store._writer._intake.ledger.living_tables() == {"t"}
+
+
+def test_a_generation_ends_in_between_the_updates_of_a_batch(
+    bench: Any, held: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited for 256 of them, each of which reads all rows of its pair."""
+    monkeypatch.setattr(batch_room, "UPDATES_S", -1.0)
+    writer = bench.store._writer
+    told: list[Any] = []
+
+    def tell(outcome: Any) -> None:
+        told.append(outcome)
+        until(lambda: len(told) > 1 or writer._exchange is not None)
+
+    first = bench.hand_in(of_t([[0, "old"]]))
+    updates = [of_t([[n, "new"]], **UPDATE) for n in range(5)]
+    held(lambda: [bench.store.publish(update, "test", tell) for update in updates])
+    bench.carry(bench.exchange())
+    until(lambda: len(told) == len(updates))
+    began, after = first.generation_number, bench.number
+    assert [outcome.generation_number for outcome in told] == [began, *[after] * 4]
+    assert collected(bench) == [[n, "new"] for n in range(1, 5)]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_what_there_was_no_time_for_keeps_its_order(
+    bench: Any, held: Any, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    monkeypatch.setattr(batch_room, "UPDATES_S", -1.0)
+    for identity in "pq":
+        bench.hand_in(of_t([[0, "old"]], identity, persist=1))
+    sealed = bench.exchange() if waits else None
+    told: list[Any] = []
+    publish = bench.store.publish
+
+    def hand_in() -> None:
+        n = 0
+        for turn in range(6):
+            for identity in "pq":
+                flags = {"replace": 1, "persist": 1} if turn == 3 else UPDATE
+                thing = of_t([[turn % 3, str(n)], [10 + turn, str(n)]], identity, **flags)
+                publish(thing, "test", lambda outcome, n=n, of=identity: told.append((of, n)))
+                n += 1
+            if turn == 4:
+                bench.store.drop_table("t", "q", lambda outcome, n=n: told.append(("q", n)))
+                n += 1
+
+    held(hand_in)
+    if sealed is not None:
+        bench.carry(sealed)
+    until(lambda: len(told) == 13)
+    assert sorted(told, key=lambda one: one[0]) == sorted(told)
+    found = bench.rows("select id, v from t order by cast(v as int), id", use_write_db=True)
+    assert found == [[0, "6"], [13, "6"], [1, "8"], [14, "8"], [2, "11"], [15, "11"], *LAST_OF_Q]
+    assert bench.store.state().waiting_bytes == 0
+
+
+LAST_OF_Q = [[2, "12"], [15, "12"]]
+"""After its rows were dropped."""
 
 
 def test_drops_that_wait_are_answered_by_a_server_that_stops(bench: Any) -> None:
