@@ -6,6 +6,7 @@ Runs at the writer's desk only.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Set
 
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.errors import Refused
@@ -18,8 +19,10 @@ from qasino_server.table import Publication, Receipt
 class NamesTaken:
     """By static tables, by views, by SQLite; and by live tables where a static one is wanted."""
 
-    def __init__(self, statics: Statics) -> None:
+    def __init__(self, statics: Statics, in_snapshot: Callable[[], Set[str]]) -> None:
+        """`in_snapshot` gives the keys of the tables that queries see now."""
         self._statics = statics
+        self._in_snapshot = in_snapshot
         self.by_views: frozenset[str] = frozenset()
         """As they were when the batch was begun."""
 
@@ -49,14 +52,19 @@ class NamesTaken:
         """
         self._refuse_reserved(publication)
         key = publication.table_key
-        owed = any(pair[0] == key for pair in ledger.arrears)
-        if key in ledger.tables or owed or ledger.had(key):
+        if self._is_live(key, ledger):
             raise Refused(
                 f"{publication.tablename} is a live table in this generation or the last one; it"
                 " can become static once nobody has published it for a generation"
             )
         table = self._statics.replace(publication, time.time())
         return Receipt(ledger.number, table.nr_rows, message=publication.note)
+
+    def _is_live(self, key: str, ledger: Ledger) -> bool:
+        """Whether it is collected, carried, or in the last generation; or in the one before that,
+        which queries see as long as the last is being finished, and longer where it was lost."""
+        owed = any(pair[0] == key for pair in ledger.arrears)
+        return key in ledger.tables or owed or ledger.had(key) or key in self._in_snapshot()
 
     def drop_static(self, drop: Drop) -> str | None:
         """End the static table of that name; a sentence, None where there is no such table.

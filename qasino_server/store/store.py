@@ -171,6 +171,7 @@ class Store:
             Intake(first, Ledger(first_number, zero.ledger), self._quota),
             self._statics,
             view_names=self._views.names,
+            in_snapshot=lambda: self._snapshot.place.snapshot.tables,
             max_waiting_bytes=2 * self.settings.max_body_bytes,
             quota=self._quota,
             reserve=self._files.reserve,

@@ -5,7 +5,7 @@ are stored by the thread that received them, at the end of its turn, since handi
 and back takes longer than storing them. All else is for the writer's own thread, which does,
 in this order, whenever it is free:
 1. An exchange of generations. It never stands in the queue behind publications; the longest
-   it waits is one batch, and a batch is bounded in bytes.
+   it waits is one batch, and a batch is bounded in bytes, and in time where it updates.
 2. A look into the open generation (`use_write_db`), 1 s at most.
 3. What waits in the queue: a batch of live publications, or one static table or drop.
 4. A portion of what is to be carried from the generation before.
@@ -78,18 +78,20 @@ class Writer(Service):
         statics: Statics,
         *,
         view_names: Callable[[], frozenset[str]],
+        in_snapshot: Callable[[], frozenset[str]],
         max_waiting_bytes: int,
         quota: Quota,
         reserve: Reserve,
         settled: Callable[[Sequence[Waiting], Sequence[Outcome]], None],
         on_death: OnDeath,
     ) -> None:
-        """`settled` hears of all publications, and what came of each, at the desk."""
+        """`in_snapshot` gives the keys of the tables that queries see. `settled` hears of all
+        publications, and what came of each, at the desk."""
         super().__init__("writer", on_death)
         self._quota = quota
         self._reserve = reserve
         self._intake = first
-        self._names = NamesTaken(statics)
+        self._names = NamesTaken(statics, in_snapshot)
         self._view_names = view_names
         self._logs_each = False
         """Whether each publication gets a line in the log."""

@@ -15,9 +15,10 @@ import pytest
 from wire import until
 
 from qasino_server.database import directory
-from qasino_server.errors import ServerFault, StartError
+from qasino_server.errors import Refused, ServerFault, StartError
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.store import readers as readers_room
+from qasino_server.table import Receipt
 from qasino_server.way import way_is_free
 
 
@@ -261,6 +262,21 @@ def test_who_is_silent_is_missed_where_the_rows_of_another_were_ended(bench, ide
     assert "no longer carried" in bench.drop("T", identity)
     bench.rotate()
     assert bench.rows("select identity from qasino_server_missing") == [["b"]]
+
+
+def test_no_table_becomes_static_that_queries_see_live(bench):
+    """Between an exchange and the end of a rotation, and longer where a generation was lost; it
+    was answered ok, and hidden by the live one."""
+    bench.publish("a", "racks", "x int", [[1]])
+    bench.rotate()
+    bench.carry(bench.exchange())
+    bench.carry(bench.exchange())
+    outcome = bench.publish("ops", "Racks", "x int", [[2]], static=1)
+    assert isinstance(outcome, Refused), outcome
+    assert bench.rows("select x from racks") == [[1]]
+    bench.rotate()
+    assert isinstance(bench.publish("ops", "Racks", "x int", [[2]], static=1), Receipt)
+    assert bench.rows("select x from racks") == [[2]]
 
 
 def test_sources_say_which_rows_came_from_whom(bench):
