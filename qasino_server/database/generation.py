@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.cells import Cells
-from qasino_server.database.ranges import Ranges, RowRange, count_rows
+from qasino_server.database.ranges import Ranges, RowRange, count_rows, ranges_json
 from qasino_server.database.rows import (
     CheckedRows,
     appended,
@@ -214,12 +214,11 @@ class Generation:
         rowid = f'"=t".{rowid_name(source_columns)}'
         # One loop in the other, which CROSS JOIN holds SQLite to: pair by pair, the rows of each in
         # their order. An ORDER BY that says so would have it sort them.
-        all_ranges = [(r.first, r.last) for ranges in rows for r in ranges]
         self._execute(
             f"INSERT INTO main.{quoted(target)} ({quoted_all([pair[1] for pair in columns])})"
             f' SELECT {theirs} FROM json_each(?) AS "=r" CROSS JOIN carrying.{quoted(name)} AS "=t"'
             f' WHERE {rowid} BETWEEN "=r".value->>0 AND "=r".value->>1',
-            (msgspec.json.encode(all_ranges).decode(),),
+            (ranges_json(list(chain.from_iterable(rows))),),
         )
         return self._ranges_of(list(map(count_rows, rows)))
 

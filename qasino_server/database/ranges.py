@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 
-class RowRange(msgspec.Struct, frozen=True, gc=False):
+class RowRange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Consecutive rows of a table: rowids `first` to `last`, both included."""
 
     first: int
@@ -26,6 +28,11 @@ def count_rows(ranges: Ranges) -> int:
     for r in ranges:
         rows += r.last - r.first + 1
     return rows
+
+
+def ranges_json(ranges: Iterable[RowRange]) -> str:
+    """As SQLite reads them: arrays of the first rowid and the last."""
+    return msgspec.json.encode(ranges).decode()
 
 
 def joined(before: Ranges, new: Ranges) -> Ranges:

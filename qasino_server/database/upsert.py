@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import apsw
 import msgspec
 
-from qasino_server.database.ranges import Ranges
+from qasino_server.database.ranges import Ranges, ranges_json
 from qasino_server.database.rows import CheckedRows, appended, insert_rows
 from qasino_server.database.sqltext import quoted, quoted_all, rowid_name
 from qasino_server.table import Columns
@@ -103,11 +103,11 @@ def _match(connection: apsw.Connection, wanted: Upsert) -> None:
         indexed = _as_text([our.removeprefix("s.") for our in ours])
     connection.execute(f"CREATE INDEX temp.staged_keys ON staged ({indexed})")
     connection.execute("CREATE TEMP TABLE matched (target INTEGER PRIMARY KEY, source INTEGER)")
-    connection.executemany(
-        f'INSERT INTO temp.matched SELECT "=t".{rowid}, s.rowid'
-        f' FROM main.{quoted(wanted.name)} AS "=t" CROSS JOIN temp.staged AS s'
-        f' WHERE "=t".{rowid} BETWEEN ? AND ? AND {same}',
-        [(r.first, r.last) for r in wanted.among],
+    connection.execute(
+        f'INSERT INTO temp.matched SELECT "=t".{rowid}, s.rowid FROM json_each(?) AS "=r"'
+        f' CROSS JOIN main.{quoted(wanted.name)} AS "=t" CROSS JOIN temp.staged AS s'
+        f' WHERE "=t".{rowid} BETWEEN "=r".value->>0 AND "=r".value->>1 AND {same}',
+        (ranges_json(wanted.among),),
     )
 
 
