@@ -6,15 +6,17 @@ import queue
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import say
 from qasino_cli.errors import ServerRefused, Unanswered
 from qasino_cli.sql.asides import Asides
-from qasino_cli.sql.cancelling import begin_cancelling, give_up
+from qasino_cli.sql.cancelling import GIVING_UP_S, begin_cancelling, give_up
 from qasino_cli.sql.present import wants_strings
 from qasino_cli.sql.statements import Leave, Leaving, SetWriteDb, own_command
+from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.render import STREAMS
 from qasino_server.table import Result
@@ -34,12 +36,18 @@ class Session:
         self.asides = Asides(connection)
         self.use_write_db = False
         self._client: Client = open_client(connection)
+        self._unconfirmed: queue.SimpleQueue[QasinoError | None] | None = None
+        """What comes of a cancellation that nobody waits for any more."""
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        """Whoever ends at once would end the thread that tells the server, too."""
         self._client.close()
+        if self._unconfirmed is not None:
+            with suppress(queue.Empty):
+                self._unconfirmed.get(timeout=GIVING_UP_S)
 
     def obeys(self, statement: str) -> bool:
         """Do what a statement tells this end; whether it is none for the server.
@@ -104,11 +112,11 @@ class Session:
 
         Of a query that is `hung_up` on it may know nothing any more: then that has ended it.
         """
+        outcome = begin_cancelling(self.connection, query.query_id or "")
         try:
-            error = begin_cancelling(self.connection, query.query_id or "").get(
-                timeout=CANCEL_PATIENCE_S
-            )
+            error = outcome.get(timeout=CANCEL_PATIENCE_S)
         except queue.Empty:
+            self._unconfirmed = outcome
             say("interrupted; the server has not confirmed the cancellation")
             return
         if error is None or (hung_up and isinstance(error, ServerRefused)):

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from wire import Wire, until
 
+from qasino_cli.client import cancel_query
 from qasino_cli.connection import Connection
-from qasino_cli.errors import Unanswered
+from qasino_cli.errors import ServerRefused, Unanswered
+from qasino_cli.sql import cancelling
+from qasino_cli.sql import session as session_room
 from qasino_cli.sql.asides import Asides
 from qasino_cli.sql.repl.live import Live
 from qasino_cli.sql.session import Session
+from qasino_server.message import Query
 from qasino_server.server import Server
 
 ENDLESS = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) v from c"
@@ -74,3 +80,24 @@ def test_a_stream_that_is_hung_up_on_counts_as_cancelled_where_the_server_knows_
         with pytest.raises(KeyboardInterrupt):
             chunks.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
     assert "could not be" not in capsys.readouterr().err
+
+
+def test_who_ends_at_once_after_an_interruption_still_has_it_told(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the thread that tells the server ends with the process."""
+    closes, told = threading.Event(), threading.Event()
+
+    def cancel_slowly(*asked: Any) -> None:
+        closes.wait(10)
+        with suppress(ServerRefused):  # no query of that id runs
+            cancel_query(*asked)
+        told.set()
+
+    monkeypatch.setattr(session_room, "CANCEL_PATIENCE_S", 0)
+    monkeypatch.setattr(cancelling, "cancel_query", cancel_slowly)
+    with Session(connection(server)) as session:
+        session._cancel(Query(sql=ENDLESS, query_id="mine"))
+        close = session._client.close
+        monkeypatch.setattr(session._client, "close", lambda: [close(), closes.set()])
+    assert told.is_set()

@@ -418,7 +418,7 @@ def test_ctrl_c_that_ends_a_command_of_the_shell_ends_what_was_typed_with_it(
     start: Start, tmp_path: Path
 ) -> None:
     script = tmp_path / "s.sql"
-    script.write_text("\\! echo READY; sleep 100\n\\echo ON\n")
+    script.write_text("\\! echo READY; exec sleep 100\n\\echo ON\n")
     terminal = start()
     terminal.prompt()
     terminal.type(f"\\i {script}\r")

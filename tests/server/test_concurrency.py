@@ -124,7 +124,7 @@ def test_every_accepted_publication_is_in_exactly_one_snapshot_whole(
 def _archived(directory: Path) -> Counter[tuple[int, str]]:
     """(generation, token) -> rows, over all archived snapshots."""
     found: Counter[tuple[int, str]] = Counter()
-    for path in directory.iterdir():
+    for path in directory.glob("qasino_*.db"):
         with closing(sqlite3.connect(path)) as connection:
             ((number,),) = connection.execute("select generation_number from qasino_server_info")
             if connection.execute("select 1 from sqlite_master where name = 'load'").fetchone():
