@@ -863,4 +863,5 @@ def test_hundreds_of_changes_leave_no_descriptor_and_no_thread_behind(
     before = held()
     for number in range(31, 91):
         cycle(number)
-    until(lambda: held() <= before)
+    # One for each change would be sixty; the server beside it opens and closes its own.
+    until(lambda: all(now <= then + 5 for now, then in zip(held(), before, strict=True)))
