@@ -97,7 +97,7 @@ def test_a_kill_at_any_moment_breaks_no_promise_and_leaves_nothing(
     site: Site, tmp_path: Path
 ) -> None:
     chance = random.Random(SEED)
-    versions: dict[str, Any] = {"by_http": 0, "by_zmq": 0, "comes_and_goes": None}
+    versions: dict[str, Any] = dict.fromkeys(("by_http", "by_zmq", "comes_and_goes"))
     archive = tmp_path / "archive"
     for _ in range(ROUNDS):
         running = site.start("--archive-dir", archive)
