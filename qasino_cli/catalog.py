@@ -148,6 +148,7 @@ def _view_columns(ask: Ask, view: str) -> tuple[ColumnFact, ...]:
 
 def _as(row: type[_Row], result: Result) -> list[_Row]:
     try:
+        # `row` is a type that is handed in, which mypy does not take in a type.
         return msgspec.convert(result.rows, list[row])  # type: ignore[valid-type]
     except msgspec.ValidationError as error:
         raise ServerRefused(f"the server describes its tables in another way: {error}") from None

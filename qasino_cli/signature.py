@@ -25,7 +25,8 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def declare(command: Callable[..., Any], parameters: Iterable[inspect.Parameter]) -> None:
     """Have typer read these in place of what a command that takes `**values` says itself."""
-    command.__signature__ = inspect.Signature(list(parameters))  # type: ignore[attr-defined]
+    told = inspect.Signature(list(parameters))
+    command.__signature__ = told  # type: ignore[attr-defined]  # `inspect` looks for it there
 
 
 def folded(
