@@ -2,11 +2,13 @@
 
 A fleet sends one table from many identities, ten rows at a time: what a statement costs beside
 its rows is most of the work then. Alike are publications of one table with the same columns,
-each from an identity that has sent nothing for it yet; for those no rule but the merging of
-their one header has anything to say, and they get the same receipt but for the number of rows.
+each from an identity that has sent nothing for it yet; for those no rules but the merging of
+their one header, and who described its columns first, have anything to say, and they get the same
+receipt but for the number of rows.
 
 A group is stored before the others of its batch. Where its header adds columns to the table, or
-makes it, that is another order of columns, and other types, if one of the others came before it.
+makes it, that is another order of columns, and other types, if one of the others came before it;
+where it has descriptions, they would come before that one's.
 """
 
 from __future__ import annotations
@@ -43,8 +45,17 @@ def alike(
         group
         for group in groups.values()
         if len(group) >= ALIKE_MIN
-        and not (adds(publications[group[0]]) and _has_others_before(publications, group))
+        and not (_minds(publications, group, adds) and _has_others_before(publications, group))
     ]
+
+
+def _minds(
+    publications: Sequence[Publication], group: Sequence[int], adds: Callable[[Publication], bool]
+) -> bool:
+    """Whether it makes a difference what came before the group."""
+    if adds(publications[group[0]]):
+        return True
+    return any([publications[place].descriptions for place in group])
 
 
 def _has_others_before(publications: Sequence[Publication], group: Sequence[int]) -> bool:

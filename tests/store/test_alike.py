@@ -34,9 +34,17 @@ FLAGS = [
 ]
 
 
-def alike_to(identity: str, table: str, names: list[str], rows: Any, **flags: Any) -> Publication:
+WORDS = ["", "", "cpu", "disk"]
+
+
+def alike_to(
+    identity: str, table: str, names: list[str], rows: Any, words: str = "", **flags: Any
+) -> Publication:
+    """`words` describe each of its columns."""
     columns = ", ".join(f"{name} {TYPES[name]}" for name in names)
-    return publication(identity, table, columns, rows, **flags)
+    made = publication(identity, table, columns, rows, **flags)
+    told = (words,) * len(names) if words else ()
+    return msgspec.structs.replace(made, descriptions=told)
 
 
 @st.composite
@@ -55,6 +63,7 @@ def batches(draw: st.DrawFn) -> list[Publication]:
                 draw(st.sampled_from(["fleet", "fleet", "fleet", "Fleet", "other"])),
                 names,
                 rows,
+                words=draw(st.sampled_from(WORDS)),
                 **draw(st.sampled_from(FLAGS)),
             )
         )
@@ -107,6 +116,10 @@ def held(bench: Bench, generation: str = "") -> dict[str, Any]:
                 f"'{table}' and t.rowid between first_rowid and last_rowid"
             )
             found[table] = (names, sorted(map(json.dumps, rows)))
+    found["words"] = bench.rows(
+        "select lower(tablename), column_name, description from qasino_server_columns"
+        " where lower(tablename) in ('fleet', 'other') order by 1, 2"
+    )
     found["tables"] = bench.rows(
         "select lower(tablename), nr_rows, nr_updates from qasino_server_tables"
         " where tablename not like 'qasino%' order by 1"
@@ -165,6 +178,15 @@ def test_no_group_that_adds_columns_is_stored_before_what_came_before_it() -> No
     for batch in ([first, *fleet], [*fleet[:3], first, *fleet[3:]]):
         assert alike(batch, Ledger(1), lambda publication: True) == []
     assert alike([other, *fleet, first], Ledger(1), lambda p: True) == [[1, 2, 3, 4, 5]]
+
+
+def test_who_described_a_column_first_is_heard_before_those_that_are_alike(bench: Bench) -> None:
+    """Also where the table is there, so that nobody minds what order its columns come in."""
+    assert isinstance(bench.hand_in(alike_to("host-0", "fleet", ["a"], [[0]])), Receipt)
+    first = alike_to("host-0", "fleet", ["a"], [[0]], words="of the first", replace=1)
+    others = [alike_to(f"host-{n}", "fleet", ["a"], [[n]], words=f"of {n}") for n in range(1, 5)]
+    together(bench, [first, *others])
+    assert held(bench)["words"] == [["fleet", "a", "of the first"]]
 
 
 def test_a_table_that_was_dropped_is_made_by_who_comes_first(bench: Bench) -> None:
