@@ -175,9 +175,9 @@ class Generation:
         """Merge rows into a table by key columns; the rows that were appended."""
         return upsert(self._connection, wanted)
 
-    def count_unmatched(self, wanted: Upsert) -> int:
-        """How many rows `upsert` would append."""
-        return count_unmatched(self._connection, wanted)
+    def count_unmatched(self, wanted: Upsert, there: Columns) -> int:
+        """How many rows `upsert` would append, once the table has more than the columns `there`."""
+        return count_unmatched(self._connection, wanted, there)
 
     def delete(self, table: tuple[str, Columns], ranges: Ranges) -> None:
         """Remove the rows of these ranges."""

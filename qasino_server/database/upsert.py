@@ -5,7 +5,7 @@ By way of TEMP tables: of the rows that are sent, and of which row there each of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 
 import apsw
@@ -50,24 +50,25 @@ def upsert(connection: apsw.Connection, wanted: Upsert) -> Ranges:
     Keys are compared with IS after the affinity of the table's columns, the last of
     duplicates wins, and columns that are not among `targets` are left alone.
     """
-    with _matched(connection, wanted):
+    with _matched(connection, wanted, wanted.columns):
         if wanted.among:
             _update_matched(connection, wanted)
         return _append_unmatched(connection, wanted)
 
 
-def count_unmatched(connection: apsw.Connection, wanted: Upsert) -> int:
-    """How many rows `upsert` would append."""
-    with _matched(connection, wanted):
+def count_unmatched(connection: apsw.Connection, wanted: Upsert, there: Columns) -> int:
+    """How many rows `upsert` would append to a table that is to get the columns which are not yet
+    `there`, the table itself where none are."""
+    with _matched(connection, wanted, there):
         return int(connection.execute(f"SELECT count(*) FROM temp.staged {_UNMATCHED}").get)
 
 
 @contextmanager
-def _matched(connection: apsw.Connection, wanted: Upsert) -> Iterator[None]:
+def _matched(connection: apsw.Connection, wanted: Upsert, there: Columns) -> Iterator[None]:
     """Within it there are TEMP tables of the rows, and of those `among` they match."""
     _stage(connection, wanted)
     try:
-        _match(connection, wanted)
+        _match(connection, wanted, frozenset(column.name for column in there))
         yield
     finally:
         if connection.in_transaction:
@@ -91,10 +92,14 @@ def _staged(keys: Sequence[str], targets: Sequence[str]) -> str:
     return ", ".join(f"c{targets.index(key)}" for key in keys)
 
 
-def _match(connection: apsw.Connection, wanted: Upsert) -> None:
-    """Pair the rows of those ranges with the staged rows of the same key."""
+def _match(connection: apsw.Connection, wanted: Upsert, there: Set[str]) -> None:
+    """Pair the rows of those ranges with the staged rows of the same key; a column that is not
+    `there` is NULL in all of them."""
+    connection.execute("CREATE TEMP TABLE matched (target INTEGER PRIMARY KEY, source INTEGER)")
+    if not wanted.among:
+        return
     rowid, keys = rowid_name(wanted.columns), wanted.keys
-    theirs = [f'"=t".{quoted(key)}' for key in keys]
+    theirs = [f'"=t".{quoted(key)}' if key in there else "NULL" for key in keys]
     ours = [f"s.c{wanted.targets.index(key)}" for key in keys]
     same = _all_of([f"{our} IS {their}" for our, their in zip(ours, theirs, strict=True)])
     indexed = _staged(keys[:_INDEXED_KEYS], wanted.targets)
@@ -102,7 +107,6 @@ def _match(connection: apsw.Connection, wanted: Upsert) -> None:
         same = f"{_as_text(ours)} = {_as_text(theirs)} AND {same}"
         indexed = _as_text([our.removeprefix("s.") for our in ours])
     connection.execute(f"CREATE INDEX temp.staged_keys ON staged ({indexed})")
-    connection.execute("CREATE TEMP TABLE matched (target INTEGER PRIMARY KEY, source INTEGER)")
     connection.execute(
         f'INSERT INTO temp.matched SELECT "=t".{rowid}, s.rowid FROM json_each(?) AS "=r"'
         f' CROSS JOIN main.{quoted(wanted.name)} AS "=t" CROSS JOIN temp.staged AS s'

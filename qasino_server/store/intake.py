@@ -203,7 +203,8 @@ class Intake:
         existing = self.ledger.table(pair[0])
         name = existing.name if existing is not None else publication.tablename
         wanted = Upsert(name, plan.columns, plan.targets, keys, rows, before)
-        self._room_left.take(publication, pair, self._most_appended(plan, wanted))
+        there = existing.columns if existing is not None else ()
+        self._room_left.take(publication, pair, self._most_appended(wanted, there))
         table = self._ensure_table(pair[0], name, plan)
         new = self.generation.upsert(wanted)
         self._book(publication, pair, plan, table, joined(before, new), present)
@@ -218,12 +219,12 @@ class Intake:
         self._rows_to_carry -= nr_rows
         self._carry([_Part(pair, owed, owed.left, ())])
 
-    def _most_appended(self, plan: Plan, wanted: Upsert) -> int:
+    def _most_appended(self, wanted: Upsert, there: Columns) -> int:
         """How many rows an update appends, exactly where that decides whether there is room."""
         nr_rows = wanted.rows.nr_rows
-        if plan.create or plan.add or self._room_left.has_rows(nr_rows):
+        if self._room_left.has_rows(nr_rows):
             return nr_rows
-        return self.generation.count_unmatched(wanted)
+        return self.generation.count_unmatched(wanted, there)
 
     def _receipts(self, plan: Plan, counts: Sequence[int]) -> list[Receipt]:
         """Of publications that nothing else is to be said of; one for all of the same size."""

@@ -124,6 +124,27 @@ def test_an_update_that_adds_no_row_has_room_where_there_is_none(make_bench: Any
     assert bench.rows("select * from t where v > 0 order by id") == [[3, 2], [4, 1]]
 
 
+def test_an_update_that_makes_its_table_or_adds_columns_has_the_room_of_its_new_rows(
+    make_bench: Any,
+) -> None:
+    bench = make_bench(quota=Quota(rows=10))
+    update = {"update": 1, "keycols": "id"}
+    many = [[n % 10, n] for n in range(12)]
+    assert stored(bench.publish("a", "t", "id int, v int", many, **update)) == 12
+    wider = [[n, n, 1] for n in range(10)]
+    assert stored(bench.publish("a", "t", "id int, v int, w int", wider, **update)) == 10
+    by_new = {"update": 1, "keycols": "id;x"}
+    null, other = [[3, None]], [[3, 1]]
+    assert stored(bench.publish("a", "t", "id int, x int", null, **by_new)) == 1
+    is_full(
+        bench.publish("a", "t", "id int, y int", other, update=1, keycols="id;y"),
+        "10 rows, and 10 is the most (--max-generation-rows); this publication would add 1;",
+    )
+    is_full(bench.publish("b", "u", "id int", [[1], [1], [2]], **update), "would add 2;")
+    bench.rotate()
+    assert bench.rows("select count(*), sum(w), count(x) from t") == [[10, 10, 0]]
+
+
 def test_what_is_refused_inside_a_batch_leaves_the_books_right(make_bench: Any) -> None:
     bench = make_bench(quota=Quota(rows=100, tables=3))
     for n in range(20):
