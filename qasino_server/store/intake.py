@@ -50,6 +50,11 @@ REPEAT = (
 )
 
 
+_TTL_IDLE = (
+    "ttl_s has no effect on rows that persist already (send them without update to end that)"
+)
+
+
 class _Part(NamedTuple):
     """What one portion carries of a pair."""
 
@@ -163,7 +168,7 @@ class Intake:
         nr_rows = sum(rows.counts)
         if not self._room_left.take_alike(publications, nr_rows):
             return None
-        table = self._ensure_table(first.table_key, first.tablename, plan)
+        table = self._ensure_table(first.table_key, self._new_name(first), plan)
         ranges = self.generation.insert_alike(table.name, plan.targets, rows)
         self._book_alike(publications, plan, table, ranges, nr_rows)
         return self._receipts(plan, rows.counts)
@@ -176,7 +181,7 @@ class Intake:
         plan = self._plan(publication)
         new_rows = rows.nr_rows - (present.nr_rows if present else 0)
         self._room_left.take(publication, pair, new_rows)
-        table = self._ensure_table(pair[0], publication.tablename, plan)
+        table = self._ensure_table(pair[0], self._new_name(publication), plan)
         if owed is not None:
             self.ledger.put_arrears(pair, None)
         if present is not None:
@@ -201,14 +206,15 @@ class Intake:
         keys = _own_names(publication, plan)
         before = present.ranges if present is not None else ()
         existing = self.ledger.table(pair[0])
-        name = existing.name if existing is not None else publication.tablename
+        name = existing.name if existing is not None else self._new_name(publication)
         wanted = Upsert(name, plan.columns, plan.targets, keys, rows, before)
         there = existing.columns if existing is not None else ()
         self._room_left.take(publication, pair, self._most_appended(wanted, there))
         table = self._ensure_table(pair[0], name, plan)
         new = self.generation.upsert(wanted)
         self._book(publication, pair, plan, table, joined(before, new), present)
-        return self._receipt(publication, plan, rows.nr_rows)
+        idle = [_TTL_IDLE] if _asks_an_end(publication, present) else []
+        return self._receipt(publication, plan, rows.nr_rows, idle)
 
     def _carry_at_once(self, pair: Pair, owed: Arrears) -> None:
         """Carry all that a pair is owed, if that is not more than a portion with what was carried
@@ -232,9 +238,11 @@ class Intake:
         receipts = {count: Receipt(number, count, message=message) for count in set(counts)}
         return [receipts[count] for count in counts]
 
-    def _receipt(self, publication: Publication, plan: Plan, nr_rows: int) -> Receipt:
+    def _receipt(
+        self, publication: Publication, plan: Plan, nr_rows: int, more: Sequence[str] = ()
+    ) -> Receipt:
         notes = plan.notes if publication.note is None else (*plan.notes, publication.note)
-        return Receipt(self.ledger.number, nr_rows, message="; ".join(notes) or None)
+        return Receipt(self.ledger.number, nr_rows, message="; ".join([*notes, *more]) or None)
 
     # --- Tables -----------------------------------------------------------------------------
 
@@ -255,6 +263,11 @@ class Intake:
                 self._planned_columns = len(publication.columns)
             self._plans[key, publication.columns] = (existing, plan)
         return plan
+
+    def _new_name(self, publication: Publication) -> str:
+        """What its table is called if it makes it: as it was, whoever comes first this time."""
+        before = self.ledger.before(publication.table_key)
+        return before.name if before is not None else publication.tablename
 
     def _ensure_table(self, key: str, name: str, plan: Plan) -> TableState:
         """Create the table or add what it lacks."""
@@ -470,11 +483,23 @@ def _refuse_name_value(
     publication: Publication, present: Source | None, owed: Arrears | None
 ) -> None:
     source = owed.source if owed is not None else present
-    if source is not None and not source.persist:
-        raise Refused(
+    if source is None or source.persist:
+        return
+    if source.expires_s is not None:
+        how = f"{publication.identity} has rows of {publication.tablename} that end (ttl_s)"
+    else:
+        how = (
             f"{publication.identity} has published {publication.tablename} as a plain table in"
-            " this generation; name_value_update works on persistent ones only"
+            " this generation"
         )
+    raise Refused(f"{how}; name_value_update works on persistent ones only")
+
+
+def _asks_an_end(publication: Publication, before: Source | None) -> bool:
+    """Whether an update gives a time to rows that live on without an end."""
+    if publication.ttl_s is None or publication.persist:
+        return False
+    return before is not None and before.persist
 
 
 def _own_names(publication: Publication, plan: Plan) -> list[str]:

@@ -121,14 +121,14 @@ class Ledger:
         """The columns a table of that name begins with: those of the generation before."""
         known = self._inherited.get(table_key)
         if known is None:
-            before = self._before.get(table_key)
+            before = self.before(table_key)
             known = before.sent_columns() if before is not None else ()
             self._inherited[table_key] = known
         return known
 
-    def had(self, table_key: str) -> bool:
-        """Whether the generation before had a table of that name."""
-        return table_key in self._before
+    def before(self, table_key: str) -> TableState | None:
+        """The table of that name in the generation before."""
+        return self._before.get(table_key)
 
     # --- Reading, the staged first ----------------------------------------------------------
 

@@ -64,7 +64,8 @@ class NamesTaken:
         """Whether it is collected, carried, or in the last generation; or in the one before that,
         which queries see as long as the last is being finished, and longer where it was lost."""
         owed = any(pair[0] == key for pair in ledger.arrears)
-        return key in ledger.tables or owed or ledger.had(key) or key in self._in_snapshot()
+        had = ledger.before(key) is not None
+        return key in ledger.tables or owed or had or key in self._in_snapshot()
 
     def drop_static(self, drop: Drop) -> str | None:
         """End the static table of that name; a sentence, None where there is no such table.

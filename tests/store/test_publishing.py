@@ -463,6 +463,35 @@ def test_an_option_without_effect_is_told_of(bench, flags, told):
     assert receipt.message is None if told is None else told in receipt.message
 
 
+def test_a_time_for_rows_that_persist_already_is_told_to_be_none(bench):
+    ok(bench.publish("p", "t", "k int, v int", [[1, 1]], persist=1))
+    update = {"update": 1, "keycols": "k", "ttl_s": 0.001}
+    receipt = bench.publish("p", "t", "k int, v int", [[1, 2]], **update)
+    assert "ttl_s has no effect on rows that persist already" in receipt.message
+    for _ in range(3):
+        bench.rotate()
+    assert bench.rows("select v from t") == [[2]]
+    persists = bench.publish("p", "t", "k int, v int", [[1, 3]], **update, persist=1)
+    assert persists.message.count("ttl_s") == 1
+
+
+def test_a_table_is_called_what_it_was_called_before_whoever_comes_first(bench):
+    for order in (["load", "Load", "LOAD"], ["Load", "LOAD", "load"]):
+        for name in order:
+            ok(bench.publish(name, name, "a int", [[1]]))
+        bench.rotate()
+        assert bench.rows("select distinct tablename from qasino_server_sources") == [["load"]]
+    ok(bench.publish("u", "LOAD", "a int", [[1]], update=1, keycols="a"))
+    ok(bench.publish("v", "Load", "a int", [[1]]))
+    bench.rotate()
+    name = "select tablename from qasino_server_tables where lower(tablename) = 'load'"
+    assert bench.rows(name) == [["load"]]
+    bench.rotate()
+    ok(bench.publish("v", "Load", "a int", [[1]]))
+    bench.rotate()
+    assert bench.rows(name) == [["Load"]], "nobody had it for a generation"
+
+
 def test_keycols_that_are_no_column_are_refused_by_name(bench):
     outcome = bench.publish("u", "t", "a int", [[1]], update=1, keycols="nosuch")
     assert "'nosuch'" in refused(outcome)
@@ -508,7 +537,18 @@ def test_name_value_updates_are_cells_of_a_persistent_row_by_identity(bench):
 
 def test_a_name_value_update_of_a_plain_table_is_refused(bench):
     ok(bench.publish("nv1", "nvt", "identity text, colone text", [["nv1", "1"]]))
-    assert "persistent ones only" in refused(bench.set("nv1", "nvt.colone", "2"))
+    told = refused(bench.set("nv1", "nvt.colone", "2"))
+    assert (
+        "a plain table in this generation; name_value_update works on persistent ones only" in told
+    )
+
+
+def test_a_name_value_update_of_rows_that_end_is_refused_as_such(bench):
+    ok(bench.publish("nv1", "nvt", "identity text, v text", [["nv1", "1"]], ttl_s=1000))
+    for _ in range(2):
+        told = refused(bench.set("nv1", "nvt.v", "2"))
+        assert told.startswith("nv1 has rows of nvt that end (ttl_s); ")
+        bench.rotate()
 
 
 def test_descriptions_reach_the_columns_table(bench):
