@@ -30,6 +30,8 @@ class Absence:
         self._missing: dict[Pair, tuple[str, float, int, float]] = {}
         """Pair -> table name, last update, generations missed, when that was noted first."""
         self._names: dict[str, str] = {}
+        self._ended: dict[Pair, int] = {}
+        """Whose rows were ended on purpose, and in which generation."""
 
     def note(self, ledger: Ledger, now: float) -> list[tuple[Any, ...]]:
         """Look at a finished generation; the rows of qasino_server_missing.
@@ -55,6 +57,10 @@ class Absence:
         empty(missing_before)
         for pair, source in present.items():
             self._before[pair] = source.update_epoch
+        # Of a generation that is collected already, while this one was being finished.
+        self._ended = {pair: at for pair, at in self._ended.items() if at > ledger.number}
+        for pair in self._ended:
+            self._before.pop(pair, None)
         self._names = {key: table.name for key, table in ledger.tables.items()}
         return [
             (pair[1], name, round(last, 2), missed)
@@ -66,10 +72,12 @@ class Absence:
         with self._lock:
             self._forget({p for p in (*self._before, *self._missing) if p[0] == table_key})
 
-    def forget(self, pairs: Iterable[Pair]) -> None:
-        """Their rows were ended on purpose: they are not missed, the others of the table are."""
+    def forget(self, pairs: Iterable[Pair], generation_number: int) -> None:
+        """Their rows were ended on purpose, in that generation: they are not missed, the others of
+        the table are."""
         with self._lock:
             self._forget(pairs)
+            self._ended |= dict.fromkeys(pairs, generation_number)
 
     def _forget(self, pairs: Iterable[Pair]) -> None:
         for pair in pairs:

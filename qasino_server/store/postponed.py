@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -26,8 +26,14 @@ class Waiting(msgspec.Struct, frozen=True):
     done: Callable[[Outcome], None]
 
 
-Dropped = tuple[str, Sequence[Pair]]
-"""What was ended, in a sentence, and whose rows that were."""
+class Dropped(NamedTuple):
+    """What was ended."""
+
+    sentence: str
+    pairs: Sequence[Pair]
+    """Whose rows that were."""
+    generation_number: int
+    """The first that goes without them."""
 
 
 class Drop(msgspec.Struct, frozen=True):

@@ -252,9 +252,8 @@ class Store:
             if isinstance(outcome, QasinoError):
                 done(outcome)
                 return
-            sentence, ended = outcome
-            self._absence.forget(ended)
-            done(sentence)
+            self._absence.forget(outcome.pairs, outcome.generation_number)
+            done(outcome.sentence)
 
         self._writer.drop(tablename, identity, settle)
 

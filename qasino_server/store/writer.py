@@ -351,7 +351,9 @@ class Writer(Service):
 
     def _drop(self, drop: Drop) -> Dropped:
         ended = self._names.drop_static(drop)
-        return self._drop_persistent(drop) if ended is None else (ended, ())
+        if ended is None:
+            return self._drop_persistent(drop)
+        return Dropped(ended, (), self._intake.ledger.number)
 
     def _drop_persistent(self, drop: Drop) -> Dropped:
         intake = self._intake
@@ -366,7 +368,8 @@ class Writer(Service):
             of = f" of {drop.identity}" if drop.identity is not None else ""
             raise Refused(f"there is no static or persistent table named {drop.tablename}{of}")
         self._see_what_is_owed()
-        return f"{drop.tablename} is no longer carried; its rows end with this snapshot", ended
+        sentence = f"{drop.tablename} is no longer carried; its rows end with this snapshot"
+        return Dropped(sentence, ended, intake.ledger.number)
 
     def _guarded(self, work: Callable[[], _T]) -> _T | QasinoError:
         """The outcome of work that is not part of a batch."""

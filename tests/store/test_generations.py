@@ -230,6 +230,31 @@ def test_missing_names_who_reported_and_does_not_any_more(bench):
     assert bench.rows(sql) == [["a", "t", 1]]
 
 
+def test_rows_that_are_dropped_while_their_generation_is_finished_are_not_missed(bench):
+    """A rotation step by step: what it does between the exchange and its books takes a moment."""
+    store, number = bench.store, bench.number
+    for identity in ("p", "q"):
+        bench.publish(identity, "t", "a int", [[1]], persist=1)
+
+    def missed():
+        nonlocal number
+        number += 1
+        retired = store._writer.exchange(store._files.new_generation(number), number)
+        dropped = None if number > bench.number + 1 else bench.drop("t", "p")
+        retired.generation.seal()
+        store._writer.carry_from(retired.generation.path)
+        assert store._writer.carried.wait(20)
+        return dropped, [row[:2] for row in store._absence.note(retired.ledger, 0.0)]
+
+    assert missed() == ("t is no longer carried; its rows end with this snapshot", [])
+    bench.publish("p", "u", "a int", [[1]])
+    assert missed() == (None, [])
+    assert missed() == (None, [("p", "u")]), "others are missed as ever"
+    bench.publish("p", "t", "a int", [[1]])
+    assert missed() == (None, [("p", "u")])
+    assert missed() == (None, [("p", "u"), ("p", "t")]), "who came back is missed again"
+
+
 def test_missing_is_forgotten_after_a_time_and_never_said_of_carried_rows(make_bench):
     bench = make_bench(forget_after_s=-1.0)
     bench.publish("a", "t", "x int", [[1]])
