@@ -182,6 +182,7 @@ class Intake:
         new_rows = rows.nr_rows - (present.nr_rows if present else 0)
         self._room_left.take(publication, pair, new_rows)
         table = self._ensure_table(pair[0], self._new_name(publication), plan)
+        table = _uncarried(table, present, owed)
         if owed is not None:
             self.ledger.put_arrears(pair, None)
         if present is not None:
@@ -387,7 +388,7 @@ class Intake:
     ) -> None:
         """Enter what the pairs have now, and what is still owed."""
         ledger, before = self.ledger, parts[0].owed.table
-        table, shape = self._shapes.add(table, plan.sent)
+        table, shape = self._shapes.carry(table, plan.sent)
         nr_done, epoch, upserted = 0, table.last_update_epoch, table.upserted
         for (pair, owed, _, left), ranges in zip(parts, carried, strict=True):
             present = ledger.source(pair)
@@ -443,6 +444,21 @@ class Intake:
         if table is not None:
             self.generation.drop_table(table.name)
             self.ledger.put_table(table_key, None)
+
+
+def _uncarried(table: TableState, present: Source | None, owed: Arrears | None) -> TableState:
+    """The table without the rows that a pair has from the generation before, carried or owed.
+
+    Which of the two is a matter of milliseconds, and must not be seen: they count for nothing any
+    more, and the words that came with them stay.
+    """
+    if owed is not None:
+        columns = owed.table.shapes[owed.source.shape]
+        words = table.descriptions.carry(owed.table.descriptions, columns)
+        return msgspec.structs.replace(table, descriptions=words)
+    if present is not None and not present.fresh:
+        return msgspec.structs.replace(table, nr_updates=table.nr_updates - 1)
+    return table
 
 
 def _source(publication: Publication, ranges: Ranges, shape: int, epoch: float) -> Source:

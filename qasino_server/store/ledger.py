@@ -9,7 +9,8 @@ replaced.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, KeysView, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, KeysView, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -32,14 +33,22 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
     """The different sets of columns that were sent; most tables have one."""
     all_at: int | None = None
     """Which of them stands for every column, once there were too many."""
+    only_carried: frozenset[int] = frozenset()
+    """Which of them nobody has sent in this generation."""
     nr_updates: int = 0
     last_update_epoch: float = 0.0
     upserted: bool = False
     descriptions: Descriptions = Descriptions()
 
-    def sent_columns(self) -> Columns:
-        """The columns somebody sent for this generation, in the table's order."""
-        sent = {column.key for shape in self.shapes for column in shape}
+    def sent_columns(self, carried: Container[int]) -> Columns:
+        """The columns somebody sent for this generation, or that its `carried` rows have, by their
+        shapes; in the table's order."""
+        sent = {
+            column.key
+            for place, shape in enumerate(self.shapes)
+            if place not in self.only_carried or place in carried
+            for column in shape
+        }
         return tuple(column for column in self.columns if column.key in sent)
 
 
@@ -96,6 +105,9 @@ class Ledger:
         self._pairs_of: dict[str, int] = {}
         """Identity -> how many pairs; none has 0."""
         self._living: set[Pair] = set()
+        self._nr_carried: dict[str, Counter[int]] = {}
+        """How many pairs of a table have carried rows, by their shape."""
+        self._carried_before = {} if previous is None else previous._nr_carried
         self._before: dict[str, TableState] = {} if previous is None else previous.tables
         self._inherited: dict[str, Columns] = {}
         """Of those, as far as they were asked for."""
@@ -122,7 +134,8 @@ class Ledger:
         known = self._inherited.get(table_key)
         if known is None:
             before = self.before(table_key)
-            known = before.sent_columns() if before is not None else ()
+            carried = +self._carried_before.get(table_key, Counter())
+            known = before.sent_columns(carried) if before is not None else ()
             self._inherited[table_key] = known
         return known
 
@@ -232,17 +245,22 @@ class Ledger:
             self.arrears = self.arrears or {}
         sources, living = self.sources, self._living
         for pair, source in self._staged_sources.items():
+            if living and pair in living:
+                living.remove(pair)
+                self._count_carried(pair, sources[pair], -1)
             if source is None:
                 sources.pop(pair, None)
-                living.discard(pair)
                 continue
             sources[pair] = source
             if source.persist or source.expires_s is not None:
                 living.add(pair)
-            elif living:
-                living.discard(pair)
+                self._count_carried(pair, source, 1)
         self._committed = (self.nr_rows, self.nr_tables, self.nr_sources, self.described_bytes)
         self._clear()
+
+    def _count_carried(self, pair: Pair, source: Source, change: int) -> None:
+        if not source.fresh:
+            self._nr_carried.setdefault(pair[0], Counter())[source.shape] += change
 
     def rollback(self) -> None:
         """The file does not have it: forget what was staged."""

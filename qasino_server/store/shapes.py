@@ -26,10 +26,24 @@ class Shapes:
         """In the shapes that count towards _COLUMNS_MAX."""
 
     def add(self, table: TableState, sent: Columns) -> tuple[TableState, int]:
-        """The table with this shape, and its place.
+        """The table with this shape, which somebody has sent, and its place.
 
         Of so many that nobody means them, the rest count as having sent every column.
         """
+        table, place = self._placed(table, sent)
+        if place in table.only_carried:
+            table = msgspec.structs.replace(table, only_carried=table.only_carried - {place})
+        return table, place
+
+    def carry(self, table: TableState, sent: Columns) -> tuple[TableState, int]:
+        """The same where somebody sent it for a generation before, and carried rows have it."""
+        nr_shapes = len(table.shapes)
+        table, place = self._placed(table, sent)
+        if place == nr_shapes and place != table.all_at:
+            table = msgspec.structs.replace(table, only_carried=table.only_carried | {place})
+        return table, place
+
+    def _placed(self, table: TableState, sent: Columns) -> tuple[TableState, int]:
         for place, shape in enumerate(table.shapes):
             if shape == sent:
                 return table, place

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import apsw
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -175,6 +176,33 @@ def test_a_replacement_drops_what_was_carried_and_what_is_owed(intakes: Any, por
     assert rows_in(second) == (1, 0, 1)
     assert not second.ledger.arrears
     assert not second.ledger.sources["t", "p"].persist
+
+
+@pytest.mark.parametrize("carried", [False, True])
+def test_whether_rows_were_carried_before_they_are_replaced_is_not_seen(
+    succession: Any, carried: bool
+) -> None:
+    """It is a matter of milliseconds; a column nobody sends any more is gone one generation later.
+
+    A second identity's rows have it longer: as long as they are there.
+    """
+    wide = publication('[[1, "old"]]', persist=1)
+    wide = msgspec.structs.replace(wide, descriptions=("which", "what"))
+    narrow = msgspec.structs.replace(
+        publication("[[2]]", persist=1, replace=1), columns=wide.columns[:1]
+    )
+    first, second = succession(wide, msgspec.structs.replace(wide, tablename="u", identity="q"))
+    attach(first, second)
+    for identity, table in (("p", "t"), ("p", "u")):
+        if carried:
+            carry(second)
+        store(second, msgspec.structs.replace(narrow, identity=identity, tablename=table))
+    while second.ledger.arrears:
+        carry(second)
+    books, third = second.ledger.tables, Ledger(3, second.ledger)
+    assert {key: books[key].nr_updates for key in books} == {"t": 1, "u": 2}
+    assert books["t"].descriptions.of_columns == {"id": "which", "v": "what"}
+    assert [third.inherited(key) for key in ("t", "u")] == [wide.columns[:1], wide.columns]
 
 
 def test_a_transaction_that_fails_leaves_the_books_as_they_were(intakes: Any) -> None:
