@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any
 
 import msgspec
@@ -70,29 +69,6 @@ def batches(draw: st.DrawFn) -> list[Publication]:
     return drawn
 
 
-def together(bench: Bench, batch: list[Publication]) -> list[Receipt | QasinoError]:
-    """Hand them in while the writer is held, so that they are one batch for it."""
-    held, go_on, answered = threading.Event(), threading.Event(), threading.Event()
-    outcomes: dict[int, Any] = {}
-
-    def hold(path: Any) -> None:
-        held.set()
-        assert go_on.wait(20)
-
-    def done(place: int, outcome: Any) -> None:
-        outcomes[place] = outcome
-        if len(outcomes) == len(batch):
-            answered.set()
-
-    bench.store._writer.look(hold)
-    assert held.wait(20)
-    for place, one in enumerate(batch):
-        bench.store.publish(one, "test", lambda outcome, place=place: done(place, outcome))
-    go_on.set()
-    assert answered.wait(20)
-    return [outcomes[place] for place in range(len(batch))]
-
-
 def told(outcomes: list[Any]) -> list[Any]:
     """Outcomes without the generation's number, which differs from store to store."""
     return [
@@ -150,7 +126,7 @@ def test_a_batch_is_stored_as_its_publications_would_be_one_by_one(
     """Over two generations: what lives on from the first is owed to pairs of the second."""
     batched, single = two_benches
     for batch in (first, second):
-        assert told(together(batched, batch)) == told([single.hand_in(one) for one in batch])
+        assert told(batched.together(batch)) == told([single.hand_in(one) for one in batch])
         assert held(batched) == held(single)
     for bench in (batched, single):
         for table in ("fleet", "other"):
@@ -185,7 +161,7 @@ def test_who_described_a_column_first_is_heard_before_those_that_are_alike(bench
     assert isinstance(bench.hand_in(alike_to("host-0", "fleet", ["a"], [[0]])), Receipt)
     first = alike_to("host-0", "fleet", ["a"], [[0]], words="of the first", replace=1)
     others = [alike_to(f"host-{n}", "fleet", ["a"], [[n]], words=f"of {n}") for n in range(1, 5)]
-    together(bench, [first, *others])
+    bench.together([first, *others])
     assert held(bench)["words"] == [["fleet", "a", "of the first"]]
 
 
@@ -195,7 +171,7 @@ def test_a_table_that_was_dropped_is_made_by_who_comes_first(bench: Bench) -> No
     for _ in range(2):
         bench.publish("p", "t", "a int", [[0]], persist=1, replace=1)
     assert isinstance(bench.drop("t"), str)
-    outcomes = together(bench, [publication("z", "t", "a text", [["007"]]), *numbers])
+    outcomes = bench.together([publication("z", "t", "a text", [["007"]]), *numbers])
     assert told(outcomes) == [
         (True, 1, None),
         *[(True, 1, "column a is TEXT here, not INTEGER")] * 3,
@@ -207,7 +183,7 @@ def test_a_table_that_was_dropped_is_made_by_who_comes_first(bench: Bench) -> No
 def test_one_bad_row_in_a_batch_is_told_to_its_sender_alone(bench: Bench) -> None:
     batch = [alike_to(f"host-{n}", "fleet", ["a"], [[n], [n]]) for n in range(6)]
     batch[2] = alike_to("host-2", "fleet", ["a"], [[2], [2, 2]])
-    outcomes = together(bench, batch)
+    outcomes = bench.together(batch)
     assert isinstance(outcomes[2], QasinoError)
     assert outcomes[2].sentence.startswith("row 2 has 2 cells")
     assert all(isinstance(o, Receipt) and o.nr_rows == 2 for o in outcomes[:2] + outcomes[3:])
@@ -217,7 +193,7 @@ def test_one_bad_row_in_a_batch_is_told_to_its_sender_alone(bench: Bench) -> Non
 
 def test_what_is_too_much_together_is_counted_one_by_one(make_bench: Any) -> None:
     bench = make_bench(quota=Quota(identities=4))
-    outcomes = together(bench, [alike_to(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(6)])
+    outcomes = bench.together([alike_to(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(6)])
     assert [isinstance(o, Receipt) for o in outcomes] == [True] * 4 + [False] * 2
     assert "--max-identities" in outcomes[5].sentence  # type: ignore[union-attr]
 
@@ -241,7 +217,7 @@ def test_each_bound_refuses_one_publication_and_those_that_are_alike(
     assert isinstance(bench.hand_in(alike_to("first", "t", ["b"], [["x" * 40_000]])), Receipt)
     table = "u" if bound == "tables" else "t"
     fleet = [alike_to(f"host-{n}", table, ["b"], [["x" * 12_000]]) for n in range(ALIKE_MIN)]
-    for outcome in (bench.hand_in(fleet[0]), *together(bench, fleet)):
+    for outcome in (bench.hand_in(fleet[0]), *bench.together(fleet)):
         assert isinstance(outcome, Full), outcome
         assert f"is the most ({option})" in outcome.sentence
     assert "rolled back" not in caplog.text, "SQLite had to say it"
@@ -254,7 +230,7 @@ def test_rows_as_deep_as_sqlite_takes_alone_are_stored(bench: Bench) -> None:
         msgspec.structs.replace(alike_to(f"host-{n}", "fleet", ["b"], []), rows_json=deep)
         for n in range(4)
     ]
-    assert told(together(bench, batch)) == [(True, 1, None)] * 4
+    assert told(bench.together(batch)) == [(True, 1, None)] * 4
 
 
 def test_a_batch_that_is_rolled_back_is_counted_once(
@@ -264,7 +240,7 @@ def test_a_batch_that_is_rolled_back_is_counted_once(
     bench = make_bench(max_generation_bytes=300_000)
     batch = [alike_to(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(5)]
     batch += [alike_to("long", "fleet", ["a"], [[7]] * 40_000)]
-    outcomes = together(bench, batch)
+    outcomes = bench.together(batch)
     assert [isinstance(o, Receipt) for o in outcomes] == [True] * 5 + [False]
     assert "batch of 6 rolled back" in caplog.text
     bench.rotate()
