@@ -237,6 +237,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._received = b""
         """What is being read, if it began one."""
         self._is_parsing = False
+        self._refusal: tuple[int, str] | None = None
+        """What is told, as status and sentence, once all before it is answered; nothing more is
+        read."""
         self._closing_since: float | None = None
         lane = getattr(self.app, "lane", None)
         self._lane: Lane | None = None if self.scheme == "https" else lane
@@ -251,6 +254,8 @@ class GuardedProtocol(HttpToolsProtocol):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
         self._idle_since = None
         if self._between:
             if self._is_read_already(data):
@@ -271,12 +276,13 @@ class GuardedProtocol(HttpToolsProtocol):
                 piece = data[begins:ends]
                 begins = ends
                 self._received_bytes += len(piece)
-                if not self._feed(piece) or self.transport.is_closing():
-                    begins = len(data)
-                elif self._in_head:
+                is_for_us = self._feed(piece)
+                if is_for_us and self._in_head:
                     self._bound_head()
-                elif not self._between:
+                elif is_for_us and not self._between:
                     self._bound_trailers(len(piece))
+                if not is_for_us or self._refusal is not None or self.transport.is_closing():
+                    begins = len(data)
         finally:
             self._is_parsing = False
         self.flow.unparsed = data[begins:]
@@ -301,7 +307,7 @@ class GuardedProtocol(HttpToolsProtocol):
                     return False  # CONNECT
                 data = self._head_without_upgrade() + data[upgrade.args[0] :]
             except httptools.HttpParserError:
-                self.send_400_response("Invalid HTTP request received.")
+                self._refuse(400, "Invalid HTTP request received.")
                 return False
         return True
 
@@ -352,11 +358,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._beside_bytes = 0
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._asks_to_upgrade = True
             return
         if self._lane is not None and self._is_direct(self._lane):
+            self._in_head = False
             self.cycle = self._direct = DirectRequest(self, self.url, self._peer)
             return
         url, headers, expect = self.url, self.headers, self.expect_100_continue
@@ -364,6 +370,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
         super().on_headers_complete()
+        self._in_head = False
         self.headers = _TRAILERS
         if not self.pipeline:
             self._usual = self.cycle
@@ -417,7 +424,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
         if self.flow.write_paused:
             request.keep_task(asyncio.ensure_future(self._go_on()))
-        elif self.pipeline or self.transport.is_closing():
+        elif self.pipeline or self._refusal is not None or self.transport.is_closing():
             self.on_response_complete()
         else:
             self._idle_since = self.loop.time()  # in place of uvicorn's timer for each answer
@@ -431,6 +438,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._usual = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()  # begins that
         self._parse_on()
+        self._tell_refusal()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -457,9 +465,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._closing_since = self._closing_since or now
             if now > self._closing_since + LEAVE_S:
                 self.transport.abort()
-        elif self._since is not None and (
-            self.flow.read_paused or (self._direct is not None and self.pipeline)
-        ):
+        elif self._since is not None and (self.flow.read_paused or self._is_awaited()):
             self._since = now  # the client would send on, but we do not read, or it waits for us
         elif self._since is not None:
             if now > self._since + allowed_s(0 if self._in_head else self._received_bytes):
@@ -467,18 +473,37 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._idle_since is not None and now > self._idle_since + IDLE_S:
             self.transport.close()
 
+    def _is_awaited(self) -> bool:
+        """Whether a request before the one that comes is not answered yet."""
+        return bool(self.pipeline) or (self._in_head and not self._is_free())
+
     def _refuse(self, status: int, sentence: str) -> None:
-        """Say why and close; with an answer under way, just close."""
-        if self.transport.is_closing():
+        """Read no further; say why, and close, as soon as all before it is answered."""
+        if self._refusal is not None or self.transport.is_closing():
             return
-        answering = self.cycle is not None and not self.cycle.response_complete
-        if not (answering and self.cycle.response_started):
-            text = f"{sentence}\n".encode()
-            self.transport.write(
-                STATUS_LINE[status]
-                + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
-                + b"content-length: %d\r\n\r\n%s" % (len(text), text)
-            )
+        self._refusal = (status, sentence)
+        self._since = None
+        if self._in_head or self._between:
+            self._tell_refusal()
+        elif self.pipeline:
+            self.pipeline.popleft()  # its body will not come
+            self.cycle = self.pipeline[0][0] if self.pipeline else self._direct or self._usual
+        elif self.cycle.response_started:
+            self.transport.close()
+        else:
+            self._close_with(status, sentence)
+
+    def _tell_refusal(self) -> None:
+        if self._refusal is not None and self._is_free() and not self.transport.is_closing():
+            self._close_with(*self._refusal)
+
+    def _close_with(self, status: int, sentence: str) -> None:
+        text = f"{sentence}\n".encode()
+        self.transport.write(
+            STATUS_LINE[status]
+            + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
+            + b"content-length: %d\r\n\r\n%s" % (len(text), text)
+        )
         self.transport.close()
 
 

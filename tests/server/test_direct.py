@@ -173,11 +173,68 @@ def test_nor_does_one_that_was_sent_before_others_hold_up_the_port(
 ) -> None:
     """Its answer went to the closed connection, and that error ended the port's turns."""
     with wire.connect("http") as made:
-        made.sendall(request({"sql": ENDLESS}) + request({"sql": "select 1"}) + b"what\0\r\n\r\n")
-        assert b" 400 Bad Request" in made.recv(1000)
+        made.sendall(request({"sql": ENDLESS}) + request({"sql": "select 1"}))
+        until(lambda: wire.rows("show queries"))
+        (connection,) = [c for c in connections_of(server) if c.client == made.getsockname()]
+        until(lambda: connection.pipeline)
+        port_of(server)._app.mailbox.post(connection.transport.close)
+        assert made.recv(1000) == b""
     until(lambda: not wire.rows("show queries"))
     assert wire.rows("select 2") == [[2]]
     assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+BROKEN = {
+    "no request": (b"what\0\r\n\r\n", 400),
+    "a blank": (b" ", 400),
+    "no end": (b"GET / HTTP/1.1\r\nHost: localhost\r\nx: " + b"x" * 70_000, 431),
+    "a chunk of no size": (
+        b"POST /request HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nwhat",
+        400,
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("more", ["", USUAL], ids=["direct", "usual"])
+@pytest.mark.parametrize("nr_before", [1, 3])
+def test_what_is_no_request_is_told_behind_the_answers_to_those_before_it(
+    server: Server, wire: Wire, broken: tuple[bytes, int], more: str, nr_before: int
+) -> None:
+    """What was stored was answered by that refusal, which came first, and what ran was ended."""
+    rest, status = broken
+    stored = request(table("web-1", [[1, "x"]]), "/request?op=add_table_data", more)
+    slow = "with recursive n(i) as (select 1 union all select i + 1 from n limit 1000000)"
+    asked = request({"sql": f"{slow} select 'slow' as x, max(i) from n"}, more=more)
+    told = wire.http_raw(stored + asked * (nr_before - 1) + rest)
+    heads = re.findall(rb"^HTTP/1.1 (\d+)", told, re.MULTILINE)
+    assert heads == [b"200"] * nr_before + [b"%d" % status]
+    assert told.count(b'"slow"') == nr_before - 1
+    server.rotate()
+    assert wire.rows("select a from fleet") == [[1]]
+
+
+def test_behind_what_is_no_request_none_is_read(server: Server, wire: Wire) -> None:
+    with wire.connect("http") as made:
+        made.sendall(request({"sql": ENDLESS, "query_id": "slow"}) + b"what\r\n\r\n")
+        until(lambda: wire.rows("show queries"))
+        made.sendall(request(table("web-1", [[1, "x"]]), "/request?op=add_table_data"))
+        be_read(wire, 1)
+        wire.query("kill slow")
+        assert [status for status, _, _ in answers(made, 2)] == [400, 400]
+        assert made.recv(1000) == b""
+    server.rotate()
+    assert "no such table" in wire.query("select a from fleet")["error_message"]
+
+
+def test_who_is_answered_before_the_end_of_a_broken_body_is_told_no_more(wire: Wire) -> None:
+    """The refusal stood where the answer to the next request is sought."""
+    chunked = b"POST /no HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with wire.connect("http") as made:
+        made.sendall(chunked)
+        assert answers(made, 1)[0][0] == 404
+        made.sendall(b"what\r\n")
+        assert made.recv(1000) == b""
 
 
 @pytest.mark.parametrize("url", ["/request?op=query", "/request?op=query&format=csv"])

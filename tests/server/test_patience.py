@@ -133,14 +133,17 @@ def test_so_is_one_whose_only_requests_have_a_head_that_was_read_before(
             be_idle()
 
 
+@pytest.mark.parametrize("nr_between", [0, 1])
+@pytest.mark.parametrize("missing_bytes", [1, 60], ids=["its end", "most of it"])
 def test_one_that_sends_ahead_has_its_time_when_it_is_read_from_again(
-    hasty: Server, connect: Callable[..., socket.socket]
+    hasty: Server, connect: Callable[..., socket.socket], nr_between: int, missing_bytes: int
 ) -> None:
     slow = f"{COUNTING} limit 3000000) select count(*) from n"
+    last = posted("select 'last'")
     made = connect(hasty)
-    made.sendall(posted(slow) + posted("select 1") + posted("select 'last'")[:-1])
-    hear(made, lambda heard: heard.count(b"HTTP/1.1 200") == 2)
-    made.sendall(b"}")
+    made.sendall(posted(slow) + posted("select 1") * nr_between + last[:-missing_bytes])
+    hear(made, lambda heard: heard.count(b"HTTP/1.1 200") == 1 + nr_between)
+    made.sendall(last[-missing_bytes:])
     hear(made, lambda heard: b"last" in heard)
 
 
