@@ -64,6 +64,7 @@ from qasino_server.message import (
 )
 from qasino_server.metrics import Metrics
 from qasino_server.pages import Pages
+from qasino_server.places import Places
 from qasino_server.publication_rules import name_value_from_params
 from qasino_server.render import STREAMS
 from qasino_server.replies import Reply
@@ -121,7 +122,7 @@ class RequestApp:
         self._metrics = metrics
         self.pages = pages
         self._arriving = Share(8 * max_body_bytes, "requests that are still arriving")
-        self._unpacking = asyncio.Semaphore(_UNPACKED_AT_ONCE)
+        self._unpacking = Places(_UNPACKED_AT_ONCE)
         self._answers = Answers(identity, max_result_bytes)
         self.lane = (
             None
@@ -237,8 +238,11 @@ class RequestApp:
                 raise
             if not gzipped and (op != "add_csv_table_data" or len(body) < _BRIEF_CSV_BYTES):
                 return await self._understood(op, params, body, False, receive, caller)
-            async with self._unpacking:
-                return await self._understood(op, params, body, gzipped, receive, caller)
+            try:
+                async with self._unpacking.taken(caller.asker, receive):
+                    return await self._understood(op, params, body, gzipped, receive, caller)
+            except Cancelled:
+                raise _Disconnected from None
 
     async def _understood(
         self,

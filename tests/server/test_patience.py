@@ -555,9 +555,12 @@ def test_publications_may_be_gzip(server: Server, wire: Wire) -> None:
     assert wire.rows("select count(*), sum(length(x)) from t") == [[20_000, 2_000_000]]
 
 
-def gzip_posted(body: bytes) -> bytes:
-    head = b"POST /request?op=query HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\n"
-    return head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+CSV_OP = "add_csv_table_data"
+
+
+def gzip_posted(body: bytes, op: str = "query") -> bytes:
+    head = f"POST /request?op={op} HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\n"
+    return head.encode() + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
 def test_bodies_of_very_many_members_keep_nobody_waiting(
@@ -600,7 +603,7 @@ def test_a_body_that_nobody_waits_for_is_read_no_further(
     places = service(server, HttpPort)._app._unpacking
     made = connect(server)
     made.sendall(long())
-    until(lambda: places._value < 4)
+    until(lambda: places.nr_taken)
     began = time.monotonic()
     if stops:
         port = service(server, HttpPort)
@@ -608,7 +611,41 @@ def test_a_body_that_nobody_waits_for_is_read_no_further(
         assert port.join(max(0.0, began + 5 - time.monotonic()))
     else:
         made.close()
-        until(lambda: places._value == 4, within_s=3)
+        until(lambda: not places.nr_taken, within_s=3)
+
+
+MANY_ROWS = b"1,identity=h\nt\na\nint\n\n" + b"1\n" * 20_000_000
+"""40 kB as gzip, and many seconds of work."""
+
+
+def test_who_sends_bodies_that_take_long_has_half_of_the_places(
+    server: Server, connect: Callable[..., socket.socket]
+) -> None:
+    """Four of them by one address had all the places, and nobody else's gzip was read."""
+    places = service(server, HttpPort)._app._unpacking
+    sent = gzip_posted(gzip.compress(MANY_ROWS), CSV_OP)
+    for _ in range(4):
+        connect(server).sendall(sent)
+    until(lambda: places.nr_taken + places.nr_waiting == 4)
+    with connect(server, host="127.0.0.2") as other:
+        other.sendall(gzip_posted(gzip.compress(QUERY)))
+        assert other.recv(1000).startswith(b"HTTP/1.1 200")
+    assert (places.nr_taken, places.nr_waiting) == (2, 2)
+
+
+def test_who_hangs_up_while_it_waits_for_a_place_has_nothing_done(
+    server: Server, connect: Callable[..., socket.socket]
+) -> None:
+    places = service(server, HttpPort)._app._unpacking
+    sent = gzip_posted(gzip.compress(MANY_ROWS), CSV_OP)
+    for _ in range(2):
+        connect(server).sendall(sent)
+    until(lambda: places.nr_taken == 2)
+    with connect(server) as third:
+        third.sendall(gzip_posted(gzip.compress(b"1,identity=h\nt\na\nint\n\n1\n"), CSV_OP))
+        until(lambda: places.nr_waiting == 1)
+    until(lambda: not places.nr_waiting)
+    assert places.nr_taken == 2
 
 
 @given(st.lists(st.binary(max_size=300), max_size=4), st.integers(0, 1200))
