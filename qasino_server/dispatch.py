@@ -129,8 +129,7 @@ class Dispatch:
             caller.rights.check_publication(publication)
             self._store.publish(publication, caller.peer, done)
         except Forbidden as error:
-            self._metrics.rejected(error)
-            self._store.reject(caller.peer, error.sentence, publication)
+            self._rejected(caller, error, publication)
             raise
         except Busy as error:  # counted only: so many would hide what is wrong with others
             self._metrics.rejected(error)
@@ -180,8 +179,27 @@ class Dispatch:
 
     def unreadable(self, caller: Caller, error: QasinoError) -> None:
         """Note a publication that could not even be read."""
+        self._rejected(caller, error)
+
+    def check_publisher(self, caller: Caller) -> None:
+        """Raise Forbidden for who may publish nothing, and note it, before anything is read."""
+        try:
+            caller.rights.require("publish", "publish tables")
+        except Forbidden as error:
+            self._rejected(caller, error)
+            raise
+
+    def _rejected(
+        self, caller: Caller, error: QasinoError, publication: Publication | None = None
+    ) -> None:
+        """Count it and log it; it is listed where its sender is one who may publish: any page
+        could push out the others of a list with an end."""
         self._metrics.rejected(error)
-        self._store.reject(caller.peer, error.sentence)
+        if "publish" in caller.rights.roles:
+            self._store.reject(caller.peer, error.sentence, publication)
+        else:
+            user = caller.rights.name or "-"
+            log.info("rejected user=%s peer=%s: %s", user, caller.peer, error.sentence)
 
 
 def _asked(query: Query, caller: Caller, sink: Sink | None) -> QueryRequest:

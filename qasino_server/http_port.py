@@ -227,6 +227,8 @@ class RequestApp:
             return self._read_by_get(method, op, params, caller)
         if method != "POST":
             raise WrongMethod(f"{method} is not served here; requests go by GET or POST")
+        if means_to_publish(b"", op):
+            self._dispatch.check_publisher(caller)
         if op not in ASKING_OPS:
             await self._room()
         with self._arriving.holding(caller.asker) as hold:
@@ -268,6 +270,7 @@ class RequestApp:
             return _read_get(op, params)
         if method == "HEAD":
             raise WrongMethod(f"HEAD changes nothing; the op {op} goes by GET")
+        self._dispatch.check_publisher(caller)
         try:
             return Publish(name_value_from_params(params))
         except QasinoError as error:

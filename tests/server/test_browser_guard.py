@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -223,8 +224,22 @@ def test_a_link_on_another_page_to_a_query_is_served(wire: Wire) -> None:
     assert (answer[0], answer[2]) == (200, b"7\n7\n")
 
 
-def test_a_refused_publication_is_listed_with_its_identity(server: Server, wire: Wire) -> None:
-    wire.http("POST", {"op": "add_table_data"}, MESSAGE.encode(), FOREIGN[0])
+REFUSED = {
+    "by a URL": ({"op": "add_table_data"}, MESSAGE.encode()),
+    "by a body": ({}, json.dumps({"op": "add_table_data", **json.loads(MESSAGE)}).encode()),
+    "not even read": ({}, b'{"op": "add_table_data", '),
+}
+
+
+@pytest.mark.parametrize("sent", REFUSED.values(), ids=REFUSED)
+def test_what_a_page_may_not_publish_pushes_no_other_out_of_the_list(
+    server: Server, wire: Wire, caplog: pytest.LogCaptureFixture, sent: tuple[dict[str, str], bytes]
+) -> None:
+    """A thousand of them, and nobody saw any more what agents do wrong. It is logged."""
+    caplog.set_level(logging.INFO, "qasino.dispatch")
+    params, body = sent
+    assert wire.http("POST", params, body, FOREIGN[0])[0] in (400, 403)
     server.rotate()
-    rejects = {"op": "query", "sql": "select identity, tablename from qasino_server_rejects"}
-    assert json.loads(wire.http_get(rejects)[2])["table"]["rows"] == [["web-1", "t"]]
+    assert wire.rows("select * from qasino_server_rejects") == []
+    assert [r.message for r in caplog.records if r.message.startswith("rejected user=- peer=127.")]
+    assert b"qasino_rejects_total" in wire.http("GET", path="/metrics")[2]

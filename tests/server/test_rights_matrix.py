@@ -210,6 +210,33 @@ def test_an_identity_is_bound_on_every_port(site: Site, way: str) -> None:
     assert not site.is_allowed(way, "bound-ops", "drop_table", drop)
 
 
+@pytest.mark.parametrize("op", ["add_table_data", "add_csv_table_data"])
+def test_who_may_not_publish_is_told_before_the_body_is_read(site: Site, op: str) -> None:
+    """All of it was read, unpacked and understood first, whoever sent it."""
+    head = f"POST /request?op={op} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000000\r\n"
+    with Wire(site.server.ports) as wire, wire.connect("http") as made:
+        made.sendall(f"{head}Authorization: Bearer token-reader\r\n\r\n".encode())
+        assert made.recv(1000).startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize("user", ["reader", "halfway"])
+def test_nor_is_what_they_send_listed_among_what_publishers_do_wrong(site: Site, user: str) -> None:
+    """A thousand of them pushed all others out of the list."""
+    counted = "select count(*) from qasino_server_rejects where reason like '%may not publish%'"
+
+    def listed() -> Any:
+        site.server.rotate()
+        return site.zmq("boss", {"op": "query", "sql": counted})["table"]["rows"]
+
+    before = listed()
+    message = {"op": "add_table_data", **table()}
+    assert "may not publish" in site.zmq(user, message)["error_message"]
+    assert site.http("http", user, "POST", "/request", json.dumps(message)) == 403
+    assert listed() == before
+    assert not site.is_allowed("zmq", "bound", "add_table_data", table(identity="db-1"))
+    assert listed() != before
+
+
 @pytest.mark.parametrize("way", ["http", "https"])
 def test_also_in_csv_and_by_name_and_value(site: Site, way: str) -> None:
     for identity, status in (("web-1", 200), ("db-1", 403)):
