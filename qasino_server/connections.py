@@ -38,6 +38,8 @@ HANDSHAKE_S = 10.0
 SWEEP_S = 5.0
 SENT_AHEAD_MAX = 100
 """Requests that wait for the answers before them at which no more is read."""
+SENT_AHEAD_BYTES = 65_536
+"""What their heads and bodies may take together at which no more is read."""
 _PIECE_BYTES = 4096
 """Parsed at once where requests may begin: a short one takes sixty times its bytes."""
 _BODY_PIECE_BYTES = 16384
@@ -178,13 +180,15 @@ class _PatientFlow(FlowControl):
     def __init__(self, transport: Any, waiting: Sized) -> None:
         super().__init__(transport)
         self._waiting = waiting
+        self.waiting_bytes = 0
+        """What they take."""
         self.unparsed = b""
         """What came with too many of them."""
 
     @property
     def is_full(self) -> bool:
         """Whether enough of them wait."""
-        return len(self._waiting) >= SENT_AHEAD_MAX
+        return len(self._waiting) >= SENT_AHEAD_MAX or self.waiting_bytes > SENT_AHEAD_BYTES
 
     def resume_reading(self) -> None:
         if not self.is_full and not self.unparsed:
@@ -374,7 +378,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self.headers = _TRAILERS
         if not self.pipeline:
             self._usual = self.cycle
-        elif self._direct is not None:
+            return
+        self.flow.waiting_bytes += _held_bytes(self.cycle)
+        if self._direct is not None:
             self.flow.resume_reading()  # uvicorn has paused it; we would not hear the client go
 
     def _is_direct(self, lane: Lane) -> bool:
@@ -400,6 +406,8 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._lane.arrives(self.cycle, len(body))
         else:
             super().on_body(body)
+            if self.pipeline:
+                self.flow.waiting_bytes += len(body)
 
     def on_message_complete(self) -> None:
         if self._asks_to_upgrade:
@@ -436,6 +444,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._usual = self.pipeline[-1][0] if self.pipeline else None
+        if self._usual is not None:
+            self.flow.waiting_bytes -= _held_bytes(self._usual)
         super().on_response_complete()  # begins that
         self._parse_on()
         self._tell_refusal()
@@ -505,6 +515,12 @@ class GuardedProtocol(HttpToolsProtocol):
             + b"content-length: %d\r\n\r\n%s" % (len(text), text)
         )
         self.transport.close()
+
+
+def _held_bytes(cycle: Any) -> int:
+    """What a request of uvicorn's takes, as far as it is there."""
+    headers = sum([len(name) + len(value) for name, value in cycle.scope["headers"]])
+    return headers + len(cycle.scope["query_string"]) + len(cycle.body)
 
 
 async def accept_tls(

@@ -295,6 +295,39 @@ def test_of_short_requests_sent_ahead_few_are_read(server: Server, wire: Wire) -
         assert not connection.flow.unparsed
 
 
+LARGE = {
+    "bodies": request({"sql": "select 1", "x": "x" * 60_000}),
+    "bodies in chunks": b"POST /request?op=query HTTP/1.1\r\nHost: localhost\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\nea60\r\n%b\r\n0\r\n\r\n"
+    % b'{"sql": "select 1"}'.ljust(60_000),
+    "heads": request({"sql": "select 1"}, more=f"x: {'x' * 60_000}\r\n"),
+    "URLs": request({"sql": "select 1"}, "/request?op=query&x=" + "x" * 60_000),
+}
+
+
+@pytest.mark.parametrize("large", LARGE.values(), ids=LARGE)
+@pytest.mark.parametrize("more", ["", USUAL], ids=["direct", "usual"])
+def test_of_large_requests_sent_ahead_little_is_held(
+    server: Server, wire: Wire, large: bytes, more: str
+) -> None:
+    """A hundred of 60,000 bytes were, for each connection, and counted as nobody's."""
+    count = 150
+    with wire.connect("http") as made:
+        made.sendall(request({"sql": ENDLESS, "query_id": "slow"}, more=more))
+        until(lambda: wire.rows("show queries"))
+        (connection,) = [c for c in connections_of(server) if c.client == made.getsockname()]
+        sender = threading.Thread(target=made.sendall, args=(large * count,))
+        sender.start()
+        until(lambda: connection.flow.unparsed)
+        assert len(connection.pipeline) <= 2
+        assert len(connection.flow.unparsed) <= READ_BYTES
+        wire.query("kill slow")
+        told = [status for status, _, _ in answers(made, count + 1)]
+        sender.join()
+        assert told == [400] + [200] * count
+        assert connection.flow.waiting_bytes == 0
+
+
 @pytest.mark.parametrize("more", ["", USUAL], ids=["direct", "usual"])
 def test_a_client_that_sends_far_ahead_and_reads_on_gets_all_answers(wire: Wire, more: str) -> None:
     count = 3_000
