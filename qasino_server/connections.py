@@ -25,6 +25,7 @@ from qasino_server.bridge import WATCH_AFTER_S
 from qasino_server.heads import Heads
 from qasino_server.patience import allowed_s
 from qasino_server.seats import Seat, Seats
+from qasino_server.tcp_info import tcp_info
 
 HEAD_BYTES = 65536
 """The most a request's line and headers may take, and what stands between the parts of a body
@@ -380,8 +381,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._usual = self.cycle
             return
         self.flow.waiting_bytes += _held_bytes(self.cycle)
-        if self._direct is not None:
-            self.flow.resume_reading()  # uvicorn has paused it; we would not hear the client go
+        self.flow.resume_reading()  # uvicorn has paused it; we would not hear the client go
 
     def _is_direct(self, lane: Lane) -> bool:
         """Whether the request is for the lane; one that was sent ahead of an answer is not."""
@@ -475,6 +475,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._closing_since = self._closing_since or now
             if now > self._closing_since + LEAVE_S:
                 self.transport.abort()
+        elif self.flow.read_paused and self._has_left():
+            self.transport.abort()
         elif self._since is not None and (self.flow.read_paused or self._is_awaited()):
             self._since = now  # the client would send on, but we do not read, or it waits for us
         elif self._since is not None:
@@ -482,6 +484,14 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse(408, "the request did not come in time")
         elif self._idle_since is not None and now > self._idle_since + IDLE_S:
             self.transport.close()
+
+    def _has_left(self) -> bool:
+        """Whether the client has closed it, which is not read where so much came before."""
+        made = self.transport.get_extra_info("socket")
+        try:
+            return made is None or tcp_info(made).has_left
+        except OSError:
+            return True
 
     def _is_awaited(self) -> bool:
         """Whether a request before the one that comes is not answered yet."""

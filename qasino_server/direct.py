@@ -29,7 +29,7 @@ from qasino_server.share import Share
 DIRECT_BYTES = 1 << 20
 """Larger bodies are read by a task, which costs little beside them."""
 _UNCOUNTED_BYTES = 65_536
-"""Of bodies up to that each connection may hold one, and as much that it has sent ahead; larger ones
+"""Of bodies up to that each connection may hold one, and as much that it sent ahead; larger ones
 are shared out."""
 _PATH = b"/request"
 _NOT_PLAIN = TELLING | {

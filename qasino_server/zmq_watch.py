@@ -19,7 +19,6 @@ from __future__ import annotations
 import logging
 import socket
 import struct
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -32,6 +31,7 @@ from qasino_server.patience import allowed_s
 from qasino_server.seats import Seat, Seats, network_of
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import SMALL_BYTES, Share, unread_results
+from qasino_server.tcp_info import tcp_info
 
 log = logging.getLogger("qasino.zmq")
 
@@ -52,7 +52,6 @@ _HANDSHAKE_BYTES = 1024
 """What comes before the first message, at most."""
 _SWEEP_EACH_S = 1e-4
 """The more connections, the rarer they are looked at: a look takes 2 us."""
-_INFO = struct.Struct("=120xQQ")  # of struct tcp_info: tcpi_bytes_acked, tcpi_bytes_received
 _EVENT = struct.Struct("=hi")
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 
@@ -406,17 +405,11 @@ def tcp_counts(fd: int, port: int) -> tuple[int, int] | None:
     0 where the kernel does not tell.
     """
 
-    def ask(made: socket.socket) -> tuple[int, int]:
-        if not sys.platform.startswith("linux"):
-            return 0, 0
-        told = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
-        acked_bytes, received_bytes = _INFO.unpack(told.ljust(_INFO.size, b"\0"))
-        return acked_bytes, received_bytes
-
     try:
-        return _borrowed(fd, port, ask)
+        told = _borrowed(fd, port, tcp_info)
     except OSError:
         return None
+    return told.acked_bytes, told.received_bytes
 
 
 def _end(peer: ZmqPeer, port: int, reason: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import socket
+import struct
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -243,6 +245,30 @@ def test_nor_one_of_the_usual_way_that_was_sent_before_others(wire: Wire, url: s
     made = wire.connect("http")
     made.sendall(request({"sql": ENDLESS}, url, USUAL) + request({"sql": "select 1"}))
     until(lambda: wire.rows("show queries"))
+    made.close()
+    until(lambda: not wire.rows("show queries"))
+
+
+@pytest.mark.parametrize("nr_behind", [1, 500])
+@pytest.mark.parametrize("breaks_off", [False, True], ids=["closed", "broken off"])
+@pytest.mark.parametrize("way", ["direct", "usual"])
+def test_nor_one_before_others_that_were_sent_when_it_ran(
+    make_server: Callable[..., Server],
+    wire_to: Callable[[Server], Wire],
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    breaks_off: bool,
+    nr_behind: int,
+) -> None:
+    """Where many wait nothing is read, so nobody heard of the end of what was to be read."""
+    monkeypatch.setattr(connections, "SWEEP_S", 0.05)
+    wire = wire_to(make_server())
+    made = wire.connect("http")
+    made.sendall(request({"sql": ENDLESS}, more=USUAL if way == "usual" else ""))
+    until(lambda: [1 for row in wire.rows("show queries") if row[1] > 0.2])
+    made.sendall(b"GET /healthz/live HTTP/1.1\r\nHost: localhost\r\n\r\n" * nr_behind)
+    if breaks_off:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     made.close()
     until(lambda: not wire.rows("show queries"))
 
