@@ -311,6 +311,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 if not self._asks_to_upgrade:
                     return False  # CONNECT
                 data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                self._begin_anew()
             except httptools.HttpParserError:
                 self._refuse(400, "Invalid HTTP request received.")
                 return False
@@ -331,6 +332,11 @@ class GuardedProtocol(HttpToolsProtocol):
         lines = [b"%b %b HTTP/%b" % (method, self.url, version)]
         lines += [b"%b: %b" % pair for pair in self.headers if pair[0] != b"upgrade"]
         return b"\r\n".join((*lines, b"", b""))
+
+    def _begin_anew(self) -> None:
+        """Have a new parser: one that has read `Connection: close` passes over all behind it."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
 
     def _bound_trailers(self, more_bytes: int) -> None:
         """Refuse a body between or behind whose parts too much comes that is none of it."""

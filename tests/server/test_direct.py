@@ -554,6 +554,23 @@ def test_who_asks_for_another_protocol_is_answered_in_this_one(
     assert [json.loads(body)["table"]["rows"] for _, _, body in told] == [[[0]], [[1]], [[2]]]
 
 
+CLOSING = {
+    "curl --http2": WISHES["curl --http2"].replace("Upgrade,", "close, Upgrade,"),
+    "a line of its own": WISHES["a web socket"] + "Connection: close\r\n",
+    "the first line": "Connection: close\r\n" + WISHES["a web socket"],
+}
+
+
+@pytest.mark.parametrize("more", CLOSING.values(), ids=CLOSING)
+@pytest.mark.parametrize("way", ["", USUAL], ids=["direct", "usual"])
+def test_so_is_who_wants_no_more_than_one_answer(wire: Wire, way: str, more: str) -> None:
+    """It waited for a minute, and was told that its request did not come."""
+    told = wire.http_raw(request({"sql": "select 7 as n", "typed": True}, more=way + more))
+    assert told.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nconnection: close\r\n" in told.lower()
+    assert b'"rows":[[7]]' in told
+
+
 def test_as_many_wishes_for_another_protocol_as_go_into_a_packet_hurt_nobody(wire: Wire) -> None:
     with wire.connect("http") as made:
         made.sendall(request({"sql": "select 1"}, more=WISHES["a web socket"]) * 1500)
