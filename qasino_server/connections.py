@@ -11,8 +11,6 @@ A connection also knows which requests need none of what uvicorn makes for each:
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from collections.abc import Callable, Iterable, MutableMapping, Sized
 from functools import lru_cache
 from typing import Any, Protocol
@@ -34,8 +32,6 @@ IDLE_S = 60.0
 """How long a connection may keep its seat between an answer and the next request."""
 LEAVE_S = 30.0
 """How long a connection that is being closed may take to read what is left."""
-HANDSHAKE_S = 10.0
-"""How long TLS may take to begin."""
 SWEEP_S = 5.0
 SENT_AHEAD_MAX = 100
 """Requests that wait for the answers before them at which no more is read."""
@@ -45,7 +41,6 @@ _PIECE_BYTES = 4096
 """Parsed at once where requests may begin: a short one takes sixty times its bytes."""
 _BODY_PIECE_BYTES = 16384
 """And in a body, which may be followed by others."""
-_NO_DESCRIPTORS_S = 0.1
 
 
 class Lane(Protocol):
@@ -537,53 +532,6 @@ def _held_bytes(cycle: Any) -> int:
     """What a request of uvicorn's takes, as far as it is there."""
     headers = sum([len(name) + len(value) for name, value in cycle.scope["headers"]])
     return headers + len(cycle.scope["query_string"]) + len(cycle.body)
-
-
-async def accept_tls(
-    listener: socket.socket,
-    context: ssl.SSLContext,
-    make: Callable[[], GuardedProtocol],
-    seats: Seats,
-) -> None:
-    """Serve a listening socket for ever, with TLS.
-
-    uvicorn's own way knows of a connection once its handshake is over: one that never begins
-    it would be nobody's.
-    """
-    loop = asyncio.get_running_loop()
-    shaking: set[asyncio.Task[None]] = set()
-    listener.setblocking(False)
-    try:
-        while True:
-            try:
-                made, address = await loop.sock_accept(listener)
-            except OSError:
-                await asyncio.sleep(_NO_DESCRIPTORS_S)
-                continue
-            if (seat := seats.take("https", address[0])) is None:
-                made.close()
-                continue
-            task = asyncio.ensure_future(_shake_hands(made, context, make, seat))
-            shaking.add(task)
-            task.add_done_callback(shaking.discard)
-    finally:
-        for task in shaking:
-            task.cancel()
-
-
-async def _shake_hands(
-    made: socket.socket, context: ssl.SSLContext, make: Callable[[], GuardedProtocol], seat: Seat
-) -> None:
-    protocol = make()
-    protocol.seat = seat
-    loop = asyncio.get_running_loop()
-    try:
-        await loop.connect_accepted_socket(
-            lambda: protocol, made, ssl=context, ssl_handshake_timeout=HANDSHAKE_S
-        )
-    except (OSError, ssl.SSLError, asyncio.CancelledError):
-        seat.leave()
-        made.close()
 
 
 async def sweep_for_ever(connections: set[Any]) -> None:

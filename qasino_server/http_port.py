@@ -29,12 +29,7 @@ import uvloop
 from qasino_server.auth import Gate
 from qasino_server.bridge import Mailbox, Receive, Scope, Send, awaited, settle, watched
 from qasino_server.browser import check_host, foreign_page, header
-from qasino_server.connections import (
-    IDLE_S,
-    GuardedProtocol,
-    accept_tls,
-    sweep_for_ever,
-)
+from qasino_server.connections import IDLE_S, GuardedProtocol, sweep_for_ever
 from qasino_server.csv_table import read_csv_table
 from qasino_server.direct import DirectLane
 from qasino_server.dispatch import Caller, Dispatch, caller_of
@@ -48,6 +43,7 @@ from qasino_server.errors import (
     WrongMethod,
 )
 from qasino_server.gzip_body import check_coding, unpacked
+from qasino_server.handshakes import accept_tls
 from qasino_server.health import HEALTH_PATHS, Health
 from qasino_server.http_answer import JSON, Answer, Answers, send_whole
 from qasino_server.http_stream import StreamSink

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
 
-from qasino_server import connections, gzip_body, http_stream, patience
+from qasino_server import connections, gzip_body, handshakes, http_stream, patience
 from qasino_server.errors import BadRequest, TooLarge
 from qasino_server.gzip_body import unpacked
 from qasino_server.http_port import HttpPort
@@ -488,7 +488,7 @@ def test_a_handshake_that_does_not_end_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
     begun: bytes,
 ) -> None:
-    monkeypatch.setattr(connections, "HANDSHAKE_S", 0.3)
+    monkeypatch.setattr(handshakes, "HANDSHAKE_S", 0.3)
     made = connect(tls_server, "https")
     made.sendall(begun)
     assert https_status(tls_server) == 200
