@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, MutableMapping, Sized
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from qasino_server.bridge import WATCH_AFTER_S
+from qasino_server.errors import BadRequest, HeadTooLarge, QasinoError, TooSlow
 from qasino_server.heads import Heads
 from qasino_server.patience import allowed_s
 from qasino_server.seats import Seat, Seats
@@ -65,6 +66,17 @@ class Lane(Protocol):
 
     def serve(self, request: DirectRequest, body: bytes) -> None:
         """Answer it: by `request.finish`, soon and once."""
+
+
+class App(Protocol):
+    """What an application is here, beyond what it is for uvicorn."""
+
+    @property
+    def lane(self) -> Lane | None:
+        """Takes plain requests over HTTP."""
+
+    def encode(self, error: QasinoError) -> tuple[int, str, bytes]:
+        """The answer to what is refused before it is a request: status, media type, body."""
 
 
 class _NoEvent:
@@ -146,9 +158,7 @@ class DirectRequest:
             self._connection.transport.close()
 
     def _head(self, status: int, media_type: str, length: int) -> bytes:
-        defaults = tuple(self._connection.server_state.default_headers)
-        begins = _head_of(status, defaults, media_type, self.keep_alive)
-        return b"%bcontent-length: %d\r\n\r\n" % (begins, length)
+        return self._connection.head(status, media_type, length, self.keep_alive)
 
     def _written(self) -> None:
         self.response_started = self.response_complete = True
@@ -237,12 +247,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._received = b""
         """What is being read, if it began one."""
         self._is_parsing = False
-        self._refusal: tuple[int, str] | None = None
-        """What is told, as status and sentence, once all before it is answered; nothing more is
-        read."""
+        self._refusal: QasinoError | None = None
+        """What is told once all before it is answered; nothing more is read."""
         self._closing_since: float | None = None
-        lane = getattr(self.app, "lane", None)
-        self._lane: Lane | None = None if self.scheme == "https" else lane
+        app = cast(App, self.app)
+        self._lane = None if self.scheme == "https" else app.lane
+        self._encode = app.encode
         self._own_address = self.server[0] if self.server else None
         self._heads = Heads() if self._lane is None else self._lane.heads_at(self._own_address)
         self._direct: DirectRequest | None = None
@@ -307,14 +317,16 @@ class GuardedProtocol(HttpToolsProtocol):
                     return False  # CONNECT
                 data = self._head_without_upgrade() + data[upgrade.args[0] :]
                 self._begin_anew()
-            except httptools.HttpParserError:
-                self._refuse(400, "Invalid HTTP request received.")
+            except httptools.HttpParserError as error:
+                self._refuse(BadRequest(_what_is_wrong(error)))
                 return False
         return True
 
     def _bound_head(self) -> None:
         if self._received_bytes > HEAD_BYTES:
-            self._refuse(431, "the request's head is larger than this server takes: 64 KiB")
+            self._refuse(
+                HeadTooLarge("the request's head is larger than this server takes: 64 KiB")
+            )
 
     def _head_without_upgrade(self) -> bytes:
         """The head that was read, without its wish for another protocol.
@@ -340,7 +352,9 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._beside_bytes += more_bytes
         if self._beside_bytes > HEAD_BYTES:
-            self._refuse(431, "what comes with the body is larger than this server takes: 64 KiB")
+            self._refuse(
+                HeadTooLarge("what comes with the body is larger than this server takes: 64 KiB")
+            )
 
     def _is_read_already(self, data: bytes) -> bool:
         """Whether it is a direct request with a head that was read before; serves it then."""
@@ -482,7 +496,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._since = now  # the client would send on, but we do not read, or it waits for us
         elif self._since is not None:
             if now > self._since + allowed_s(0 if self._in_head else self._received_bytes):
-                self._refuse(408, "the request did not come in time")
+                self._refuse(TooSlow("the request did not come in time"))
         elif self._idle_since is not None and now > self._idle_since + IDLE_S:
             self.transport.close()
 
@@ -498,11 +512,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """Whether a request before the one that comes is not answered yet."""
         return bool(self.pipeline) or (self._in_head and not self._is_free())
 
-    def _refuse(self, status: int, sentence: str) -> None:
+    def _refuse(self, error: QasinoError) -> None:
         """Read no further; say why, and close, as soon as all before it is answered."""
         if self._refusal is not None or self.transport.is_closing():
             return
-        self._refusal = (status, sentence)
+        self._refusal = error
         self._since = None
         if self._in_head or self._between:
             self._tell_refusal()
@@ -512,20 +526,33 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self.cycle.response_started:
             self.transport.close()
         else:
-            self._close_with(status, sentence)
+            self._close_with(error)
 
     def _tell_refusal(self) -> None:
         if self._refusal is not None and self._is_free() and not self.transport.is_closing():
-            self._close_with(*self._refusal)
+            self._close_with(self._refusal)
 
-    def _close_with(self, status: int, sentence: str) -> None:
-        text = f"{sentence}\n".encode()
-        self.transport.write(
-            STATUS_LINE[status]
-            + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
-            + b"content-length: %d\r\n\r\n%s" % (len(text), text)
-        )
+    def _close_with(self, error: QasinoError) -> None:
+        status, media_type, body = self._encode(error)
+        self.transport.write(self.head(status, media_type, len(body), False) + body)
         self.transport.close()
+
+    def head(self, status: int, media_type: str, length: int, keep_alive: bool) -> bytes:
+        """The head of an answer with a body of that length, in bytes."""
+        defaults = tuple(self.server_state.default_headers)
+        begins = _head_of(status, defaults, media_type, keep_alive)
+        return b"%bcontent-length: %d\r\n\r\n" % (begins, length)
+
+
+def _what_is_wrong(error: httptools.HttpParserError) -> str:
+    """A sentence for what the parser could not read."""
+    url = httptools.HttpParserInvalidURLError
+    if isinstance(error, url) or isinstance(error.__context__, url):
+        return (
+            "the URL holds what no URL may: percent-encode what is not ASCII (curl: --get"
+            " --data-urlencode name=value)"
+        )
+    return "this is no HTTP request, or a broken one"
 
 
 def _held_bytes(cycle: Any) -> int:

@@ -3,6 +3,8 @@
 QasinoError                 anything we name; `sentence` is for the person at the other end
 ├── BadRequest       400    the message itself is malformed or lacks something
 │   ├── TooLarge     413    it is larger than this server takes
+│   ├── HeadTooLarge 431    what comes before or beside an HTTP body is
+│   ├── TooSlow      408    it did not come in time
 │   └── UnsupportedCoding
 │                    415    it is compressed in a way this server does not know
 ├── Refused          400    well formed, but against a rule of the store
@@ -61,6 +63,18 @@ class TooLarge(BadRequest):
     """The message is larger than the server takes."""
 
     status = 413
+
+
+class HeadTooLarge(BadRequest):
+    """What comes before or beside the body of an HTTP request is larger than the server takes."""
+
+    status = 431
+
+
+class TooSlow(BadRequest):
+    """The request did not come in time."""
+
+    status = 408
 
 
 class UnsupportedCoding(BadRequest):

@@ -141,6 +141,10 @@ class RequestApp:
         self.pages.open()
         self.mailbox.open()
 
+    def encode(self, error: QasinoError) -> Answer:
+        """What is told where no request comes here, since it is none."""
+        return self._answers.encode(error)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return

@@ -81,6 +81,15 @@ def hear(made: socket.socket, enough: Callable[[bytes], bool]) -> None:
         heard += data
 
 
+def error_in(told: bytes) -> str:
+    """The sentence in the one answer that came."""
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert b"\r\ncontent-type: application/json\r\nconnection: close" in head
+    answer = json.loads(body)
+    assert (answer["response_op"], answer["identity"]) == ("error", "test-server")
+    return str(answer["error_message"])
+
+
 # --- Slow senders -------------------------------------------------------------------------------
 
 REQUEST = b"POST /request?op=query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
@@ -92,7 +101,9 @@ def test_a_request_that_does_not_come_is_not_waited_for(
 ) -> None:
     made = connect(hasty)
     made.sendall(begun)
-    assert all_of(made).startswith(b"HTTP/1.1 408")
+    told = all_of(made)
+    assert told.startswith(b"HTTP/1.1 408")
+    assert "did not come in time" in error_in(told)
 
 
 def test_a_head_that_drips_does_not_buy_time(
@@ -159,7 +170,9 @@ def test_a_head_has_a_bound(
 ) -> None:
     made = connect(server)
     made.sendall(b"GET /request HTTP/1.1\r\nHost: localhost\r\n" + head)
-    assert all_of(made).startswith(b"HTTP/1.1 431")
+    told = all_of(made)
+    assert told.startswith(b"HTTP/1.1 431")
+    assert "larger than this server takes: 64 KiB" in error_in(told)
 
 
 CHUNKED = (
@@ -195,7 +208,7 @@ def test_trailers_are_passed_over(server: Server, connect: Callable[..., socket.
     for _ in range(2):
         for part in (CHUNKED, b"28\r\n", QUERY + b" ", b"\r\n0\r\nab: cd\r\n", b"ef: \r\n\r\n"):
             made.sendall(part)
-        assert made.recv(1000).startswith(b"HTTP/1.1 200")
+        hear(made, lambda heard: heard.startswith(b"HTTP/1.1 200") and heard.endswith(b"}\n"))
 
 
 def test_connections_have_a_bound(server: Server, connect: Callable[..., socket.socket]) -> None:
