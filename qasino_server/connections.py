@@ -25,6 +25,7 @@ from qasino_server.heads import Heads
 from qasino_server.patience import allowed_s
 from qasino_server.seats import Seat, Seats
 from qasino_server.tcp_info import tcp_info
+from qasino_server.unchunked import unchunked
 
 HEAD_BYTES = 65536
 """The most a request's line and headers may take, and what stands between the parts of a body
@@ -390,6 +391,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
         super().on_headers_complete()
+        if self.parser.get_http_version() == "1.0":
+            self.cycle.send = unchunked(self.cycle)
         self._in_head = False
         self.headers = _TRAILERS
         if not self.pipeline:

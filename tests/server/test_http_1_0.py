@@ -1,0 +1,50 @@
+"""Clients of HTTP/1.0, which knows no chunks: scripts, and proxies that were told nothing else."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from wire import Wire, read_all
+
+COUNTING = "with recursive n(i) as (select 1 union all select i + 1 from n limit 300000)"
+
+
+def asked(sql: str, format_name: str, method: str = "GET") -> bytes:
+    params = urlencode({"op": "query", "sql": sql, "format": format_name})
+    return f"{method} /request?{params} HTTP/1.0\r\n\r\n".encode()
+
+
+def test_a_stream_comes_as_it_is_and_ends_with_the_connection(wire: Wire) -> None:
+    sql = f"{COUNTING} select i from n"
+    head, _, body = wire.http_raw(asked(sql, "csv")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"transfer-encoding" not in head.lower()
+    assert b"connection: close" in head.lower()
+    assert body == "".join(f"{n}\n" for n in ("i", *range(1, 300_001))).encode()
+
+
+@pytest.mark.parametrize("format_name", ["csv", "tsv", "ndjson", "json", "text", "html"])
+def test_every_format_is_whole(wire: Wire, format_name: str) -> None:
+    head, _, body = wire.http_raw(asked("select 7 as n", format_name)).partition(b"\r\n\r\n")
+    query = {"op": "query", "sql": "select 7 as n", "format": format_name}
+    status, headers, whole = wire.http_get(query)
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert headers["content-type"].encode() in head
+    if format_name != "json":  # which tells the time
+        assert body == whole
+
+
+def test_by_head_there_is_no_body(wire: Wire) -> None:
+    head, _, body = wire.http_raw(asked("select 7", "csv", "HEAD")).partition(b"\r\n\r\n")
+    assert (head.startswith(b"HTTP/1.1 200 "), body) == (True, b"")
+
+
+def test_a_stream_that_is_broken_off_does_not_look_whole(wire: Wire) -> None:
+    """Without chunks the end of the connection is all that tells the end."""
+    least = "-9223372036854775807 - 1"
+    sql = f"{COUNTING} select abs(case i when 290000 then {least} else i end) from n"
+    with wire.connect("http") as made:
+        made.sendall(asked(sql, "csv"))
+        with pytest.raises(ConnectionResetError):
+            read_all(made)
