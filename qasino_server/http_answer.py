@@ -19,6 +19,8 @@ from qasino_server.table import Result
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+METHODS = b"GET, HEAD, POST"
+"""Those of /request."""
 
 _AS_IT_IS = [
     (b"x-content-type-options", b"nosniff"),
@@ -92,20 +94,23 @@ async def counted(leaving: Share, asker: str, size_bytes: int) -> AsyncIterator[
         leaving.give_back(asker, size_bytes)
 
 
-def start(status: int, media_type: str, length: int | None) -> dict[str, Any]:
-    """The head of an answer; without a length its body comes in chunks."""
+def start(
+    status: int, media_type: str, length: int | None, methods: bytes = METHODS
+) -> dict[str, Any]:
+    """The head of an answer; without a length its body comes in chunks. `methods` are those that
+    are served there, for who has come with another."""
     headers = [(b"content-type", media_type.encode()), *_AS_IT_IS]
     if length is not None:
         headers.append((b"content-length", b"%d" % length))
     if status == 401:
         headers.append((b"www-authenticate", CHALLENGE))
     if status == 405:
-        headers.append((b"allow", b"GET, HEAD, POST"))
+        headers.append((b"allow", methods))
     return {"type": "http.response.start", "status": status, "headers": headers}
 
 
-async def send_whole(send: Send, answer: Answer) -> None:
+async def send_whole(send: Send, answer: Answer, methods: bytes = METHODS) -> None:
     """Send an answer in one go."""
     status, media_type, body = answer
-    await send(start(status, media_type, len(body)))
+    await send(start(status, media_type, len(body), methods))
     await send({"type": "http.response.body", "body": body})

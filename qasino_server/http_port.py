@@ -78,6 +78,7 @@ T = TypeVar("T")
 log = logging.getLogger("qasino.http")
 
 _GET_OPS = ("query", "name_value_update")
+_WATCHED_PATHS = (*HEALTH_PATHS, "/metrics")
 _UNPACKED_AT_ONCE = 4
 """Bodies that are unpacked, or read as CSV, at once: each may grow a thousandfold."""
 _TICK_S = 0.001
@@ -156,6 +157,10 @@ class RequestApp:
             raise
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in _WATCHED_PATHS and scope["method"] not in ("GET", "HEAD"):
+            error = WrongMethod(f"{scope['method']} is not served here; watchers come by GET")
+            await send_whole(send, self._answers.encode(error), b"GET, HEAD")
+            return
         if scope["path"] in HEALTH_PATHS:
             status, body = self._health.answer(scope["path"])
             await send_whole(send, (status, JSON, body))

@@ -221,3 +221,13 @@ def test_a_query_out_of_time_is_logged_and_a_mistake_is_not(
         wire.http_get({"op": "query", "sql": attempt})
         assert attempt in caplog.text
     assert endless in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/healthz/live", "/healthz/ready"])
+def test_who_watches_comes_by_get(wire: Wire, path: str) -> None:
+    """All methods were answered, as if they had done something."""
+    for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE"):
+        status, headers, body = wire.http(method, path=path)
+        assert (status, headers["allow"]) == (405, "GET, HEAD"), method
+        assert method in json.loads(body)["error_message"]
+    assert wire.http("GET", path=path)[0] == wire.http("HEAD", path=path)[0] == 200
