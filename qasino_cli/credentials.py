@@ -18,6 +18,7 @@ from qasino_cli.errors import UsageFault
 from qasino_cli.places import expanded
 from qasino_server.curve_keys import is_key, read_pair, read_public_key
 from qasino_server.errors import BadRequest
+from qasino_server.passwords import can_be_token
 
 
 def unlock(
@@ -85,7 +86,7 @@ def _who(
 
 
 def _token(text: str) -> str:
-    if not (text.isascii() and text.isprintable() and " " not in text):
+    if not can_be_token(text):
         raise UsageFault("the token has characters that no token has; it goes into a header")
     return text
 

@@ -1,4 +1,4 @@
-"""Password hashes as htpasswd makes them: which kinds count, and whether a password fits one.
+"""What secrets look like: the password hashes of htpasswd, whether a password fits one, tokens.
 
 bcrypt (`htpasswd -B`) and apr1 (`htpasswd -m`, its default) count. Its other kinds are refused
 when they are read: crypt(3) looks at eight characters, {SHA} has no salt, plain text is no
@@ -25,6 +25,11 @@ def check_hash(text: str) -> str:
     raise BadRequest(
         "the password is no bcrypt ($2y$..) or apr1 ($apr1$..) hash; htpasswd -B makes one"
     )
+
+
+def can_be_token(text: str) -> bool:
+    """Whether it goes into a header as it is; of any other token nobody could make use."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def fits(password: str, hashed: str) -> bool:

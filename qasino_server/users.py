@@ -31,7 +31,7 @@ import msgspec
 
 from qasino_server.curve_keys import is_key, read_public_key
 from qasino_server.errors import BadRequest, StartError
-from qasino_server.passwords import check_hash
+from qasino_server.passwords import can_be_token, check_hash
 from qasino_server.rights import ROLES, Rights
 from qasino_server.stamp import Stamp, stamp_of
 from qasino_server.table import shown
@@ -244,6 +244,8 @@ def _digest(token: str, where: str) -> bytes:
         digest = bytes.fromhex(written[1])
     if digest == _NO_TOKEN or not token.strip():
         raise BadRequest(f"{where}: a token is empty, and would let everybody in")
+    if not can_be_token(token):
+        raise BadRequest(f"{where}: a token has ASCII characters alone, none of them a blank")
     return digest
 
 

@@ -273,6 +273,20 @@ def test_no_token_is_empty(make_server: MakeServer, tmp_path: Path, token: str) 
         make_server(users_file=path)
 
 
+@pytest.mark.parametrize("token", ["tök", " secret", "secret ", "sec ret", "sec\tret", "secret\n"])
+def test_no_token_is_one_that_nobody_can_send(
+    make_server: MakeServer, tmp_path: Path, token: str
+) -> None:
+    """It was taken without a word, and answered 401 for ever."""
+    path = tmp_path / "users.yaml"
+    path.write_text(json.dumps({"users": {"ann": {"roles": ["read"], "tokens": [token]}}}))
+    with pytest.raises(
+        StartError, match="user 'ann': a token has ASCII characters alone"
+    ) as caught:
+        make_server(users_file=path)
+    assert token.strip() not in caught.value.sentence
+
+
 @pytest.mark.parametrize("digest", ["", "ab", "g" * 64, f"{NOTHING_SHA256}0", f"{'a' * 64} "])
 def test_a_digest_that_is_none_is_no_token_either(
     make_server: MakeServer, tmp_path: Path, digest: str
