@@ -360,8 +360,8 @@ OPTIONS = (
         "allowed_hosts",
         "NAME,..",
         _names,
-        "Names a browser may use for a loopback address beside localhost, such as that of a"
-        " proxy on this host. [default: none]",
+        "Names a browser may use for a loopback address beside localhost and this host's own, such"
+        " as that of a proxy on this host. [default: none]",
     ),
     Option(
         "forget-after",

@@ -44,6 +44,16 @@ def check_host(headers: Headers, own_address: str | None, allowed: Collection[st
         )
 
 
+def names_of(hostname: str) -> frozenset[str]:
+    """The names by which a host calls itself, lower case: with its domain and without.
+
+    Its loopback address often has them in /etc/hosts. A page can be loaded from a name that its
+    author points elsewhere afterwards, but not from this one, which is not theirs to point.
+    """
+    name = hostname.lower().removesuffix(".")
+    return frozenset({name, name.partition(".")[0]} - {""})
+
+
 def foreign_page(headers: Headers, method: str = "POST") -> str | None:
     """The page of another site that asks, as a sentence names it; None where none is seen."""
     origin = site = host = agent = None

@@ -19,6 +19,7 @@ import zmq
 
 from qasino_server.auth import Gate
 from qasino_server.bridge import Mailbox
+from qasino_server.browser import names_of
 from qasino_server.curve_gate import CurveGate
 from qasino_server.database.heap import bound_memory, widen_lookaside
 from qasino_server.database.room import memory_bytes
@@ -305,7 +306,7 @@ class Server:
                 max_result_bytes=settings.max_result_bytes,
                 has_room=store.has_room,
                 when_room=store.when_room,
-                allowed_hosts=settings.allowed_hosts,
+                allowed_hosts=settings.allowed_hosts | names_of(socket.gethostname()),
                 gate=gate,
                 asks_on_plain_http=settings.asks_everywhere,
                 health=Health(store.state, settings.generation_duration_s),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from socket import gethostname
 
 import pytest
 from wire import Wire, read_all
 
+from qasino_server.browser import names_of
 from qasino_server.server import Server
 
 TABLE = {"tablename": "t", "column_names": ["a"], "column_types": ["int"], "rows": [[1]]}
@@ -56,6 +58,20 @@ def test_a_name_that_is_none_of_a_loopback_address_is_refused(wire: Wire, host: 
 def test_every_name_of_the_loopback_address_is_served(wire: Wire, host: str) -> None:
     status, _, _ = wire.http("GET", {"op": "query", "sql": "select 1"}, headers={"Host": host})
     assert status == 200
+
+
+@pytest.mark.parametrize("port", ["", ":15597", "."])
+def test_so_is_the_hosts_own_name(wire: Wire, port: str) -> None:
+    """/etc/hosts has it at a loopback address, and the server refused it."""
+    asked = {"Host": f"{gethostname()}{port}"}
+    assert wire.http("GET", {"op": "query", "sql": "select 1"}, headers=asked)[0] == 200
+    assert wire.http("POST", {"op": "query"}, b'{"sql": "select 1"}', asked)[0] == 200
+
+
+def test_a_host_has_its_name_with_its_domain_and_without() -> None:
+    assert names_of("Web-1.Example.org") == {"web-1.example.org", "web-1"}
+    assert names_of("vm") == {"vm"}
+    assert names_of("") == names_of(".") == frozenset()
 
 
 def test_a_name_that_is_allowed_is_served(
