@@ -34,6 +34,8 @@ IDLE_S = 60.0
 """How long a connection may keep its seat between an answer and the next request."""
 LEAVE_S = 30.0
 """How long a connection that is being closed may take to read what is left."""
+HALF_CLOSED_S = 1.0
+"""How long one whose client sends no more may wait for what it has asked."""
 SWEEP_S = 5.0
 SENT_AHEAD_MAX = 100
 """Requests that wait for the answers before them at which no more is read."""
@@ -251,6 +253,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refusal: QasinoError | None = None
         """What is told once all before it is answered; nothing more is read."""
         self._closing_since: float | None = None
+        self._sends_no_more = False
+        """The client has closed its side; it may still read."""
+        self._swept: Any = None
+        """The request that was being answered when the connection was looked after last."""
         app = cast(App, self.app)
         self._lane = None if self.scheme == "https" else app.lane
         self._encode = app.encode
@@ -450,7 +456,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
         if self.flow.write_paused:
             request.keep_task(asyncio.ensure_future(self._go_on()))
-        elif self.pipeline or self._refusal is not None or self.transport.is_closing():
+        elif self.pipeline or self._is_last() or self.transport.is_closing():
             self.on_response_complete()
         else:
             self._idle_since = self.loop.time()  # in place of uvicorn's timer for each answer
@@ -466,7 +472,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.flow.waiting_bytes -= _held_bytes(self._usual)
         super().on_response_complete()  # begins that
         self._parse_on()
-        self._tell_refusal()
+        self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -487,13 +493,21 @@ class GuardedProtocol(HttpToolsProtocol):
         # What is answered in a moment is not worth the word that it was cancelled.
         self.loop.call_later(WATCH_AFTER_S, request.give_up)
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn closes at once
+        """The client sends no more: it is gone, or waits for what it has asked, as nc -N does."""
+        if self.scheme == "https" or self._is_free() or not self._between:
+            return False
+        self._sends_no_more = True
+        self.loop.call_later(HALF_CLOSED_S, self.transport.close)
+        return True
+
     def sweep(self, now: float) -> None:
         """Close the connection if it has used up our patience; `now` is the loop's time."""
         if self.transport.is_closing():
             self._closing_since = self._closing_since or now
             if now > self._closing_since + LEAVE_S:
                 self.transport.abort()
-        elif self.flow.read_paused and self._has_left():
+        elif self.flow.read_paused and self._is_stuck() and self._has_left():
             self.transport.abort()
         elif self._since is not None and (self.flow.read_paused or self._is_awaited()):
             self._since = now  # the client would send on, but we do not read, or it waits for us
@@ -502,6 +516,11 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse(TooSlow("the request did not come in time"))
         elif self._idle_since is not None and now > self._idle_since + IDLE_S:
             self.transport.close()
+
+    def _is_stuck(self) -> bool:
+        """Whether nothing was answered since this was asked last."""
+        before, self._swept = self._swept, self._direct or self._usual
+        return self._swept is not None and self._swept is before
 
     def _has_left(self) -> bool:
         """Whether the client has closed it, which is not read where so much came before."""
@@ -522,7 +541,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refusal = error
         self._since = None
         if self._in_head or self._between:
-            self._tell_refusal()
+            self._end()
         elif self.pipeline:
             self.pipeline.popleft()  # its body will not come
             self.cycle = self.pipeline[0][0] if self.pipeline else self._direct or self._usual
@@ -531,9 +550,19 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self._close_with(error)
 
-    def _tell_refusal(self) -> None:
-        if self._refusal is not None and self._is_free() and not self.transport.is_closing():
+    def _is_last(self) -> bool:
+        """Whether no request comes after those that are there."""
+        return self._refusal is not None or self._sends_no_more
+
+    def _end(self) -> None:
+        """Close the connection if nothing is to come and all is answered; say why, where it is a
+        refusal."""
+        if not self._is_free() or self.transport.is_closing():
+            return
+        if self._refusal is not None:
             self._close_with(self._refusal)
+        elif self._sends_no_more:
+            self.transport.close()
 
     def _close_with(self, error: QasinoError) -> None:
         status, media_type, body = self._encode(error)

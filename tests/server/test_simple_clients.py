@@ -1,7 +1,9 @@
-"""Clients of HTTP/1.0, which knows no chunks: scripts, and proxies that were told nothing else."""
+"""Simple clients: of HTTP/1.0, which knows no chunks, and such as close their side first."""
 
 from __future__ import annotations
 
+import json
+import socket
 from urllib.parse import urlencode
 
 import pytest
@@ -33,6 +35,19 @@ def test_every_format_is_whole(wire: Wire, format_name: str) -> None:
     assert headers["content-type"].encode() in head
     if format_name != "json":  # which tells the time
         assert body == whole
+
+
+@pytest.mark.parametrize("more", ["", "Sec-Fetch-Site: same-origin\r\n"], ids=["direct", "usual"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_who_sends_no_more_is_answered(wire: Wire, more: str, count: int) -> None:
+    """printf .. | nc -N: over HTTP it got nothing, on the line port it did."""
+    body = json.dumps({"sql": f"{COUNTING} select max(i) from n", "typed": True})
+    head = "POST /request?op=query HTTP/1.1\r\nHost: localhost\r\n"
+    one = f"{head}{more}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    with wire.connect("http") as made:
+        made.sendall(one * count)
+        made.shutdown(socket.SHUT_WR)
+        assert read_all(made).count(b'"rows":[[300000]]') == count
 
 
 def test_by_head_there_is_no_body(wire: Wire) -> None:
