@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,5 +73,9 @@ def test_another_sites_image_sets_nothing(
     page.wait_for_load_state("load")
     page.close()
     server.rotate()
-    assert wire.rows("select identity, tablename from qasino_server_rejects") == [["x", "t"]]
+    metrics = wire.http("GET", path="/metrics")[2].decode()
+    assert re.search(r'^qasino_rejects_total\{.*"Forbidden"\} 1\.0$', metrics, re.MULTILINE), (
+        metrics
+    )
+    assert wire.rows("select * from qasino_server_rejects") == []
     assert "no such table" in wire.query("select * from t")["error_message"]
