@@ -236,8 +236,19 @@ def test_descriptions_take_room_too(make_bench: Any) -> None:
     assert bench.publish("b", "small", "a int", [[1]]).nr_rows == 1
 
 
-def described(bench: Any, table: str, sentence: str) -> Any:
-    return bench.hand_in(publication("a", table, "a int", [[1]], [sentence]))
+def test_descriptions_that_are_carried_leave_less_room_to_others(make_bench: Any) -> None:
+    bench = make_bench(max_generation_bytes=4 << 20)
+    for n in range(3):
+        assert stored(described(bench, f"t{n}", "x" * 1_000_000, persist=1)) == 1
+    for _ in range(2):
+        bench.rotate()
+        assert bench.store._writer.carried.wait(20)
+        assert stored(described(bench, "u", "x" * 1_000_000)) == 1
+        is_full(described(bench, "v", "x" * 1_000_000), "--max-generation-bytes")
+
+
+def described(bench: Any, table: str, sentence: str, **flags: Any) -> Any:
+    return bench.hand_in(publication("a", table, "a int", [[1]], [sentence], **flags))
 
 
 def test_headers_in_every_order_leave_no_more_behind_than_one(make_bench: Any) -> None:
