@@ -11,7 +11,7 @@ from handed_in import publication
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qasino_server.errors import Full, QasinoError
+from qasino_server.errors import Full, QasinoError, Refused
 from qasino_server.quota import Quota
 from qasino_server.store.alike import ALIKE_MIN, alike
 from qasino_server.store.ledger import Ledger
@@ -189,6 +189,19 @@ def test_one_bad_row_in_a_batch_is_told_to_its_sender_alone(bench: Bench) -> Non
     assert all(isinstance(o, Receipt) and o.nr_rows == 2 for o in outcomes[:2] + outcomes[3:])
     bench.rotate()
     assert bench.rows("select count(*), count(distinct a) from fleet") == [[10, 5]]
+
+
+@pytest.mark.parametrize("name", ["s", "v", "json_each"])
+def test_a_name_that_is_taken_is_refused_to_a_fleet_as_to_one(
+    bench: Bench, store_settings: dict[str, Any], name: str
+) -> None:
+    store_settings["views_file"].write_text("- {viewname: v, view: create view v as select 1 x}")
+    assert bench.rows("select x from v") == [[1]]
+    assert isinstance(bench.publish("a", "s", "a int", [[1]], static=1), Receipt)
+    fleet = [alike_to(f"host-{n}", name, ["a"], [[n]]) for n in range(ALIKE_MIN)]
+    alone = bench.hand_in(fleet[0])
+    assert isinstance(alone, Refused)
+    assert told(together(bench, fleet)) == [alone.sentence] * ALIKE_MIN
 
 
 def test_what_is_too_much_together_is_counted_one_by_one(make_bench: Any) -> None:
