@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from handed_in import publication
+from wire import until
 
 from qasino_server.errors import Busy
 from qasino_server.store.arrivals import BATCH_BYTES, BATCH_PUBLICATIONS, Arrivals
@@ -79,6 +80,14 @@ def test_what_waits_elsewhere_counts_until_it_is_released() -> None:
         queue.tell_of_room()
     assert queue.has_room()
     assert called == [True]
+
+
+def test_who_asks_for_room_that_there_is_does_not_wait_for_the_next_publication(bench: Any) -> None:
+    """It may have come in the moment before."""
+    until(lambda: bench.store._writer._arrivals.asleep)
+    called = threading.Event()
+    bench.store.when_room(called.set)
+    assert called.wait(10)
 
 
 def test_what_there_was_no_time_for_is_the_first_again() -> None:
