@@ -151,7 +151,7 @@ def test_no_group_that_adds_columns_is_stored_before_what_came_before_it() -> No
     fleet = [alike_to(f"host-{n}", "fleet", ["a"], [[n]]) for n in range(1, 6)]
     other = alike_to("host-6", "other", ["a"], [[1]])
     assert alike([first, *fleet], Ledger(1), lambda publication: False) == [[1, 2, 3, 4, 5]]
-    for batch in ([first, *fleet], [*fleet[:3], first, *fleet[3:]]):
+    for batch in ([first, *fleet], [*fleet[:3], first, *fleet[3:]], [*fleet[:4], first, fleet[4]]):
         assert alike(batch, Ledger(1), lambda publication: True) == []
     assert alike([other, *fleet, first], Ledger(1), lambda p: True) == [[1, 2, 3, 4, 5]]
 

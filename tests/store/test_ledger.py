@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qasino_server.database.ranges import RowRange
@@ -99,7 +99,13 @@ def agree(ledger: Ledger, known: Known) -> None:
     assert {identity for identity in IDENTITIES if ledger.knows(identity)} == identities
 
 
+KEPT, PLAIN = (
+    Source(ranges=(), shape=0, update_epoch=1.0, persist=persist) for persist in (True, False)
+)
+
+
 @settings(max_examples=150, deadline=None)
+@example([("source", ("t", "a"), one) if one else ("commit",) for one in (KEPT, None, PLAIN, None)])
 @given(st.lists(STEPS, max_size=12))
 def test_what_is_staged_is_known_and_counted_until_it_is_rolled_back(steps: list[Any]) -> None:
     ledger, known = Ledger(1), Known()
