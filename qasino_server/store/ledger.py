@@ -31,8 +31,8 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True):
     columns: Columns
     shapes: tuple[Columns, ...] = ()
     """The different sets of columns that were sent; most tables have one."""
-    all_at: int | None = None
-    """Which of them stands for every column, once there were too many."""
+    has_all: bool = False
+    """Whether the last of them stands for every column, since there were too many."""
     only_carried: frozenset[int] = frozenset()
     """Which of them nobody has sent in this generation."""
     nr_updates: int = 0

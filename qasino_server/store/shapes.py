@@ -39,7 +39,7 @@ class Shapes:
         """The same where somebody sent it for a generation before, and carried rows have it."""
         nr_shapes = len(table.shapes)
         table, place = self._placed(table, sent)
-        if place == nr_shapes and place != table.all_at:
+        if place == nr_shapes and not table.has_all:
             table = msgspec.structs.replace(table, only_carried=table.only_carried | {place})
         return table, place
 
@@ -56,13 +56,10 @@ class Shapes:
 
 
 def _as_all(table: TableState) -> tuple[TableState, int]:
-    """The table with its one shape that has every column, and its place."""
-    shapes, place = table.shapes, table.all_at
-    if place is None:
-        shapes, place = (*shapes, table.columns), len(shapes)
-    else:
-        shapes = (*shapes[:place], table.columns, *shapes[place + 1 :])
-    return msgspec.structs.replace(table, shapes=shapes, all_at=place), place
+    """The table with its one shape that has every column, the last one, and its place."""
+    shapes = table.shapes[:-1] if table.has_all else table.shapes
+    as_all = msgspec.structs.replace(table, shapes=(*shapes, table.columns), has_all=True)
+    return as_all, len(shapes)
 
 
 def union(first: Columns, second: Columns) -> Columns:
