@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,41 +13,68 @@ from qasino_server.errors import Busy
 from qasino_server.share import Share, unread_results
 
 TOTAL_BYTES = 10
-WHO = st.sampled_from("abc")
 
 
-@given(st.lists(st.tuples(st.sampled_from(["hold", "begin", "end"]), WHO, st.integers(0, 7))))
+class Asker:
+    """Who holds some of it, in the order in which it was begun."""
+
+    def __init__(self, share: Share, who: str) -> None:
+        self._share = share
+        self._who = who
+        self._begun: list[tuple[ExitStack, Callable[[int], None], list[int]]] = []
+
+    @property
+    def held_bytes(self) -> int:
+        return sum(sum(sizes) for _, _, sizes in self._begun)
+
+    def begin(self) -> None:
+        stack = ExitStack()
+        self._begun.append((stack, stack.enter_context(self._share.holding(self._who)), []))
+
+    def hold(self, size_bytes: int) -> None:
+        """Of the one that was begun last."""
+        _, hold, sizes = self._begun[-1]
+        hold(size_bytes)
+        sizes.append(size_bytes)
+
+    def end(self) -> None:
+        if self._begun:
+            self._begun.pop(0)[0].close()
+
+
+STEPS = st.tuples(st.sampled_from(["begin", "end"]), st.sampled_from("abc"), st.just(0))
+HOLDS = st.tuples(st.just("hold"), st.sampled_from("abc"), st.integers(0, 7))
+
+
+@given(st.lists(STEPS | HOLDS | HOLDS, max_size=30))
 def test_each_holds_up_to_a_half_and_what_they_give_back_others_have(
     steps: list[tuple[str, str, int]],
 ) -> None:
     share = Share(TOTAL_BYTES, "letters")
-    open_ones: dict[str, list[Any]] = {who: [] for who in "abc"}
-    held: Counter[str] = Counter()
+    askers = {who: Asker(share, who) for who in "abc"}
+    for asker in askers.values():
+        asker.begin()
     for step, who, size_bytes in steps:
-        if step == "begin" and not open_ones[who]:
-            stack = ExitStack()
-            open_ones[who] = [stack, stack.enter_context(share.holding(who))]
-        elif step == "end" and open_ones[who]:
-            open_ones[who].pop(0).close()
-            open_ones[who].clear()
-            del held[who]
-        elif step == "hold" and open_ones[who]:
-            fits = (
-                held[who] + size_bytes <= TOTAL_BYTES / 2
-                and held.total() + size_bytes <= TOTAL_BYTES
-            )
-            assert share.has_room(who, size_bytes) == fits
-            if fits:
-                open_ones[who][1](size_bytes)
-                held[who] += size_bytes
-            else:
-                with pytest.raises(Busy, match="as much as it may of letters; try again"):
-                    open_ones[who][1](size_bytes)
-        assert share.held_bytes == held.total()
-        assert share.has_room(who) == (held[who] <= TOTAL_BYTES / 2)
-    for one in open_ones.values():
-        if one:
-            one[0].close()
+        asker, all_bytes = askers[who], sum(one.held_bytes for one in askers.values())
+        if step == "begin":
+            asker.begin()
+        elif step == "end":
+            asker.end()
+            asker.begin()
+        elif (
+            asker.held_bytes + size_bytes <= TOTAL_BYTES / 2
+            and all_bytes + size_bytes <= TOTAL_BYTES
+        ):
+            assert share.has_room(who, size_bytes)
+            asker.hold(size_bytes)
+        else:
+            assert not share.has_room(who, size_bytes)
+            with pytest.raises(Busy, match="as much as it may of letters; try again"):
+                asker.hold(size_bytes)
+        assert share.held_bytes == sum(one.held_bytes for one in askers.values())
+    for asker in askers.values():
+        for _ in range(len(steps) + 1):
+            asker.end()
     assert share.held_bytes == 0
     assert not share._held, "who holds nothing is not remembered"
 
