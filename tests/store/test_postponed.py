@@ -7,17 +7,20 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import apsw
 import pytest
 from handed_in import publication
+from hypothesis import given
+from hypothesis import strategies as st
 from wire import until
 
 from qasino_server.errors import Busy, Full
 from qasino_server.store import batch as batch_room
 from qasino_server.store.intake import CARRY_ROWS, Intake
+from qasino_server.store.postponed import Drop, Postponed, Waiting
 from qasino_server.table import Publication, Receipt
 
 UPDATE = {"update": 1, "keycols": "id"}
@@ -25,6 +28,52 @@ UPDATE = {"update": 1, "keycols": "id"}
 
 def of_t(rows: Any, identity: str = "p", **flags: Any) -> Publication:
     return publication(identity, "t", "id int, v text", rows, **flags)
+
+
+WAITING = st.builds(
+    lambda key, identity, n: Waiting(publication(identity, key, "a int", []), str(n), 1, print),
+    st.sampled_from("tu"),
+    st.sampled_from("ab"),
+    st.integers(0, 99),
+)
+DROPS = st.builds(lambda key: Drop(1, key.upper(), None, print), st.sampled_from("tu"))
+
+
+@given(
+    st.lists(
+        st.tuples(st.just("add"), st.lists(WAITING | WAITING | DROPS, max_size=4))
+        | st.tuples(st.just("put_back"), st.lists(WAITING, max_size=2))
+        | st.tuples(st.just("take"), st.integers(1, 4)),
+        max_size=12,
+    )
+)
+def test_what_waits_is_taken_in_its_order_and_holds_what_comes_later_until_then(
+    steps: list[tuple[str, Any]],
+) -> None:
+    postponed, wanted = Postponed(), list[Waiting | Drop]()
+    for step, what in steps:
+        if step == "add":
+            postponed.add(what)
+            wanted += what
+        elif step == "put_back":
+            postponed.put_back(what)
+            wanted = what + wanted
+        else:
+            portion = list(takewhile(lambda one: isinstance(one, Waiting), wanted[:what]))
+            pairs = [one.publication.pair for one in portion if isinstance(one, Waiting)]
+            assert postponed.first_pairs(what) == pairs
+            alone = wanted[0] if wanted and not portion else portion
+            assert postponed.take(what) == alone
+            del wanted[: 1 if isinstance(alone, Drop) else len(portion)]
+        assert len(postponed) == len(wanted)
+        dropped = {one.tablename.lower() for one in wanted if isinstance(one, Drop)}
+        waiting = {one.publication.pair for one in wanted if isinstance(one, Waiting)}
+        for key in "tu":
+            for identity in "ab":
+                pair = (key, identity)
+                assert postponed.holds(pair) == (key in dropped or pair in waiting)
+            some = key in dropped or key in {key for key, _ in waiting}
+            assert postponed.holds_some_of(key) == some
 
 
 def collected(bench: Any) -> list[list[Any]]:
