@@ -22,7 +22,7 @@ from qasino_server.interpreter import STEP_BACK
 from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
-from qasino_server.store import shapes
+from qasino_server.store import intake, shapes
 from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.looks import LOOKS
 from qasino_server.store.reader import Reader
@@ -258,8 +258,7 @@ def test_headers_in_every_order_leave_no_more_behind_than_one(make_bench: Any) -
         turned = names[turn % 8 :] + names[: turn % 8] if turn % 2 else names[::-1]
         header = ", ".join(f"{name} int" for name in turned)
         assert stored(bench.publish("a", "t", header, [[1] * 8], replace=1)) == 1
-    intake = bench.store._writer._intake
-    assert len(intake.ledger.tables["t"].shapes) == 1
+    assert len(bench.store._writer._intake.ledger.tables["t"].shapes) == 1
 
 
 def test_headers_that_are_each_another_subset_are_few_in_the_books(
@@ -294,6 +293,23 @@ def test_headers_that_are_each_another_subset_are_few_in_the_books(
     bench.publish("some", "u", "z int", [[1]])
     bench.rotate()
     assert [name for name, _ in bench.columns("u")] == [*names, "d", "e", "z"]
+
+
+def test_what_is_remembered_of_headers_has_a_bound(
+    make_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of fifty columns there are more subsets than a memory holds."""
+    monkeypatch.setattr(intake, "_PLANNED_COLUMNS_MAX", 200)
+    bench = make_bench()
+    names, counts = [f"c{n}" for n in range(50)], []
+    headers = [names, *([name for name in names if name != gone] for gone in names)]
+    for header in headers * 2:
+        columns = ", ".join(f"{name} int" for name in header)
+        assert stored(bench.publish("a", "t", columns, [[1] * len(header)], replace=1)) == 1
+        plans = bench.store._writer._intake._plans
+        assert sum(len(columns) for _, columns in plans) <= 200
+        counts.append(len(plans))
+    assert max(counts[-50:]) == 4
 
 
 def test_a_refusal_is_listed_no_longer_than_people_read(make_bench: Any) -> None:

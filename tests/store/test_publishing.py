@@ -133,9 +133,9 @@ def test_a_table_cannot_grow_over_sqlites_columns(bench):
 
 def test_a_repeat_is_ok_not_applied_and_says_so(bench):
     ok(bench.publish("a", "t", "x int", [[1]]))
-    again = bench.publish("a", "t", "x int", [[2]])
+    again = bench.publish("a", "t", "x int", [[2], [3]])
     assert isinstance(again, Receipt)
-    assert (again.applied, again.message) == (False, REPEAT)
+    assert (again.applied, again.message, again.nr_rows) == (False, REPEAT, 1)
     bench.rotate()
     assert bench.rows("select x from t") == [[1]]
 
