@@ -14,7 +14,7 @@ from qasino_server.database import upsert as upsert_room
 from qasino_server.database.generation import Generation
 from qasino_server.database.ranges import RowRange, count_rows
 from qasino_server.database.upsert import Upsert
-from qasino_server.table import Columns, check_columns
+from qasino_server.table import Columns, Receipt, check_columns
 
 
 @pytest.fixture
@@ -132,6 +132,19 @@ def test_an_update_of_as_many_columns_as_there_may_be_changes_them(bench: Any, w
         bench.publish("a", "t", header, rows, update=1, keycols="c0")
     found = bench.rows(f"select c0, c1, c{width - 1} from t", use_write_db=True)
     assert sorted(found) == [[key, 2, 2] for key in range(4)]
+
+
+@pytest.mark.parametrize("width", [51, 600, 2000])
+def test_rows_that_differ_in_the_last_of_many_columns_are_found_by_all_of_them(
+    bench: Any, width: int
+) -> None:
+    """A text of all keys takes more arguments than a function of SQLite's may have."""
+    header = ", ".join(f"c{n} int" for n in range(width))
+    for count in (20, 25, 25):
+        rows = [[0] * (width - 1) + [n] for n in range(count)]
+        assert isinstance(bench.publish("a", "t", header, rows, update=1), Receipt)
+    found = bench.rows(f"select c0, c{width - 1} from t order by 2", use_write_db=True)
+    assert found == [[0, n] for n in range(25)]
 
 
 CELL = st.one_of(st.none(), st.integers(0, 1))
