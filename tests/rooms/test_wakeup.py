@@ -278,6 +278,33 @@ def test_the_rest_of_a_crowd_has_an_end_and_few_who_ask_have_none(
         assert (done, rests) == ([0, 1, 2], [])
 
 
+def test_those_that_the_chores_answer_and_a_few_in_each_turn_are_no_crowd(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wakeup, "REST", 1e6)
+    done: list[int] = []
+    rests: list[float] = []
+
+    def chore() -> bool:
+        done.append(len(done))
+        for _ in range(wakeup.CROWD):
+            ring(serve)
+        return True
+
+    def act() -> None:
+        turn = Turn(on_rest=rests.append)
+        turn.carry()
+        take_on(chore)
+        for most_s in (0.0, 0.0, 60.0):
+            monkeypatch.setattr(wakeup, "REST_MOST_S", most_s)
+            turn.end(nr_answers=wakeup.CROWD - 1)
+        assert done == [0, 1, 2]
+        turn.end()
+        assert (done, rests) == ([0, 1, 2, 3], [])
+
+    in_a_thread(act)
+
+
 def test_a_turn_that_fails_is_followed_by_another() -> None:
     """A loop ends none but those it is told of: all that is taken on later would wait for ever."""
     done: list[str] = []

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from qasino_server.errors import SqlError
+from qasino_server.errors import Busy, SqlError
+from qasino_server.store import looks as looks_room
+from qasino_server.store.looks import LOOKS_LEAVE, Look, Looks
 
 
 @pytest.mark.parametrize(
@@ -25,3 +29,39 @@ def test_of_other_tables_nothing_is_said(bench: Any) -> None:
     for keys in ({"use_write_db": True}, {}):
         outcome = bench.ask("select * from nope", **keys)
         assert (outcome.sentence, outcome.hint) == ("no such table: nope", "")
+
+
+@given(st.lists(st.sampled_from("aaabbc-"), max_size=40))
+def test_looks_wait_within_their_bounds_and_who_looked_last_comes_after_all_others(
+    steps: list[str],
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(looks_room, "LOOKS", 6)
+        looks, waiting, last = Looks(), list[Look](), ""
+        for step in steps:
+            if step == "-":
+                look = looks.take()
+                theirs = [one for one in waiting if look is None or one.asker == look.asker]
+                assert [look] == (theirs[:1] or [None])
+                if look is not None:
+                    assert look.asker != last or len(theirs) == len(waiting)
+                    waiting.remove(look)
+                    last = look.asker
+            elif len(waiting) == 6 or sum(one.asker == step for one in waiting) == 3:
+                with pytest.raises(Busy, match="too many queries wait to look"):
+                    looks.put(Look(step, print))
+            else:
+                waiting.append(Look(step, print))
+                looks.put(waiting[-1])
+            assert len(looks) == len(waiting)
+            assert looks.due_in_s() == (0.0 if waiting else None)
+
+
+def test_after_a_look_those_who_publish_come_first_for_longer_than_it_took() -> None:
+    looks = Looks()
+    looks.ended(1000.0)
+    assert looks.due_in_s() is None
+    looks.put(Look("a", print))
+    due_in_s = looks.due_in_s()
+    assert due_in_s is not None
+    assert 0 < LOOKS_LEAVE * 1000 - due_in_s < 100
