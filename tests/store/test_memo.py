@@ -63,11 +63,14 @@ def test_a_static_table_that_was_replaced_is_asked_anew(bench: Any) -> None:
     assert "no such table" in bench.refusal(COUNT)
 
 
-def test_a_view_that_was_changed_is_asked_anew(bench: Any, store_settings: dict[str, Any]) -> None:
+def test_a_view_that_was_changed_is_asked_anew_and_once(
+    bench: Any, store_settings: dict[str, Any], runs: list[str]
+) -> None:
     views: Path = store_settings["views_file"]
     for n in range(3):
         views.write_text(f"- viewname: v\n  view: create view v as select {n} as x{'  ' * n}\n")
         assert bench.rows("select x from v") == bench.rows("select x from v") == [[n]]
+    assert len(runs) == 3
 
 
 @pytest.mark.parametrize(
@@ -133,6 +136,21 @@ def test_what_is_told_of_many_columns_counts_too(bench: Any) -> None:
             held |= {id(one): sys.getsizeof(one) for one in (told, *told)}
     assert len(page.answers) == 20
     assert page.size_bytes > 0.9 * sum(held.values())
+
+
+def test_a_long_statement_and_the_infinities_that_it_gives_count_too(bench: Any) -> None:
+    """A megabyte that asks for a number would be kept by the thousand."""
+    count = "with recursive n(i) as (select 1 union all select i + 1 from n limit 1000)"
+    asked = [f"select {n} as x -- {'x' * 10_000}" for n in range(10)]
+    for sql in (*asked, f"{count} select 9e999 as x from n"):
+        bench.ask(sql)
+    page = bench.store._readers.memo._page
+    assert len(page.answers) == 11
+    held_bytes = sum(
+        sys.getsizeof(sql) + len(answer.rows_json) + len(answer.infinities_json)
+        for (sql, _), answer in page.answers.items()
+    )
+    assert 0 < page.size_bytes - held_bytes < 11 * 1000
 
 
 def test_every_harmless_function_that_is_not_deterministic_is_known_to_change() -> None:
