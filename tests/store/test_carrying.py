@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wire import until
 
 from qasino_server.database.generation import Generation
-from qasino_server.errors import Refused
+from qasino_server.errors import Refused, ServerFault
 from qasino_server.publication_rules import make_publication, name_value_from_params
 from qasino_server.quota import Quota
 from qasino_server.store import intake as intake_room
@@ -332,6 +332,46 @@ def test_what_could_not_be_undone_is_undone_before_the_next_begins(intakes: Any)
     store(second, publication('[[2, "new"]]', persist=1, replace=1))
     assert rows_in(second) == (1, 0, 1)
     second.generation.detach_source()
+
+
+def test_a_drop_that_fails_has_ended_nothing(bench: Any) -> None:
+    for identity in "ab":
+        bench.publish(identity, "t", "id int", [[1]], persist=1)
+
+    def fails(action: int, *_: Any) -> int:
+        return apsw.SQLITE_DENY if action == apsw.SQLITE_DROP_TABLE else apsw.SQLITE_OK
+
+    connection = bench.store._writer._intake.generation._connection
+    connection.authorizer = fails
+    assert isinstance(bench.drop("t"), ServerFault)
+    connection.authorizer = None
+    bench.publish("c", "t", "id int", [[1]])
+    for count in (3, 2):
+        bench.rotate()
+        assert bench.rows("select count(*) from t") == [[count]]
+        assert bench.store._writer.carried.wait(20)
+
+
+def test_what_was_carried_when_another_table_could_not_be_is_carried_once(bench: Any) -> None:
+    for table in "tu":
+        bench.publish("p", table, "id int", [[1], [2]], persist=1)
+    sealed = bench.exchange()
+    begun: list[str] = []
+
+    def fails_once(action: int, what: str | None, *_: Any) -> int:
+        if action != apsw.SQLITE_INSERT or what not in ("t", "u") or what in begun:
+            return apsw.SQLITE_OK
+        begun.append(what)
+        return apsw.SQLITE_DENY if len(begun) == 2 else apsw.SQLITE_OK
+
+    connection = bench.store._writer._intake.generation._connection
+    connection.authorizer = fails_once
+    bench.carry(sealed)
+    connection.authorizer = None
+    assert sorted(begun) == ["t", "u"]
+    assert bench.store._writer._intake.ledger.nr_rows == 4
+    both = "select * from t union all select * from u order by 1"
+    assert bench.rows(both, use_write_db=True) == [[1], [1], [2], [2]]
 
 
 def test_what_cannot_be_carried_holds_up_no_stop(
