@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wire import until
 
 from qasino_server.errors import Busy, SqlError
 from qasino_server.store import looks as looks_room
@@ -65,3 +68,19 @@ def test_after_a_look_those_who_publish_come_first_for_longer_than_it_took() -> 
     due_in_s = looks.due_in_s()
     assert due_in_s is not None
     assert 0 < LOOKS_LEAVE * 1000 - due_in_s < 100
+
+
+def test_one_look_after_the_other_leaves_a_while_to_those_who_publish(bench: Any) -> None:
+    began: list[float] = []
+    ended: list[float] = []
+
+    def look(path: Path) -> None:
+        began.append(time.monotonic())
+        while time.monotonic() < began[0] + 0.05:
+            pass
+        ended.append(time.monotonic())
+
+    for _ in range(2):
+        bench.store._writer.look(look)
+    until(lambda: len(ended) == 2)
+    assert began[1] - ended[0] >= LOOKS_LEAVE * (ended[0] - began[0])
