@@ -232,7 +232,8 @@ class Writer(Service):
 
     def _has_work(self) -> bool:
         due, arrivals = self._look_is_due(), self._arrivals
-        ready = self._exchange is not None or due or arrivals.queue or arrivals.on_room
+        has_news = arrivals.on_room and arrivals.has_room()
+        ready = self._exchange is not None or due or arrivals.queue or has_news
         # What a generation was to carry ends with it; where it cannot be written now, a stop
         # would wait for that.
         carries = self._source is not None and not self.stopping.is_set()

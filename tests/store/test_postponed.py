@@ -149,6 +149,22 @@ def test_what_waits_for_its_rows_is_within_the_bound_of_what_may_wait(make_bench
     assert len(collected(bench)) == 50
 
 
+def test_who_waits_for_room_that_carrying_makes_keeps_no_thread_busy(make_bench: Any) -> None:
+    """The writer's looked for room all the while, and for nothing else."""
+    bench = make_bench(max_body_bytes=100_000)
+    bench.hand_in(of_t([[1, "old"]], persist=1))
+    sealed = bench.exchange()
+    update = of_t([[n, "x" * 1000] for n in range(50)], **UPDATE)
+    arrivals, room = bench.store._writer._arrivals, threading.Event()
+    while arrivals.has_room():
+        bench.store.publish(update, "test", lambda outcome: None)
+    bench.store.when_room(room.set)
+    until(lambda: arrivals.asleep and not arrivals.queue)
+    assert not room.is_set()
+    bench.carry(sealed)
+    assert room.wait(10)
+
+
 def test_others_get_in_between_those_that_waited(bench: Any) -> None:
     count = 200
     for n in range(count):
