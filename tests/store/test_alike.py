@@ -201,7 +201,7 @@ def test_a_name_that_is_taken_is_refused_to_a_fleet_as_to_one(
     fleet = [alike_to(f"host-{n}", name, ["a"], [[n]]) for n in range(ALIKE_MIN)]
     alone = bench.hand_in(fleet[0])
     assert isinstance(alone, Refused)
-    assert told(together(bench, fleet)) == [alone.sentence] * ALIKE_MIN
+    assert told(bench.together(fleet)) == [alone.sentence] * ALIKE_MIN
 
 
 def test_what_is_too_much_together_is_counted_one_by_one(make_bench: Any) -> None:
