@@ -6,6 +6,7 @@
     room             how much room there is, on disk and in memory
     heap             SQLite's memory: its bound, and what each connection has from the start
     sandbox          what a query may do: the authorizer, limits, switches
+    compounds        whether a statement has a UNION that may not stand in another one
     ranges           where rows are: ranges of rowids
     cells            a publication's rows as values that are bound
     rows             a publication's rows, checked and put into a table

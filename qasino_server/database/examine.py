@@ -15,6 +15,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from qasino_server.database.compounds import has_bare_compound
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.database.sqltext import plain
@@ -51,6 +52,8 @@ class Examined(msgspec.Struct, frozen=True):
     """To stand in another statement: without a `;` before or after it, and with the end of a
     comment that it may have left open."""
     wrappable: bool
+    bare: bool = False
+    """Whether it may give other numbers as a table to another SELECT (`compounds`)."""
     unfit: frozenset[str] = frozenset()
     """Forms in which SQLite has built something else than this gives."""
     unpacks: bool = False
@@ -216,6 +219,7 @@ def _told(
     sandbox = on.sandbox
     repeatable, nested = not sandbox.changing, sandbox.nr_selects > 1
     unpacks, reads_static = sandbox.unpacks, sandbox.reads_static
+    bare = sandbox.reads_bare_view or (nested and has_bare_compound(first))
     if len(first) < len(sql):
         _refuse_more(on, sql[len(first) :])
     names, types, computed, wide = _columns(columns, nested)
@@ -226,7 +230,8 @@ def _told(
         types=types,
         computed=computed,
         alone=_without_around(first) + "\n/**/",
-        wrappable=not is_explain and len(columns) <= _WRAPPED_COLUMNS_MAX,
+        wrappable=not is_explain and not bare and len(columns) <= _WRAPPED_COLUMNS_MAX,
+        bare=bare,
         unpacks=unpacks,
         repeatable=repeatable,
         reads_static=reads_static,

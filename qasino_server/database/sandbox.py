@@ -107,6 +107,8 @@ class Sandbox:
         self.static_tables: frozenset[str] = frozenset()
         """Their keys: of a table none of whose columns are read SQLite may not say where it is,
         and names the schema as the statement does."""
+        self.bare_views: frozenset[str] = frozenset()
+        """Keys of the views that have a compound which is no table to a SELECT."""
         self.reads_max = sys.maxsize
         """The columns that a statement may read."""
         self.refused = ""
@@ -115,10 +117,11 @@ class Sandbox:
         """Pragmas may run inside a statement that was examined, never as a statement."""
         self.watch()
         self._plain_table = ""
-        """The last table that was read, neither forbidden nor a table function."""
+        """The last table that was read: not forbidden, no table function, no bare view."""
 
     def close_in(self) -> None:
         """From now on the connection reads and does nothing else."""
+        self._plain_table = ""
         self._connection.authorizer = self._authorize
 
     def watch(self) -> None:
@@ -133,6 +136,8 @@ class Sandbox:
         """Whether it reads a table function."""
         self.reads_static = False
         """Whether it reads the static tables."""
+        self.reads_bare_view = False
+        """Whether it reads one of the `bare_views`."""
         self.nr_selects = 0
         """How many SELECTs it has, those within others and those of views counted."""
         self._nr_reads = 0
@@ -176,6 +181,8 @@ class Sandbox:
         if is_table_function(name):
             self.changing = self.unpacks = True
             self.brief = False
+        elif name.lower() in self.bare_views:
+            self.reads_bare_view = True
         else:
             self._plain_table = name
 

@@ -22,6 +22,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from qasino_server.database.compounds import has_bare_compound
 from qasino_server.database.generation_file import GONE, GenerationFile, Stopped
 from qasino_server.database.sandbox import Sandbox, harden, set_limits
 from qasino_server.database.sqltext import file_uri, quoted
@@ -195,6 +196,7 @@ class SnapshotConnection:
             own = self._names("main")
             self._snapshot.tables |= own
             tables = own | statics
+            self.sandbox.bare_views = _bare_views(overlay.views)
             self._create_views(overlay, tables)
             self._create_shadows(tables)
         finally:
@@ -298,6 +300,14 @@ class SnapshotConnection:
                 f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM main.{quoted(name)}"
             )
         self.shadows = frozenset(gone)
+
+
+def _bare_views(views: Sequence[View]) -> frozenset[str]:
+    return frozenset(
+        view.viewname.lower()
+        for view in views
+        if view.body is not None and has_bare_compound(view.body, is_view=True)
+    )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import apsw
 import msgspec
 
-from qasino_server.database.answer import Limits, answer, collect, rows_of
+from qasino_server.database.answer import BrokenText, Limits, answer, collect, rows_of
 from qasino_server.database.examine import Begun, Examined, LacksPrev, begin, examine, in_words
 from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Snapshot, SnapshotConnection
@@ -219,14 +219,23 @@ class Job:
             # The next line is longer than a value may be, or what is in it has to be seen.
             if out.nr_rows and not query.repeatable:
                 raise SqlError(_NOT_TWICE) from None
-            with closing(rows_of(on, query, anew=not query.repeatable)) as rows:
-                for row in islice(rows, out.nr_rows, None):
-                    out.add(stream.rows((row,)).encode(), 1)
+            _write_each(on, query, stream, out)
         finally:
             self._writing = out.begun
         self._check_there(out.nr_rows)  # before the names go out
         out.flush()
         return Result(column_names=query.names, column_types=(), nr_rows=out.nr_rows)
+
+
+def _write_each(on: SnapshotConnection, query: Examined, stream: Stream, out: _Buffered) -> None:
+    """Write row by row, after those that were written."""
+    anew = not query.repeatable and not query.bare
+    try:
+        with closing(rows_of(on, query, anew=anew)) as rows:
+            for row in islice(rows, out.nr_rows, None):
+                out.add(stream.rows((row,)).encode(), 1)
+    except BrokenText:
+        raise SqlError(_NOT_TWICE) from None
 
 
 _NOT_TWICE = (

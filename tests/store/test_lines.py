@@ -231,7 +231,7 @@ def test_a_cell_is_worked_out_once(one_connection: SnapshotConnection) -> None:
     [
         'select value from json_each(\'[[1], {"a": "b"}, 3, null, "x\\u0000y", 1.5, true]\')',
         'select * from json_tree(\'[[1], {"a": 2}, ""]\')',
-        "with v as (select value v from json_each('[[1], 9e999]')) select * from v union select 1",
+        "with v as (select value v from json_each('[[1], 9e999]') union select 1) select * from v",
         "select 1 as a;;",
         "select 1; ;\n",
         " ; select 1",

@@ -177,8 +177,8 @@ def test_what_is_over_a_limit_is_cut_the_same_on_both_ways(on: Any, mark: str, t
 @pytest.mark.parametrize(
     ("sql", "unfit"),
     [
-        ("select txt from t union all select x'ff'", {"plain", "escaped"}),
-        ("select 'a' from t union all select '\"'", {"plain"}),
+        ("select * from (select txt from t union all select x'ff')", {"plain", "escaped"}),
+        ("select * from (select 'a' from t union all select '\"')", {"plain"}),
         ("select txt from t where txt not like '%' || char(10)", set()),
         ("select a.txt from t a, t b, t c", {"plain", "escaped"}),
     ],
