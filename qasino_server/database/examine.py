@@ -18,7 +18,7 @@ import msgspec
 from qasino_server.database.compounds import has_bare_compound
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import SnapshotConnection
-from qasino_server.database.sqltext import plain
+from qasino_server.database.sqltext import plain, with_names_only
 from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
 from qasino_server.remembered import bytes_of, remembered
 from qasino_server.statement import BLANKS
@@ -156,6 +156,8 @@ def _examine_now(
     may_run: Callable[[], None] | None,
 ) -> tuple[Examined, Begun]:
     """Prepare the statement, look at it, and let it go on where it may run."""
+    if on.takes_quoted_texts:
+        _refuse_quoted_texts(on, sql, bindings)
     on.sandbox.running = False
     on.sandbox.watch()
     found: list[Examined] = []
@@ -201,6 +203,23 @@ def _is_of_a_view(error: apsw.Error) -> bool:
     In the statement it is more often than not a name that was misspelt; that has a place there.
     """
     return str(error).endswith(_QUOTED_TEXT) and getattr(error, "error_offset", 0) < 0
+
+
+def _refuse_quoted_texts(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> None:
+    """Raise SqlError where the statement itself has a name in double quotes that nothing has."""
+    cursor = on.connection.cursor()
+    cursor.exec_trace = lambda cursor, first, bound: False  # prepared, and not begun
+    try:
+        cursor.execute(with_names_only(sql), bindings, can_cache=False)
+    except (apsw.ExecTraceAbort, apsw.BindingsError):
+        pass
+    except apsw.Error as error:
+        refusal = in_words(error, on, sql)
+        if isinstance(refusal, SqlError) and refusal.offset is not None:
+            name = refusal.sentence.removeprefix("no such column: ")
+            if sql.startswith(f'"{name}"', refusal.offset):
+                refusal = SqlError(f'no such column: "{name}" - {_QUOTED_TEXT}', refusal.offset)
+        raise refusal from None
 
 
 def _told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qasino_server.database.compounds import has_bare_compound
+from qasino_server.database.sqltext import with_names_only
 from qasino_server.render import stream_for, text_cell
 from qasino_server.table import Result
 
@@ -177,3 +179,13 @@ def test_a_compound_is_told_by_what_it_stands_in(sql: str, bare: bool) -> None:
 def test_no_text_is_too_much(sql: str) -> None:
     has_bare_compound(sql)
     has_bare_compound(f"{sql} union (values", is_view=True)
+
+
+@pytest.mark.parametrize("mark", ["[", "'", '"', "`", "(", ")", "/*", "--", "-- \n", "as (", "in "])
+def test_how_long_a_text_is_read_does_not_grow_faster_than_it(mark: str) -> None:
+    """It took minutes for what opens and is never closed."""
+    text = f"select 1 from (select 2 union select 3); {mark * (1_000_000 // len(mark))}"
+    begun_s = time.thread_time()
+    has_bare_compound(text)
+    with_names_only(text)
+    assert time.thread_time() < begun_s + 10

@@ -33,6 +33,37 @@ def test_a_misspelt_name_in_double_quotes_is_no_text_but_in_a_view_it_may_be_one
         assert sink.text().split() == [b"dc", b"BOS", b"BOS"]
 
 
+@pytest.mark.parametrize(
+    ("sql", "name"),
+    [
+        ("""select count(*) from old where "hots" = 'web-1'""", "hots"),
+        ('select dc, "é" from "old"', "é"),
+        ("""select 'a''b"', "dc" as "a""b" from old where "bos" = dc -- "x" """, "bos"),
+        ('select /* "a" */ `dc`, [dc] from old union select "BOS", 1', "BOS"),
+        ('with v as (select "hots" from t) select dc from old, v', "hots"),
+        ('select o."hots" from old o', ""),
+    ],
+)
+def test_a_misspelt_name_is_no_text_beside_a_view_that_has_one(
+    bench: Any, tmp_path: Path, sql: str, name: str
+) -> None:
+    bench.publish("a", "t", "host text", [["web-1"], ["web-2"]])
+    bench.rotate()
+    (tmp_path / "views.conf").write_text(
+        '- viewname: old\n  view: \'create view old(dc, "a`b") as select "BOS", host from t\''
+    )
+    for form in ("typed", "rows"):
+        misspelt = bench.ask(sql, form=form)
+        if name:
+            assert misspelt.sentence.startswith(f'no such column: "{name}" - should this be a str')
+            assert misspelt.offset == sql.index(f'"{name}"')
+        else:
+            assert misspelt.sentence == "no such column: o.hots"
+    assert bench.rows("""select "dc", "a`b" as "c""d" from "old" limit 1""") == [["BOS", "web-1"]]
+    asked = bench.ask("""select "dc" || "a`b", "dc" from old""")
+    assert asked.column_names == ('"dc" || "a`b"', "dc")
+
+
 def made(**views: str) -> str:
     """A views file; each is what follows its name in CREATE VIEW."""
     return "".join(
