@@ -57,6 +57,7 @@ _HELP = (
     b"SHOW connections; SHOW views; DESC VIEW view; SHOW queries; KILL id; quit\r\n"
 )
 _TOO_MUCH = b"SQL error: that is more than this server takes at once: over 1 MiB\r\n"
+_NOT_UTF8 = b"SQL error: the statement is not UTF-8\r\n"
 _HTTP = tuple(
     f"{method} /".encode()
     for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
@@ -79,7 +80,8 @@ class _Connection:
         self.socket = made
         self.seat = seat
         self.caller = anybody_at("line", peer)
-        utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        # What is no UTF-8 is kept, so that the statement it stands in can be refused.
+        utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self.decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
         self.splitter = Splitter()
         self.waiting: deque[str] = deque()
@@ -281,6 +283,8 @@ class LinePort(Service):
             self._leave(connection)
         elif statement.lower() == "help":
             self._send(connection, _HELP)
+        elif not _is_text(statement):
+            self._send(connection, _NOT_UTF8)
         else:
             self._run(connection, statement)
 
@@ -362,6 +366,15 @@ class LinePort(Service):
             self._selector.unregister(connection.socket)
         connection.socket.close()
         connection.seat.leave()
+
+
+def _is_text(statement: str) -> bool:
+    """Whether it was UTF-8 when it came."""
+    try:
+        statement.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _with_words(statement: str) -> list[str]:

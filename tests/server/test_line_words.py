@@ -19,6 +19,22 @@ def test_who_wants_to_leave_is_let_go(wire: Wire, word: str) -> None:
         assert read_all(made).endswith(b"Bye!\r\n")
 
 
+@pytest.mark.parametrize("data", [b"\xe9", b"\xed\xa0\x80", b"\xc3\xc3\xa9", b"e\xe2\x82"])
+def test_a_statement_that_is_not_utf8_is_refused_and_those_around_it_are_not(
+    wire: Wire, data: bytes
+) -> None:
+    with wire.connect("line") as made:
+        for byte in b"select 'x' as a; select hex('%b') as b; select '\xc3\xa9' as c;" % data:
+            made.sendall(bytes([byte]))
+        made.sendall(b"quit;")
+        told = read_all(made)
+    assert re.fullmatch(
+        rb"a\r\n=\r\nx\r\n1 rows returned\r\nSQL error: the statement is not UTF-8\r\n"
+        rb"c\r\n=\r\n\xc3\xa9\r\n1 rows returned\r\nBye!\r\n",
+        told,
+    )
+
+
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
