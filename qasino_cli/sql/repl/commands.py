@@ -280,14 +280,21 @@ def _on_or_off(on: bool) -> str:
 def _set_option(shell: Shell, argument: str) -> None:
     """psql's \\pset, for the options there are."""
     name, _, value = argument.partition(" ")
-    value = unquoted(value.strip())
+    value = value.strip()
     if name == "null":
-        shell.screen.null = value
-        say(f"NULL in csv and tsv: {shown(value)}")
+        _null(shell, value)
     elif name in _OPTIONS:
-        _OPTIONS[name](shell, value)
+        _OPTIONS[name](shell, unquoted(value))
     else:
         raise UsageFault(f"\\pset sets null, {', '.join(_OPTIONS)}")
+
+
+def _null(shell: Shell, value: str) -> None:
+    """Without a value, what it is; '' is one."""
+    if value:
+        shell.screen.null = unquoted(value)
+    null = shell.screen.null
+    say(f"NULL in csv and tsv: {'as the format has it' if null is None else shown(null)}")
 
 
 def _format(shell: Shell, name: str) -> None:
