@@ -323,7 +323,7 @@ def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError
         return SqlError(f"no room for the query's temporary files: {message}")
     if message == "incomplete input":
         message = "Incomplete sql statement"
-    if on.lacks_prev and _PREV_IS_NOT_THERE.match(message):
+    if on.lacks_prev and says_prev_is_not_there(message):
         return LacksPrev()
     missing = _NO_SUCH_TABLE.fullmatch(message)
     hint = _hint_of_prev(on, missing["name"]) if missing is not None else ""
@@ -332,6 +332,11 @@ def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError
     if missing is not None and on.static_fault:
         message += f" (the static tables cannot be read: {on.static_fault})"
     return SqlError(message, _offset_chars(sql, getattr(error, "error_offset", -1)), hint)
+
+
+def says_prev_is_not_there(message: str) -> bool:
+    """Whether it is SQLite's word that its connection has no schema `prev`."""
+    return _PREV_IS_NOT_THERE.match(message) is not None
 
 
 def _hint_of_prev(on: SnapshotConnection, name: str) -> str:

@@ -15,6 +15,7 @@ from contextlib import suppress
 import apsw
 
 from qasino_server.database.answer import Limits
+from qasino_server.database.examine import says_prev_is_not_there
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import Busy, QasinoError, QueryTimeout, ServerFault, SqlError
 from qasino_server.store.job import Job
@@ -66,17 +67,17 @@ class Lookout:
 
 
 def _hinted(outcome: Result | QasinoError | None) -> Result | QasinoError | None:
-    """The outcome, with a hint where a table of the server's was looked for."""
+    """The outcome, with a hint where something was looked for that only the snapshot has."""
     if isinstance(outcome, SqlError) and outcome.sentence.startswith(_NO_OWN_TABLE):
-        outcome.hint = _OWN_TABLES
+        outcome.hint = f"{_HAS_NOT} tables of the server's own yet; {_ASK}"
+    elif isinstance(outcome, SqlError) and says_prev_is_not_there(outcome.sentence):
+        outcome.hint = f"{_HAS_NOT} prev beside it; {_ASK}"
     return outcome
 
 
 _NO_OWN_TABLE = ("no such table: qasino_server_", "no such table: main.qasino_server_")
-_OWN_TABLES = (
-    "the generation being collected has no tables of the server's own yet; ask the snapshot,"
-    " without use_write_db"
-)
+_HAS_NOT = "the generation being collected has no"
+_ASK = "ask the snapshot, without use_write_db"
 
 
 class _Looker(threading.Thread):

@@ -28,6 +28,26 @@ def test_who_looks_for_a_table_of_the_servers_is_told_where_it_is(bench: Any, sq
     assert bench.rows(sql) is not None
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select count(*) from prev.t",
+        'select * from t join "PREV".[t] using (x)',
+        "desc prev.t",
+        "select * from pragma_table_info('t', 'prev')",
+    ],
+)
+def test_who_looks_for_the_snapshot_before_is_told_where_it_is(bench: Any, sql: str) -> None:
+    for _ in range(2):
+        bench.publish("a", "t", "x int", [[1]])
+        bench.rotate()
+    bench.publish("a", "t", "x int", [[1]])
+    outcome = bench.ask(sql, use_write_db=True)
+    assert isinstance(outcome, SqlError)
+    assert "has no prev beside it; ask the snapshot" in outcome.hint
+    assert bench.rows(sql)
+
+
 def test_of_other_tables_nothing_is_said(bench: Any) -> None:
     for keys in ({"use_write_db": True}, {}):
         outcome = bench.ask("select * from nope", **keys)
