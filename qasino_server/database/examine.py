@@ -140,6 +140,8 @@ def _examine(
     may_run: Callable[[], None] | None = None,
 ) -> tuple[Examined, Begun]:
     """As `_examine_now`, of static tables that stay what they are told to be."""
+    if "\0" in sql:
+        raise _no_text()  # SQLite would read as far as there
     if on.takes_quoted_texts:
         on.take_quoted_texts(False)
     told = _examine_now(on, sql, bindings, may_run)
@@ -190,7 +192,7 @@ def _examine_now(
             return _examine_now(on, sql, bindings, may_run)
         raise in_words(error, on, sql) from None
     except (ValueError, UnicodeError):
-        raise SqlError("the statement has a NUL character or half a surrogate pair") from None
+        raise _no_text() from None
     if not found:
         raise _nothing_to_run()
     _remember(on, found[0])
@@ -264,6 +266,10 @@ def _without_around(statement: str) -> str:
     alone = statement.strip(_NOTHING)
     # The expression takes ten times as long, so it is for those that need it.
     return alone if alone[:1].isalpha() else _BEFORE.sub("", alone, count=1)
+
+
+def _no_text() -> SqlError:
+    return SqlError("the statement has a NUL character or half a surrogate pair")
 
 
 def _nothing_to_run() -> SqlError:

@@ -41,6 +41,8 @@ NO_STATEMENTS = {
     "a parameter": ("select ?", "has parameters"),
     "a named parameter": ("select :a, @b, $c", "has parameters"),
     "a NUL": ("select 1\0", "NUL"),
+    "a NUL in a string": ("select '\0'", "NUL"),
+    "a NUL in a comment": ("select 1 /* \0 */", "NUL"),
     "too many columns": ("select " + ", ".join("1" * 2001), "too many columns"),
     "too many terms": (" union all ".join(["select 1"] * 501), "too many terms"),
     "too deep": ("select " + "(" * 5000 + "1" + ")" * 5000, "limit|too large|overflow"),
