@@ -19,8 +19,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from qasino_cli.console import ExitCode, say
-from qasino_cli.log_lines import log_to_stderr
+from qasino_cli.console import ExitCode
+from qasino_cli.log_lines import Log, log_to_stderr
 from qasino_cli.places import expanded
 from qasino_cli.server_options import (
     OPTIONS,
@@ -56,8 +56,8 @@ def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
     """
     file = read_file(expanded(str(config))) if config is not None else {}
     configuration = read_configuration(given, os.environ, file, f"--config: {config}")
-    log_to_stderr(configuration.log_level)
-    return serve(_for_demo(configuration) if demo else configuration.settings, demo)
+    with log_to_stderr(configuration.log_level) as lines:
+        return serve(_for_demo(configuration) if demo else configuration.settings, demo, lines)
 
 
 def _parameter(option: Option) -> inspect.Parameter:
@@ -93,7 +93,7 @@ def _for_demo(configuration: Configuration) -> Settings:
     return msgspec.structs.replace(configuration.settings, generation_duration_s=DEMO_DURATION_S)
 
 
-def serve(settings: Settings, demo: bool) -> ExitCode:
+def serve(settings: Settings, demo: bool, lines: Log) -> ExitCode:
     """Run a server to its end; REFUSED where a part of it died. Raises StartError."""
     _take_all_descriptors()
     orders = heeded()
@@ -102,8 +102,8 @@ def serve(settings: Settings, demo: bool) -> ExitCode:
         running.start()
         keep_what_is_here()
         for line in greeting(settings, running.ports):
-            say(line)
-        with _demonstrated(settings, running, demo):
+            lines.tell(line)
+        with _demonstrated(settings, running, demo, lines):
             tell_ready()
             ended_well = running.wait()
             tell_stopping()
@@ -141,7 +141,7 @@ def _reload(running: Server) -> None:
 
 
 @contextmanager
-def _demonstrated(settings: Settings, running: Server, demo: bool) -> Iterator[None]:
+def _demonstrated(settings: Settings, running: Server, demo: bool, lines: Log) -> Iterator[None]:
     if not demo:
         yield
         return
@@ -149,7 +149,7 @@ def _demonstrated(settings: Settings, running: Server, demo: bool) -> Iterator[N
 
     publisher = Demo(settings, running.ports)
     for line in queries_to_try(settings, running.ports):
-        say(line)
+        lines.put(line)
     publisher.start()
     try:
         yield

@@ -166,18 +166,18 @@ def csvagent(
         max_age_s=max_age,
     )
     hold_standard_streams()
-    log_to_stderr(log_level)
-    logging.getLogger("watchdog").setLevel(logging.WARNING)
-    return run(
-        lambda on_death: Agent(
-            Catalogue(wanted, PACE),
-            errand,
-            _clock(connection, interval, gen_signal_timeout),
-            Courier(connection, PACE, random.Random()),
-            lambda tell: Watcher(tell, poll=poll),
-            on_death=on_death,
+    with log_to_stderr(log_level):
+        logging.getLogger("watchdog").setLevel(logging.WARNING)
+        return run(
+            lambda on_death: Agent(
+                Catalogue(wanted, PACE),
+                errand,
+                _clock(connection, interval, gen_signal_timeout),
+                Courier(connection, PACE, random.Random()),
+                lambda tell: Watcher(tell, poll=poll),
+                on_death=on_death,
+            )
         )
-    )
 
 
 def _clock(connection: Connection, interval_s: float | None, silence_s: float) -> Clock:

@@ -104,7 +104,8 @@ def test_the_environment_and_a_file_configure_a_server(start_server: Start, tmp_
     assert (answer["identity"], answer["table"]["rows"]) == ("from-env", [["77"]])
     said = narration(process).splitlines()
     assert len(said) == 2
-    assert said[0].startswith("qasino from-env listens on 127.0.0.1: ")
+    assert " INFO qasino.server qasino from-env listens on 127.0.0.1: " in said[0]
+    assert " INFO qasino.server only this host can connect; " in said[1]
 
 
 def test_a_stopped_and_continued_server_still_hears_a_sigterm(start_server: Start) -> None:
