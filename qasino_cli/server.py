@@ -122,9 +122,11 @@ def _heed(orders: Iterator[Order], running: Server) -> None:
 
     def carry_out() -> None:
         for order in orders:
-            if order == "stop":
+            if order.what == "stop":
+                log.info("stopping: %s", order.signal)
                 running.ask_to_stop()
                 continue
+            log.info("reading certificate, users, keys and views again: %s", order.signal)
             tell_reloading()
             _reload(running)
             tell_ready()

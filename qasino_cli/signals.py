@@ -10,11 +10,18 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from qasino_cli import terminal
 
-Order = Literal["reload", "stop"]
+
+class Order(NamedTuple):
+    """What a signal asks for."""
+
+    what: Literal["reload", "stop"]
+    signal: str
+    """Its name, for sentences."""
+
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -39,4 +46,7 @@ def _orders(on_terminal: bool) -> Iterator[Order]:
     while True:
         number = signal.sigwait(_SIGNALS)
         closed = on_terminal and not terminal.attached()
-        yield "reload" if number == signal.SIGHUP and not closed else "stop"
+        what: Literal["reload", "stop"] = "stop"
+        if number == signal.SIGHUP and not closed:
+            what = "reload"
+        yield Order(what, signal.Signals(number).name)

@@ -34,6 +34,8 @@ from qasino_cli.signals import heeded
 from qasino_server.service import OnDeath
 from qasino_server.table import check_identity, check_tablename, shown
 
+log = logging.getLogger("qasino.csvagent")
+
 PACE = Pace()
 STOP_WITHIN_S = 3.0
 
@@ -197,8 +199,10 @@ def run(make_agent: Callable[[OnDeath], Agent]) -> ExitCode:
 
     agent = make_agent(on_death)
     agent.start()
-    while next(orders) == "reload":
+    while (order := next(orders)).what == "reload":
         agent.reread()
+    if not deaths:
+        log.info("stopping: %s", order.signal)
     agent.stop()
     agent.join(STOP_WITHIN_S)
     return ExitCode.REFUSED if deaths else ExitCode.OK

@@ -76,7 +76,8 @@ def test_the_seeds_command_line_works(
     said = (tmp_path / "stderr").read_text()
     url = f"zmq://127.0.0.1:{house.server.ports['zmq']}"
     assert f"1 table from 1 index, identity 1.2.3.4, to {url}" in said
-    assert len(said.splitlines()) == 1  # no line for each sending
+    assert len(said.splitlines()) == 2  # no line for each sending
+    assert said.endswith(" INFO qasino.csvagent stopping: SIGTERM\n")
 
 
 @pytest.mark.parametrize("transport", [zmq_url, http_url])
@@ -92,7 +93,9 @@ def test_sending_says_nothing(
     house.until_rows("select n from t", [[1]])
     process.send_signal(signal.SIGTERM)
     assert process.wait(5) == ExitCode.OK
-    assert len((tmp_path / "stderr").read_text().splitlines()) == 1
+    greeting, ending = (tmp_path / "stderr").read_text().splitlines()
+    assert greeting.endswith(transport(house.server))
+    assert ending.endswith("stopping: SIGTERM")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -193,6 +193,17 @@ def test_logs_are_one_line_an_event_with_what_an_operator_looks_for(start: Start
                for line in lines), lines  # fmt: skip
 
 
+def test_the_log_says_what_signals_have_it_do(start: Start) -> None:
+    process, _ = start()
+    assert process.stderr is not None
+    process.send_signal(signal.SIGHUP)
+    reading = b" INFO qasino.server reading certificate, users, keys and views again: SIGHUP\n"
+    assert any(line.endswith(reading) for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    _, narration = process.communicate(timeout=20)
+    assert narration.endswith(b" INFO qasino.server stopping: SIGINT\n")
+
+
 def test_the_rotation_keeps_its_cadence_and_the_signal_goes_out(start: Start) -> None:
     import zmq
 
