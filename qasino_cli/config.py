@@ -19,6 +19,7 @@ an error: a typing mistake must not look like a setting that does nothing.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +27,7 @@ import msgspec
 
 from qasino_cli.connection import NamedServer
 from qasino_cli.errors import UsageFault
-from qasino_cli.places import Homeless, config_file
+from qasino_cli.places import CONFIG_VARIABLE, Homeless, config_file
 from qasino_server.errors import BadRequest
 from qasino_server.yaml_text import read_yaml
 
@@ -46,14 +47,18 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_config() -> Config:
-    """The configuration of this user; the defaults where there is no file. Raises UsageFault."""
+    """The configuration of this user; the defaults where there is no file. Raises UsageFault, also
+    where a file was named that is not there: it would be another server that is asked.
+    """
     try:
         path = config_file()
     except Homeless:
         return Config()  # a user without a home has none
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if os.environ.get(CONFIG_VARIABLE):
+            raise UsageFault(f"{CONFIG_VARIABLE}: {path}: {error.strerror}") from None
         return Config()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageFault(f"{path}: cannot be read: {error}") from None

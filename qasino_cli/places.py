@@ -55,14 +55,17 @@ def _shown(text: str) -> str:
     return shown(text)
 
 
+CONFIG_VARIABLE = "QASINO_CONFIG"
+
+
 def config_file() -> Path:
     """`config.yaml`; QASINO_CONFIG names another."""
-    named = os.environ.get("QASINO_CONFIG")
+    named = os.environ.get(CONFIG_VARIABLE)
     return Path(named) if named else _base("XDG_CONFIG_HOME", ".config") / "config.yaml"
 
 
 def queries_file() -> Path:
-    """The saved queries, beside the configuration."""
+    """The saved queries, where `config.yaml` is unless QASINO_CONFIG names another."""
     return _base("XDG_CONFIG_HOME", ".config") / "queries.yaml"
 
 

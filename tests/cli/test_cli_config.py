@@ -108,8 +108,21 @@ def test_a_file_of_saved_queries_that_is_none_is_said_to_be(tmp_path: Path) -> N
 
 
 def test_no_file_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("QASINO_CONFIG", str(tmp_path / "none.yaml"))
+    monkeypatch.delenv("QASINO_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert load_config() == Config()
+
+
+def test_a_file_that_is_named_and_not_there_is_a_usage_error(
+    server: Server, tmp_path: Path
+) -> None:
+    """It was passed over, and another server asked than was meant."""
+    named = {"QASINO_CONFIG": str(tmp_path / "none.yaml"), "QASINO_SERVER": zmq_url(server)}
+    sentence = f"QASINO_CONFIG: {tmp_path / 'none.yaml'}: No such file or directory\n"
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    for command in (("sql", "-q", "select 1"), ("publish", tmp_path / "t.csv")):
+        ran = run_qasino(*command, **named)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", sentence)
 
 
 SERVERS = {"prod": "http://stats:7", "localhost": "http://elsewhere"}
