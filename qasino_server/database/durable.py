@@ -6,6 +6,7 @@ the other way round; synchronous=FULL, so that `ok` holds through a power cut.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ _LOG_BYTES = 1 << 20
 """Of the log that has been taken into the file; what it has grown beyond is given back."""
 _LOCKED_MS = 250
 """How long a static publication waits for another program's lock, and live ones for it."""
+_BOUNDS = {errno.EMFILE: " (ulimit -n, LimitNOFILE=)", errno.EFBIG: " (ulimit -f, LimitFSIZE=)"}
+"""What an operator has to raise."""
 
 
 class StaticTable(msgspec.Struct, frozen=True):
@@ -62,7 +65,7 @@ class DurableFile:
                 " --static-db"
             ) from None
         except OSError as error:
-            raise StartError(f"cannot open the static tables in {path}: {error.strerror}") from None
+            raise StartError(_why_unusable(path, error)) from None
         try:
             self.tables = self._open()
         except (apsw.Error, msgspec.MsgspecError, OSError) as error:
@@ -71,7 +74,7 @@ class DurableFile:
 
     def _open(self) -> list[StaticTable]:
         """Every table the file has."""
-        connection = apsw.Connection(str(self.path))
+        connection = self._connected()
         try:
             os.chmod(self.path, 0o600)
             connection.set_busy_timeout(2000)
@@ -90,12 +93,26 @@ class DurableFile:
             )
             tables = _registered(connection)
             connection.set_busy_timeout(_LOCKED_MS)
+        except (apsw.CantOpenError, apsw.IOError) as error:
+            number = connection.system_errno
+            connection.close()
+            if number:
+                raise OSError(number, os.strerror(number)) from error
+            raise
         except BaseException:
             connection.close()
             raise
         self._connection = connection
         self._opened = os.stat(self.path)
         return tables
+
+    def _connected(self) -> apsw.Connection:
+        """SQLite says that it cannot open a file, and the system, asked again, says why."""
+        try:
+            return apsw.Connection(str(self.path))
+        except apsw.CantOpenError:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            raise
 
     def replace(self, publication: Publication, nr_updates: int, epoch: float) -> StaticTable:
         """Replace the whole table; on disk when this returns.
@@ -185,6 +202,10 @@ class DurableFile:
                     _registered(seen)
         except apsw.BusyError:
             return  # somebody works on it, so it is there; writing finds out more
+        except apsw.CantOpenError as error:
+            raise ServerFault(
+                f"the static tables in {self.path} cannot be looked at: {error}; nothing was stored"
+            ) from None
         except (apsw.Error, msgspec.MsgspecError, OSError):
             there = False
         if not there:
@@ -211,6 +232,12 @@ def _why_unusable(path: Path, error: Exception) -> str:
         return f"SQLite may not take the memory to open the static tables in {path} (--max-memory)"
     if isinstance(error, apsw.FullError):
         return f"there is no room for the static tables in {path}: make some and start again"
+    if isinstance(error, OSError) and not isinstance(error, IsADirectoryError):
+        # Nothing is wrong with the file: who moved it away would lose what is in it.
+        bound = _BOUNDS.get(error.errno or 0, "")
+        return f"cannot open the static tables in {path}: {error.strerror}{bound}"
+    if isinstance(error, apsw.CantOpenError | apsw.IOError):
+        return f"cannot open the static tables in {path}: {error}"
     return (
         f"the static tables in {path} cannot be read ({error}); move the file away to start"
         " without them"
