@@ -11,6 +11,7 @@ import threading
 
 from qasino_cli.connection import Connection
 from qasino_cli.errors import Unreachable
+from qasino_server.threads import begin
 
 _Found = list[tuple[int, str]] | OSError
 
@@ -37,7 +38,7 @@ def _resolve(connection: Connection) -> _Found:
         except (OSError, UnicodeError) as error:  # UnicodeError: no legal name in the first place
             answers.put(error if isinstance(error, OSError) else OSError("not a host name"))
 
-    threading.Thread(target=look_up, name="resolver", daemon=True).start()
+    begin(threading.Thread(target=look_up, name="resolver", daemon=True))
     try:
         return answers.get(timeout=connection.connect_timeout_s)
     except queue.Empty:

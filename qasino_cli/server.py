@@ -35,6 +35,7 @@ from qasino_cli.supervisor import tell_ready, tell_reloading, tell_stopping
 from qasino_server.browser import is_local
 from qasino_server.interpreter import keep_what_is_here
 from qasino_server.server import Server, Settings
+from qasino_server.threads import begin
 
 log = logging.getLogger("qasino.server")
 
@@ -131,7 +132,7 @@ def _heed(orders: Iterator[Order], running: Server) -> None:
             _reload(running)
             tell_ready()
 
-    threading.Thread(target=carry_out, name="signals", daemon=True).start()
+    begin(threading.Thread(target=carry_out, name="signals", daemon=True))
 
 
 def _reload(running: Server) -> None:

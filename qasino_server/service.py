@@ -13,6 +13,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from qasino_server.threads import begin
+
 log = logging.getLogger("qasino.service")
 
 OnDeath = Callable[[str, BaseException], None]
@@ -41,8 +43,8 @@ class Service:
         """Make `run` look at `stopping` now; nothing by default."""
 
     def start(self) -> None:
-        """Begin the thread."""
-        self._thread.start()
+        """Begin the thread. Raises StartError where the system lets us have no more."""
+        begin(self._thread)
 
     def stop(self) -> None:
         """Ask the thread to end and return at once."""

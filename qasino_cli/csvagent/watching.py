@@ -30,6 +30,7 @@ RETRY_S = 60.0  # until limits that were reached are tried again
 
 _LIMITS = {
     errno.EMFILE: "no inotify instance is left (fs.inotify.max_user_instances, or open files)",
+    errno.EAGAIN: "no thread is left (ulimit -u, TasksMax=)",
     errno.ENFILE: "no file descriptor is left on this machine",
     errno.ENOSPC: "no inotify watch is left (fs.inotify.max_user_watches)",
 }
@@ -47,7 +48,10 @@ def native_observer() -> Any:
     from watchdog.observers import Observer
 
     observer = Observer()
-    observer.start()
+    try:
+        observer.start()
+    except RuntimeError:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
     return observer
 
 

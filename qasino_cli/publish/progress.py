@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from qasino_cli import terminal
@@ -52,7 +53,8 @@ class Bar:
         if self._timer is None:
             self._timer = threading.Timer(PATIENCE_S, self._show)
             self._timer.daemon = True
-            self._timer.start()
+            with suppress(RuntimeError):  # no room for a thread: nothing moves, that is all
+                self._timer.start()
         self._refresh()
 
     def read(self, path: str) -> bytes:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from qasino_cli.client import cancel_query
 from qasino_cli.connection import Connection
 from qasino_server.errors import QasinoError
+from qasino_server.threads import begin
 
 CANCEL_TIMEOUT_S = 2.0
 GIVING_UP_S = 1.0
@@ -32,7 +33,10 @@ def begin_cancelling(
         except QasinoError as error:
             outcome.put(error)
 
-    threading.Thread(target=tell, name="cancel", daemon=True).start()
+    try:
+        begin(threading.Thread(target=tell, name="cancel", daemon=True))
+    except QasinoError as error:
+        outcome.put(error)
     return outcome
 
 

@@ -20,6 +20,7 @@ from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.render import STREAMS
 from qasino_server.table import Result
+from qasino_server.threads import begin
 
 CANCEL_PATIENCE_S = 0.2
 """Who pressed Ctrl-C has the prompt again after that, whatever the server does."""
@@ -141,7 +142,7 @@ class _Asking:
         self._lock = threading.Lock()
         self._abandoned = False
         self._ended = False
-        threading.Thread(target=self._run, args=(query,), name="query", daemon=True).start()
+        begin(threading.Thread(target=self._run, args=(query,), name="query", daemon=True))
 
     def answer(self) -> Result:
         """The result, when it is there. Raises what the client raises, and KeyboardInterrupt."""
