@@ -22,7 +22,7 @@ from qasino_cli.client import open_client
 from qasino_cli.clock import Beat, next_due
 from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
 from qasino_cli.reach import find_address
-from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect
+from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect, see_that_files_are_left
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.outbox import Outbox
@@ -56,7 +56,7 @@ class GenerationClock:
         self._connection = connection
         self._silence_s = silence_s
         self._duration_s = USUAL_DURATION_S
-        self._context = zmq.Context()
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
         self._wakeup: Outbox[None] = Outbox()
@@ -104,7 +104,8 @@ class GenerationClock:
     def close(self) -> None:
         """Stop listening."""
         self._close_socket()
-        self._context.term()
+        if self._context is not None:
+            self._context.term()
         self._wakeup.close()
 
     def _open(self) -> None:
@@ -143,8 +144,11 @@ class GenerationClock:
     def _connect(self, port: int) -> None:
         try:
             _, address = find_address(self._connection)
+            see_that_files_are_left(self._connection)
         except QasinoError:
             return
+        if self._context is None:
+            self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.linger = 0
         self._socket.subscribe(SIGNAL_TAG)

@@ -19,7 +19,13 @@ from qasino_cli.answers import read_ok, read_receipt, read_result
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
 from qasino_cli.reach import find_address, why_unreachable
-from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect, misunderstanding, read_event
+from qasino_cli.zmq_socket import (
+    HANDSHAKE_FAILED,
+    connect,
+    misunderstanding,
+    read_event,
+    see_that_files_are_left,
+)
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.table import Receipt, Result
@@ -42,8 +48,9 @@ class ZmqClient:
     """A `Client` over ZeroMQ."""
 
     def __init__(self, connection: Connection) -> None:
+        """Nothing is opened and nothing can fail yet."""
         self._connection = connection
-        self._context = zmq.Context()
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._line: _Line | None = None
 
     def query(self, query: Query) -> Result:
@@ -69,17 +76,24 @@ class ZmqClient:
     def close(self) -> None:
         """Close the socket; what is unsent is dropped."""
         self._hang_up()
-        self._context.term()
+        if self._context is not None:
+            self._context.term()
 
     def _ask(self, request: bytes) -> bytes:
         """Send one frame and return the first frame of the answer. Raises Unreachable."""
         try:
             if self._line is None:
-                self._line = _Line(self._context, self._connection)
+                self._line = self._begun()
             return self._line.ask(request)
         except BaseException:  # Ctrl-C too: the socket waits for an answer nobody wants now
             self._hang_up()
             raise
+
+    def _begun(self) -> _Line:
+        see_that_files_are_left(self._connection)
+        if self._context is None:
+            self._context = zmq.Context()
+        return _Line(self._context, self._connection)
 
     def _hang_up(self) -> None:
         if self._line is not None:

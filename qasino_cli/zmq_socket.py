@@ -5,12 +5,15 @@ pyzmq's own function for reading a monitor imports asyncio, 16 ms at the start o
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
+from contextlib import ExitStack
 
 import zmq
 
 from qasino_cli.connection import Connection, CurveKeys
+from qasino_cli.errors import Unreachable
 
 Socket = zmq.Socket[bytes]
 
@@ -24,6 +27,25 @@ HANDSHAKE_FAILED = (
 _HALF_GREETING = b"\xff" + bytes(8) + b"\x7f\x03"
 """As far as the version. The other end then sends all of its own; at a mechanism that is not
 its own, which would come next, it would hang up before that."""
+
+
+_FILES_OF_A_SOCKET = 16
+"""With those of its context, its monitor and its connection; some to spare."""
+
+
+def see_that_files_are_left(connection: Connection) -> None:
+    """Raise Unreachable where a socket would find no descriptor: libzmq, short of one, ends the
+    process or says nothing at all.
+    """
+    try:
+        with ExitStack() as taken:
+            for _ in range(_FILES_OF_A_SOCKET):
+                taken.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Unreachable(
+            f"cannot reach {connection.url}: {reason} (ulimit -n, LimitNOFILE=)"
+        ) from None
 
 
 def connect(made: Socket, address: str, port: int, keys: CurveKeys | None) -> None:

@@ -47,3 +47,45 @@ def test_a_server_that_gets_no_thread_says_what_bounds_them(tmp_path: Path) -> N
 )
 def test_a_client_that_gets_no_thread_says_what_bounds_them(args: tuple[str, ...]) -> None:
     assert run(WITHOUT_THREADS, *args) == (1, NO_THREAD)
+
+
+def with_files(nr: int) -> str:
+    return f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({nr}, {nr}))"
+
+
+@pytest.mark.parametrize("nr_files", [7, 8, 10, 12])
+@pytest.mark.parametrize("command", ["sql", "publish", "csvagent", "watch"])
+def test_a_client_short_of_descriptors_says_what_bounds_them(
+    command: str, nr_files: int, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text("1\nt\na\nint\nA\n1\n")
+    args: dict[str, tuple[object, ...]] = {
+        "sql": ("-q", "select 1"),
+        "publish": (tmp_path / "t.csv",),
+        "csvagent": ("--once", "--directory", tmp_path),
+        "watch": ("--once", "select 1"),
+    }
+    # What is imported late finds its files closed, which is another sentence.
+    imported = "import qasino_cli.zmq_client, qasino_cli.generation_clock, qasino_cli.watch.command"
+    prepared = f"{imported}; {with_files(nr_files)}"
+    code, said = run(prepared, command, *args[command], "-s", "zmq://127.0.0.1:1")
+    sentence = "cannot reach zmq://127.0.0.1:1: too many open files (ulimit -n, LimitNOFILE=)"
+    assert (code, said.splitlines()[-1]) == (3, sentence)
+
+
+def test_an_agent_short_of_descriptors_goes_on(tmp_path: Path) -> None:
+    """It waits for them as for a server that is away."""
+    (tmp_path / "t.csv").write_text("1\nt\na\nint\nA\n1\n")
+    program = f"{with_files(24)}; from qasino_cli.main import main; main()"
+    words = ["csvagent", "--directory", str(tmp_path), "-s", "zmq://127.0.0.1:1"]
+    agent = subprocess.Popen(
+        [sys.executable, "-c", program, *words], stderr=subprocess.PIPE, env=clean_environment()
+    )
+    try:
+        assert agent.stderr is not None
+        assert any(b"too many open files (ulimit" in line for line in agent.stderr)
+        agent.terminate()
+        assert agent.wait(10) == 0
+    finally:
+        agent.kill()
+        agent.communicate()
