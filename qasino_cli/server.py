@@ -33,6 +33,7 @@ from qasino_cli.signals import Order, heeded
 from qasino_cli.signature import declare, keyword
 from qasino_cli.supervisor import tell_ready, tell_reloading, tell_stopping
 from qasino_server.browser import is_local
+from qasino_server.errors import StartError
 from qasino_server.interpreter import keep_what_is_here
 from qasino_server.server import Server, Settings
 from qasino_server.threads import begin
@@ -40,6 +41,8 @@ from qasino_server.threads import begin
 log = logging.getLogger("qasino.server")
 
 DEMO_DURATION_S = 5
+FEWEST_FILES = 100
+"""Some 60 are open on two processors; ZeroMQ, short of one, ends the process."""
 
 
 def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
@@ -112,8 +115,16 @@ def serve(settings: Settings, demo: bool, lines: Log) -> ExitCode:
 
 
 def _take_all_descriptors() -> None:
-    """Raise the bound on open files to what the administrator allows: a connection needs one."""
+    """Raise the bound on open files to what the administrator allows: a connection needs one.
+
+    Raises StartError where that is fewer than a server has open when nobody is connected.
+    """
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most != resource.RLIM_INFINITY and most < FEWEST_FILES:
+        raise StartError(
+            f"a server needs {FEWEST_FILES} open files and may have {most} (ulimit -n,"
+            " LimitNOFILE=)"
+        )
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

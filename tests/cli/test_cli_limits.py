@@ -89,3 +89,12 @@ def test_an_agent_short_of_descriptors_goes_on(tmp_path: Path) -> None:
     finally:
         agent.kill()
         agent.communicate()
+
+
+@pytest.mark.parametrize("nr_files", [12, 20, 99])
+def test_a_server_short_of_descriptors_says_how_many_it_needs(
+    nr_files: int, tmp_path: Path
+) -> None:
+    places = ("--db-dir", tmp_path / "db", "--static-db", tmp_path / "static.db")
+    said = f"a server needs 100 open files and may have {nr_files} (ulimit -n, LimitNOFILE=)\n"
+    assert run(with_files(nr_files), "server", *FREE_PORTS, *places) == (1, said)
