@@ -24,7 +24,7 @@ from qasino_cli.csvagent.index_files import (
 )
 from qasino_cli.csvagent.landmarks import Surveyor
 from qasino_cli.csvagent.pace import Pace
-from qasino_cli.csvagent.parcel import Wrapping
+from qasino_cli.csvagent.parcel import Claim, Wrapping
 from qasino_cli.csvagent.table_file import BROKEN, MISSING, TableFile
 from qasino_server.table import shown
 
@@ -67,7 +67,7 @@ class Places(msgspec.Struct, frozen=True):
 
 
 _Key = tuple[str, str | None, int]
-_Owners = dict[tuple[str, str | None], str]
+_Owners = dict[Claim, str]
 """What a file has for itself -> its path."""
 Kept = FollowedFile[Any]
 
@@ -299,11 +299,17 @@ class Catalogue:
                     yield path, None
 
     def _settle_clashes(self) -> None:
-        """Who publishes a table of an identity has it, else the first that could: a file that
-        comes later takes it from nobody, one that is missing keeps it from nobody."""
+        """Who has a table of an identity keeps it, else the first that could has it: a file that
+        comes later takes it from nobody, one that is missing keeps it from nobody.
+
+        At the start the order counts, not which file was judged before another.
+        """
         owners: _Owners = {}
-        for table in sorted(self.tables, key=lambda t: (not t.publishes, t.file.value is None)):
+        for table in sorted(self.tables, key=lambda t: (not t.holds, t.file.value is None)):
             table.clash = self._clash(table, owners)
+        if self.complete:
+            for table in self.tables:
+                table.held = None if table.parcel is None else table.parcel.claim
 
     def _clash(self, table: TableFile, owners: _Owners) -> str | None:
         name = table.tablename

@@ -20,12 +20,15 @@ _VERSION = re.compile(rb"(?:\xef\xbb\xbf)?1[ \t]*(?:,[^\n]*)?(?:\r?\n|$)")
 _LINE = re.compile(r"line (\d+)([:,] *)?|(\d+):(?:\d+:)? *")
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
+Claim = tuple[str, str | None]
+"""A table in lower case and the identity whose it is; None where it is everybody's."""
+
 
 class Parcel(msgspec.Struct, frozen=True):
     """A table, ready to be sent."""
 
     message: bytes
-    claim: tuple[str, str | None]
+    claim: Claim
     """What nobody else may send."""
     tablename: str
     nr_rows: int

@@ -6,7 +6,7 @@ import time
 
 from qasino_cli.csvagent.followed import FollowedFile
 from qasino_cli.csvagent.pace import Pace
-from qasino_cli.csvagent.parcel import Parcel, Wrapping, pack
+from qasino_cli.csvagent.parcel import Claim, Parcel, Wrapping, pack
 
 OK = "ok"
 BROKEN = "broken"
@@ -27,6 +27,8 @@ class TableFile:
         )
         self.clash: str | None = None
         """Who publishes a table of that name already."""
+        self.held: Claim | None = None
+        """What it had for itself when there was last a judgement on every file."""
         self.refusal: str | None = None
         """The server's sentence on the last publication."""
         self.published_at: float | None = None
@@ -44,10 +46,13 @@ class TableFile:
         return self.file.value.tablename if self.file.value else self.given_name
 
     @property
-    def publishes(self) -> bool:
-        """Whether the server has had its table and goes on getting it."""
-        has_had = self.published_at is not None
-        return has_had and self.clash is None and self.file.value is not None
+    def holds(self) -> bool:
+        """Whether it has its table already, which no other file then takes from it."""
+        if self.parcel is None:
+            return False
+        return (
+            self.published_at is not None if self.held is None else self.held == self.parcel.claim
+        )
 
     def sendable(self, max_age_s: float | None) -> bool:
         """Whether there is something in force that may be sent now."""

@@ -99,6 +99,32 @@ def test_a_static_table_is_published_from_one_file_whatever_the_identities(
         assert second.error == f"table 't' is published from {first.path} already"
 
 
+def test_a_file_that_comes_later_takes_no_table_though_nothing_was_published_yet(
+    tmp_path: Path,
+) -> None:
+    """It was first in the order of names, and the server away."""
+    earlier, later = tmp_path / "one.csv", tmp_path / "ONE.csv"
+    earlier.write_text(csv_of("t", [1]))
+    catalogue = Catalogue(Wanted(wrapping=ME, directories=[str(tmp_path)]), HURRY)
+    catalogue.look(0.0, hasty=True)
+    later.write_text(csv_of("t", [2]))
+    catalogue.glance(1.0)
+    catalogue.look(1.0, hasty=True)
+    states = {row.path: row.state for row in rows_of(catalogue, None)}
+    assert states == {str(earlier): "ok", str(later): "broken"}
+
+
+def test_a_file_that_is_renamed_inside_takes_no_table_from_another(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text(csv_of(name, [1]))
+    catalogue = Catalogue(Wanted(wrapping=ME, directories=[str(tmp_path)]), HURRY)
+    catalogue.look(0.0, hasty=True)
+    (tmp_path / "a.csv").write_text(csv_of("b", [2]))
+    catalogue.forget()
+    catalogue.look(1.0, hasty=True)
+    assert [row.state for row in rows_of(catalogue, None)] == ["broken", "ok"]
+
+
 def test_others_do_not_wait_while_large_files_are_read(house: House, tmp_path: Path) -> None:
     body = "a,b\n" + f"1,{'x' * 500}\n" * (LARGE_BYTES // 500)
     for name, text in (("a", body), ("b", body), ("small", csv_of("small", [1]))):
