@@ -28,6 +28,7 @@ from qasino_cli.server_options import (
     Option,
     read_configuration,
     read_file,
+    unknown_variables,
 )
 from qasino_cli.signals import Order, heeded
 from qasino_cli.signature import declare, keyword
@@ -61,6 +62,8 @@ def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
     file = read_file(expanded(str(config))) if config is not None else {}
     configuration = read_configuration(given, os.environ, file, f"--config: {config}")
     with log_to_stderr(configuration.log_level) as lines:
+        for sentence in unknown_variables(os.environ):
+            lines.tell(f"WARNING: {sentence}")
         return serve(_for_demo(configuration) if demo else configuration.settings, demo, lines)
 
 

@@ -25,6 +25,7 @@ from qasino_server.table import check_identity, shown
 from qasino_server.yaml_text import read_yaml
 
 _BYTES = re.compile(r"(\d+)\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
+_PREFIX = "QASINO_SERVER_"
 _SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
@@ -56,7 +57,7 @@ class Option(msgspec.Struct, frozen=True):
     @property
     def variable(self) -> str:
         """Its environment variable."""
-        return f"QASINO_SERVER_{self.parameter.upper()}"
+        return f"{_PREFIX}{self.parameter.upper()}"
 
 
 def _port(text: str) -> int | None:
@@ -409,6 +410,23 @@ def read_configuration(
             values[option.field] = _read(option, source, text)
     log_level = values.pop("log_level", "info")
     return Configuration(Settings(**values), log_level, "generation_duration_s" in values)
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """A sentence on each environment variable that begins as a server's and is none of them."""
+    known = [option.variable for option in OPTIONS]
+    unknown = {name for name in environ if name.startswith(_PREFIX)} - set(known)
+    return [
+        f"{name} is no option and sets nothing{_meant(name, known)}" for name in sorted(unknown)
+    ]
+
+
+def _meant(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # for what hardly any environment holds
+
+    ends = [variable.removeprefix(_PREFIX) for variable in known]
+    close = get_close_matches(name.removeprefix(_PREFIX), ends, n=1, cutoff=0.8)
+    return f"; is {_PREFIX}{close[0]} meant?" if close else ""
 
 
 def _first(

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from command import run_qasino
 
 from qasino_cli.demo import connection_to, own_address, queries_to_try
 from qasino_cli.errors import UsageFault
@@ -162,6 +163,23 @@ def test_a_wrong_configuration_file_is_a_usage_error_that_names_it(
         read_file(path)
     assert caught.value.sentence.startswith(f"--config: {path}: {sentence}")
     assert "\n" not in caught.value.sentence
+
+
+def test_a_variable_that_is_no_option_is_told_at_the_start(tmp_path: Path) -> None:
+    """A slip left a server open that was to ask for users."""
+    ran = run_qasino(
+        *("server", "--db-dir", tmp_path / "db", "--static-db", tmp_path / "static.db"),
+        *("--listen", "192.0.2.1", "--log-level", "error"),
+        QASINO_SERVER_REQUIRE_AUHT="yes",
+        QASINO_SERVER_PORT="tcp://10.0.0.1",
+        QASINO_SERVER_HTTP_PORT="0",
+    )
+    told = [line.split(" ", 1)[1] for line in ran.stderr.splitlines()[:-1]]
+    assert told == [
+        "WARNING qasino.server QASINO_SERVER_PORT is no option and sets nothing",
+        "WARNING qasino.server QASINO_SERVER_REQUIRE_AUHT is no option and sets nothing;"
+        " is QASINO_SERVER_REQUIRE_AUTH meant?",
+    ]
 
 
 def test_a_missing_configuration_file_is_a_usage_error() -> None:
