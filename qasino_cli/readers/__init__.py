@@ -81,6 +81,7 @@ _QASINO_CSV = re.compile(
 """Version 1 and a table's name; or any version, where line 4 is all types."""
 
 
+_TABLE = "the table"
 _TABLE_REMEDY = "give --table NAME"
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _MARKED_UP = re.compile(r"\s*<(!doctype\s+html\b|\?xml\s|html[\s>]|head>|body[\s>])", re.IGNORECASE)
@@ -169,7 +170,7 @@ def _named(reading: Reading, wanted: Wanted) -> Reading:
     """A table that names itself, under the name that is wanted."""
     if wanted.tablename is None:
         return reading
-    tablename = check_tablename(wanted.tablename)
+    tablename = check_tablename(wanted.tablename, _TABLE)
     publication = msgspec.structs.replace(reading.publication, tablename=tablename)
     return msgspec.structs.replace(reading, publication=publication)
 
@@ -275,12 +276,12 @@ def _types_by_name(wanted: Wanted, headers: Sequence[str], names: list[str]) -> 
 def _tablename(path: str, wanted: Wanted) -> tuple[str, list[str]]:
     """--table, else a name made of the file's, with a note where it had to be mapped."""
     if wanted.tablename is not None:
-        return check_tablename(wanted.tablename), []
+        return check_tablename(wanted.tablename, _TABLE), []
     name = None if path == STDIN else table_name(path)
     if name is None:
         raise BadRequest(f"it names no table\n  {_TABLE_REMEDY}")
     try:
-        check_tablename(name)
+        check_tablename(name, _TABLE)
     except BadRequest as error:
         raise BadRequest(f"{error.sentence}\n  {_TABLE_REMEDY}") from None
     stem = path.rpartition("/")[2]

@@ -60,6 +60,12 @@ def test_a_line_is_told_apart_from_the_sentence_unless_it_is_its_subject(
     assert (flaw.line, flaw.sentence[: len(sentence)]) == (line, sentence)
 
 
+@pytest.mark.parametrize("given", [None, "qasino_server_x"])
+def test_a_reserved_name_is_not_told_by_a_key_of_the_message(given: str | None) -> None:
+    flaw = pack("/d/qasino_server_x.csv", b"a\n1\n", given, ME).flaw
+    assert str(flaw).startswith("the table: 'qasino_server_x' is reserved, names that begin")
+
+
 def test_options_that_an_agent_does_not_have_are_not_advised() -> None:
     """Its --table leaves out every other table."""
     for name in ("日本.csv", "sqlite_x.csv"):
