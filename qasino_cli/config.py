@@ -29,6 +29,7 @@ from qasino_cli.connection import NamedServer
 from qasino_cli.errors import UsageFault
 from qasino_cli.places import CONFIG_VARIABLE, Homeless, config_file
 from qasino_server.errors import BadRequest
+from qasino_server.table import shown
 from qasino_server.yaml_text import read_yaml
 
 
@@ -69,11 +70,25 @@ def read_config(text: str, path: Path) -> Config:
     """The configuration that a YAML text holds. Raises UsageFault with the file and the key."""
     try:
         found = read_yaml(text)
+        _check_keys(found, "", Config)
         return msgspec.convert({} if found is None else found, Config)
     except BadRequest as error:
         raise UsageFault(f"{path}: {error.sentence}") from None
     except msgspec.ValidationError as error:
         raise UsageFault(f"{path}: {_located(str(error))}") from None
+
+
+def _check_keys(found: object, place: str, kind: type[msgspec.Struct]) -> None:
+    """Raise BadRequest for a key that `kind` has not, there or in a server."""
+    if not isinstance(found, dict):
+        return
+    keys = kind.__struct_fields__
+    for key, value in found.items():
+        if key not in keys:
+            raise BadRequest(f"{place}{shown(key)} is not a key; the keys are {', '.join(keys)}")
+        if key == "servers" and isinstance(value, dict):
+            for name, server in value.items():
+                _check_keys(server, f"servers.{name}: ", NamedServer)
 
 
 def _located(message: str) -> str:

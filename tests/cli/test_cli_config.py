@@ -46,10 +46,19 @@ def test_an_empty_file_says_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("color: never", "unknown field `color`"),
+        (
+            "color: never",
+            "config.yaml: 'color' is not a key; the keys are servers, server, format, keys, colors,"
+            " theme, pager",
+        ),
+        ("7: never", "config.yaml: 7 is not a key; the keys are servers, "),
         ("keys: nano", "keys: Invalid enum value 'nano'"),
         ("servers: {prod: 7}", "config.yaml: servers[...]: Expected `str | object`, got `int`"),
-        ("servers: {a: {uri: x}}", "servers[...]: Object contains unknown field `uri`"),
+        (
+            "servers: {a: {uri: x}}",
+            "config.yaml: servers.a: 'uri' is not a key; the keys are url, password_file,",
+        ),
+        ("servers: {a: {servers: {}}}", "servers.a: 'servers' is not a key; the keys are url, "),
         ("- a", "Expected `object`, got `array`"),
         ("a: [", "config.yaml: not YAML"),
         ("server: 2001-13-01", "config.yaml: not YAML: month must be in 1..12"),
@@ -164,4 +173,4 @@ def test_qasino_sql_takes_the_server_from_the_file(server: Server, tmp_path: Pat
     file.write_text("sever: mine\n")
     ran = run_qasino("sql", "-q", "select 1 one", QASINO_CONFIG=str(file))
     assert ran.returncode == 2
-    assert "unknown field `sever`" in ran.stderr
+    assert "'sever' is not a key; the keys are servers, server, " in ran.stderr
