@@ -92,7 +92,7 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -l every -d 'Read an
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l every-generation -d 'Read and publish again in each generation.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l run -d 'Publish what a shell command prints.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l this-host -d 'Publish this machine\'s own tables.'
-complete -c qasino -n '__fish_seen_subcommand_from publish' -l only -d 'Of them: processes, mounts, interfaces, sockets, load, users. [default: all]' -x -a 'processes mounts interfaces sockets load users'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l only -d 'Of them: processes, mounts, interfaces, sockets, load, users. [default: all]' -x -a '(__fish_append , processes mounts interfaces sockets load users)'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l with-args -d 'Processes with their arguments, which may be secret.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l dry-run -d 'Show what would be published and why; send nothing.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l quiet -d 'Say nothing unless it fails.'

@@ -26,6 +26,12 @@ _{PROGRAM}_words() {{
     COMPREPLY=($(compgen -W "$1" -- "$cur"))
 }}
 
+_{PROGRAM}_list() {{
+    local IFS=$'\\n' named=
+    [[ $cur == *,* ]] && named=${{cur%,*}},
+    COMPREPLY=($(compgen -P "$named" -W "$1" -- "${{cur##*,}}"))
+}}
+
 _{PROGRAM}_tables() {{
     local IFS=$'\\n'
     COMPREPLY=($(compgen -W "$({HOOK} "" "$COMP_LINE" 2>/dev/null)" -- "$cur"))
@@ -83,8 +89,9 @@ def _bash_case(command: Command) -> str:
 
 
 def _bash_value(option: Option) -> str:
-    if option.completes == "choices":
-        return f"_{PROGRAM}_words $'{_lines(option.choices)}'"
+    if option.completes in ("choices", "list"):
+        words = {"choices": "words", "list": "list"}[option.completes]
+        return f"_{PROGRAM}_{words} $'{_lines(option.choices)}'"
     if option.completes == "tables":
         return f"_{PROGRAM}_tables"
     return {"files": f"_{PROGRAM}_files -f", "directories": f"_{PROGRAM}_files -d"}.get(
@@ -173,6 +180,8 @@ def _zsh_flag(flag: str, value: str) -> str:
 def _zsh_value(option: Option) -> str:
     if option.completes == "choices":
         return f"({' '.join(option.choices)})"
+    if option.completes == "list":
+        return f"_values -s , {option.metavar} {' '.join(option.choices)}"
     actions = {"files": "_files", "directories": "_files -/", "tables": f"_{PROGRAM}_tables"}
     return actions.get(option.completes, "")
 
@@ -212,6 +221,7 @@ def _fish_option(option: Option) -> str:
         parts.append(
             {
                 "choices": f"-x -a {_fish_quoted(' '.join(option.choices))}",
+                "list": f"-x -a '(__fish_append , {' '.join(option.choices)})'",
                 "tables": f"-x -a '({HOOK} \"\" (commandline -p) 2>/dev/null)'",
                 "directories": "-x -a '(__fish_complete_directories)'",
                 "files": "-r -F",

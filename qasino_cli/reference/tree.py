@@ -28,7 +28,8 @@ class Option(msgspec.Struct, frozen=True):
     help: str
     repeats: bool
     completes: str
-    """files, directories, tables, choices, words or '' for nothing."""
+    """files, directories, tables, choices, list (of choices, commas between), words or '' for
+    nothing."""
     choices: tuple[str, ...] = ()
     variable: str | None = None
     """The environment variable that says the same."""
@@ -108,7 +109,7 @@ def _choices(metavar: str, help: str) -> tuple[str, ...]:
 
 def _completes(command: str, flags: tuple[str, ...], metavar: str, choices: tuple[str, ...]) -> str:
     if choices:
-        return "choices"
+        return "list" if "," in metavar else "choices"
     if any((command, flag) in _TABLES for flag in flags):
         return "tables"
     if metavar in _DIRECTORIES:

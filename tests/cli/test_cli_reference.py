@@ -191,6 +191,7 @@ CASES = [
     ("qasino sql --format nd", {"ndjson"}),
     ("qasino publish --on-error s", {"skip"}),
     ("qasino watch --unt", {"--until"}),
+    ("qasino publish --only m", {"mounts"}),
 ]
 
 
@@ -218,6 +219,20 @@ def test_zsh_completes(home: Path, line: str, wanted: set[str]) -> None:
     shown = of_zsh(home, line, max(wanted))
     for word in wanted:
         assert word in shown
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
+@pytest.mark.parametrize("before", ["processes,", "load,users,"])
+def test_the_last_of_a_list_is_completed(home: Path, shell: str, before: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    line = f"qasino publish --only {before}m"
+    if shell == "zsh":
+        assert "mounts" in of_zsh(home, line, "mounts")
+    else:
+        assert {"bash": of_bash, "fish": of_fish}[shell](home, line) == {f"{before}mounts"}
+    if shell == "bash":
+        assert of_bash(home, f"qasino publish --only = {before}") > {f"{before}mounts"}
 
 
 @needs("zsh")
