@@ -27,8 +27,8 @@ _OPTIONS |= {"-p": "port", "--port": "port"}
 _FLAGS = {"-z": "use_zmq", **{f"--use-{way}": f"use_{way}" for way in ("zmq", "http", "https")}}
 Told = dict[str, Any]
 """The options of `connection.Given` that a line has."""
-_OWN = "qasino_server_"
-_SQL = "select tablename from qasino_server_tables union select viewname from qasino_server_views"
+_TABLES = "select tablename from qasino_server_tables where not tablename glob 'qasino_server_*'"
+_ALL = "select tablename from qasino_server_tables union select viewname from qasino_server_views"
 
 
 def main(arguments: list[str]) -> None:
@@ -38,16 +38,17 @@ def main(arguments: list[str]) -> None:
     prefix = arguments[1] if len(arguments) > 1 else ""
     line = " ".join(arguments[2:])
     try:
-        names = _names(_told(line))
+        names = _names(_told(line), _TABLES if _publishes(line) else _ALL)
     except Exception:  # the seam of this room: nothing may reach a shell that completes
         names = []
     for name in names:
-        if name.startswith(prefix) and not (_publishes(line) and name.startswith(_OWN)):
+        if name.startswith(prefix):
             print(name)
 
 
 def _publishes(line: str) -> bool:
-    """Whether the names are to be of tables that somebody publishes, or drops."""
+    """Whether the names are to be of tables that somebody publishes, or drops: no views, and not
+    the server's own."""
     return bool(re.match(r"\s*\S*qasino\s+(publish|csvagent)\b", line))
 
 
@@ -67,16 +68,17 @@ def _told(line: str) -> Told:
     return told
 
 
-def _names(told: Told) -> list[str]:
+def _names(told: Told, sql: str) -> list[str]:
     from qasino_cli.places import cache_directory
 
-    named = "\0".join([os.environ.get("QASINO_SERVER", ""), *map(str, sorted(told.items()))])
+    server = [os.environ.get("QASINO_SERVER", ""), *map(str, sorted(told.items()))]
+    named = "\0".join([*server, sql])
     key = hashlib.sha256(named.encode()).hexdigest()[:16]
     file = cache_directory() / f"tables-{key}"
     age_s = _age_s(file)
     names = None
     if age_s is None or age_s > FRESH_S:
-        names = _renewed(file, told)
+        names = _renewed(file, told, sql)
     return [name for name in names or _read(file) if _NAME.fullmatch(name)]
 
 
@@ -94,10 +96,10 @@ def _read(file: Path) -> list[str]:
         return []
 
 
-def _renewed(file: Path, told: Told) -> list[str] | None:
+def _renewed(file: Path, told: Told, sql: str) -> list[str] | None:
     """The names as the server has them, kept in the file if possible; None where it has none."""
     try:
-        names = _asked(told)
+        names = _asked(told, sql)
     except Exception:  # a configuration that is broken, or a line: what is known is known
         return None
     if names is not None:
@@ -118,7 +120,7 @@ def _keep(file: Path, names: list[str]) -> None:
     os.replace(partial, file)
 
 
-def _asked(told: Told) -> list[str] | None:
+def _asked(told: Told, sql: str) -> list[str] | None:
     """The names as the server has them; None where it does not answer in time."""
     from qasino_cli.client import open_client
     from qasino_cli.config import load_config
@@ -134,7 +136,7 @@ def _asked(told: Told) -> list[str] | None:
     try:
         connection = read_connection(given, os.environ, config.servers, config.server)
         client = open_client(unlock(connection, os.environ, None))
-        rows = client.query(Query(sql=_SQL, typed=True)).rows
+        rows = client.query(Query(sql=sql, typed=True)).rows
     except QasinoError:
         return None
     finally:

@@ -300,6 +300,21 @@ def test_tables_are_those_of_the_server_that_the_line_names(
         assert "elsewhere" in {"bash": of_bash, "fish": of_fish}[shell](home, line, **here)
 
 
+def test_who_publishes_or_drops_is_offered_no_views(server: Server, wire: Wire, home: Path) -> None:
+    wire.publish("web-1", "disks", ["a"], ["int"], [])
+    server.rotate()
+    view = "create view disks_v as select * from disks"
+    server.settings.views_file.write_text(f"- viewname: disks_v\n  view: {view}\n")
+    assert wire.rows("select * from disks_v") == []
+    here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
+
+    def offered(line: str) -> str:
+        return run_qasino("__complete", "tables", "disks", line, **here).stdout
+
+    assert offered("qasino watch ") == "disks\ndisks_v\n"
+    assert offered("qasino publish --drop ") == offered("qasino csvagent -T ") == "disks\n"
+
+
 def test_who_publishes_is_not_offered_the_tables_of_the_servers_own(
     server: Server, home: Path
 ) -> None:
