@@ -21,9 +21,11 @@ from qasino_cli.process_group import end_group
 from qasino_cli.publish.wishes import Wishes
 from qasino_cli.readers import STDIN, Reading, read_file, read_input, shown_path
 from qasino_cli.readers.draft import Reject, legible
-from qasino_server.table import Publication, shown
+from qasino_server.table import Publication
 
 MAX_OUTPUT_BYTES = 1 << 30  # what a command may print: it is read whole, and more than once
+MOST_SHOWN = 80
+"""Characters of a command in a sentence."""
 _CHUNK = 1 << 16
 _DEADLY = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -137,7 +139,7 @@ def run_command(
     One that takes longer than the limit is ended, with all it has started. What it writes to
     stderr goes to ours.
     """
-    name = f"the output of {shown(command)}"
+    name = f"the output of {_as_typed(command)}"
     body = _output(command, name, limit_s())
     try:
         return [_prepared(STDIN, name, body, wishes)]
@@ -146,6 +148,17 @@ def run_command(
     except InputRejected as error:
         reason = error.sentence.removeprefix(name).removeprefix(shown_path(STDIN))
         raise InputRejected(name + reason) from None
+
+
+def _as_typed(command: str) -> str:
+    """In quotes, on one line, cut where it is long; its own backslashes as they are."""
+    text = command
+    if not text.isprintable():
+        from qasino_server.render import visible  # 15 ms, for what hardly any command holds
+
+        text = visible(text)
+    quote = '"' if "'" in text else "'"
+    return f"{quote}{text if len(text) <= MOST_SHOWN else f'{text[:MOST_SHOWN]}...'}{quote}"
 
 
 def _output(command: str, name: str, limit_s: float | None) -> bytes:

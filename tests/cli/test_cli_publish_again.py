@@ -339,9 +339,7 @@ def test_a_command_killed_by_a_signal_is_said_to_be() -> None:
 def test_an_error_in_a_commands_output_names_the_command() -> None:
     ran = run_qasino("publish", "--table", "t", "--run", "printf 'a,b\\n1\\n'")
     assert ran.returncode == ExitCode.INPUT
-    assert ran.stderr.startswith(
-        "the output of \"printf 'a,b\\\\n1\\\\n'\":2:2: the row has 1 field"
-    )
+    assert ran.stderr.startswith("the output of \"printf 'a,b\\n1\\n'\":2:2: the row has 1 field")
 
 
 def test_df_itself_is_published(server: Server, wire: Wire) -> None:
