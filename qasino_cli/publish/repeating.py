@@ -8,11 +8,14 @@ rows it has this time. Rounds never overlap and do not drift.
 from __future__ import annotations
 
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
 
+from qasino_cli import terminal
 from qasino_cli.client import Client, open_client
 from qasino_cli.clock import Clock
 from qasino_cli.connection import Connection
@@ -101,18 +104,26 @@ class _Told:
 
     def _reached(self) -> None:
         if self._away:
-            say(f"{self._url} is back")
+            _say_when(f"{self._url} is back")
         self._away = False
 
     def _failed(self, error: QasinoError) -> None:
         if isinstance(error, Unreachable):
-            new, self._away = not self._away, True
-        else:
-            if isinstance(error, ServerRefused):
-                self._reached()
-            new, self._failure = error.sentence != self._failure, error.sentence
-        if new:
+            if not self._away:
+                _say_when(error.sentence)
+            self._away = True
+            return
+        if isinstance(error, ServerRefused):
+            self._reached()
+        if error.sentence != self._failure:
             say(error.sentence)
+        self._failure = error.sentence
+
+
+def _say_when(sentence: str) -> None:
+    """With the time, unless a person reads it now: from when to when it was away is what counts."""
+    stamp = "" if terminal.watched(sys.stderr) else time.strftime("%Y-%m-%dT%H:%M:%S ")
+    say(f"{stamp}{sentence}")
 
 
 class _Gist(msgspec.Struct, frozen=True):
