@@ -138,14 +138,18 @@ class _Asking:
 
     def __init__(self, client: Client, query: Query) -> None:
         self._client = client
+        self._query = query
         self._outcome: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._abandoned = False
-        self._ended = False
-        begin(threading.Thread(target=self._run, args=(query,), name="query", daemon=True))
+        self._ended = True
+        """Whether no thread is at it."""
 
     def answer(self) -> Result:
-        """The result, when it is there. Raises what the client raises, and KeyboardInterrupt."""
+        """Ask; the result, when it is there. Raises what the client raises, and KeyboardInterrupt,
+        from the moment on in which the server may have been asked."""
+        self._ended = False
+        begin(threading.Thread(target=self._run, name="query", daemon=True))
         while True:
             try:
                 outcome = self._outcome.get(timeout=HEAR_S)
@@ -162,9 +166,9 @@ class _Asking:
             if self._ended:
                 self._client.close()
 
-    def _run(self, query: Query) -> None:
+    def _run(self) -> None:
         try:
-            self._outcome.put(self._client.query(query))
+            self._outcome.put(self._client.query(self._query))
         except BaseException as error:  # told to the thread that waits, whatever it is
             self._outcome.put(error)
         with self._lock:

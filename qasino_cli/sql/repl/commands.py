@@ -175,7 +175,7 @@ def _include(shell: Shell, path: str) -> None:
         raise UsageFault("\\i wants the name of a file")
     file = str(expanded(unquoted(path)))
     if (place := os.path.realpath(file)) in shell.included:
-        raise UsageFault(f"\\i: {shown(file)} includes itself")
+        raise UsageFault(f"\\i: {file} includes itself")
     try:
         text = read_text(file)
     except InputRejected as error:
