@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -232,7 +233,7 @@ def _comparable(cell: Any) -> Any:
 
 @lru_cache(maxsize=4096, typed=True)
 def _stored(kind: str, cell: Any) -> Any:
-    with sqlite3.connect(":memory:") as connection:
+    with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(f"CREATE TABLE t (c {kind})")
         connection.execute("INSERT INTO t VALUES (?)", (cell,))
         (stored,) = connection.execute("SELECT c FROM t").fetchone()
