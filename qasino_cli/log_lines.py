@@ -135,7 +135,7 @@ class _ToLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._log.put(self.format(record))
-        except Exception:
+        except Exception:  # as every handler's: a line that cannot be made harms nobody who logs
             self.handleError(record)
 
 

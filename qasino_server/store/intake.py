@@ -48,8 +48,6 @@ REPEAT = (
     "this identity has published this table in this generation already; nothing changed"
     " (send replace to have the newest rows count)"
 )
-
-
 _TTL_IDLE = (
     "ttl_s has no effect on rows that persist already (send them without update to end that)"
 )
