@@ -369,17 +369,20 @@ class Intake:
 
     def _carry(self, parts: Sequence[_Part]) -> None:
         """Copy them from the generation before."""
-        key, before = parts[0].pair[0], parts[0].owed.table
-        sent = before.shapes[parts[0].owed.source.shape]
-        existing = self.ledger.table(key)
-        columns = existing.columns if existing is not None else None
-        plan = plan_merge(columns, self.ledger.inherited(key), sent)
-        table = self._ensure_table(key, before.name, plan)
+        before, sent = parts[0].owed.table, _columns_owed(parts[0].owed)
+        plan, table = self._table_for(parts[0].pair[0], parts[0].owed)
         names = list(zip([column.name for column in sent], plan.targets, strict=True))
         source, rows = (before.name, before.columns), [part.rows for part in parts]
         self._book_carried(
             parts, plan, table, self.generation.carry(source, table.name, names, rows)
         )
+
+    def _table_for(self, key: str, owed: Arrears) -> tuple[Plan, TableState]:
+        """The table that rows of the generation before go into, made if it is not there."""
+        existing = self.ledger.table(key)
+        columns = existing.columns if existing is not None else None
+        plan = plan_merge(columns, self.ledger.inherited(key), _columns_owed(owed))
+        return plan, self._ensure_table(key, owed.table.name, plan)
 
     def _book_carried(
         self, parts: Sequence[_Part], plan: Plan, table: TableState, carried: Sequence[Ranges]
@@ -421,15 +424,19 @@ class Intake:
             if not lives_on or identity not in (None, pair[1]):
                 continue
             ended.append(pair)
-            self._remove(pair, present)
+            self._remove(pair, present, owed)
         if ended:
             self._drop_if_empty(table_key)
         return ended
 
-    def _remove(self, pair: Pair, present: Source | None) -> None:
+    def _remove(self, pair: Pair, present: Source | None, owed: Arrears | None) -> None:
         table = self.ledger.table(pair[0])
-        if present is not None and table is not None:
+        if table is None and owed is not None:
+            _, table = self._table_for(pair[0], owed)
+        assert table is not None, "a pair without rows here is owed some"
+        if present is not None:
             self.generation.delete((table.name, table.columns), present.ranges)
+        self.ledger.put_table(pair[0], _uncarried(table, present, owed))
         self.ledger.put_source(pair, None)
         self.ledger.put_arrears(pair, None)
 
@@ -444,6 +451,10 @@ class Intake:
             self.ledger.put_table(table_key, None)
 
 
+def _columns_owed(owed: Arrears) -> Columns:
+    return owed.table.shapes[owed.source.shape]
+
+
 def _uncarried(table: TableState, present: Source | None, owed: Arrears | None) -> TableState:
     """The table without the rows that a pair has from the generation before, carried or owed.
 
@@ -451,8 +462,7 @@ def _uncarried(table: TableState, present: Source | None, owed: Arrears | None) 
     more, and the words that came with them stay.
     """
     if owed is not None:
-        columns = owed.table.shapes[owed.source.shape]
-        words = table.descriptions.carry(owed.table.descriptions, columns)
+        words = table.descriptions.carry(owed.table.descriptions, _columns_owed(owed))
         return msgspec.structs.replace(table, descriptions=words)
     if present is not None and not present.fresh:
         return msgspec.structs.replace(table, nr_updates=table.nr_updates - 1)

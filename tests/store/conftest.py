@@ -27,6 +27,8 @@ class Bench:
     def __init__(self, store: Store, first_number: int) -> None:
         self.store = store
         self.number = first_number
+        self._sealed: list[Path] = []
+        """What the open generation is to carry from, where that is to come later."""
 
     def publish(
         self, identity: str, table: str, columns: str, rows: Any, **flags: Any
@@ -126,6 +128,18 @@ class Bench:
         retired = store._writer.exchange(store._files.new_generation(self.number), self.number)
         retired.generation.seal()
         return retired.generation.path
+
+    def rotate_and_carry_later(self) -> None:
+        """Rotate by hand; what lives on is carried once it is asked for."""
+        writer = self.store._writer
+        writer.carry_from = self._sealed.append
+        self.rotate()
+        del writer.carry_from
+
+    def carry_late(self) -> None:
+        """Carry it, if that is still to be done, and wait until it is."""
+        while self._sealed:
+            self.carry(self._sealed.pop())
 
     def carry(self, sealed: Path) -> None:
         """The file is sealed; what was to be carried from it is."""

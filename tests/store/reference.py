@@ -113,6 +113,8 @@ class Reference:
         ]
         for who in ended:
             assert table is not None
+            if not table.pairs[who].fresh:
+                table.nr_updates -= 1
             del table.pairs[who]
             self._missing.pop((who, key), None)
             self._reported.discard((who, key))

@@ -23,6 +23,7 @@ from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication, check_columns
 
 ROWS = 5 * CARRY_ROWS
+OLD_ROWS = "[" + ",".join(f'[{n}, "old"]' for n in range(ROWS)) + "]"
 NUMBERS = itertools.count()
 """For the names of files."""
 
@@ -38,9 +39,8 @@ def publication(rows: str, identity: str = "p", table: str = "t", **options: Any
 def intakes(tmp_path: Any) -> Any:
     """The open generation and the one after it; the first holds a persistent table."""
     first = Intake(Generation(tmp_path / "1.db"), Ledger(1), Quota())
-    rows = "[" + ",".join(f'[{n}, "old"]' for n in range(ROWS)) + "]"
     with first.generation.transaction:
-        first.store(publication(rows, persist=1))
+        first.store(publication(OLD_ROWS, persist=1))
     first.ledger.commit()
     second = Intake(Generation(tmp_path / "2.db"), Ledger(2, first.ledger), Quota())
     first.generation.seal()
@@ -203,6 +203,30 @@ def test_whether_rows_were_carried_before_they_are_replaced_is_not_seen(
     assert {key: books[key].nr_updates for key in books} == {"t": 1, "u": 2}
     assert books["t"].descriptions.of_columns == {"id": "which", "v": "what"}
     assert [third.inherited(key) for key in ("t", "u")] == [wide.columns[:1], wide.columns]
+
+
+@pytest.mark.parametrize("portions", [0, 1, 6])
+def test_nor_whether_they_were_carried_before_they_are_dropped(
+    succession: Any, portions: int
+) -> None:
+    dropped = publication(OLD_ROWS, persist=1)
+    dropped = msgspec.structs.replace(dropped, descriptions=("which", "what"))
+    other = publication("[[1]]", "q", persist=1)
+    other = msgspec.structs.replace(other, columns=dropped.columns[:1])
+    first, second = succession(other, dropped)
+    attach(first, second)
+    for _ in range(portions):
+        carry(second)
+    assert bool(second.ledger.arrears) == (portions < 6)
+    with second.generation.transaction:
+        assert second.end_persistence("t", "p") == [("t", "p")]
+    second.ledger.commit()
+    while second.ledger.arrears:
+        carry(second)
+    assert rows_in(second) == (1, None, None)
+    table = second.ledger.tables["t"]
+    assert table.nr_updates == 1
+    assert table.descriptions.of_columns == {"id": "which", "v": "what"}
 
 
 def test_a_transaction_that_fails_leaves_the_books_as_they_were(intakes: Any) -> None:
