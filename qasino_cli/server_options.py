@@ -26,6 +26,13 @@ from qasino_server.yaml_text import read_yaml
 
 _BYTES = re.compile(r"(\d+)\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
 _PREFIX = "QASINO_SERVER_"
+_OF_A_SERVICE = re.compile(
+    r"SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT(_\d+_[A-Z]+)?=\w+://|PORT_\d+_[A-Z]+_(PROTO|PORT|ADDR)="
+)
+"""What follows the prefix in variables that Kubernetes sets for a service called qasino-server.
+
+https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+"""
 _SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
@@ -415,7 +422,12 @@ def read_configuration(
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """A sentence on each environment variable that begins as a server's and is none of them."""
     known = [option.variable for option in OPTIONS]
-    unknown = {name for name in environ if name.startswith(_PREFIX)} - set(known)
+    unknown = {
+        name
+        for name, value in environ.items()
+        if name.startswith(_PREFIX)
+        and not _OF_A_SERVICE.match(f"{name.removeprefix(_PREFIX)}={value}")
+    } - set(known)
     return [
         f"{name} is no option and sets nothing{_meant(name, known)}" for name in sorted(unknown)
     ]

@@ -17,6 +17,7 @@ from qasino_cli.server_options import (
     Option,
     read_configuration,
     read_file,
+    unknown_variables,
 )
 from qasino_server.server import Settings
 
@@ -171,7 +172,7 @@ def test_a_variable_that_is_no_option_is_told_at_the_start(tmp_path: Path) -> No
         *("server", "--db-dir", tmp_path / "db", "--static-db", tmp_path / "static.db"),
         *("--listen", "192.0.2.1", "--log-level", "error"),
         QASINO_SERVER_REQUIRE_AUHT="yes",
-        QASINO_SERVER_PORT="tcp://10.0.0.1",
+        QASINO_SERVER_PORT="1234",
         QASINO_SERVER_HTTP_PORT="0",
     )
     told = [line.split(" ", 1)[1] for line in ran.stderr.splitlines()[:-1]]
@@ -180,6 +181,21 @@ def test_a_variable_that_is_no_option_is_told_at_the_start(tmp_path: Path) -> No
         "WARNING qasino.server QASINO_SERVER_REQUIRE_AUHT is no option and sets nothing;"
         " is QASINO_SERVER_REQUIRE_AUTH meant?",
     ]
+
+
+def test_nothing_is_said_of_what_kubernetes_sets_for_a_service_of_that_name() -> None:
+    set_by_it = {
+        "SERVICE_HOST": "10.0.0.11",
+        "SERVICE_PORT": "15597",
+        "SERVICE_PORT_HTTP": "15597",
+        "PORT": "tcp://10.0.0.11:15597",
+        "PORT_15597_TCP": "tcp://10.0.0.11:15597",
+        "PORT_15597_TCP_PROTO": "tcp",
+        "PORT_15597_TCP_PORT": "15597",
+        "PORT_15597_TCP_ADDR": "10.0.0.11",
+    }
+    assert not unknown_variables({f"QASINO_SERVER_{key}": set_by_it[key] for key in set_by_it})
+    assert len(unknown_variables({"QASINO_SERVER_SERVICE": "x", "QASINO_SERVER_PORTS": "1"})) == 2
 
 
 def test_a_missing_configuration_file_is_a_usage_error() -> None:
