@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 
@@ -27,7 +28,7 @@ MAX_OUTPUT_BYTES = 1 << 30  # what a command may print: it is read whole, and mo
 MOST_SHOWN = 80
 """Characters of a command in a sentence."""
 _CHUNK = 1 << 16
-_DEADLY = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT)
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -183,7 +184,7 @@ def _output(command: str, name: str, limit_s: float | None) -> bytes:
 def _started(command: str, name: str) -> Iterator[subprocess.Popen[bytes]]:
     """A command in a process group of its own, none of which outlives a failure here, as far as
     it is ours to end. Raises InputRejected where the system has no room for it now."""
-    with _dying_with_us() as running:
+    with _outlived_by_none() as running:
         try:
             process = subprocess.Popen(
                 command,
@@ -206,36 +207,42 @@ def _started(command: str, name: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextlib.contextmanager
-def _dying_with_us() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+def _outlived_by_none() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
     """Where a signal would end us without a word, end the command first; gives what is to be
-    called with it once it runs. A signal that came before is heeded then.
+    called with it once it runs. A signal that came before is heeded then: what it raises would
+    have been raised where nobody knew of the command yet.
 
     It has a session of its own, so nobody else sends it what a closed terminal sends.
     """
     processes: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
+    hows = {int(number): signal.getsignal(number) for number in _ENDING}
+    heeded = {number: how for number, how in hows.items() if how not in (signal.SIG_IGN, None)}
 
-    def die(number: int, _: object = None) -> None:
+    def heed(number: int, frame: FrameType | None = None) -> None:
+        how = heeded[number]
         if not processes:
             early.append(number)
-            return
-        end_group(processes[0])
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        elif callable(how):
+            how(number, frame)
+        else:
+            end_group(processes[0])
+            signal.signal(number, how)
+            os.kill(os.getpid(), number)
 
     def running(process: subprocess.Popen[bytes]) -> None:
         processes.append(process)
         if early:
-            die(early[0])
+            heed(early[0])
 
-    deadly = [n for n in _DEADLY if signal.getsignal(n) == signal.SIG_DFL]
-    for number in deadly:
-        signal.signal(number, die)
+    for number in heeded:
+        signal.signal(number, heed)
     try:
         yield running
     finally:
-        for number in deadly:
-            signal.signal(number, signal.SIG_DFL)
+        for number, how in heeded.items():
+            if signal.getsignal(number) is heed:  # what it was for has not changed that meanwhile
+                signal.signal(number, how)
         if early and not processes:
             os.kill(os.getpid(), early[0])
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from command import run_qasino, start_qasino, zmq_url
+from command import clean_environment, run_qasino, start_qasino, zmq_url
 from wire import Wire, until
 
 from qasino_cli.console import ExitCode
@@ -309,6 +309,41 @@ def test_a_command_does_not_outlive_a_signal_that_comes_as_it_starts(
     ]
     assert [process.wait(20) for process in processes] == [-signal.SIGTERM] * len(pids)
     assert until(lambda: not any(pid.exists() and _lives(int(pid.read_text())) for pid in pids))
+
+
+INTERRUPTED = """
+import os, subprocess
+
+class Begun(subprocess.Popen):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        print(self.pid, flush=True)
+        os.kill(os.getpid(), int(os.environ["SIGNAL"]))  # before anybody knows of it
+
+subprocess.Popen = Begun
+from qasino_cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT])
+@pytest.mark.parametrize("again", [(), ("--every", "60")])
+def test_nor_one_that_comes_before_it_is_known(
+    server: Server, number: int, again: tuple[str, ...]
+) -> None:
+    options = ["--table", "t", "--run", "exec sleep 60 >&- 2>&-", *again]
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, "publish", "-s", zmq_url(server), *options],
+        capture_output=True,
+        timeout=20,
+        env=clean_environment(SIGNAL=str(int(number))),
+    )
+    expected = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.OK}
+    assert ran.returncode == (
+        expected[number] if again and number in expected else _died_of(number)
+    )
+    assert ran.stderr == b""
+    assert not _lives(int(ran.stdout))
 
 
 def _died_of(number: int) -> int:
