@@ -22,12 +22,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
 from qasino_server.errors import BadRequest, Cancelled
 from qasino_server.publication_rules import encode_rows, make_publication
 from qasino_server.table import (
     Column,
     Columns,
     Publication,
+    blame,
     check_columns,
     check_identity,
     check_tablename,
@@ -35,6 +38,8 @@ from qasino_server.table import (
 )
 
 csv.field_size_limit(sys.maxsize)  # the size of a message is bounded before it gets here
+
+Rows = Iterator[tuple[int, list[str]]]
 
 _OPTIONS = ("identity", "persist", "static", "update", "keycols", "replace", "ttl_s")
 
@@ -46,6 +51,23 @@ def read_csv_table(
 
     Raises BadRequest with the line, the column and the reason, Cancelled once it is given up.
     """
+    sender = _Sender(identity)
+    try:
+        _check_utf8(body)
+        return _read_table(_numbered_rows(body, given_up), sender)
+    except BadRequest as error:
+        blame(error, sender.identity, sender.tablename)
+        raise
+
+
+class _Sender(msgspec.Struct):
+    """Whose table it is, and which, as far as it has been read."""
+
+    identity: str | None
+    tablename: str | None = None
+
+
+def _check_utf8(body: bytes) -> None:
     try:
         body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -53,19 +75,23 @@ def read_csv_table(
         raise BadRequest(
             f"line {line}: byte 0x{body[error.start]:02x} at byte {error.start} is not UTF-8"
         ) from None
-    lines = _numbered_rows(body, given_up)
+
+
+def _read_table(lines: Rows, sender: _Sender) -> Publication:
     options = _read_options(_header(lines, 1, "the version number"))
-    tablename = _read_tablename(_header(lines, 2, "the table name"))
+    named = options.pop("identity", None)
+    sender.identity = named or sender.identity
+    tablename = sender.tablename = _read_tablename(_header(lines, 2, "the table name"))
     names = _header(lines, 3, "the column names")
     types = _header(lines, 4, "the column types")
     with _on("lines 3 and 4"):
         columns = check_columns(tuple(n.strip() for n in names), tuple(t.strip() for t in types))
     descriptions = _read_descriptions(_header(lines, 5, "the column descriptions"), columns)
     rows_json = encode_rows(_read_rows(lines, columns))
-    sender = options.pop("identity", None) or check_identity(identity)
+    identity = named or check_identity(sender.identity)
     with _on("line 1"):
         return make_publication(
-            identity=sender,
+            identity=identity,
             tablename=tablename,
             columns=columns,
             rows_json=rows_json,
@@ -81,9 +107,6 @@ def _on(lines: str) -> Iterator[None]:
         yield
     except BadRequest as error:
         raise BadRequest(f"{lines}: {error.sentence}") from None
-
-
-Rows = Iterator[tuple[int, list[str]]]
 
 
 def _numbered_rows(body: bytes, given_up: Callable[[], bool]) -> Rows:

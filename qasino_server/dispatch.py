@@ -196,7 +196,7 @@ class Dispatch:
         could push out the others of a list with an end."""
         self._metrics.rejected(error)
         if "publish" in caller.rights.roles:
-            self._store.reject(caller.peer, error.sentence, publication)
+            self._store.reject(caller.peer, error, publication)
         else:
             user = caller.rights.name or "-"
             log.info("rejected user=%s peer=%s: %s", user, caller.peer, error.sentence)

@@ -37,6 +37,9 @@ class QasinoError(Exception):
     """The HTTP status that goes with it; other ports send the sentence alone."""
     hint = ""
     """What could be meant instead, a sentence; '' where nothing is known."""
+    identity: str | None = None
+    """Whose publication it is about, where that much of it could be read; likewise the next."""
+    tablename: str | None = None
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)

@@ -30,6 +30,7 @@ from qasino_server.request_body import (
 from qasino_server.table import (
     Columns,
     Publication,
+    blame,
     check_columns,
     check_identity,
     check_tablename,
@@ -93,11 +94,20 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
         raise _no_such_op(meant)
     try:
         request = reader(fields)
+        if not body.isascii():
+            decode_utf8(body, "the request")  # the keys it does not know were not looked at
+    except BadRequest as error:
+        _blame_sender(error, fields)
+        raise
     except UNREADABLE as error:
-        raise unreadable(body, fault_in(body) or error) from None
-    if not body.isascii():
-        decode_utf8(body, "the request")  # the keys it does not know were not looked at
+        refused = unreadable(body, fault_in(body) or error)
+        _blame_sender(refused, fields)
+        raise refused from None
     return request
+
+
+def _blame_sender(error: BadRequest, fields: Body) -> None:
+    blame(error, fields.identity, None if fields.table is None else fields.table.tablename)
 
 
 def _no_such_op(op: object) -> BadRequest:

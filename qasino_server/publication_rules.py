@@ -15,6 +15,7 @@ from qasino_server.errors import BadRequest
 from qasino_server.table import (
     Columns,
     Publication,
+    blame,
     check_columns,
     check_identity,
     check_name,
@@ -149,7 +150,18 @@ def _check_keycols(value: object, columns: Columns) -> tuple[str, ...]:
 
 
 def name_value_from_params(params: Mapping[str, str]) -> Publication:
-    """The publication of `name_value_update`: one cell of one row per identity, persistent."""
+    """The publication of `name_value_update`: one cell of one row per identity, persistent.
+
+    Raises BadRequest.
+    """
+    try:
+        return _name_value(params)
+    except BadRequest as error:
+        blame(error, params.get("identity"), params.get("name", "").partition(".")[0])
+        raise
+
+
+def _name_value(params: Mapping[str, str]) -> Publication:
     for key in ("name", "value", "identity"):
         if key not in params:
             raise BadRequest(f"{key} is missing; give name=table.column, value and identity")

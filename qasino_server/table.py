@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from sys import getsizeof
 from typing import Any
 
 import msgspec
 
-from qasino_server.errors import BadRequest
+from qasino_server.errors import BadRequest, QasinoError
 
 MAX_COLUMNS = 2000  # SQLite's own limit for a table (SQLITE_MAX_COLUMN)
 MAX_NAME_CHARS = 128
@@ -235,6 +236,14 @@ def _wrong_identity(identity: object) -> str:
     if len(identity) > MAX_IDENTITY_CHARS:
         return f"identity has {len(identity)} characters, the most is {MAX_IDENTITY_CHARS}"
     return f"identity {shown(identity)} has unprintable characters"
+
+
+def blame(error: QasinoError, identity: object, tablename: object) -> None:
+    """Note whose publication, and of which table, is wrong, as far as those are legal."""
+    with suppress(BadRequest):
+        error.identity = check_identity(identity)
+    with suppress(BadRequest):
+        error.tablename = check_tablename(tablename)
 
 
 def check_columns(names: tuple[object, ...], types: tuple[object, ...]) -> Columns:

@@ -234,14 +234,15 @@ class Store:
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, QasinoError):
                 refused.append(waiting.publication)
-                self._tally.reject(waiting.peer, outcome.sentence, waiting.publication)
+                self.reject(waiting.peer, outcome, waiting.publication)
         if not refused and batch and batch[0].publication.static:  # such a one comes alone
             self._absence.forget_table(batch[0].publication.table_key)
         self._tally.updates.count([waiting.publication for waiting in batch], refused)
 
-    def reject(self, peer: str, reason: str, publication: Publication | None = None) -> None:
-        """Note a publication that could not even be read, or was refused."""
-        self._tally.reject(peer, reason, publication)
+    def reject(self, peer: str, error: QasinoError, publication: Publication | None = None) -> None:
+        """Note a publication that was refused, or could not even be read (None)."""
+        known = error if publication is None else publication
+        self._tally.reject(peer, error.sentence, known.identity, known.tablename)
 
     def drop_table(
         self, tablename: str, identity: str | None, done: Callable[[str | QasinoError], None]

@@ -76,10 +76,9 @@ class Tally:
         self._nr_rejects = 0
         """Since the last rotation; a curve for people, so that a race may cost it one."""
 
-    def reject(self, peer: str, reason: str, publication: Publication | None) -> None:
-        """Note a publication that could not even be read (None), or was refused; any thread."""
-        identity = None if publication is None else publication.identity
-        tablename = None if publication is None else publication.tablename
+    def reject(self, peer: str, reason: str, identity: str | None, tablename: str | None) -> None:
+        """Note a publication that could not be read, or was refused, with what is known of it;
+        any thread."""
         self._nr_rejects += 1
         if len(reason) > REASON_CHARS:
             reason = f"{reason[:REASON_CHARS]} .."

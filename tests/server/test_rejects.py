@@ -27,6 +27,60 @@ def test_a_publication_that_cannot_be_read_is_listed_over_every_transport(
     assert all("'bad name' is not a legal name" in reason for _, reason in rows)
 
 
+@pytest.mark.parametrize("over", ["http", "zmq"])
+@pytest.mark.parametrize(
+    ("table", "options"),
+    [
+        ({"column_names": ["a", "A"], "column_types": ["int", "int"]}, {}),
+        ({"column_types": ["int", "int"]}, {}),
+        ({"column_types": [1]}, {}),
+        ({"rows": 5}, {}),
+        ({}, {"persist": "maybe"}),
+        ({}, {"more": "\udc80"}),
+    ],
+)
+def test_whose_it_was_is_told_where_that_could_be_read(
+    server: Any, wire: Any, over: str, table: dict[str, Any], options: dict[str, Any]
+) -> None:
+    sent = {"tablename": "Disks", "column_names": ["a"], "column_types": ["int"], "rows": []}
+    message = BROKEN | options | {"table": sent | table}
+    body = json.dumps(message, ensure_ascii=False).encode(errors="surrogateescape")
+    if over == "zmq":
+        wire.zmq_request(body)
+    else:
+        wire.http_post("add_table_data", body)
+    server.rotate()
+    assert wire.rows("select identity, tablename from qasino_server_rejects") == [
+        ["web-1", "Disks"]
+    ]
+
+
+def test_so_it_is_of_csv_and_of_single_values(server: Any, wire: Any) -> None:
+    params = {"op": "add_csv_table_data", "identity": "web-1"}
+    for body in (
+        b"1\nDisks\na\nint\nA\nx\n",
+        b"1,identity=web-2\nDisks\na\nbad\nA\n1\n",
+        b"1,identity=web-2,persist=maybe\nDisks\na\nint\nA\n1\n",
+        b"1\nbad name\na\nint\nA\n1\n",
+        b"2\n",
+        b"\xff",
+    ):
+        wire.http("POST", params, body)
+    wire.http("POST", params | {"identity": "\n"}, b"1\nDisks\na\nint\nA\nx\n")
+    wire.http_get({"op": "name_value_update", "identity": "db-1", "name": "load.1 m", "value": "1"})
+    server.rotate()
+    assert wire.rows("select identity, tablename from qasino_server_rejects") == [
+        ["web-1", "Disks"],
+        ["web-2", "Disks"],
+        ["web-2", "Disks"],
+        ["web-1", None],
+        ["web-1", None],
+        ["web-1", None],
+        [None, "Disks"],
+        ["db-1", "load"],
+    ]
+
+
 def test_a_publication_that_is_not_even_read_is_listed_too(make_server: Any, wire_to: Any) -> None:
     server = make_server(max_body_bytes=1000)
     wire = wire_to(server)

@@ -17,7 +17,7 @@ from handed_in import publication
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qasino_server.errors import Busy, Full, QasinoError, Refused
+from qasino_server.errors import BadRequest, Busy, Full, QasinoError, Refused
 from qasino_server.interpreter import STEP_BACK
 from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
@@ -315,7 +315,7 @@ def test_what_is_remembered_of_headers_has_a_bound(
 def test_a_refusal_is_listed_no_longer_than_people_read(make_bench: Any) -> None:
     bench = make_bench()
     bench.publish("a", "t", "a int", [["x"] * 3])
-    bench.store.reject("peer", "x" * 100_000)
+    bench.store.reject("peer", BadRequest("x" * 100_000))
     bench.rotate()
     assert bench.rows("select max(length(reason)) < 600 from qasino_server_rejects") == [[1]]
 
