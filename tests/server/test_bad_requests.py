@@ -444,17 +444,17 @@ def test_a_table_of_2001_columns_is_refused(refused: Callable[..., None]) -> Non
 
 
 @pytest.mark.parametrize("flags", [{}, {"static": 1}, {"update": 1}, {"persist": 1}], ids=repr)
-def test_a_table_of_2000_columns_is_taken_and_told(site: Site, flags: Json) -> None:
-    assert site.wire.post(**wide(2000, **flags))["response_op"] == "ok"
-    site.unhurt("t")
+def test_a_table_of_2000_columns_is_taken_and_told(patient: Site, flags: Json) -> None:
+    assert patient.wire.post(**wide(2000, **flags))["response_op"] == "ok"
+    patient.unhurt("t")
     rows = [list(range(2000))] * (1 if "update" in flags else 3)
-    assert site.wire.rows("select * from t") == rows
+    assert patient.wire.rows("select * from t") == rows
     for form in ("csv", "tsv", "ndjson", "text", "html"):
         params = {"op": "query", "sql": "select * from t", "format": form}
-        assert site.wire.http_get(params)[0] == 200
-    site.wire.post("drop_table", tablename="t")
-    site.server.rotate()
-    site.unhurt()
+        assert patient.wire.http_get(params)[0] == 200
+    patient.wire.post("drop_table", tablename="t")
+    patient.server.rotate()
+    patient.unhurt()
 
 
 def test_two_publishers_cannot_make_a_table_of_2001_columns(site: Site, transport: str) -> None:
