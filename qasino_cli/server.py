@@ -181,23 +181,49 @@ def greeting(settings: Settings, ports: dict[str, int]) -> list[str]:
     lines = [f"qasino {settings.identity} listens on {settings.listen}: {listed}"]
     lines += _idle_options(settings, ports)
     if settings.asks_everywhere:
-        return [*lines, _closed_doors(settings)]
+        return [*lines, _closed_doors(settings), *_read_on_the_way(settings, ports)]
     if is_local(settings.listen):
         return [*lines, "only this host can connect; --listen 0.0.0.0 lets other hosts in"]
-    unguarded = [name for name in ports if name in ("http", "line")]
-    if settings.curve_keys is not None and not unguarded:
-        return lines
-    warning = "WARNING: every host that reaches this one can read and publish all tables:"
-    if settings.curve_keys is not None:
-        what = f"there is no authentication on {' and '.join(unguarded)} of {settings.listen}"
-        return [*lines, f"{warning} {what}; --require-auth mends that"]
-    return [*lines, f"{warning} {settings.listen} is open and there is no authentication"]
+    if doors := _open_doors(settings, ports):
+        return [
+            *lines,
+            "WARNING: every host that reaches this one can read and publish all tables: there is no"
+            f" authentication on {doors} of {settings.listen}; {_lock(settings)}",
+        ]
+    return lines
+
+
+def _open_doors(settings: Settings, ports: dict[str, int]) -> str:
+    """The ports that serve whoever reaches them, in words; '' where there are none.
+
+    The signal tells nothing of tables, and HTTPS is never open without users.
+    """
+    keyed = settings.curve_keys is not None
+    doors = [name for name in ports if name in ("http", "line") or (name == "zmq" and not keyed)]
+    return " and ".join([", ".join(doors[:-1]), doors[-1]] if len(doors) > 1 else doors)
+
+
+def _lock(settings: Settings) -> str:
+    if settings.asks_over_http or settings.curve_keys is not None:
+        return "--require-auth mends that"
+    return "--users-file has everybody say who they are"
+
+
+def _read_on_the_way(settings: Settings, ports: dict[str, int]) -> list[str]:
+    if "http" not in ports or not settings.asks_over_http or is_local(settings.listen):
+        return []
+    return [
+        "WARNING: passwords and tokens can be read on their way to the http port of"
+        f" {settings.listen}, and all that is told there; --http-port off leaves HTTPS alone"
+    ]
 
 
 def _idle_options(settings: Settings, ports: dict[str, int]) -> list[str]:
     """What was asked for and comes to nothing, which an operator would take for done."""
     certificate = "a certificate (--tls-cert and --tls-key, or --keys-dir)"
     idle = []
+    if settings.archive_keep != Settings().archive_keep and settings.archive_dir is None:
+        idle.append("WARNING: --archive-keep keeps nothing without --archive-dir")
     if settings.https_port not in (None, Settings().https_port) and "https" not in ports:
         idle.append(f"WARNING: --https-port opens nothing without {certificate}")
     if settings.asks_over_http and not settings.asks_everywhere and "https" not in ports:

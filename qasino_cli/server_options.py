@@ -33,6 +33,7 @@ _OF_A_SERVICE = re.compile(
 
 https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 """
+_COUNT_MAX = 1 << 40
 _SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
@@ -90,7 +91,7 @@ def _whole_seconds(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    return _number(text, 1, 1 << 40, "a whole number above 0")
+    return _number(text, 1, _COUNT_MAX, f"a whole number, 1 to {_COUNT_MAX}")
 
 
 def _bytes(text: str) -> int:

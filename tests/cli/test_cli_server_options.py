@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import run_qasino
@@ -96,7 +97,8 @@ def test_an_option_is_read_with_its_unit(option: str, text: str, value: object) 
         ("generation_duration", "2d", "a whole number of seconds, 1 to 86400"),
         ("query_timeout", "nan", "a time above 0 s, such as 30, 30s, 5m or 1h"),
         ("max_body", "64X", "a number of bytes above 0, such as 1000000, 512K, 64M or 1G"),
-        ("max_rows", "0", "a whole number above 0"),
+        ("max_rows", "0", "a whole number, 1 to 1099511627776"),
+        ("max_rows", "2000000000000", "a whole number, 1 to 1099511627776"),
         ("log_level", "loud", "one of debug, info, warning, error"),
         ("listen", "a b", "an address of this host, such as 127.0.0.1 or 0.0.0.0"),
     ],
@@ -218,6 +220,8 @@ def test_on_loopback_the_greeting_says_how_to_open_the_server() -> None:
         (Settings(htpasswd_file=Path("ht")), {**PORTS, "https": 443}, None),
         (Settings(htpasswd_file=Path("ht"), require_auth=True), PORTS, None),
         (Settings(https_port=None), PORTS, None),
+        (Settings(archive_keep=5), PORTS, "--archive-keep keeps nothing without --archive-dir"),
+        (Settings(archive_keep=5, archive_dir=Path("a")), PORTS, None),
     ],
 )
 def test_the_greeting_warns_of_what_was_asked_for_and_comes_to_nothing(
@@ -235,26 +239,49 @@ def test_opened_without_authentication_the_greeting_warns(address: str) -> None:
     assert warning.startswith("WARNING: every host that reaches this one can read and publish")
 
 
+KEYED, ASKING = {"curve_keys": Path("keys")}, {"htpasswd_file": Path("ht")}
+
+
 @pytest.mark.parametrize(
-    ("ports", "ending"),
+    ("given", "ports", "ending"),
     [
-        (PORTS, "is no authentication on http and line of 0.0.0.0; --require-auth mends that"),
-        (
-            {"https": 443, "zmq": 1, "line": 2},
-            "is no authentication on line of 0.0.0.0; --require-auth",
-        ),
-        ({"https": 443, "zmq": 1, "pubsub": 2}, None),
+        ({}, PORTS, "on http, zmq and line of 0.0.0.0; --users-file has everybody say who"),
+        ({}, {"zmq": 1, "pubsub": 2}, "on zmq of 0.0.0.0; --users-file has everybody say who"),
+        ({}, {"pubsub": 2}, None),
+        ({}, {}, None),
+        (ASKING, {"https": 443, **PORTS}, "on http, zmq and line of 0.0.0.0; --require-auth"),
+        (ASKING, {"https": 443, "pubsub": 2}, None),
+        (KEYED, PORTS, "on http and line of 0.0.0.0; --require-auth mends that"),
+        (KEYED, {"https": 443, "zmq": 1, "line": 2}, "on line of 0.0.0.0; --require-auth"),
+        (KEYED, {"https": 443, "zmq": 1, "pubsub": 2}, None),
     ],
 )
-def test_beside_curve_keys_the_greeting_warns_of_the_ports_that_ask_for_nothing(
-    ports: dict[str, int], ending: str | None
+def test_opened_the_greeting_warns_of_the_ports_that_ask_for_nothing(
+    given: dict[str, Any], ports: dict[str, int], ending: str | None
 ) -> None:
-    settings = Settings(identity="me", listen="0.0.0.0", curve_keys=Path("keys"))
-    told = greeting(settings, ports)[1:]
+    told = greeting(Settings(identity="me", listen="0.0.0.0", **given), ports)[1:]
     if ending is None:
         assert told == []
     else:
-        assert ending in told[0]
+        assert f"there is no authentication {ending}" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("listen", "ports", "warns"),
+    [
+        ("0.0.0.0", {"http": 1, "https": 443}, True),
+        ("0.0.0.0", {"https": 443}, False),
+        ("127.0.0.1", {"http": 1, "https": 443}, False),
+    ],
+)
+def test_it_warns_of_passwords_that_others_can_read(
+    listen: str, ports: dict[str, int], warns: bool
+) -> None:
+    settings = Settings(listen=listen, users_file=Path("users.yaml"))
+    told = [line for line in greeting(settings, ports) if line.startswith("WARNING")]
+    assert [line.startswith("WARNING: passwords and tokens can be read") for line in told] == (
+        [True] * warns
+    )
 
 
 def test_where_everybody_is_asked_the_greeting_names_what_is_closed() -> None:
