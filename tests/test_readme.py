@@ -1,8 +1,8 @@
 """The README is run: every command of its tour, in its order, against a real server.
 
 `$ ` begins a command and `> ` continues it; what follows is what it prints, `...` standing
-for what differs from run to run. Whatever was published is in the snapshot before the next
-query runs, as it is for a reader who waits for a generation.
+for what differs from run to run. A reader takes a while between two commands: generations end
+meanwhile, so what stays for one of them is gone.
 """
 
 from __future__ import annotations
@@ -45,22 +45,6 @@ def at_home(command: str, ports: dict[str, int]) -> str:
     return command
 
 
-def asks(command: str) -> bool:
-    """Whether the command looks at the snapshot."""
-    ways = ("op=query", "telnet", "qasino sql -", "qasino watch")
-    return any(way in command for way in ways)
-
-
-def publishes(command: str) -> bool:
-    """Whether the command sends a table."""
-    return (
-        "qasino publish" in command
-        or "csvagent" in command
-        or "add_table_data" in command
-        or "name_value" in command
-    )
-
-
 @pytest.fixture
 def shell(make_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs a command as a reader would, `qasino` being this one."""
@@ -75,13 +59,9 @@ def shell(make_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("QASINO_FORMAT", "QASINO_IDENTITY", "QASINO_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
 
-    published = False
-
     def run(command: str) -> str:
-        nonlocal published
-        if asks(command) and published:
+        for _ in range(2):
             server.rotate()
-        published = publishes(command) or (published and not asks(command))
         ran = subprocess.run(
             ["bash", "-c", at_home(command, server.ports)],
             cwd=tmp_path,
