@@ -8,16 +8,24 @@ meanwhile, so what stays for one of them is gone.
 from __future__ import annotations
 
 import doctest
+import hashlib
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
+from command import COMMAND, clean_environment, run_qasino, start_qasino
+from server_process import ports_of
 
 from qasino_cli.commands import ROOMS
+from qasino_cli.reference.tree import commands
+from qasino_cli.server import greeting
+from qasino_cli.server_options import read_configuration, read_file
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -87,6 +95,111 @@ def test_every_command_of_the_tour_prints_what_the_readme_shows(shell: Any) -> N
         assert checker.check_output(expected, printed, doctest.ELLIPSIS), (
             f"$ {command}\nexpected:\n{expected}\nprinted:\n{printed}"
         )
+
+
+def block(form: str, begins: str) -> str:
+    """The block of this form in whose text these words stand first, or in its first comment."""
+    found = [
+        text
+        for text in re.findall(rf"^```{form}\n(.*?)^```$", README.read_text(), re.S | re.M)
+        if begins in text.partition("\n")[0]
+    ]
+    assert len(found) == 1, begins
+    return str(found[0])
+
+
+def command_with(words: str) -> str:
+    """The only command of a console block that has these words."""
+    (found,) = [command for command, _ in console_commands() if words in command]
+    return found
+
+
+@pytest.fixture
+def secured(shell: Callable[[str], str], tmp_path: Path) -> Path:
+    """A directory with what the README puts into /etc/qasino; ops has the password `secret`."""
+    for words in ("openssl req", "qasino keys", "openssl rand"):
+        shell(command_with(words))
+    token = hashlib.sha256((tmp_path / "agents.token").read_text().strip().encode()).hexdigest()
+    password = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    users = block("yaml", "/etc/qasino/users.yaml")
+    users = users.replace("$2y$05$...", password).replace("9f86d081884c7d65...", token)
+    (tmp_path / "users.yaml").write_text(users)
+    server = block("yaml", "/etc/qasino/server.yaml").replace("/etc/qasino", str(tmp_path))
+    server = server.replace("/var/lib/qasino", str(tmp_path / "var"))
+    (tmp_path / "server.yaml").write_text(server)
+    for half in ("clients/web-1.key_secret", "server.key"):
+        shutil.copy(tmp_path / "curve" / half, tmp_path / f"copied-{Path(half).name}")
+    config = block("yaml", "config.yaml on web-1")
+    (tmp_path / "config.yaml").write_text(config.replace("~/", f"{tmp_path}/copied-"))
+    return tmp_path
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="the certificate is made by openssl")
+def test_the_server_of_the_network_section_leaves_no_door_open(secured: Path) -> None:
+    own_ports = ("--https-port", 0, "--zmq-port", 0, "--pubsub-port", 0)
+    ports_file = secured / "ports.json"
+    server = start_qasino(
+        *("server", "--config", secured / "server.yaml", "--listen", "127.0.0.1", *own_ports),
+        *("--ports-file", ports_file, "--db-dir", secured / "generations"),
+    )
+    try:
+        ports = ports_of(server, ports_file)
+        assert set(ports) == {"https", "zmq", "pubsub"}
+        config = (secured / "config.yaml").read_text()
+        (secured / "config.yaml").write_text(
+            config.replace("stats.example.com", f"127.0.0.1:{ports['zmq']}")
+        )
+        key = {"QASINO_CONFIG": str(secured / "config.yaml")}
+        token = ("--token-file", secured / "agents.token")
+        https = ("-k", "-s", f"https://127.0.0.1:{ports['https']}")
+        ops = ("-k", "-s", f"https://ops@127.0.0.1:{ports['https']}")
+        table = ("publish", "--table", "t", "-I")
+        assert run_qasino(*table, "web-1", "-s", "stats", stdin="a\n1\n", **key).returncode == 0
+        assert run_qasino(*table, "web-7", *https, *token, stdin="a\n1\n").returncode == 0
+        assert run_qasino(*table, "db-1", *https, *token, stdin="a\n1\n").returncode == 1
+        assert run_qasino("sql", "-q", "select 1", *ops, QASINO_PASSWORD="secret").returncode == 0
+        assert run_qasino("sql", "-q", "select 1", *ops, QASINO_PASSWORD="guess").returncode == 1
+    finally:
+        server.terminate()
+        said = server.communicate(timeout=30)[1].decode()
+    assert server.returncode == 0, said
+    beside_refusals = [line for line in said.splitlines() if "qasino.dispatch" not in line]
+    assert "WARNING" not in "\n".join(beside_refusals)
+    settings = read_configuration({}, {}, read_file(secured / "server.yaml")).settings
+    assert settings.listen == "0.0.0.0"
+    assert "WARNING" not in "\n".join(greeting(settings, ports))
+
+
+def unit(of: str) -> str:
+    """The unit of the server or the agent."""
+    units = re.findall(r"^```ini\n(.*?)^```$", README.read_text(), re.S | re.M)
+    (found,) = [text for text in units if f"qasino {of} " in text]
+    return str(found)
+
+
+@pytest.mark.parametrize("of", ["server", "csvagent"])
+def test_a_units_options_are_the_commands(of: str) -> None:
+    found = re.search(rf"^ExecStart=/usr/local/bin/qasino {of} (.*)$", unit(of), re.M)
+    assert found is not None
+    (command,) = [command for command in commands() if command.name == of]
+    known = {flag for option in command.options for flag in option.flags}
+    assert {word for word in found[1].split() if word.startswith("-")} <= known
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+@pytest.mark.parametrize("of", ["server", "csvagent"])
+def test_systemd_finds_no_fault_in_a_unit(of: str, tmp_path: Path) -> None:
+    file = tmp_path / f"qasino-{of}.service"
+    file.write_text(unit(of).replace("/usr/local/bin/qasino", COMMAND[0]))
+    ran = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=clean_environment(SYSTEMD_LOG_LEVEL="warning"),
+    )
+    complaints = [line for line in ran.stderr.splitlines() if file.name in line]
+    assert complaints == [], ran.stderr
 
 
 def test_the_two_commands_that_do_all_the_set_up_are_there() -> None:
