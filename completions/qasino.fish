@@ -1,4 +1,18 @@
 # fish completion for qasino - made by python -m qasino_cli.reference; what is changed here is lost
+
+function __qasino_names
+    set -l program (string replace -r '^~/' $HOME/ -- (commandline -opc)[1])
+    command $program __complete $argv[1] "" (commandline -p | string collect) 2>/dev/null
+end
+
+function __qasino_list
+    set -l named (commandline -ct | string replace -r '^--[^=]*=' '' | string split ,)
+    set -e named[-1]
+    for word in $argv
+        contains -- $word $named; or string join , -- $named $word
+    end
+end
+
 complete -c qasino -f
 complete -c qasino -n __fish_use_subcommand -s V -l version -d 'Show the version and exit.'
 complete -c qasino -n __fish_use_subcommand -s h -l help -d 'Show the help and exit.'
@@ -55,7 +69,7 @@ complete -c qasino -n '__fish_seen_subcommand_from sql' -l keep-going -d 'Go on 
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l no-header -d 'csv and tsv without the line of names.'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l null -d 'What NULL is in csv and tsv. [default: nothing in csv, \\N in tsv]' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l fail-empty -d 'Exit with 5 where a query has no rows.'
-complete -c qasino -n '__fish_seen_subcommand_from sql' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x
+complete -c qasino -n '__fish_seen_subcommand_from sql' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x -a '(__qasino_names servers)'
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
@@ -73,7 +87,7 @@ complete -c qasino -n '__fish_seen_subcommand_from sql' -l curve-server-key -d '
 complete -c qasino -n '__fish_seen_subcommand_from sql' -l timeout -d 'Give up a request after so many seconds; 30, 30s, 5m. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from sql' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
-complete -c qasino -n '__fish_seen_subcommand_from publish' -l table -d 'Publish under this table name.' -x -a '(qasino __complete tables "" (commandline -p) 2>/dev/null)'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l table -d 'Publish under this table name.' -x -a '(__qasino_names tables)'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s d -l data-format -d 'One of qasino-csv, csv, tsv, json, ndjson, openmetrics, columns. [default: told by the content]' -x -a 'qasino-csv csv tsv json ndjson openmetrics columns'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l types -d 'text, integer or real; several with commas.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l strict-names -d 'Refuse headers that are no legal names.'
@@ -92,12 +106,12 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -l every -d 'Read an
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l every-generation -d 'Read and publish again in each generation.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l run -d 'Publish what a shell command prints.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l this-host -d 'Publish this machine\'s own tables.'
-complete -c qasino -n '__fish_seen_subcommand_from publish' -l only -d 'Of them: processes, mounts, interfaces, sockets, load, users. [default: all]' -x -a '(__fish_append , processes mounts interfaces sockets load users)'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l only -d 'Of them: processes, mounts, interfaces, sockets, load, users. [default: all]' -x -a '(__qasino_list processes mounts interfaces sockets load users)'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l with-args -d 'Processes with their arguments, which may be secret.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l dry-run -d 'Show what would be published and why; send nothing.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l quiet -d 'Say nothing unless it fails.'
-complete -c qasino -n '__fish_seen_subcommand_from publish' -l drop -d 'End a static or persistent table instead.' -x -a '(qasino __complete tables "" (commandline -p) 2>/dev/null)'
-complete -c qasino -n '__fish_seen_subcommand_from publish' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l drop -d 'End a static or persistent table instead.' -x -a '(__qasino_names tables)'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x -a '(__qasino_names servers)'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
@@ -128,7 +142,7 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -l timeout -d 'Give up
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l ignore-missing -d 'Believe rows though sources of a table are missing.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l on-change -d 'Run it at changes; they are on its stdin, NDJSON.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l quiet -d 'In batch, write no frames.'
-complete -c qasino -n '__fish_seen_subcommand_from watch' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x -a '(__qasino_names servers)'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
@@ -148,7 +162,7 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -s h -l help -d 'Show 
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s i -l index -l index-file -d 'An index: version 1, then FILE,TABLE or TABLE a line. Repeatable.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s f -l index-list -d 'A file that names indexes, one a line.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l directory -d 'Publish every *.csv in it. Repeatable.' -x -a '(__fish_complete_directories)'
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s T -l table -d 'Publish this table only. Repeatable.' -x -a '(qasino __complete tables "" (commandline -p) 2>/dev/null)'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s T -l table -d 'Publish this table only. Repeatable.' -x -a '(__qasino_names tables)'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s t -l table-list -d 'A file that names those tables, one a line.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s x -l interval -d 'Send every so many seconds; 30, 30s, 5m. [default: at the server\'s signal]' -x
@@ -160,7 +174,7 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l poll -d 'Look fo
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l check -d 'Read everything, say what is wrong, send nothing.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l once -d 'Send everything one time and end.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l log-level -d 'One of debug, info, warning, error.' -x -a 'debug info warning error'
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x -a '(__qasino_names servers)'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s u -l username -d 'The user, over HTTP and HTTPS.' -x
@@ -178,3 +192,4 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l curve-server-key
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l timeout -d 'Give up a request after so many seconds; 30, 30s, 5m. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from keys' -s h -l help -d 'Show the help and exit.'
+complete -c qasino -n '__fish_seen_subcommand_from keys' -F

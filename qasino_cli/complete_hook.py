@@ -1,10 +1,10 @@
-"""`qasino __complete tables [PREFIX [LINE]]`: the names of tables for a shell's TAB, quickly or
-not at all. LINE is what is being typed: the server it names is asked, else the usual one.
+"""`qasino __complete tables|servers [PREFIX [LINE]]`: names for a shell's TAB, quickly or not at
+all. LINE is what is being typed: the server it names is asked for its tables, else the usual one.
 
-Names come from a file for each server; one that is older than FRESH_S is made anew if the
-server answers within ASK_S. Whatever goes wrong, what is known is printed, silently, and the
-exit code is 0: a shell that completes is no place for errors. Only legal names are printed, so
-nothing a publisher thinks of means anything to a shell.
+Names of tables come from a file for each server; one that is older than FRESH_S is made anew if
+the server answers within ASK_S. Those of servers are config.yaml's. Whatever goes wrong, what is
+known is printed, silently, and the exit code is 0: a shell that completes is no place for errors.
+Only legal names are printed, so nothing a publisher thinks of means anything to a shell.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 FRESH_S = 30.0
 ASK_S = 0.3
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_SERVER_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _OPTIONS = {"-s": "server", "--server": "server", "-H": "hostname", "--hostname": "hostname"}
 _OPTIONS |= {"-p": "port", "--port": "port"}
 _FLAGS = {"-z": "use_zmq", **{f"--use-{way}": f"use_{way}" for way in ("zmq", "http", "https")}}
@@ -33,17 +34,28 @@ _ALL = "select tablename from qasino_server_tables union select viewname from qa
 
 def main(arguments: list[str]) -> None:
     """Print the names that begin with the prefix, if there is one."""
-    if arguments[:1] != ["tables"]:
-        return
+    kind = arguments[0] if arguments else ""
     prefix = arguments[1] if len(arguments) > 1 else ""
     line = " ".join(arguments[2:])
     try:
-        names = _names(_told(line), _TABLES if _publishes(line) else _ALL)
+        names = _servers() if kind == "servers" else _tables(line) if kind == "tables" else []
     except Exception:  # the seam of this room: nothing may reach a shell that completes
         names = []
     for name in names:
         if name.startswith(prefix):
             print(name)
+
+
+def _servers() -> list[str]:
+    """The names of servers in config.yaml."""
+    from qasino_cli.config import load_config
+
+    return [name for name in load_config().servers if _SERVER_NAME.fullmatch(name)]
+
+
+def _tables(line: str) -> list[str]:
+    """The names of tables that a line can mean."""
+    return _names(_told(line), _TABLES if _publishes(line) else _ALL)
 
 
 def _publishes(line: str) -> bool:

@@ -1,7 +1,8 @@
 """The command tree -> completions for bash, zsh and fish. Static: a TAB starts no Python.
 
-One thing is not static, the names of tables: `qasino __complete tables` tells them from a file
-it keeps, and asks a server only where that file is old.
+Names are not static: `qasino __complete tables` tells those of tables from a file it keeps, and
+asks a server only where that file is old; `qasino __complete servers` those of config.yaml. It is
+the `qasino` being typed that is asked: one in a directory of its own need not be in PATH.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Iterable
 
 from qasino_cli.reference.tree import PROGRAM, Command, Option, own_options
 
-HOOK = f"{PROGRAM} __complete tables"
+HOOK = "__complete"
+HOOKED = ("tables", "servers")
+"""What completes by names that the hook tells."""
 NOTE = "made by python -m qasino_cli.reference; what is changed here is lost"
 
 
@@ -27,14 +30,17 @@ _{PROGRAM}_words() {{
 }}
 
 _{PROGRAM}_list() {{
-    local IFS=$'\\n' named=
+    local IFS=$'\\n' named= left= word
     [[ $cur == *,* ]] && named=${{cur%,*}},
-    COMPREPLY=($(compgen -P "$named" -W "$1" -- "${{cur##*,}}"))
+    for word in $1; do
+        [[ ,$named == *,$word,* ]] || left+=$word$'\\n'
+    done
+    COMPREPLY=($(compgen -P "$named" -W "$left" -- "${{cur##*,}}"))
 }}
 
-_{PROGRAM}_tables() {{
-    local IFS=$'\\n'
-    COMPREPLY=($(compgen -W "$({HOOK} "" "$COMP_LINE" 2>/dev/null)" -- "$cur"))
+_{PROGRAM}_names() {{
+    local IFS=$'\\n' program=${{COMP_WORDS[0]/#\\~\\//$HOME/}}
+    COMPREPLY=($(compgen -W "$("$program" {HOOK} "$1" "" "$COMP_LINE" 2>/dev/null)" -- "$cur"))
 }}
 
 _{PROGRAM}_files() {{
@@ -92,8 +98,8 @@ def _bash_value(option: Option) -> str:
     if option.completes in ("choices", "list"):
         words = {"choices": "words", "list": "list"}[option.completes]
         return f"_{PROGRAM}_{words} $'{_lines(option.choices)}'"
-    if option.completes == "tables":
-        return f"_{PROGRAM}_tables"
+    if option.completes in HOOKED:
+        return f"_{PROGRAM}_names {option.completes}"
     return {"files": f"_{PROGRAM}_files -f", "directories": f"_{PROGRAM}_files -d"}.get(
         option.completes, ":"
     )
@@ -116,14 +122,15 @@ def zsh(tree: list[Command]) -> str:
 #compdef {PROGRAM}
 # {NOTE}
 
-_{PROGRAM}_tables() {{
+_{PROGRAM}_names() {{
     local -a names
-    names=(${{(f)"$({HOOK} "" "${{(j: :)words}}" 2>/dev/null)"}})
-    compadd -a names
+    # _arguments puts options for compadd before; words begin at the command, without $program
+    names=(${{(f)"$(${{(Q)~program}} {HOOK} $@[-1] "" "{PROGRAM} ${{(j: :)words}}" 2>/dev/null)"}})
+    compadd "${{(@)argv[1,-2]}}" -a names
 }}
 
 _{PROGRAM}() {{
-    local context state state_descr line
+    local context state state_descr line program=$words[1]
     typeset -A opt_args
     local -a listed
     listed=(
@@ -182,7 +189,9 @@ def _zsh_value(option: Option) -> str:
         return f"({' '.join(option.choices)})"
     if option.completes == "list":
         return f"_values -s , {option.metavar} {' '.join(option.choices)}"
-    actions = {"files": "_files", "directories": "_files -/", "tables": f"_{PROGRAM}_tables"}
+    if option.completes in HOOKED:
+        return f"_{PROGRAM}_names {option.completes}"
+    actions = {"files": "_files", "directories": "_files -/"}
     return actions.get(option.completes, "")
 
 
@@ -190,12 +199,25 @@ def _zsh_quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+_FISH = f"""
+function __{PROGRAM}_names
+    set -l program (string replace -r '^~/' $HOME/ -- (commandline -opc)[1])
+    command $program {HOOK} $argv[1] "" (commandline -p | string collect) 2>/dev/null
+end
+
+function __{PROGRAM}_list
+    set -l named (commandline -ct | string replace -r '^--[^=]*=' '' | string split ,)
+    set -e named[-1]
+    for word in $argv
+        contains -- $word $named; or string join , -- $named $word
+    end
+end
+"""
+
+
 def fish(tree: list[Command]) -> str:
     """For fish 3 and newer."""
-    lines = [
-        f"# fish completion for {PROGRAM} - {NOTE}",
-        f"complete -c {PROGRAM} -f",
-    ]
+    lines = [f"# fish completion for {PROGRAM} - {NOTE}", _FISH, f"complete -c {PROGRAM} -f"]
     lines += [
         f"complete -c {PROGRAM} -n __fish_use_subcommand {_fish_option(o)}" for o in own_options()
     ]
@@ -221,8 +243,8 @@ def _fish_option(option: Option) -> str:
         parts.append(
             {
                 "choices": f"-x -a {_fish_quoted(' '.join(option.choices))}",
-                "list": f"-x -a '(__fish_append , {' '.join(option.choices)})'",
-                "tables": f"-x -a '({HOOK} \"\" (commandline -p) 2>/dev/null)'",
+                "list": f"-x -a '(__{PROGRAM}_list {' '.join(option.choices)})'",
+                **{what: f"-x -a '(__{PROGRAM}_names {what})'" for what in HOOKED},
                 "directories": "-x -a '(__fish_complete_directories)'",
                 "files": "-r -F",
             }.get(option.completes, "-x")

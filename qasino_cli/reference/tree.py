@@ -13,6 +13,9 @@ from qasino_cli.commands import ROOMS, app
 PROGRAM = "qasino"
 _DIRECTORIES = ("DIR",)
 _FILES = ("FILE",)
+_SERVERS = ("--server",)
+_NAMES_PATHS = ("keys",)
+"""Commands whose argument is a path, though no file that is there."""
 _TABLES = {("publish", "--table"), ("publish", "--drop"), ("csvagent", "--table")}
 _CHOICE = re.compile(r"One of ((?:[\w-]+, )+[\w-]+)[.:]?")
 _OF_THEM = re.compile(r"Of them: ((?:[\w-]+, )+[\w-]+)\.")
@@ -28,8 +31,8 @@ class Option(msgspec.Struct, frozen=True):
     help: str
     repeats: bool
     completes: str
-    """files, directories, tables, choices, list (of choices, commas between), words or '' for
-    nothing."""
+    """files, directories, tables, servers, choices, list (of choices, commas between), words or ''
+    for nothing."""
     choices: tuple[str, ...] = ()
     variable: str | None = None
     """The environment variable that says the same."""
@@ -75,7 +78,7 @@ def _command(name: str, found: Any) -> Command:
         text=found.help or "",
         options=(*options, HELP),
         argument=argument,
-        takes_files="FILE" in argument,
+        takes_files="FILE" in argument or name in _NAMES_PATHS,
     )
 
 
@@ -112,6 +115,8 @@ def _completes(command: str, flags: tuple[str, ...], metavar: str, choices: tupl
         return "list" if "," in metavar else "choices"
     if any((command, flag) in _TABLES for flag in flags):
         return "tables"
+    if any(flag in _SERVERS for flag in flags):
+        return "servers"
     if metavar in _DIRECTORIES:
         return "directories"
     return "files" if metavar in _FILES else "words"

@@ -26,9 +26,10 @@ def needs(program: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(shutil.which(program) is None, reason=f"needs {program}")
 
 
-def output(*command: str, **variables: str) -> str:
+def output(*command: str, cwd: Path | None = None, **variables: str) -> str:
     ran = subprocess.run(
         command,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=30,
@@ -147,13 +148,13 @@ done
 def of_bash(home: Path, line: str, **variables: str) -> set[str]:
     words = line.split(" ")
     script = str(TOP / "completions" / "qasino")
-    path = f"{home}:{os.environ['PATH']}"
+    variables = {"PATH": f"{home}:{os.environ['PATH']}"} | variables
     found = subprocess.run(
         ["bash", "--norc", "-c", BASH, "bash", script, *words],
         capture_output=True,
         text=True,
         cwd=home,
-        env=clean_environment(PATH=path, **variables),
+        env=clean_environment(**variables),
         timeout=30,
     )
     return set(found.stdout.split("\n")) - {""}
@@ -161,13 +162,13 @@ def of_bash(home: Path, line: str, **variables: str) -> set[str]:
 
 def of_fish(home: Path, line: str, **variables: str) -> set[str]:
     script = TOP / "completions" / "qasino.fish"
-    path = f"{home}:{os.environ['PATH']}"
+    variables = {"PATH": f"{home}:{os.environ['PATH']}", "HOME": str(home)} | variables
     found = subprocess.run(
         ["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"],
         capture_output=True,
         text=True,
         cwd=home,
-        env=clean_environment(PATH=path, HOME=str(home), **variables),
+        env=clean_environment(**variables),
         timeout=30,
     )
     assert found.stderr == ""
@@ -176,11 +177,27 @@ def of_fish(home: Path, line: str, **variables: str) -> set[str]:
 
 def of_zsh(home: Path, line: str, last: str, **variables: str) -> str:
     """What it shows, up to the word that comes last."""
+    variables = {"PATH": f"{home}:{os.environ['PATH']}", "HOME": str(home)} | variables
     shown = output(
-        "zsh", "-f", "-c", ZSH, "zsh", str(TOP / "completions"), line, last,
-        PATH=f"{home}:{os.environ['PATH']}", HOME=str(home), **variables,
-    )  # fmt: skip
+        *("zsh", "-f", "-c", ZSH, "zsh", str(TOP / "completions"), line, last),
+        cwd=home,
+        **variables,
+    )
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+
+
+def offers(shell: str, home: Path, line: str, among: set[str], **variables: str) -> set[str]:
+    """Which of these words a shell completes the line by.
+
+    The longest of them has to be among what it completes by: zsh's screen is read up to it.
+    """
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    if shell != "zsh":
+        found = {"bash": of_bash, "fish": of_fish}[shell](home, line, **variables)
+        return {word for word in found if word in among}
+    shown = of_zsh(home, line, max(among, key=len), **variables)
+    return set(re.findall(r"[\w.-]+", shown.removeprefix(line))) & among
 
 
 CASES = [
@@ -235,6 +252,35 @@ def test_the_last_of_a_list_is_completed(home: Path, shell: str, before: str) ->
         assert of_bash(home, f"qasino publish --only = {before}") > {f"{before}mounts"}
 
 
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_what_a_list_has_already_is_not_completed_again(home: Path, shell: str) -> None:
+    line = "qasino publish --only load,users,"
+    left = {"load,users," + name for name in ("processes", "mounts", "interfaces", "sockets")}
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    assert {"bash": of_bash, "fish": of_fish}[shell](home, line) == left
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_names_of_key_pairs_are_paths(home: Path, shell: str) -> None:
+    assert offers(shell, home, "qasino keys da", {"data.csv"}) == {"data.csv"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_servers_are_those_of_the_configuration(home: Path, shell: str) -> None:
+    config = home / "config.yaml"
+    config.write_text('servers: {lab: "zmq://lab", "lab-two": "zmq://two", "la$(id)": "zmq://x"}\n')
+    named = {"lab", "lab-two"}
+    for command in ("sql -s", "publish --server", "watch -s", "csvagent -s"):
+        line = f"qasino {command} la"
+        assert offers(shell, home, line, named, QASINO_CONFIG=str(config)) == named
+    here = {"QASINO_CONFIG": str(config)}
+    assert run_qasino("__complete", "servers", **here).stdout == "lab\nlab-two\n"
+    config.write_text("nosuch: 1\n")
+    ran = run_qasino("__complete", "servers", **here)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
 @needs("zsh")
 @pytest.mark.parametrize(
     ("line", "word"),
@@ -284,6 +330,39 @@ def another(
     wire_to(server).publish("web-1", "elsewhere", ["a"], ["int"], [])
     server.rotate()
     return server
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("program", ["./qasino", "~/qasino"])
+def test_the_program_that_is_typed_is_asked(
+    server: Server, wire: Wire, home: Path, shell: str, program: str
+) -> None:
+    wire.publish("web-1", "disks", ["a"], ["int"], [])
+    server.rotate()
+    here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
+    beside = home / "bin"
+    beside.mkdir()
+    (beside / "qasino").write_text("#!/bin/sh\necho dislikes\n")
+    (beside / "qasino").chmod(0o755)
+    path = {"PATH": f"{beside}:{os.environ['PATH']}", "HOME": str(home)}
+    line = f"{program} publish --drop dis"
+    assert offers(shell, home, line, {"disks"}, **here, **path) == {"disks"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("asking", ["publish --drop", "publish --table", "csvagent -T"])
+def test_a_shell_offers_who_publishes_no_views(
+    server: Server, wire: Wire, home: Path, shell: str, asking: str
+) -> None:
+    wire.publish("web-1", "qz_disks_of_the_fleet", ["a"], ["int"], [])
+    server.rotate()
+    view = "create view qa_view as select * from qz_disks_of_the_fleet"
+    server.settings.views_file.write_text(f"- viewname: qa_view\n  view: {view}\n")
+    assert wire.rows("select * from qa_view") == []
+    here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
+    names = {"qz_disks_of_the_fleet", "qa_view", "qasino_server_info"}
+    found = offers(shell, home, f"qasino {asking} q", names, **here)
+    assert found == {"qz_disks_of_the_fleet"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
