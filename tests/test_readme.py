@@ -10,6 +10,7 @@ from __future__ import annotations
 import doctest
 import hashlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,13 +20,14 @@ from typing import Any
 
 import bcrypt
 import pytest
-from command import COMMAND, clean_environment, run_qasino, start_qasino
+from command import COMMAND, clean_environment, run_qasino, start_qasino, zmq_url
 from server_process import ports_of
 
 from qasino_cli.commands import ROOMS
 from qasino_cli.reference.tree import commands
 from qasino_cli.server import greeting
 from qasino_cli.server_options import read_configuration, read_file
+from qasino_server.server import Server
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -168,6 +170,29 @@ def test_the_server_of_the_network_section_leaves_no_door_open(secured: Path) ->
     settings = read_configuration({}, {}, read_file(secured / "server.yaml")).settings
     assert settings.listen == "0.0.0.0"
     assert "WARNING" not in "\n".join(greeting(settings, ports))
+
+
+def test_the_line_of_the_crontab_works_as_cron_runs_it(server: Server, tmp_path: Path) -> None:
+    found = re.search(r"^(\* ){5}(/usr/local/bin/qasino publish .*)$", README.read_text(), re.M)
+    assert found is not None
+    assert "%" not in found[2]  # to cron, the end of the line
+    assert found[0] in run_qasino("publish", "--help").stdout
+    command = found[2].replace("/usr/local/bin/qasino", shlex.join(COMMAND))
+    poor = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "SHELL": "/bin/sh", "LOGNAME": "root"}
+    at_home = {"QASINO_SERVER": zmq_url(server)}
+    ran = subprocess.run(
+        ["/bin/sh", "-c", command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=tmp_path,
+        env=poor | at_home,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")  # cron mails what is said
+    for _ in range(2):  # the generations of a minute
+        server.rotate()
+        sql = ("-s", zmq_url(server), "-q", "select count(*) > 0 from disks", "--no-header")
+        assert run_qasino("sql", *sql, "--format", "tsv").stdout == "1\n"
 
 
 def unit(of: str) -> str:

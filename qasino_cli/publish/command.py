@@ -96,6 +96,8 @@ def publish(
       qasino publish --run 'ss -tan' --table sockets --every 30s
       qasino publish --this-host --every-generation
       qasino publish --static racks.csv
+    In a crontab (rows that outlast the minute):
+      * * * * * /usr/local/bin/qasino publish --quiet --ttl 90 --table disks --run 'df -P'
     """
     paths = [*(files or []), *([filename] if filename else [])]
     again = every is not None or every_generation
