@@ -14,9 +14,13 @@ import pytest
 from command import clean_environment, run_qasino, zmq_url
 from wire import Wire
 
+from qasino_cli.config import read_config
 from qasino_cli.reference.__main__ import TOP, files
 from qasino_cli.reference.tree import Command, commands, own_options
+from qasino_cli.server_options import read_configuration, read_file
 from qasino_server.server import Server
+from qasino_server.users import Users
+from qasino_server.views import read_views
 
 TREE = commands()
 PAGES = sorted((TOP / "man").glob("*.1"))
@@ -91,6 +95,29 @@ def test_choices_and_files_are_found_in_the_help() -> None:
     assert by_flag["server", "--users-file"].completes == "files"
     assert by_flag["publish", "--table"].completes == "tables"
     assert by_flag["server", "--http-port"].variable == "QASINO_SERVER_HTTP_PORT"
+
+
+def example(page: str, file: str) -> str:
+    """What a file may have in it, as a page's FILES shows it."""
+    text = (TOP / "man" / page).read_text()
+    found = re.search(rf"^\.I \S*{file}\n.*?^\.nf\n(.*?)^\.fi$", text, re.S | re.M)
+    assert found is not None
+    return found[1].replace("\\-", "-").replace("\\e", "\\")
+
+
+def test_the_files_that_the_pages_show_are_read(tmp_path: Path) -> None:
+    for name in ("server.yaml", "users.yaml", "views.conf"):
+        (tmp_path / name).write_text(example("qasino-server.1", name))
+    configuration = read_configuration({}, {}, read_file(tmp_path / "server.yaml"))
+    assert configuration.settings.http_port is None
+    assert configuration.settings.no_prev
+    rights = Users(None, tmp_path / "users.yaml").current().rights
+    assert set(rights) == {"ops", "web-agents"}
+    (view,) = read_views((tmp_path / "views.conf").read_bytes())
+    assert (view.viewname, view.error) == ("full_disks", "")
+    config = read_config(example("qasino.1", "config.yaml"), tmp_path / "config.yaml")
+    assert set(config.servers) == {"prod", "lab"}
+    assert config.theme == "dark"
 
 
 @needs("mandoc")
