@@ -34,14 +34,14 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l db-dir -d 'Where g
 complete -c qasino -n '__fish_seen_subcommand_from server' -l static-db -d 'The file of static tables. [default: ~/.local/state/qasino/static.db]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-dir -d 'Keep each finished generation here as an SQLite file. [default: none is kept]' -x -a '(__fish_complete_directories)'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-keep -d 'How many files to keep there. [default: 120]' -x
-complete -c qasino -n '__fish_seen_subcommand_from server' -l no-prev -d 'Let go of the snapshot before the last at once, which queries else see as schema prev: memory for two generations, instead of a third that is compressed (from 16 MiB on) until somebody asks for it. [default: no]'
+complete -c qasino -n '__fish_seen_subcommand_from server' -l no-prev -d 'Keep two generations instead of three: queries then have no schema prev, the snapshot before the last. (A large prev is compressed until a query asks for it.) [default: no]'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l views-file -d 'Views, in YAML; read again when it changes. [default: views.conf]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l query-timeout -d 'The most a query may take, its wait included; 30, 30s, 5m. [default: 30]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l slow-query -d 'Log queries that take longer, likewise. [default: 1]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-rows -d 'The most rows in an answer. [default: 100000]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-result -d 'The largest answer; K, M and G are understood. [default: 64M]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-body -d 'The largest request, likewise. [default: 64M]' -x
-complete -c qasino -n '__fish_seen_subcommand_from server' -l max-generation-bytes -d 'The most a generation may take, and the static tables; past it publications are refused. [default: a quarter of what is free there at the start, or 16M if there is]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-generation-bytes -d 'The most a generation may take in --db-dir, and all static tables in their file; past it publications are refused. [default: a quarter of what is free there at the start, at least 16M]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-generation-rows -d 'Likewise, in rows. [default: 100000000]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-tables -d 'Likewise, in tables. [default: 20000]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-identities -d 'Likewise, in identities. [default: 200000]' -x
@@ -97,7 +97,7 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -l on-error -d 'Whet
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l rejects -d 'Write rows passed over to FILE, CSV or .ndjson.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l add-identity-column -d 'Add a column `identity` to each row.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s P -l persist -d 'Carry the rows into each next generation.'
-complete -c qasino -n '__fish_seen_subcommand_from publish' -s S -l static -d 'Keep the table on the server\'s disk, at once.'
+complete -c qasino -n '__fish_seen_subcommand_from publish' -s S -l static -d 'Keep the table on the server\'s disk: visible at once, and until it is dropped.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l ttl -d 'Carry the rows for so long; 90, 90s, 5m.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l update -d 'Change the rows that --keycols find, add the others.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l keycols -d 'Columns for --update. [default: all]' -x

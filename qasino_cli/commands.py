@@ -56,6 +56,11 @@ class _Rooms(TyperGroup):
         return None if room is None else _load(cmd_name, room)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] == "help":  # as git and docker have it
+            if not args[1:]:
+                typer.echo(ctx.get_help())
+                raise typer.Exit
+            args = [*args[1:], "--help"]
         self.commands.update(dict.fromkeys(ROOMS, TyperCommand("?")))  # for "did you mean"
         return super().resolve_command(ctx, args)
 
@@ -120,7 +125,7 @@ def qasino(
       qasino sql -q "show tables"
 
     Exit codes: 0 ok, 1 refused by the server, 2 usage, 3 server not reached in time,
-    4 input rejected, 5 watched condition not met, 130 interrupted.
+    4 input rejected, 5 condition of watch not met, or no rows where --fail-empty, 130 interrupted.
     """
     if version:
         from qasino_cli import __version__

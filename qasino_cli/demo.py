@@ -94,13 +94,25 @@ def own_address(listen: str) -> str:
 
 
 def queries_to_try(settings: Settings, ports: dict[str, int]) -> list[str]:
-    """Three commands to copy, and when they begin to have something to show."""
+    """Commands to copy, when they begin to have something to show, and where a browser does."""
     connection = connection_to(settings, ports)
     usual = connection.url.replace("127.0.0.1", "localhost") == Connection().url
     server = "" if usual else f" -s {connection.url}"
     lines = [f'  {_own_command()} sql{server} -q "{query}"' for query in _QUERIES]
     wait_s = settings.generation_duration_s
-    return [f"in {wait_s:g} second{'' if wait_s == 1 else 's'}, try:", *lines]
+    return [
+        f"in {wait_s:g} second{'' if wait_s == 1 else 's'}, try:",
+        *lines,
+        *_in_a_browser(settings, ports),
+    ]
+
+
+def _in_a_browser(settings: Settings, ports: dict[str, int]) -> list[str]:
+    if "http" not in ports:
+        return []
+    here = own_address(settings.listen)
+    host = "localhost" if here == "127.0.0.1" else f"[{here}]" if ":" in here else here
+    return [f"or, in a browser: http://{host}:{ports['http']}/"]
 
 
 def _own_command() -> str:

@@ -25,9 +25,9 @@ def keys(
 
     \b
     Examples:
-      qasino keys /etc/qasino/curve/server /etc/qasino/curve/clients/ann
-      qasino server --curve-keys /etc/qasino/curve
-      qasino sql --curve-key ann.key_secret --curve-server-key server.key
+      qasino keys curve/server curve/clients/ann
+      qasino server --curve-keys curve
+      qasino sql --curve-key curve/clients/ann.key_secret --curve-server-key curve/server.key
     """
     for name in names:
         _make(name)

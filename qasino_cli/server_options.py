@@ -224,9 +224,8 @@ OPTIONS = (
         "no_prev",
         "yes|no",
         _yes_or_no,
-        "Let go of the snapshot before the last at once, which queries else see as schema prev:"
-        " memory for two generations, instead of a third that is compressed (from 16 MiB on) until"
-        " somebody asks for it. [default: no]",
+        "Keep two generations instead of three: queries then have no schema prev, the snapshot"
+        " before the last. (A large prev is compressed until a query asks for it.) [default: no]",
         flag=True,
     ),
     Option(
@@ -270,8 +269,9 @@ OPTIONS = (
         "max_generation_bytes",
         "BYTES",
         _bytes,
-        "The most a generation may take, and the static tables; past it publications are refused."
-        " [default: a quarter of what is free there at the start, or 16M if there is]",
+        "The most a generation may take in --db-dir, and all static tables in their file; past it"
+        " publications are refused. [default: a quarter of what is free there at the start, at"
+        " least 16M]",
     ),
     Option(
         "max-generation-rows",

@@ -79,7 +79,11 @@ def asked(
     ] = False,
     static: Annotated[
         bool,
-        typer.Option("-S", "--static", help="Keep the table on the server's disk, at once."),
+        typer.Option(
+            "-S",
+            "--static",
+            help="Keep the table on the server's disk: visible at once, and until it is dropped.",
+        ),
     ] = False,
     ttl: Annotated[
         float | None,

@@ -83,7 +83,7 @@ def sql(
     \b
     Examples:
       qasino sql -q "show tables"
-      qasino sql -s http://stats:15597 -q "select * from mounts" --format csv > mounts.csv
+      qasino sql -s http://localhost:15597 -q "select * from mounts" --format csv > mounts.csv
       echo "select count(*) from processes;" | qasino sql
     """
     config = load_config()

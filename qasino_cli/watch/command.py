@@ -118,8 +118,8 @@ def watch(
     Examples:
       qasino watch "select * from mounts order by used_pct desc"
       qasino watch --until "max(used_pct) > 90" --timeout 3600 "select * from mounts"
-      qasino watch --batch --format ndjson "select * from queues" | jq .rows
-      qasino watch --on-change ./page-me "select * from mounts where used_pct > 90"
+      qasino watch --batch --format ndjson "select * from processes" | jq .rows
+      qasino watch --on-change 'tee -a log' "select * from mounts where used_pct > 90"
     """
     for flag, text in (("SQL", sql), ("--until", until), ("--while", while_), ("--key", key)):
         options.in_utf8(flag, text or "")

@@ -21,6 +21,7 @@ from qasino_cli.errors import (
     Unreachable,
     UsageFault,
 )
+from qasino_cli.this_host import TABLES
 from qasino_server.errors import StartError
 from qasino_server.server import Server
 
@@ -98,6 +99,25 @@ def test_every_command_teaches_by_example(command: str) -> None:
     assert f"Examples:\n    qasino {command}" in ran.stdout
     assert ran.stderr == ""
     assert run_qasino(command, "-h").stdout == ran.stdout
+
+
+def test_help_is_a_word_too() -> None:
+    for words, option in ((("help",), ("-h",)), (("help", "sql"), ("sql", "--help"))):
+        ran = run_qasino(*words)
+        assert (ran.returncode, ran.stdout) == (ExitCode.OK, run_qasino(*option).stdout)
+    ran = run_qasino("help", "nosuch")
+    assert ran.returncode == ExitCode.USAGE
+    assert "No such command 'nosuch'" in ran.stderr
+
+
+def test_an_example_asks_for_what_the_demo_has() -> None:
+    for command in ("sql", "watch"):
+        page = PROJECT / "man" / f"qasino-{command}.1"
+        for text in (run_qasino(command, "--help").stdout, page.read_text()):
+            asked = set(re.findall(r"\"select .*? from (\w+)", text))
+            assert asked
+            assert asked <= set(TABLES)
+            assert not re.search(r"-s (?!\S*localhost)\w+", text.replace("\\", ""))
 
 
 def test_the_help_lists_the_commands_and_the_exit_codes() -> None:

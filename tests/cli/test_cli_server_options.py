@@ -40,7 +40,7 @@ IN_WORDS = {
     "identity": "the host's name",
     "db-dir": "in /dev/shm where 1 GB is free, else the temporary directory",
     "static-db": "~/.local/state/qasino/static.db",
-    "max-generation-bytes": "a quarter of what is free there at the start, or 16M if there is",
+    "max-generation-bytes": "a quarter of what is free there at the start, at least 16M",
     "max-memory": "half of what there is",
 }
 """Defaults that only the machine tells."""
@@ -308,7 +308,16 @@ def test_the_demo_goes_through_zeromq_or_else_http() -> None:
 
 def test_the_queries_to_try_name_the_server_only_where_it_is_not_the_usual_one() -> None:
     usual = queries_to_try(Settings(), PORTS)
-    assert len(usual) == 4
-    assert all(line.startswith('  qasino sql -q "select ') for line in usual[1:])
+    assert len(usual) == 5
+    assert all(line.startswith('  qasino sql -q "select ') for line in usual[1:4])
     other = queries_to_try(Settings(), PORTS | {"zmq": 7})
-    assert all(line.startswith("  qasino sql -s zmq://127.0.0.1:7 -q ") for line in other[1:])
+    assert all(line.startswith("  qasino sql -s zmq://127.0.0.1:7 -q ") for line in other[1:4])
+
+
+def test_what_to_try_ends_with_the_pages_where_there_are_any() -> None:
+    assert queries_to_try(Settings(), PORTS)[-1] == "or, in a browser: http://localhost:15597/"
+    other = Settings(listen="0.0.0.0")
+    assert queries_to_try(other, PORTS | {"http": 7})[-1].endswith(" http://localhost:7/")
+    other = Settings(listen="192.0.2.1")
+    assert queries_to_try(other, PORTS)[-1].endswith(" http://192.0.2.1:15597/")
+    assert "browser" not in queries_to_try(Settings(), {"zmq": 15598})[-1]
