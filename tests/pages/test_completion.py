@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from page_house import Look, ask, load
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from wire import Wire
 
 from qasino_server.server import Server
@@ -64,6 +64,112 @@ def test_views_are_completed_with_their_columns(
     page.locator("#sql").fill("")
     page.keyboard.type("select * from prev.bu")
     expect(page.get_by_role("listbox")).to_be_hidden()
+
+
+def offering(server: Server, wire: Wire, look: Look) -> Page:
+    """The box, empty, with names on offer of four tables."""
+    wire.publish("web", "fleet", ["host", "cpu"], ["text", "real"], [["a", 1.5]])
+    wire.publish("web", "processes", ["pid", "memory"], ["int", "int"], [[7, 1]])
+    load(wire, 1)
+    mounts(wire)
+    server.rotate()
+    page = look("/query")
+    page.locator("#sql").click()
+    page.keyboard.type("select * from fle")
+    expect(page.get_by_role("option")).to_have_text(["fleettable"])
+    page.locator("#sql").fill("")
+    return page
+
+
+TYPED = (
+    "select host, cpu * 2 as c\nfrom fleet f\nwhere f.cpu > 1",
+    "select max(cpu) as m\nfrom fleet",
+    "select count(*) as n\nfrom fleet",
+    "select avg(cpu) as a\nfrom fleet",
+    "select p.pid\nfrom processes p\nwhere p.pid > 1",
+    "select m.device\nfrom fleet f join mounts m\non f.host = m.host",
+)
+
+
+def test_enter_is_a_line_break_where_nothing_was_chosen(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    page = offering(server, wire, look)
+    for typed in TYPED:
+        page.locator("#sql").fill("")
+        for key in typed:
+            page.keyboard.type(key)
+        expect(page.locator("#sql")).to_have_value(typed)
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("#result table")).to_be_visible()
+        expect(page.locator("#error")).to_be_empty()
+
+
+def test_enter_takes_what_an_arrow_key_chose_and_tab_the_first(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    page = offering(server, wire, look)
+    box, options = page.locator("#sql"), page.get_by_role("option")
+    page.keyboard.type("select host from fleet where c")
+    expect(options.first).to_have_text("cpucolumn")
+    expect(page.locator("[role=option][aria-selected=true]")).to_have_count(0)
+    assert box.get_attribute("aria-activedescendant") is None
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("select host from fleet where cpu")
+    page.keyboard.type(" > 1 o")
+    expect(options).to_have_text(["order by", "on", "or"])
+    page.keyboard.press("Tab")
+    page.keyboard.type(" ho")
+    expect(options.first).to_have_text("hostcolumn")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("select host from fleet where cpu > 1 order by ho\n")
+    page.keyboard.type("s")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.type("t")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("select host from fleet where cpu > 1 order by ho\nst\n")
+    keys = page.locator("#keys")
+    expect(keys).to_contain_text("Tab takes the first name, Enter one that an arrow key chose")
+
+
+PLACES: list[tuple[str, list[str]]] = [
+    ("select cpu as m", []),
+    ("select cpu as f", []),
+    ("select max(cpu) m", []),
+    ("select max(cpu) f", ["from"]),
+    ("select cpu f", ["from"]),
+    ("select * from fleet f", []),
+    ("select * from fleet as o", []),
+    ("select * from prev.fleet p", []),
+    ("select * from fleet f, mounts m", []),
+    ("select * from (select cpu from fleet) c", []),
+    ("select * from fleet f join mounts o", ["order by", "on"]),
+    ("select * from fleet w", ["where"]),
+    ("select * from (mo", ["mountstable"]),
+    ("select * from (sel", ["select"]),
+    ("select * from fleet, mo", ["mountstable"]),
+    ("select * from fleet where cpu > 1 a", ["as", "and"]),
+    ("select * from fleet where host = 'x' gr", ["group by"]),
+    ("select * from fleet -- or\n ord", ["order by"]),
+    ("desc mo", ["mountstable"]),
+]
+
+
+def test_an_alias_is_left_alone(server: Server, wire: Wire, look: Look) -> None:
+    page = offering(server, wire, look)
+    box = page.locator("#sql")
+    for typed, offered in PLACES:
+        box.fill(typed)
+        page.keyboard.press("Control+Space")
+        expect(page.get_by_role("option")).to_have_text(offered)
+        box.fill(typed[:-1])
+        page.keyboard.type(typed[-1])
+        if not offered:
+            expect(page.get_by_role("listbox")).to_be_hidden()
 
 
 ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"

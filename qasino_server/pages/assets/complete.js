@@ -4,22 +4,8 @@
 // it controls a list box, which has the active option.
 
 import { onGeneration } from "./generation.js";
+import { JOINS, KEYWORDS, RESERVED, isQuoted, placeAfter, wordAt } from "./sql.js";
 
-const KEYWORDS = [
-  "select", "from", "where", "group by", "order by", "limit", "join", "left join", "on", "using",
-  "having", "distinct", "count(*)", "sum(", "avg(", "min(", "max(", "as", "and", "or", "not",
-  "like", "between", "is null", "is not null", "desc", "case when", "with", "union all", "prev.",
-];
-// Names that SQLite takes for something else unless they are quoted.
-const RESERVED = new Set(
-  ("add all alter and as autoincrement between case cast check collate commit constraint create current_date "
-  + "current_time current_timestamp default deferrable delete distinct drop else escape except exists foreign from "
-  + "group having in index insert intersect into is isnull join limit not nothing notnull null on or order primary "
-  + "raise references returning select set table then to transaction union unique update using values when where"
-  ).split(" "),
-);
-// An alias is none of these either, though they can be names.
-const JOINS = new Set("cross full inner left natural outer right".split(" "));
 const TABLES = "select tablename, column_name from qasino_server_columns";
 const VIEWS = "select viewname from qasino_server_views where loaded";
 const MOST = 50;
@@ -86,18 +72,10 @@ export class Completion {
     const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE, PageUp: -PAGE };
     if (event.key in moves) this.choose(this.chosen + moves[event.key]);
     else if (event.key === "Escape") this.close();
-    else if (event.key === "Enter" && this.isTyped()) {
-      this.close();
-      return false;
-    } else if (isTaking(event)) this.take(this.list.children[this.chosen]);
+    else if (isPlain(event, "Tab")) this.take(this.list.children[Math.max(0, this.chosen)]);
+    else if (isPlain(event, "Enter") && this.chosen >= 0) this.take(this.list.children[this.chosen]);
     else return false;
     return true;
-  }
-
-  // Whether what is chosen stands there already: then Enter ends the line.
-  isTyped() {
-    const { word } = wordAt(this.box.value.slice(0, this.box.selectionStart));
-    return this.list.children[this.chosen].dataset.text === word;
   }
 
   offer(asked) {
@@ -109,8 +87,10 @@ export class Completion {
     if (!found.length || (!asked && found.length === 1 && found[0].text === word)) return this.hide();
     this.list.replaceChildren(...found.map(({ text, kind }, n) => item(text, kind, n)));
     this.list.hidden = false;
+    this.list.scrollTop = 0;
     this.place(before);
-    this.choose(0);
+    this.chosen = -1; // Enter ends the line until an arrow key has chosen
+    this.box.removeAttribute("aria-activedescendant");
   }
 
   // What is meant first: the word itself, what begins with it, what has it within.
@@ -133,14 +113,15 @@ export class Completion {
   }
 
   namesAt(before, word, qualifier) {
-    const head = before.slice(0, before.length - word.length);
-    const wantsTable = qualifier === "prev" || /\b(?:from|join|desc|describe)\s+$|\bfrom\s[^()]*,\s*$/i.test(head);
     const named = [...this.tables.keys()].map((text) => ({ text, kind: this.views.has(text) ? "view" : "table" }));
-    const tables = qualifier === "prev" ? named.filter(({ kind }) => kind === "table") : named;
-    if (wantsTable) return tables;
+    if (qualifier === "prev") return named.filter(({ kind }) => kind === "table");
+    const place = placeAfter(before.slice(0, before.length - word.length));
+    const keywords = (place.keywords ?? KEYWORDS).map((text) => ({ text, kind: "" }));
+    if (place.table) return [...named, ...keywords];
+    if (place.keywords) return keywords;
     const mine = new Set([...new Set(this.named().values())].flatMap((table) => this.tables.get(table)));
     const columns = [...mine].map((text) => ({ text, kind: "column" }));
-    return [...columns, ...KEYWORDS.map((text) => ({ text, kind: "" })), ...tables];
+    return [...columns, ...keywords, ...named];
   }
 
   // The tables the statement names, by their alias too, wherever in it they stand.
@@ -227,25 +208,15 @@ async function rowsOf(sql) {
   return told && told.table.rows;
 }
 
-function isTaking(event) {
-  return !event.ctrlKey && !event.metaKey && !event.shiftKey && (event.key === "Tab" || event.key === "Enter");
-}
-
-function wordAt(before) {
-  const [, qualifier, word] = /(?:([\p{L}\p{N}_]+)\.)?([\p{L}\p{N}_]*)$/u.exec(before);
-  return { word: word ?? "", qualifier: qualifier ?? "" };
-}
-
-// Whether a text or a comment is open where the caret stands.
-function isQuoted(before) {
-  const rest = before.replace(/'(?:[^']|'')*'|--.*\n|\/\*[^]*?\*\//g, "");
-  return /'|--|\/\*/.test(rest);
+function isPlain(event, key) {
+  return event.key === key && !event.ctrlKey && !event.metaKey && !event.shiftKey;
 }
 
 function item(text, kind, n) {
   const li = document.createElement("li");
   li.id = `completion-${n}`;
   li.role = "option";
+  li.ariaSelected = "false";
   Object.assign(li.dataset, { text, kind });
   li.textContent = text;
   const note = document.createElement("span");
