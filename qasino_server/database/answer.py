@@ -24,6 +24,7 @@ import msgspec
 from qasino_server.database.built import Built, NotBuilt, forms_of, read_built, wrapped
 from qasino_server.database.examine import Begun, Examined
 from qasino_server.database.snapshot import SnapshotConnection
+from qasino_server.real import real_texts
 from qasino_server.render import json_cell, text_cell
 from qasino_server.table import Result
 
@@ -206,7 +207,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _typed_row(row: Sequence[Any]) -> list[Any]:
-    return [json_cell(cell) if type(cell) is bytes else cell for cell in row]
+    """Its cells as JSON has them, a REAL with the digits that SQLite gives it in JSON."""
+    reals = [cell for cell in row if type(cell) is float and not isinf(cell)]
+    if not reals:
+        return [json_cell(cell) if type(cell) is bytes else cell for cell in row]
+    texts = iter(real_texts(reals))
+    return [
+        msgspec.Raw(next(texts).encode())
+        if type(cell) is float and not isinf(cell)
+        else json_cell(cell)
+        for cell in row
+    ]
 
 
 def _string_row(row: Sequence[Any]) -> list[str]:

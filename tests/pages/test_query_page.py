@@ -524,6 +524,26 @@ def test_an_answer_is_read_digit_by_digit(server: Server, look: Look) -> None:
     read()
 
 
+def test_a_real_reads_the_same_with_scripts_and_without(server: Server, look: Look) -> None:
+    """As SQLite casts it to a text, whoever wrote it down."""
+    made, asked = look("/query", java_script_enabled=False), look("/query")
+    odd = [1e300, 1e-7, 1.5e20, 1e16, 1e-5, 1 / 3, 5e-324, -0.0]
+
+    @given(st.lists(st.floats(allow_nan=False), max_size=60))
+    @settings(max_examples=15, deadline=None)
+    def read(drawn: list[float]) -> None:
+        values = ", ".join(f"({value!r})".replace("inf", "9e999") for value in odd + drawn)
+        sql = f"select column1 as v, cast(column1 as text) as t from (values {values})"
+        made.goto(asking(sql))
+        casts = column(made, 2)
+        assert column(made, 1) == casts
+        ask(asked, sql)
+        expect(asked.locator("#result tbody td:nth-child(2)")).to_have_text(casts)
+        assert column(asked, 1) == casts
+
+    read()
+
+
 def in_words(digits: str) -> dict[str, str]:
     return {"n": digits}
 
