@@ -130,6 +130,7 @@ class Contents:
     async def query(self, sql: str, live: bool, receive: Receive, caller: Caller) -> Page:
         """The box, and what the statement answers, if there is one."""
         overview = self._dispatch.look_around(caller)
+        sql = sql.replace("\r\n", "\n")  # a form sends the one, a text box counts the other
         result: Result | None = None
         error: QasinoError | None = None
         if sql.strip():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -140,15 +141,28 @@ def spark(values: Sequence[float], what: str) -> Spark:
 
 _NEAR, _ALONG = 60, 120
 """Characters before the place of an error, and of its line, that are shown."""
+_WORD = re.compile(r"\w+|.?")
 
 
-def marked(sql: str, error: QasinoError | None) -> str | None:
-    """The line of the statement an error is in, and a caret under the place."""
+class Marked(msgspec.Struct, frozen=True):
+    """The line of a statement an error is in, in three parts; sql.js divides alike."""
+
+    before: str
+    place: str
+    """The word at fault, or what else stands there."""
+    after: str
+
+
+def marked(sql: str, error: QasinoError | None) -> Marked | None:
+    """Where in the statement the error is, None where nobody knows."""
     if not isinstance(error, SqlError) or error.offset is None:
         return None
     before = sql[: error.offset]
-    begins = before.rfind("\n") + 1
-    line = sql[begins:].split("\n", 1)[0]
-    column = error.offset - begins
+    column = error.offset - before.rfind("\n") - 1
+    line = sql[error.offset - column :].split("\n", 1)[0]
     near = max(0, column - _NEAR)
-    return f"{line[near : near + _ALONG]}\n{' ' * (column - near)}^"
+    shown = line[near : near + _ALONG].replace("\t", " ")
+    found = _WORD.match(shown, column - near)
+    assert found is not None
+    begins, ends = found.span()
+    return Marked(visible(shown[:begins]), visible(found[0]), visible(shown[ends:]))

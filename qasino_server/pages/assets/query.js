@@ -5,6 +5,7 @@ import { draw, hasPlace, numericColumns, worthDrawing } from "./chart.js";
 import { Completion } from "./complete.js";
 import { onGeneration } from "./generation.js";
 import { Grid } from "./grid.js";
+import { lineAround, tokenAt } from "./sql.js";
 
 const $ = (id) => document.getElementById(id);
 const [form, box, run, stop, live] = ["ask", "sql", "run", "stop", "live"].map($);
@@ -163,11 +164,12 @@ function paragraph(sentence) {
 // The server counts characters, a text box counts UTF-16 units.
 function pointAt(offset, after) {
   const before = [...box.value].slice(0, offset).join("");
-  const token = /^[\p{L}\p{N}_]+|^./u.exec(box.value.slice(before.length))?.[0] ?? "";
-  const begins = before.lastIndexOf("\n") + 1;
+  const token = tokenAt(box.value.slice(before.length));
+  const [head, place, tail] = lineAround(box.value, offset).map((part) => visible(part));
   const pre = document.createElement("pre");
-  const line = box.value.slice(begins).split("\n")[0];
-  pre.textContent = `${line}\n${" ".repeat(before.length - begins)}^`;
+  const mark = document.createElement("mark");
+  mark.textContent = place;
+  pre.append(head, mark, tail);
   after?.after(pre);
   if ([box, run, document.body].includes(document.activeElement)) {
     box.focus();

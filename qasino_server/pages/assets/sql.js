@@ -1,4 +1,4 @@
-// What little of SQL the completion knows: its words, and where in a statement the caret stands.
+// What little of SQL the page knows: its words, where in a statement the caret stands, and an error.
 
 export const KEYWORDS = [
   "select", "from", "where", "group by", "order by", "limit", "join", "left join", "on", "using",
@@ -68,4 +68,23 @@ function read(text) {
 function isValue(token) {
   if (/^[\p{L}\p{N}_$]/u.test(token)) return ![RESERVED, JOINS, BEGIN].some((words) => words.has(token));
   return token === ")" || /^['"`[]./.test(token);
+}
+
+const [BEFORE, ALONG] = [60, 120]; // characters before the place of an error, and of its line, that are shown
+
+// The line of a statement that holds a place, in three parts: what is before, the word at the place (or
+// what else stands there), and what is after; paint.py divides alike.
+export function lineAround(text, offset) {
+  const characters = [...text];
+  const column = offset - characters.slice(0, offset).lastIndexOf("\n") - 1;
+  const begins = offset - Math.min(column, BEFORE);
+  const shown = characters.slice(begins, begins + ALONG).join("").replaceAll("\t", " ");
+  const before = characters.slice(begins, offset).join("").replaceAll("\t", " ");
+  const rest = shown.slice(before.length).split("\n")[0];
+  const place = tokenAt(rest);
+  return [before, place, rest.slice(place.length)];
+}
+
+export function tokenAt(text) {
+  return /^[\p{L}\p{N}_]+|^[^\n]?/u.exec(text)[0];
 }
