@@ -190,6 +190,21 @@ def test_a_result_is_downloaded_in_each_form(
     assert json.loads(found["JSON"])["table"]["rows"] == [['x,"y"', 3.0], ["\u00fc&<", None]]
 
 
+def test_a_download_is_named_by_the_time_of_its_click(look: Look) -> None:
+    page = look(asking("select 1 as a"))
+    link = page.get_by_role("link", name="CSV", exact=True)
+    expect(page.locator("#result thead button")).to_have_count(1)
+    for time_of_day in ("16:04:00", "16:04:12"):
+        page.clock.set_fixed_time(f"2026-11-27T{time_of_day}Z")
+        with page.expect_download() as caught:
+            link.click()
+        named = f"qasino-20261127-{time_of_day.replace(':', '')}.csv"
+        assert caught.value.suggested_filename == named
+    page.clock.set_fixed_time("2026-11-27T16:05:00Z")
+    link.click(button="right")
+    expect(link).to_have_attribute("download", "qasino-20261127-160500.csv")
+
+
 def test_numbers_are_drawn_as_bars_or_as_a_line(server: Server, wire: Wire, look: Look) -> None:
     load(wire, 3, 1, 2)
     server.rotate()

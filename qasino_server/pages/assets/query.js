@@ -233,6 +233,14 @@ async function end() {
   query.abort();
 }
 
+// What is downloaded is of the time of the click, not of the page's.
+function nameDownload({ target: link }) {
+  if (!link.dataset.form) return;
+  const stamp = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+  link.download = `qasino-${stamp}.${link.dataset.form}`;
+}
+
+for (const kind of ["click", "contextmenu"]) $("downloads").addEventListener(kind, nameDownload);
 form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
 stop.addEventListener("click", end);
 chosen.addEventListener("change", () => {
