@@ -10,6 +10,11 @@ from wire import Wire
 
 Look = Callable[..., Page]
 
+MANY = (
+    "with recursive n(i) as (select 1 union all select i + 1 from n limit 10000)"
+    " select i, 10001 - i as j, 'name ' || (i * 7919 % 10000) as t from n"
+)
+
 
 def load(wire: Wire, *values: float) -> None:
     """Publish a table `load` of a host for each value."""

@@ -10,17 +10,13 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from page_house import Look, ask, asking, column, load
+from page_house import MANY, Look, ask, asking, column, load
 from playwright.sync_api import expect
 from wire import Wire, until
 
 from qasino_server.server import Server
 
 HOSTILE = "</td><script>document.title = 'broken'</script>\"'\u202eRTL & <b>\x07"
-MANY = (
-    "with recursive n(i) as (select 1 union all select i + 1 from n limit 10000)"
-    " select i, 10001 - i as j, 'name ' || (i * 7919 % 10000) as t from n"
-)
 
 
 def test_a_query_is_run_sorted_filtered_and_shared(server: Server, wire: Wire, look: Look) -> None:
@@ -46,65 +42,6 @@ def test_a_query_is_run_sorted_filtered_and_shared(server: Server, wire: Wire, l
     assert column(shared, 1) == ["w0", "w1", "w2", "w3"]
     page.go_back()
     expect(page.locator("#sql")).to_have_value("")
-
-
-def test_a_mistake_keeps_the_text_and_points_at_its_place(server: Server, look: Look) -> None:
-    page = look("/query")
-    page.locator("#sql").fill("select 1,\n 'ü😀', hots")
-    page.get_by_role("button", name="Run").click()
-    expect(page.get_by_role("alert")).to_contain_text("no such column: hots")
-    expect(page.locator("#sql")).to_have_value("select 1,\n 'ü😀', hots")
-    chosen = page.evaluate(
-        "(() => { const b = document.querySelector('#sql');"
-        " return b.value.slice(b.selectionStart, b.selectionEnd); })()"
-    )
-    assert chosen == "hots"
-    page.locator("#sql").fill("select 2 as two")
-    page.keyboard.press("Control+Enter")
-    expect(page.get_by_role("alert")).to_be_empty()
-    assert column(page, 1) == ["2"]
-
-
-@pytest.mark.parametrize(
-    ("sql", "place"),
-    [
-        ("select\t1,\thots from load", "hots"),
-        ("select '日本語日本語', hots", "hots"),
-        ("select 1,\n'ü😀\u202e', hots + 1\nfrom load", "hots"),
-        (f"select '{'x' * 800}', hots, '{'y' * 800}'", "hots"),
-        (f"select {'h' * 300} from load", "h" * 113),
-        ("select 1 + '\tü", "'"),
-        ("select 1 ^ 2", "^"),
-    ],
-)
-def test_the_place_of_a_mistake_is_marked_alike_with_scripts_and_without(
-    server: Server, wire: Wire, look: Look, sql: str, place: str
-) -> None:
-    load(wire, 1)
-    server.rotate()
-    phone = {"width": 360, "height": 740}
-    made, asked = look(asking(sql), java_script_enabled=False, viewport=phone), look("/query")
-    asked.set_viewport_size({"width": 360, "height": 740})
-    ask(asked, sql)
-    marks = [page.locator("#error mark") for page in (made, asked)]
-    for mark in marks:
-        expect(mark).to_have_text(place)
-        box = mark.bounding_box()
-        assert box is not None
-        assert 0 <= box["x"] <= box["x"] + box["width"] <= 360, "nobody has to look for it"
-    lines = [page.locator("#error pre").inner_html() for page in (made, asked)]
-    assert lines[0] == lines[1]
-    assert len(made.locator("#error pre").inner_text()) <= 130
-
-
-def test_a_place_is_found_in_what_a_form_without_scripts_sent(look: Look) -> None:
-    page = look(asking("select 1,\r\n 2,\r\n hots"))
-    expect(page.locator("#error mark")).to_have_text("hots")
-    chosen = page.evaluate(
-        "(() => { const b = document.querySelector('#sql');"
-        " return b.value.slice(b.selectionStart, b.selectionEnd); })()"
-    )
-    assert chosen == "hots"
 
 
 def test_live_runs_again_at_each_generation_and_marks_what_changed(
@@ -203,29 +140,6 @@ def test_a_download_is_named_by_the_time_of_its_click(look: Look) -> None:
     page.clock.set_fixed_time("2026-11-27T16:05:00Z")
     link.click(button="right")
     expect(link).to_have_attribute("download", "qasino-20261127-160500.csv")
-
-
-def test_numbers_are_drawn_as_bars_or_as_a_line(server: Server, wire: Wire, look: Look) -> None:
-    load(wire, 3, 1, 2)
-    server.rotate()
-    page = look(asking("select host, one from load"))
-    expect(page.locator("#chart rect")).to_have_count(3)
-    expect(page.get_by_role("img", name="one: 3 values from 1 to 3")).to_be_visible()
-    page.get_by_label("Filter").fill("w2")
-    expect(page.locator("#chart rect")).to_have_count(1)
-    page.get_by_label("Filter").fill("")
-    page.get_by_label("Chart").select_option("none")
-    expect(page.locator("#chart svg")).to_have_count(0)
-    ask(page, "select host, one * 2 as two from load")
-    expect(page.locator("#result thead")).to_contain_text("two")
-    expect(page.locator("#chart svg")).to_have_count(0)
-    line = look(asking(MANY.replace("'name ' || (i * 7919 % 10000) as t", "i % 7 as k")))
-    expect(line.get_by_role("img", name="j: 10000 values from 1 to 10000")).to_be_visible()
-    expect(line.locator("#chart polyline")).to_have_count(1)
-    line.get_by_label("Chart").select_option("k")
-    expect(line.get_by_role("img", name="k: 10000 values from 0 to 6")).to_be_visible()
-    texts = look(asking("select 'a' as a union select 'b'"))
-    expect(texts.get_by_label("Chart")).to_be_disabled()
 
 
 def test_a_query_is_stopped(server: Server, wire: Wire, look: Look) -> None:

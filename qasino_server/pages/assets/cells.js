@@ -82,7 +82,7 @@ export function comparison(down) {
 }
 
 // Integers past 2^53 differ in digits that a JavaScript number has no room for.
-function byValue(a, b) {
+export function byValue(a, b) {
   if (a === b) return 0;
   const near = toNumber(a) - toNumber(b);
   if (near || !isWhole(a) || !isWhole(b)) return near;

@@ -1,10 +1,10 @@
 // One numeric column as bars, or as a line where the first column runs upwards.
 
-import { visible } from "./cells.js";
+import { byValue, visible } from "./cells.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const [HEIGHT, LEFT, TOP, BOTTOM, MOST] = [160, 60, 10, 40, 60];
-const LETTER = 7;
+const [HEIGHT, TOP, BOTTOM, MOST] = [160, 10, 40, 60];
+const [LETTER, DIGIT, LEAST_LEFT] = [7, 8, 60];
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });
 
 // An infinity has no place on a scale.
@@ -33,41 +33,60 @@ export function draw(names, rows, column, width) {
   const all = rows.filter((row) => hasPlace(row[column]));
   const lined = label >= 0 && all.length > 2 && runsUpwards(all.map((row) => row[label]));
   const drawn = lined ? all : all.slice(0, MOST);
-  const values = drawn.map((row) => Number(row[column].text));
-  const [low, high] = [Math.min(0, least(values)), Math.max(0, most(values))];
-  const y = (value) => HEIGHT - BOTTOM - ((value - low) / (high - low || 1)) * (HEIGHT - BOTTOM - TOP);
+  const texts = drawn.map((row) => row[column].text);
+  const values = texts.map(Number);
+  // By their texts: a JavaScript number has no room for all digits.
+  const least = texts.reduce((a, b) => (byValue(b, a) < 0 ? b : a));
+  const most = texts.reduce((a, b) => (byValue(b, a) > 0 ? b : a));
+  const marks = [...new Set([Math.min(0, Number(least)), 0, Math.max(0, Number(most))])];
+  const left = Math.max(LEAST_LEFT, 6 + DIGIT * longest(marks.map(scaled)));
+  const step = (width - left) / (lined ? Math.max(1, values.length - 1) : Math.max(1, values.length));
+  const frame = { left, step, width, y: heights(marks[0], marks.at(-1)) };
   const svg = make("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img" });
   const cut = drawn.length < all.length ? `, the first ${drawn.length} of ${all.length} rows` : "";
-  const title = `${names[column]}: ${values.length} values from ${least(values)} to ${most(values)}${cut}`;
+  const title = `${names[column]}: ${values.length} values from ${least} to ${most}${cut}`;
   svg.setAttribute("aria-label", visible(title));
-  for (const value of new Set([low, 0, high])) {
-    svg.append(make("line", { x1: LEFT, x2: width, y1: y(value), y2: y(value) }));
-    svg.append(words(short.format(value), { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }));
+  for (const value of marks) {
+    const y = frame.y(value);
+    svg.append(make("line", { x1: left, x2: width, y1: y, y2: y }));
+    svg.append(words(scaled(value), { x: left - 6, y: y + 4, "text-anchor": "end" }));
   }
-  const step = (width - LEFT) / (lined ? Math.max(1, values.length - 1) : Math.max(1, values.length));
-  svg.append(...(lined ? [line(values, y, step)] : bars(drawn, values, label, column, y, step)));
-  if (label >= 0) svg.append(...labels(drawn.map((row) => row[label].text.slice(0, 24)), step, lined, width));
-  svg.append(words(title, { x: LEFT, y: HEIGHT - 6, class: "title" }));
+  svg.append(...(lined ? [line(values, frame)] : bars(drawn, values, label, column, frame)));
+  if (label >= 0) svg.append(...labels(drawn.map((row) => row[label].text.slice(0, 24)), lined, frame));
+  svg.append(words(title, { x: left, y: HEIGHT - 6, class: "title" }));
   return svg;
 }
 
-const least = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
-const most = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
+const longest = (texts) => Math.max(...texts.map((text) => text.length));
+
+// A number beside the scale: what is too small or too large to be read otherwise with an exponent.
+function scaled(value) {
+  const size = Math.abs(value);
+  if (size && (size < 1e-3 || size >= 1e15)) return value.toExponential(3).replace(/\.?0+e/, "e");
+  return short.format(value);
+}
+
+// Where a value stands; in parts of the largest, since the span of two doubles may be none.
+function heights(low, high) {
+  const unit = Math.max(-low, high) || 1;
+  const span = high / unit - low / unit || 1;
+  return (value) => HEIGHT - BOTTOM - ((value / unit - low / unit) / span) * (HEIGHT - BOTTOM - TOP);
+}
 
 function runsUpwards(cells) {
   return cells.every((cell, n) => hasPlace(cell) && (!n || Number(cells[n - 1].text) < Number(cell.text)));
 }
 
-function line(values, y, step) {
-  const points = values.map((value, n) => `${(LEFT + n * step).toFixed(1)},${y(value).toFixed(1)}`);
+function line(values, { left, step, y }) {
+  const points = values.map((value, n) => `${(left + n * step).toFixed(1)},${y(value).toFixed(1)}`);
   return make("polyline", { points: points.join(" ") });
 }
 
-function bars(rows, values, label, column, y, step) {
+function bars(rows, values, label, column, { left, step, y }) {
   return values.map((value, n) => {
     const [top, foot] = [y(Math.max(0, value)), y(Math.min(0, value))];
     const bar = make("rect", {
-      x: LEFT + n * step + step * 0.1, width: step * 0.8, y: top, height: Math.max(1, foot - top),
+      x: left + n * step + step * 0.1, width: step * 0.8, y: top, height: Math.max(1, foot - top),
     });
     const title = make("title", {});
     const name = label >= 0 ? `${rows[n][label].text.slice(0, 80)}: ` : "";
@@ -78,14 +97,13 @@ function bars(rows, values, label, column, y, step) {
 }
 
 // All of them where they fit, else the first and the last.
-function labels(texts, step, lined, width) {
+function labels(texts, lined, { left, step, width }) {
   const y = HEIGHT - BOTTOM + 14;
-  const longest = most(texts.map((text) => text.length));
-  if (!lined && longest * LETTER < step) {
-    return texts.map((text, n) => words(text, { x: LEFT + (n + 0.5) * step, y, "text-anchor": "middle" }));
+  if (!lined && longest(texts) * LETTER < step) {
+    return texts.map((text, n) => words(text, { x: left + (n + 0.5) * step, y, "text-anchor": "middle" }));
   }
   if (texts.length < 2) return [];
-  return [words(texts[0], { x: LEFT, y }), words(texts.at(-1), { x: width - 2, y, "text-anchor": "end" })];
+  return [words(texts[0], { x: left, y }), words(texts.at(-1), { x: width - 2, y, "text-anchor": "end" })];
 }
 
 function make(name, attributes) {

@@ -1,0 +1,69 @@
+"""Where a statement is wrong, as the query page shows it, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from page_house import Look, ask, asking, column, load
+from playwright.sync_api import expect
+from wire import Wire
+
+from qasino_server.server import Server
+
+
+def test_a_mistake_keeps_the_text_and_points_at_its_place(server: Server, look: Look) -> None:
+    page = look("/query")
+    page.locator("#sql").fill("select 1,\n 'ü😀', hots")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("alert")).to_contain_text("no such column: hots")
+    expect(page.locator("#sql")).to_have_value("select 1,\n 'ü😀', hots")
+    chosen = page.evaluate(
+        "(() => { const b = document.querySelector('#sql');"
+        " return b.value.slice(b.selectionStart, b.selectionEnd); })()"
+    )
+    assert chosen == "hots"
+    page.locator("#sql").fill("select 2 as two")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("alert")).to_be_empty()
+    assert column(page, 1) == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "place"),
+    [
+        ("select\t1,\thots from load", "hots"),
+        ("select '日本語日本語', hots", "hots"),
+        ("select 1,\n'ü😀\u202e', hots + 1\nfrom load", "hots"),
+        (f"select '{'x' * 800}', hots, '{'y' * 800}'", "hots"),
+        (f"select {'h' * 300} from load", "h" * 113),
+        ("select 1 + '\tü", "'"),
+        ("select 1 ^ 2", "^"),
+    ],
+)
+def test_the_place_of_a_mistake_is_marked_alike_with_scripts_and_without(
+    server: Server, wire: Wire, look: Look, sql: str, place: str
+) -> None:
+    load(wire, 1)
+    server.rotate()
+    phone = {"width": 360, "height": 740}
+    made, asked = look(asking(sql), java_script_enabled=False, viewport=phone), look("/query")
+    asked.set_viewport_size({"width": 360, "height": 740})
+    ask(asked, sql)
+    marks = [page.locator("#error mark") for page in (made, asked)]
+    for mark in marks:
+        expect(mark).to_have_text(place)
+        box = mark.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 360, "nobody has to look for it"
+    lines = [page.locator("#error pre").inner_html() for page in (made, asked)]
+    assert lines[0] == lines[1]
+    assert len(made.locator("#error pre").inner_text()) <= 130
+
+
+def test_a_place_is_found_in_what_a_form_without_scripts_sent(look: Look) -> None:
+    page = look(asking("select 1,\r\n 2,\r\n hots"))
+    expect(page.locator("#error mark")).to_have_text("hots")
+    chosen = page.evaluate(
+        "(() => { const b = document.querySelector('#sql');"
+        " return b.value.slice(b.selectionStart, b.selectionEnd); })()"
+    )
+    assert chosen == "hots"
