@@ -70,6 +70,7 @@ class Agent(Service):
         self._watcher = make_watcher(self._tell)
         self._pace = pace or Pace()
         self._chance = chance or random.Random()
+        self._own_share = self._chance.random()
         self._journal = Journal()
         self._lock = threading.Lock()
         self._told: dict[str, bool] = {}
@@ -165,9 +166,14 @@ class Agent(Service):
         self._change_at = max(now, self._changes_sent_at + self._pace.scan_gap_s)
 
     def delay_s(self, beat: Beat) -> float:
-        """How long to wait after a beat, so that a fleet does not send all at once."""
+        """How long to wait after a beat, so that a fleet does not send all at once.
+
+        A beat of our own comes at any time of a generation. With a delay drawn for each, one
+        might be over before a generation ends and the next after the end of the following one.
+        """
         most_s = min(self._errand.send_delay_max_s, beat.duration_s * DELAY_SHARE)
-        return self._chance.uniform(0.0, most_s)
+        signalled = beat.generation_number is not None
+        return most_s * (self._chance.random() if signalled else self._own_share)
 
     def _forget(self, now: float) -> None:
         self._to_forget.clear()

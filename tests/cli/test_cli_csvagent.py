@@ -470,6 +470,17 @@ def test_the_delay_is_random_up_to_its_bound_and_half_a_generation(
     assert len(set(delays)) > 250 or below_s == 0
 
 
+def test_the_delay_after_beats_of_our_own_stays_as_it_was_drawn(
+    house: House, tmp_path: Path
+) -> None:
+    """They come at any time of a generation: of two delays one may fall before its end and the
+    next after the end of the following one."""
+    agent = house.agent(directories=[tmp_path], send_delay_max_s=15)
+    assert len({agent.delay_s(Beat(None, 30)) for _ in range(20)}) == 1
+    assert 0 < agent.delay_s(Beat(None, 30)) < 15
+    assert agent.delay_s(Beat(None, 4)) < 2
+
+
 class Sidetracked(Courier):
     """Does something else as well after it has sent the table t for the first time."""
 
