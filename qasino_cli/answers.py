@@ -6,7 +6,7 @@ of a Qasino server at all is raised as Unreachable, since whoever sent it is not
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -39,7 +39,16 @@ class _Answer(msgspec.Struct):
     message: str | None = None
 
 
+class Cadence(msgspec.Struct, frozen=True):
+    """When generations begin, as a server tells everybody."""
+
+    generation_duration_s: Annotated[float, msgspec.Meta(gt=0)]
+    generation_age_s: float
+    """Since the present one began."""
+
+
 _decoder = msgspec.json.Decoder(_Answer)
+_cadence_decoder = msgspec.json.Decoder(Cadence)
 
 
 def read_result(body: bytes, server: str) -> Result:
@@ -77,6 +86,14 @@ def read_receipt(body: bytes, server: str) -> Receipt:
 def read_ok(body: bytes, server: str) -> str:
     """The server's remark on something done, '' where it makes none."""
     return _read(body, server, "ok").message or ""
+
+
+def read_cadence(body: bytes, server: str) -> Cadence:
+    """What `/healthz` tells of generations."""
+    try:
+        return _cadence_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _stranger(server) from None
 
 
 def read_refusal(body: bytes) -> ServerRefused | None:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from qasino_cli.answers import Cadence
 from qasino_cli.connection import Connection
 from qasino_server.message import Query
 from qasino_server.table import Receipt, Result
@@ -40,6 +41,10 @@ class Client(Protocol):
 
     def cancel(self, query_id: str) -> str:
         """Stop a query that another client of this server runs; returns the remark."""
+
+    def cadence(self) -> Cadence | None:
+        """When generations begin, told to whoever may not query too; None where this transport
+        has no way."""
 
     def close(self) -> None:
         """Give up the transport at once; what is still unsent is dropped."""

@@ -19,7 +19,14 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from qasino_cli import outgoing
-from qasino_cli.answers import read_ok, read_receipt, read_refusal, read_result
+from qasino_cli.answers import (
+    Cadence,
+    read_cadence,
+    read_ok,
+    read_receipt,
+    read_refusal,
+    read_result,
+)
 from qasino_cli.connection import Connection
 from qasino_cli.errors import BrokenOff, NotLetIn, ServerRefused, Unanswered, Unreachable
 from qasino_cli.reach import find_address, why_unreachable
@@ -88,6 +95,10 @@ class HttpClient:
         """Stop a query that runs on another connection."""
         return read_ok(self._post("cancel", outgoing.encode_cancel(query_id)), self._url)
 
+    def cadence(self) -> Cadence | None:
+        """When generations begin, also where nothing else is told us."""
+        return read_cadence(self._whole("/healthz/live"), self._url)
+
     def close(self) -> None:
         """Close what connections are open."""
         if self._http is not None:
@@ -99,17 +110,23 @@ class HttpClient:
         return self._connection.url
 
     def _post(self, op: str, body: bytes) -> bytes:
+        return self._whole("/request", {"op": op}, body)
+
+    def _whole(
+        self, path: str, params: dict[str, str] | None = None, body: bytes | None = None
+    ) -> bytes:
         """The whole body of the answer; a refusal is raised."""
         deadline = time.monotonic() + self._connection.timeout_s
         with self._translated():
-            return b"".join(self._chunks({"op": op}, body, deadline))
+            return b"".join(self._chunks(path, params, body, deadline))
 
     def _stream(self, form: str, body: bytes) -> Iterator[bytes]:
         """Chunks of a streamed answer, in as long as it takes to the end."""
         begun = False
         try:
             with self._translated():
-                for chunk in self._chunks({"op": "query", "format": form}, body, None):
+                params = {"op": "query", "format": form}
+                for chunk in self._chunks("/request", params, body, None):
                     begun = True
                     yield chunk
         except Unreachable:
@@ -118,16 +135,19 @@ class HttpClient:
             raise BrokenOff("the answer broke off before its end: rows are missing") from None
 
     def _chunks(
-        self, params: dict[str, str], body: bytes, deadline: float | None
+        self,
+        path: str,
+        params: dict[str, str] | None,
+        body: bytes | None,
+        deadline: float | None,
     ) -> Iterator[bytes]:
         client = self._client()
-        headers = {"Content-Type": "application/json"}
         request = client.build_request(
-            "POST",
-            "/request",
+            "GET" if body is None else "POST",
+            path,
             params=params,
             content=body,
-            headers=headers,
+            headers={} if body is None else {"Content-Type": "application/json"},
             extensions={"trace": self._traced},
         )
         headers_by = deadline or time.monotonic() + self._connection.timeout_s

@@ -4,7 +4,8 @@
     /healthz/ready   200 while the snapshot is as young as it should be, else 503
     /healthz         the same as ready
 
-Nobody is asked who they are here, and nothing is told but that and the snapshot's number and age.
+Nobody is asked who they are here, and nothing is told but that, the snapshot's number and age, and
+how long a generation lasts, which who may only publish learns nowhere else.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Health:
             "ready": ready,
             "generation_number": state.generation_number,
             "generation_age_s": round(state.generation_age_s, 2),
+            "generation_duration_s": self._duration_s,
         }
         well = ready or path == "/healthz/live"
         return 200 if well else 503, msgspec.json.encode(told) + b"\n"
