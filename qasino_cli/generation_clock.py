@@ -11,6 +11,7 @@ A clock belongs to one thread, but for `wake`.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from typing import Annotated
@@ -18,15 +19,18 @@ from typing import Annotated
 import msgspec
 import zmq
 
-from qasino_cli.client import open_client
+from qasino_cli.client import Client, open_client
 from qasino_cli.clock import Beat, next_due
 from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
+from qasino_cli.errors import ServerRefused
 from qasino_cli.reach import find_address
 from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect, see_that_files_are_left
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.outbox import Outbox
 from qasino_server.replies import SIGNAL_TAG
+
+log = logging.getLogger("qasino.clock")
 
 USUAL_DURATION_S = 30.0
 USUAL_SILENCE_S = 120.0  # the ancestor's --gen-signal-timeout
@@ -56,6 +60,13 @@ class GenerationClock:
         self._connection = connection
         self._silence_s = silence_s
         self._duration_s = USUAL_DURATION_S
+        self._age_s = 0.0
+        """Of the generation when we began, as far as is known."""
+        self._learned = False
+        """How long a generation lasts, from the server."""
+        self._refused = False
+        """It was asked for that and did not tell."""
+        self._said_so = False
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
@@ -118,7 +129,7 @@ class GenerationClock:
         now = time.monotonic()
         self._reopen_at = now + self._silence_s
         if first:
-            self._own_beat_at = now + self._duration_s * PATIENCE
+            self._own_beat_at = now + self._duration_s * PATIENCE - self._age_s
         if port is not None:
             self._connect(port)
 
@@ -134,12 +145,30 @@ class GenerationClock:
         client = open_client(hasty)
         try:
             port, duration_s = client.query(Query(sql=_ASK, typed=True)).rows[0]
+        except ServerRefused:
+            self._ask_what_everybody_is_told(client)
+            return told or DEFAULT_PUBSUB_PORT
         except (QasinoError, ValueError, IndexError):
             return told or DEFAULT_PUBSUB_PORT
         finally:
             client.close()
-        self._duration_s = float(duration_s or self._duration_s)
+        self._learn(float(duration_s or self._duration_s))
         return told or port
+
+    def _ask_what_everybody_is_told(self, client: Client) -> None:
+        """For who may publish and not query."""
+        try:
+            cadence = client.cadence()
+        except QasinoError:
+            cadence = None
+        if cadence is not None:
+            self._learn(cadence.generation_duration_s)
+            self._age_s = cadence.generation_age_s
+        self._refused = cadence is None
+
+    def _learn(self, duration_s: float) -> None:
+        self._duration_s = duration_s
+        self._learned = True
 
     def _connect(self, port: int) -> None:
         try:
@@ -187,15 +216,25 @@ class GenerationClock:
 
     def _heard(self, signal: _Signal) -> Beat:
         now = time.monotonic()
-        self._duration_s = signal.generation_duration_s
+        self._learn(signal.generation_duration_s)
         self._own_beat_at = now + self._duration_s * PATIENCE
         # A generation may be longer than the silence that is put up with.
         self._reopen_at = now + max(self._silence_s, self._duration_s * 2)
         return Beat(signal.generation_number, self._duration_s)
 
     def _own_beat(self, now: float) -> Beat:
+        if self._refused and not (self._learned or self._said_so):
+            self._say_that_we_guess()
         self._own_beat_at = next_due(self._own_beat_at, self._duration_s, now)
         return Beat(None, self._duration_s)
+
+    def _say_that_we_guess(self) -> None:
+        self._said_so = True
+        log.warning(
+            "%s sends no signal and does not tell how long a generation lasts; taken to be %g s",
+            self._connection.url,
+            self._duration_s,
+        )
 
     def _close_socket(self) -> None:
         if self._socket is not None and self._monitor is not None:

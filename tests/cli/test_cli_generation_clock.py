@@ -6,12 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from qasino_cli import generation_clock
 from qasino_cli.clock import Beat
-from qasino_cli.connection import Connection
+from qasino_cli.connection import Connection, CurveKeys
 from qasino_cli.generation_clock import PATIENCE, GenerationClock
+from qasino_server.curve_keys import make_pair
 from qasino_server.server import Server
 
 GIVE_UP_S = 20.0
@@ -72,6 +75,38 @@ def test_without_a_signal_port_our_own_clock_beats_as_often_as_a_generation_last
         first, second = clock.wait(GIVE_UP_S), clock.wait(GIVE_UP_S)
     assert first == second == Beat(None, 1.0)
     assert time.monotonic() - began >= PATIENCE + 1.0 - 0.05
+
+
+def test_who_may_publish_alone_learns_over_http_when_generations_begin(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    users = tmp_path / "users.yaml"
+    users.write_text("users: {agents: {tokens: [t], roles: [publish]}}")
+    port = make_server(users_file=users, generation_duration_s=1).ports["http"]
+    began = time.monotonic()
+    with clock_of(Connection(scheme="http", host="127.0.0.1", port=port, token="t")) as clock:
+        assert clock.wait(GIVE_UP_S) == clock.wait(GIVE_UP_S) == Beat(None, 1.0)
+    assert time.monotonic() - began < 2 * PATIENCE + 1
+
+
+def test_a_server_that_does_not_tell_how_long_a_generation_lasts_is_told_of_once(
+    make_server: MakeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Over ZeroMQ only the signal tells those who may not query, and here there is none."""
+    monkeypatch.setattr(generation_clock, "USUAL_DURATION_S", 0.2)
+    users = tmp_path / "users.yaml"
+    users.write_text("users: {ann: {roles: [publish]}}")
+    pairs = {name: make_pair(tmp_path / "curve" / name) for name in ("server", "clients/ann")}
+    server = make_server(users_file=users, curve_keys=tmp_path / "curve", pubsub_port=None)
+    keys = CurveKeys(pairs["clients/ann"], pairs["server"].public)
+    with clock_of(to(server, curve=keys), silence_s=0.1) as clock:
+        for _ in range(3):
+            assert clock.wait(GIVE_UP_S) == Beat(None, 0.2)
+    said = f"{to(server).url} sends no signal and does not tell how long a generation lasts"
+    assert caplog.text.count(said) == 1
 
 
 def test_a_wait_ends_when_somebody_wakes_it(server: Server) -> None:
