@@ -36,6 +36,7 @@ USUAL_DURATION_S = 30.0
 USUAL_SILENCE_S = 120.0  # the ancestor's --gen-signal-timeout
 PATIENCE = 1.25  # a signal is missed once it is a quarter of a generation late
 ASK_TIMEOUT_S = 5.0
+AWAY_S = 10.0  # until a server that was not there is looked for again
 REFUSED_S = 10.0  # until it is tried again where the signal is not for us
 
 _ASK = (
@@ -62,6 +63,8 @@ class GenerationClock:
         self._duration_s = USUAL_DURATION_S
         self._age_s = 0.0
         """Of the generation when we began, as far as is known."""
+        self._away = False
+        """It was not there when it was last asked."""
         self._learned = False
         """How long a generation lasts, from the server."""
         self._refused = False
@@ -125,11 +128,14 @@ class GenerationClock:
         first = not self._opened
         self._opened = True
         self._woken = False
+        was_away = self._away
         port = self._signal_port()
         now = time.monotonic()
-        self._reopen_at = now + self._silence_s
+        self._reopen_at = now + min(self._silence_s, AWAY_S if self._away else math.inf)
         if first:
             self._own_beat_at = now + self._duration_s * PATIENCE - self._age_s
+        elif was_away and not self._away:
+            self._own_beat_at = now  # it has nothing of ours, nor was our beat in step with it
         if port is not None:
             self._connect(port)
 
@@ -143,12 +149,14 @@ class GenerationClock:
             self._connection, timeout_s=min(ASK_TIMEOUT_S, self._connection.timeout_s)
         )
         client = open_client(hasty)
+        self._away = False
         try:
             port, duration_s = client.query(Query(sql=_ASK, typed=True)).rows[0]
         except ServerRefused:
             self._ask_what_everybody_is_told(client)
             return told or DEFAULT_PUBSUB_PORT
         except (QasinoError, ValueError, IndexError):
+            self._away = True
             return told or DEFAULT_PUBSUB_PORT
         finally:
             client.close()

@@ -134,7 +134,21 @@ def test_a_server_that_is_away_is_found_when_it_has_come(make_server: MakeServer
     with clock_of(there, silence_s=0.2) as clock:
         assert clock.wait(0.01) is None
         second = make_server(zmq_port=there.port, pubsub_port=there.pubsub_port)
+        assert clock.wait(GIVE_UP_S) == Beat(None, 30)  # it is there
         assert beat_after_rotation(clock, second).generation_number is not None
+
+
+def test_a_server_that_comes_late_is_found_before_the_silence_is_over_and_beats_at_once(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation_clock, "AWAY_S", 0.1)
+    first = make_server()
+    there = to(first)
+    first.stop()
+    with clock_of(there) as clock:
+        assert clock.wait(0.01) is None
+        make_server(zmq_port=there.port, pubsub_port=None, generation_duration_s=300)
+        assert clock.wait(GIVE_UP_S) == Beat(None, 300)
 
 
 def test_a_connection_that_was_silent_is_made_anew_and_hears_again(server: Server) -> None:
