@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import counted
-from qasino_cli.errors import ServerRefused, as_usage
+from qasino_cli.errors import ServerRefused, Unreachable, as_usage
 from qasino_cli.publish.inputs import Prepared
 from qasino_cli.readers.draft import PARTS_REMEDY
 from qasino_server.table import Receipt, check_identity, check_tablename
@@ -18,8 +18,9 @@ _SURELY_TAKEN_BYTES = 1 << 20
 def send(client: Client, prepared: Sequence[Prepared]) -> Iterator[tuple[Prepared, Receipt]]:
     """Send one after the other. Raises what the client raises.
 
-    What the server refuses keeps nothing else away and is raised at the end. The largest go
-    first: of what a server refuses for its size nothing else is sent.
+    What the server refuses keeps nothing else away and is raised at the end, or with its absence
+    where it is gone before that. The largest go first: of what a server refuses for its size
+    nothing else is sent.
     """
     refusals: list[ServerRefused] = []
     for one in sorted(prepared, key=lambda one: too_large(one) is None):
@@ -29,6 +30,8 @@ def send(client: Client, prepared: Sequence[Prepared]) -> Iterator[tuple[Prepare
             if too_large(one) is not None:
                 raise
             refusals.append(error)
+        except Unreachable as error:
+            raise type(error)("\n".join([*_sentences(refusals), error.sentence])) from None
         else:
             yield one, receipt
     if refusals:
@@ -36,9 +39,14 @@ def send(client: Client, prepared: Sequence[Prepared]) -> Iterator[tuple[Prepare
 
 
 def _together(refusals: Sequence[ServerRefused]) -> ServerRefused:
-    """All of them as one; what was said of each is said once."""
-    sentences = dict.fromkeys(error.sentence for error in refusals)
+    """All of them as one."""
+    sentences = _sentences(refusals)
     return refusals[0] if len(sentences) == 1 else ServerRefused("\n".join(sentences))
+
+
+def _sentences(refusals: Sequence[ServerRefused]) -> list[str]:
+    """What was said of each, once."""
+    return list(dict.fromkeys(error.sentence for error in refusals))
 
 
 def too_large(one: Prepared) -> str | None:

@@ -101,6 +101,27 @@ def test_publishing_to_a_closed_port_says_so_too(scheme: str, table_csv: Path) -
     check_sentence(ran, f"cannot reach {url}: nothing listens there (connection refused)")
 
 
+def test_what_was_refused_before_the_server_went_is_told_too(tmp_path: Path) -> None:
+    """The first of two tables is refused, and the second finds nobody."""
+    refusal = b'{"response_op": "error", "identity": "x", "error_message": "column a: why not"}'
+    head = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+    answers = [f"{head}Content-Length: {len(refusal)}\r\n\r\n".encode() + refusal, b""]
+
+    def serve(connection: socket.socket) -> None:
+        request = b""
+        while not request.endswith(b"}"):
+            request += connection.recv(1 << 16)
+        connection.sendall(answers.pop(0))
+
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text("a\n1\n")
+    with listener(serve) as port:
+        url = f"http://127.0.0.1:{port}"
+        ran = run_qasino("publish", "-s", url, tmp_path / "a.csv", tmp_path / "b.csv")
+    told = f"column a: why not\n{url} closed the connection without an answer\n"
+    assert (ran.returncode, ran.stderr) == (ExitCode.UNREACHABLE, told)
+
+
 @pytest.mark.parametrize("scheme", ["zmq", "http"])
 def test_a_name_that_does_not_exist_is_said_to(scheme: str) -> None:
     ran = ask(f"{scheme}://no.such.host.invalid")
