@@ -276,11 +276,11 @@ class Catalogue:
             while (path, tablename, nth) in self._tables:
                 nth += 1
             key = (path, tablename, nth)
-            self._tables[key] = known.get(key) or self._table(path, tablename)
+            self._tables[key] = known.get(key) or self._table(*key)
         self.version += 1
 
-    def _table(self, path: str, tablename: str | None) -> TableFile:
-        return TableFile(path, tablename, self._wanted.wrapping, self._pace)
+    def _table(self, path: str, tablename: str | None, nth: int) -> TableFile:
+        return TableFile(path, tablename, self._wanted.wrapping, self._pace, nth)
 
     def _named(self) -> Iterable[tuple[str, str | None]]:
         """Every file and the name its index gives it; a directory's file only if no index has

@@ -46,6 +46,7 @@ class _Subject(msgspec.Struct, frozen=True):
 
     path: str
     given_table: str | None
+    nth: int
     names_files: bool
 
 
@@ -54,7 +55,7 @@ _News = tuple[str, str | None]
 
 
 def _subject(row: FileRow) -> _Subject:
-    return _Subject(row.path, row.given_table, row.names_files)
+    return _Subject(row.path, row.given_table, row.nth, row.names_files)
 
 
 def _news(row: FileRow) -> _News:

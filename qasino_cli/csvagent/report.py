@@ -35,6 +35,8 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     given_table: str | None = None
     """The name an index gives the table; None where the file itself names it."""
+    nth: int = 0
+    """Of those named with the same path and table."""
     names_files: bool = False
     """It is an index, a list or a directory, and has a row only while it is in trouble."""
     rows: int | None = None
@@ -64,6 +66,7 @@ def _file_row(table: TableFile, max_age_s: float | None) -> FileRow:
         table=table.tablename,
         state=table.state(max_age_s),
         given_table=table.given_name,
+        nth=table.nth,
         rows=table.file.value.nr_rows if table.file.value else None,
         mtime=_epoch(table.file.mtime),
         published_at=_epoch(table.published_at),

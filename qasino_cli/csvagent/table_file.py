@@ -18,10 +18,14 @@ REFUSED = "refused"
 class TableFile:
     """A file, the name an index gives its table, and its publication."""
 
-    def __init__(self, path: str, tablename: str | None, wrapping: Wrapping, pace: Pace) -> None:
+    def __init__(
+        self, path: str, tablename: str | None, wrapping: Wrapping, pace: Pace, nth: int
+    ) -> None:
         self.path = path
         self.given_name = tablename
         """None where the file itself names its table."""
+        self.nth = nth
+        """How many are named before it with the same path and table."""
         self.file = FollowedFile[Parcel](
             path, lambda body: pack(path, body, tablename, wrapping), pace
         )

@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from agent_house import HURRY, House, csv_of
+from agent_house import HURRY, House, csv_of, write_index
 from wire import until
 
 from qasino_cli.csvagent.catalogue import Catalogue, Wanted
 from qasino_cli.csvagent.followed import LARGE_BYTES
+from qasino_cli.csvagent.journal import Journal
 from qasino_cli.csvagent.parcel import Wrapping, pack
 from qasino_cli.csvagent.report import rows_of
 from qasino_server.server import Server
@@ -165,3 +166,18 @@ def test_the_log_has_each_turn_of_a_file_that_was_never_sound(
     until(lambda: f"{path}: not followed any more" in caplog.text)
     told = [line.message.split(": ")[1] for line in caplog.records if str(path) in line.message]
     assert told == ["broken", "ok", "broken", "ok", "broken", "not followed any more"]
+
+
+def test_two_indexes_that_name_one_file_and_table_are_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    (tmp_path / "t.csv").write_text(csv_of("t", [1]))
+    indexes = [str(write_index(tmp_path / name, "t")) for name in ("one", "two")]
+    catalogue = Catalogue(Wanted(wrapping=ME, indexes=indexes), HURRY)
+    catalogue.look(0.0, hasty=True)
+    journal = Journal()
+    for _ in range(3):
+        journal.note(rows_of(catalogue, None))
+    (told,) = [line.message for line in caplog.records if "t.csv" in line.message]
+    assert "t.csv: broken: table 't' is published from" in told
