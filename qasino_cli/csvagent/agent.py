@@ -79,6 +79,7 @@ class Agent(Service):
         self._second_tries: list[TableFile] = []
         self._second_try_at = math.inf
         self._report_due = True
+        self._report_refusal: str | None = None
         self._greeted = False
         self._send_at = self._change_at = math.inf
         self._changes_sent_at = self._scanned_at = -math.inf
@@ -275,8 +276,16 @@ class Agent(Service):
             for publication in own_tables(self._errand.identity, rows, nr_sent):
                 self._courier.send(encode_publication(publication))
         except ServerRefused as error:
-            log.warning("the agent's own tables were refused: %s", error.sentence)
+            self._note_refusal(error.sentence)
+        else:
+            self._note_refusal(None)
         self._report_due = False
+
+    def _note_refusal(self, sentence: str | None) -> None:
+        """Why the own tables were refused, said where it is news; None where they were not."""
+        if sentence is not None and sentence != self._report_refusal:
+            log.warning("the agent's own tables were refused: %s", sentence)
+        self._report_refusal = sentence
 
     def _rows(self) -> list[FileRow]:
         return rows_of(self._catalogue, self._errand.max_age_s)

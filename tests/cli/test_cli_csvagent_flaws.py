@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,12 +12,16 @@ import pytest
 from agent_house import HURRY, House, csv_of, write_index
 from wire import until
 
+from qasino_cli.clock import IntervalClock
+from qasino_cli.connection import Connection
 from qasino_cli.csvagent.catalogue import Catalogue, Wanted
+from qasino_cli.csvagent.courier import Courier
 from qasino_cli.csvagent.followed import LARGE_BYTES
 from qasino_cli.csvagent.journal import Journal
 from qasino_cli.csvagent.parcel import Wrapping, pack
 from qasino_cli.csvagent.report import rows_of
 from qasino_server.server import Server
+from qasino_server.table import Receipt
 
 ME = Wrapping("me")
 BAD = "1\nt\na,b\nint,int\nA,B\n1,2\n3,x\n"
@@ -181,3 +186,30 @@ def test_two_indexes_that_name_one_file_and_table_are_told_of_once(
         journal.note(rows_of(catalogue, None))
     (told,) = [line.message for line in caplog.records if "t.csv" in line.message]
     assert "t.csv: broken: table 't' is published from" in told
+
+
+class Counting(Courier):
+    """Counts what it was given to send."""
+
+    nr_given = 0
+
+    def send(self, message: bytes) -> Receipt:
+        self.nr_given += 1
+        return super().send(message)
+
+
+def test_that_the_own_tables_are_refused_is_told_once(
+    make_server: Callable[..., Server],
+    house: House,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    users = tmp_path / "users.yaml"
+    users.write_text("users: {ann: {tokens: [t], roles: [read]}}")
+    port = make_server(users_file=users).ports["http"]
+    connection = Connection(scheme="http", host="127.0.0.1", port=port, token="t")
+    courier = Counting(connection, HURRY, random.Random(1))
+    clock = IntervalClock(0.05)
+    house.agent(directories=[tmp_path], courier=courier, clock=clock, start=False)
+    until(lambda: courier.nr_given > 5)
+    assert caplog.text.count("the agent's own tables were refused") == 1
