@@ -23,13 +23,13 @@ _STYLES = {OK: "green", BROKEN: "bold red", MISSING: "bold red", REFUSED: "bold 
 
 
 def check(catalogue: Catalogue, max_age_s: float | None) -> ExitCode:
-    """Read and parse everything and print what came of it; INPUT if anything is bad."""
+    """Read and parse everything and print what came of it; INPUT if anything is amiss."""
     catalogue.look(math.inf, hasty=True)
     rows = rows_of(catalogue, max_age_s)
     _print(rows)
     for line in (*notes_of(catalogue), _summary(rows)):
         say(line)
-    return _code(rows)
+    return _code(catalogue, rows)
 
 
 def once(
@@ -57,7 +57,8 @@ def once(
     for line in notes_of(catalogue):
         say(line)
     say(f"published {counted(sent, 'table')} as {identity} to {connection.url}")
-    return ExitCode.REFUSED if any(row.state == REFUSED for row in rows) else _code(rows)
+    refused = any(row.state == REFUSED for row in rows)
+    return ExitCode.REFUSED if refused else _code(catalogue, rows)
 
 
 def _send(table: TableFile, client: Client) -> bool:
@@ -72,9 +73,9 @@ def _send(table: TableFile, client: Client) -> bool:
     return True
 
 
-def _code(rows: Sequence[FileRow]) -> ExitCode:
+def _code(catalogue: Catalogue, rows: Sequence[FileRow]) -> ExitCode:
     bad = any(row.state in (BROKEN, MISSING) for row in rows)
-    return ExitCode.INPUT if bad else ExitCode.OK
+    return ExitCode.INPUT if bad or catalogue.not_found else ExitCode.OK
 
 
 def _summary(rows: Sequence[FileRow]) -> str:

@@ -286,8 +286,9 @@ def test_a_table_that_no_file_holds_is_said_to_be_missing(
     args = ("--directory", tmp_path, "-s", zmq_url(house.server), "-T", "A", "-T", "nosuch")
     sentence = "--table: no file holds a table 'nosuch'\n"
     for way in ("--check", "--once"):
-        told, _, rest = run(way, *args).stderr.partition(sentence)
-        assert (told, rest.count("\n")) == ("", 1)
+        ran = run(way, *args)
+        told, _, rest = ran.stderr.partition(sentence)
+        assert (ran.returncode, told, rest.count("\n")) == (ExitCode.INPUT, "", 1)
     start(*args)
     until(lambda: sentence in (tmp_path / "stderr").read_text())
 
