@@ -126,22 +126,54 @@ def _secret_in(name: str) -> str:
 
 
 def _in_netrc(host: str, user: str | None, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """The user and the password kept for a host; for that user, where one is named.
+    """The user and the password kept for a host, of several the first; for that user, where one
+    is named.
 
     As the standard library has it, ~/.netrc must be nobody else's to read; NETRC names any file.
     """
     named = environ.get("NETRC")
     try:
-        entries = netrc(named or None).hosts
+        entries = _Netrc(named or None).entries
     except FileNotFoundError:
         return None
     except (OSError, NetrcParseError, UnicodeDecodeError) as error:
         raise UsageFault(f"{named or '~/.netrc'}: cannot be used: {_reason(error)}") from None
     for machine in (host, "default"):
-        login, _, password = entries.get(machine, ("", "", ""))
-        if password and (login == user if user is not None else login and machine == host):
-            return login, password
+        for login, _, password in entries.get(machine, ()):
+            if password and (login == user if user is not None else login and machine == host):
+                return login, password
     return None
+
+
+_Entry = tuple[str, str, str]
+"""Login, account, password."""
+
+
+class _Netrc(netrc):
+    """All entries of a machine, in their order; the library's own `hosts` keep the last one."""
+
+    entries: dict[str, list[_Entry]]
+
+    @property
+    def hosts(self) -> dict[str, _Entry]:
+        return self._hosts
+
+    @hosts.setter
+    def hosts(self, _: dict[str, _Entry]) -> None:
+        self.entries = {}
+        self._hosts = _Hosts(self.entries)
+
+
+class _Hosts(dict[str, _Entry]):
+    """What `netrc` fills while it reads: an entry that replaces another is kept beside it."""
+
+    def __init__(self, entries: dict[str, list[_Entry]]) -> None:
+        self._entries = entries
+
+    def __setitem__(self, machine: str, entry: _Entry) -> None:
+        super().__setitem__(machine, entry)
+        if entry:  # it begins each with an empty one
+            self._entries.setdefault(machine, []).append(entry)
 
 
 def _reason(error: OSError | UnicodeDecodeError | NetrcParseError) -> str:

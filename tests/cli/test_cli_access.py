@@ -149,6 +149,17 @@ def test_netrc_is_read_with_its_rules(ask: Ask, tmp_path: Path, home: Path) -> N
     assert answered(ask("-u", "ann", NETRC=str(other)))
 
 
+def test_netrc_may_keep_several_users_of_a_host(ask: Ask, home: Path) -> None:
+    own = f'machine localhost login ann password "{PASSWORD}"\n'
+    other = "machine localhost login bob password x\n"
+    keep(home, own + other)
+    assert answered(ask(user="ann@"))
+    assert answered(ask())  # the first, as curl takes it
+    keep(home, other + own)
+    assert answered(ask(user="ann@"))
+    assert "does not let bob in" in ask().stderr
+
+
 def test_over_plain_http_netrc_names_nobody_who_was_not_asked_for(
     make_server: MakeServer, tmp_path: Path, home: Path
 ) -> None:
