@@ -164,7 +164,7 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s f -l index-list 
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l directory -d 'Publish every *.csv in it. Repeatable.' -x -a '(__fish_complete_directories)'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s T -l table -d 'Publish this table only. Repeatable.' -x -a '(__qasino_names tables)'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s t -l table-list -d 'A file that names those tables, one a line.' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s I -l identity -d 'Who reports. [env: QASINO_IDENTITY] [default: the input\'s, else the host\'s name]' -x
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s I -l identity -d 'Who reports, but for files that name one. [env: QASINO_IDENTITY] [default: the host\'s name]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s x -l interval -d 'Send every so many seconds; 30, 30s, 5m. [default: at the server\'s signal]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s d -l send-delay-max -d 'Send at random up to so long after the signal, at most half a generation. [default: 15]' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s g -l gen-signal-timeout -d 'Connect to the signal anew after so long without one. [default: 120]' -x

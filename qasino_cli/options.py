@@ -134,16 +134,16 @@ def _timeout(flag: str) -> Any:
     return Annotated[float, duration(flag, help=help, most_s=86400.0)]
 
 
-Identity = Annotated[
-    str | None,
-    typer.Option(
+def identity(help: str, default: str) -> Any:
+    """The option that says who reports; `default` is who does where neither it nor the variable
+    is set."""
+    return typer.Option(
         "-I",
         "--identity",
         metavar="IDENTITY",
-        help="Who reports. [env: QASINO_IDENTITY] [default: the input's, else the host's name]",
+        help=f"{help} [env: QASINO_IDENTITY] [default: {default}]",
         show_default=False,
-    ),
-]
+    )
 
 
 def connected(command: Callable[..., Any], timeout_flag: str = "--timeout") -> Callable[..., Any]:

@@ -41,13 +41,13 @@ def once(
     """
     catalogue.look(math.inf, hasty=True)
     client = open_client(connection)
-    sent = 0
+    sent_as: list[str] = []
     try:
         for table in catalogue.tables:
-            if table.parcel is not None and table.sendable(max_age_s):
-                sent += _send(table, client)
+            if table.parcel is not None and table.sendable(max_age_s) and _send(table, client):
+                sent_as.append(table.parcel.identity)
         rows = rows_of(catalogue, max_age_s)
-        for publication in own_tables(identity, rows, sent):
+        for publication in own_tables(identity, rows, len(sent_as)):
             client.publish(encode_publication(publication))
     finally:
         client.close()
@@ -56,7 +56,8 @@ def once(
             say(_line(row))
     for line in notes_of(catalogue):
         say(line)
-    say(f"published {counted(sent, 'table')} as {identity} to {connection.url}")
+    who = _together(sent_as or [identity])
+    say(f"published {counted(len(sent_as), 'table')} as {who} to {connection.url}")
     refused = any(row.state == REFUSED for row in rows)
     return ExitCode.REFUSED if refused else _code(catalogue, rows)
 
@@ -71,6 +72,12 @@ def _send(table: TableFile, client: Client) -> bool:
         return False
     table.published_at = time.time()
     return True
+
+
+def _together(identities: Sequence[str]) -> str:
+    """Who reported, in a word: a file may speak for somebody else."""
+    number = len(set(identities))
+    return identities[0] if number == 1 else f"{number} identities"
 
 
 def _code(catalogue: Catalogue, rows: Sequence[FileRow]) -> ExitCode:

@@ -75,7 +75,10 @@ def csvagent(
             "-t", "--table-list", metavar="FILE", help="A file that names those tables, one a line."
         ),
     ] = None,
-    identity: options.Identity = None,
+    identity: Annotated[
+        str | None,
+        options.identity("Who reports, but for files that name one.", "the host's name"),
+    ] = None,
     interval: Annotated[
         float | None,
         options.duration(

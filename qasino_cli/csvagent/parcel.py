@@ -31,6 +31,7 @@ class Parcel(msgspec.Struct, frozen=True):
     claim: Claim
     """What nobody else may send."""
     tablename: str
+    identity: str
     nr_rows: int
 
 
@@ -60,7 +61,8 @@ def pack(path: str, body: bytes, tablename: str | None, wrapping: Wrapping) -> R
     except (InputRejected, BadRequest) as error:
         return Reading(flaw=flaw_of(path, error.sentence))
     nr_rows = len(_rows.decode(found.rows_json))
-    return Reading(Parcel(encode_publication(found), found.claim, found.tablename, nr_rows))
+    message = encode_publication(found)
+    return Reading(Parcel(message, found.claim, found.tablename, found.identity, nr_rows))
 
 
 def form_of(body: bytes) -> str | None:

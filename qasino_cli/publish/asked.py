@@ -17,7 +17,9 @@ from qasino_server.table import check_columns, shown
 
 
 def asked(
-    identity: options.Identity = None,
+    identity: Annotated[
+        str | None, options.identity("Who reports.", "the input's, else the host's name")
+    ] = None,
     table: Annotated[
         str | None, typer.Option("--table", metavar="NAME", help="Publish under this table name.")
     ] = None,

@@ -259,6 +259,15 @@ def test_once_sends_everything_and_ends(house: House, tmp_path: Path) -> None:
     assert (house.file(tmp_path / "a.csv") or {})["published_at"] > 0
 
 
+def test_once_says_as_whom_files_speak_that_name_somebody(house: House, tmp_path: Path) -> None:
+    url = zmq_url(house.server)
+    args = ("--once", "--directory", tmp_path, "-s", url, "-I", "bar")
+    (tmp_path / "a.csv").write_text(csv_of("a", [1], line_1="1,identity=foo"))
+    assert run(*args).stderr == f"published 1 table as foo to {url}\n"
+    (tmp_path / "b.csv").write_text(csv_of("b", [1]))
+    assert run(*args).stderr == f"published 2 tables as 2 identities to {url}\n"
+
+
 def test_once_sends_the_good_ones_and_names_the_bad(house: House, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(csv_of("a", [1]))
     (tmp_path / "bad.csv").write_text(BAD)
