@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from qasino_cli import terminal
+from qasino_cli.console import typed_in
 from qasino_cli.errors import InputRejected
 from qasino_cli.pipes import parts_of
 from qasino_cli.readers import STDIN, read_file, shown_path
@@ -59,6 +60,9 @@ class Bar:
 
     def read(self, path: str) -> bytes:
         """All bytes of an input. Raises InputRejected."""
+        if path == STDIN and typed_in():
+            self.hide()  # it would be drawn over what is typed
+            return read_file(path)
         if not self._seen:
             return read_file(path)
         name = shown_path(path)

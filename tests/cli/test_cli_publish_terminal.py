@@ -68,6 +68,20 @@ def test_a_long_pipe_shows_how_much_came_and_how_fast(
     assert b"\x1b[?25l" not in terminal.written, "the cursor was hidden"
 
 
+def test_nothing_is_drawn_while_a_person_types(
+    shell: Shell, server: Server, slow_pipe: tuple[Path, Callable[[], int]]
+) -> None:
+    path, _ = slow_pipe
+    terminal = shell(f"{QASINO} publish -s {zmq_url(server)} -I me {path} -")
+    with path.open("wb", 0) as pipe:
+        pipe.write(b"a\n1\n")
+        terminal.see("reading", "━")
+    terminal.gone("━")
+    terminal.type(TABLE_CSV + "\x04")
+    assert terminal.wait() == ExitCode.OK
+    assert terminal.text.startswith(" ".join(TABLE_CSV.split()))
+
+
 def test_at_its_end_only_the_receipt_is_left(shell: Shell, server: Server, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(ROWS)
     terminal = shell(f"{QASINO} publish -s {zmq_url(server)} -I me {tmp_path}/t.csv")
