@@ -84,7 +84,7 @@ def connection_to(settings: Settings, ports: dict[str, int]) -> Connection:
             )
     raise UsageFault(
         "--demo publishes over HTTP, or ZeroMQ without keys, and is nobody's user; leave one of the"
-        " two open to everybody, or publish with `qasino publish --this-host --every`"
+        " two open to everybody, or publish with `qasino publish --this-host --every-generation`"
     )
 
 

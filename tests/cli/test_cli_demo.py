@@ -139,8 +139,11 @@ def test_a_server_that_cannot_start_says_why_in_a_sentence(
 
 def test_the_demo_is_refused_where_it_would_not_be_let_in(tmp_path: Path) -> None:
     """It began, and was refused in every generation."""
-    with pytest.raises(UsageFault, match="nobody's user"):
+    with pytest.raises(UsageFault, match="nobody's user") as refused:
         connection_to(Settings(users_file=tmp_path / "users.yaml"), {"http": 1, "zmq": 2})
+    remedy = refused.value.sentence.split("`")[1].split()
+    ran = run_qasino(*remedy[1:], "--dry-run")
+    assert ran.returncode == ExitCode.OK, ran.stderr
     asked_over_https = Settings(htpasswd_file=tmp_path / "htpasswd")
     assert connection_to(asked_over_https, {"http": 1, "zmq": 2}).port == 2
 
