@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qasino_cli.console import ExitCode, say, write
 from qasino_cli.errors import UsageFault
+from qasino_cli.places import expanded
 from qasino_server.curve_keys import make_pair
 from qasino_server.errors import BadRequest
 
@@ -35,11 +35,12 @@ def keys(
 
 
 def _make(name: str) -> None:
-    if name.rsplit("/", 1)[-1] in ("", ".", ".."):
+    if name == "~" or name.rsplit("/", 1)[-1] in ("", ".", ".."):
         raise UsageFault(f"{name!r} does not name a pair of keys; give a name such as web-1")
+    path = expanded(name)
     try:
-        pair = make_pair(Path(name))
+        pair = make_pair(path)
     except BadRequest as error:
         raise UsageFault(error.sentence) from None
     write(f"{pair.public}\n")
-    say(f"made {name}.key_secret, to keep, and {name}.key, to hand out")
+    say(f"made {path}.key_secret, to keep, and {path}.key, to hand out")

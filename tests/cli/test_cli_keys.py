@@ -25,6 +25,13 @@ def test_pairs_are_made_and_their_public_keys_printed(tmp_path: Path) -> None:
     assert read_public_key(Path(f"{web}.key")) == pairs[1].public
 
 
+def test_a_tilde_is_the_home(tmp_path: Path) -> None:
+    ran = run_qasino("keys", "~/keys/ann", HOME=str(tmp_path))
+    stem = tmp_path / "keys" / "ann"
+    assert ran.stderr == f"made {stem}.key_secret, to keep, and {stem}.key, to hand out\n"
+    assert read_pair(Path(f"{stem}.key_secret")).public == ran.stdout.strip()
+
+
 def test_a_key_that_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "ann.key").write_text("somebody's")
     ran = run_qasino("keys", tmp_path / "ann")
@@ -34,7 +41,7 @@ def test_a_key_that_is_there_stays(tmp_path: Path) -> None:
     assert not (tmp_path / "ann.key_secret").exists()
 
 
-@pytest.mark.parametrize("name", ["", "..", "keys/"])
+@pytest.mark.parametrize("name", ["", "..", "keys/", "~", "~/"])
 def test_a_name_that_is_none_makes_nothing(name: str) -> None:
     ran = run_qasino("keys", name)
     assert ran.returncode == ExitCode.USAGE
