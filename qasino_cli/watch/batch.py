@@ -13,6 +13,7 @@ rows, or with why they are unknown; `truncated` is whether the server has more o
 
 from __future__ import annotations
 
+import math
 import queue
 import time
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ from qasino_server.render import TsvStream, distinct, json_cell, visible
 from qasino_server.table import Result
 
 FORMATS = ("tsv", "ndjson")
+ATTENTIVE_S = 0.1
+"""A signal that comes just before a wait is heard after so long."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,12 +74,14 @@ def stream(
 
 def _until(updates: queue.SimpleQueue[Update], timeout_s: float | None) -> Iterator[Update]:
     """Updates as they come, until the time is up."""
-    ends = None if timeout_s is None else time.monotonic() + timeout_s
+    ends = math.inf if timeout_s is None else time.monotonic() + timeout_s
     while True:
+        left_s = max(0.0, ends - time.monotonic())
         try:
-            yield updates.get(timeout=None if ends is None else max(0.0, ends - time.monotonic()))
+            yield updates.get(timeout=min(left_s, ATTENTIVE_S))
         except queue.Empty:
-            return
+            if left_s <= ATTENTIVE_S:
+                return
 
 
 class Frames:

@@ -13,7 +13,7 @@ from qasino_cli import options, terminal
 from qasino_cli.client import open_client
 from qasino_cli.config import load_config
 from qasino_cli.connection import Connection
-from qasino_cli.console import ExitCode, on_terminal
+from qasino_cli.console import ExitCode, on_terminal, tidy_when_ended
 from qasino_cli.errors import ServerRefused, Unreachable, UsageFault
 from qasino_cli.watch.batch import FORMATS, Plan, stream
 from qasino_cli.watch.condition import flaw, is_empty
@@ -133,6 +133,7 @@ def watch(
     )
     if form not in FORMATS:
         raise UsageFault(f"--format: {shown(form)} is not one of {', '.join(FORMATS)}")
+    tidy_when_ended()
     if batch or once or count is not None or quiet or not _has_screen():
         return stream(connection, plan, form, 1 if once else count, quiet)
     _try_out(connection, plan)

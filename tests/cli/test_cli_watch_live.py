@@ -11,10 +11,9 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from command import run_qasino, zmq_url
-from watch_house import QUERY, frame_of, publish
+from watch_house import QUERY, frame_of, group_lives, publish
 from wire import Wire, until
 
 from qasino_cli.client import Client, open_client
@@ -463,15 +462,6 @@ def test_a_command_that_hangs_stops_nothing(
 def new_host(host: str) -> Picture:
     row = RowState(key=(host,), cells=(host,), status="new", marks=("",))
     return Picture(names=("host",), rows=(row,), key=(0,), generation_number=1)
-
-
-def group_lives(leader: int) -> bool:
-    """Whether anybody of a process group still runs."""
-    for process in psutil.process_iter():
-        with suppress(ProcessLookupError, psutil.NoSuchProcess):
-            if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
-                return True
-    return False
 
 
 @pytest.fixture
