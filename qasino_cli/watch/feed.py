@@ -12,6 +12,7 @@ from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import NotLetIn, ServerRefused, Unreachable
 from qasino_cli.generation_clock import PATIENCE, GenerationClock
+from qasino_cli.sql.cancelling import begin_cancelling, give_up
 from qasino_cli.watch.inquiry import Inquiry
 from qasino_cli.watch.query import Update, Watched
 from qasino_server.errors import SqlError
@@ -40,13 +41,24 @@ class Feed(Service):
         self._lock = threading.Lock()
         self._lost = False
         self._answered: Watched | None = None
+        self._inquiry: Inquiry | None = None
 
     def ask(self, watched: Watched) -> None:
         """Ask this from now on, beginning at once; any thread. What was answered last is asked
         on where the server refuses it."""
         with self._lock:
             self._watched = watched
+        left = self._left_behind()
+        if left is not None:
+            begin_cancelling(self._connection, left)
         self.wake()
+
+    def stop(self) -> None:
+        """Ask the thread to end; a query that runs is cancelled, for which it may take 1 s."""
+        super().stop()
+        left = self._left_behind()
+        if left is not None:
+            give_up(self._connection, left)
 
     def wake(self) -> None:
         """Ask again at once; any thread."""
@@ -59,14 +71,28 @@ class Feed(Service):
             self._clock.wait(0)  # finds out how long a generation lasts
             while not self.stopping.is_set():
                 asked_at = time.monotonic()
-                update = self._look(client)
+                inquiry = self._begun(client)
+                update = self._look(inquiry)
                 if self.stopping.is_set():
                     return
-                self._heard(msgspec.structs.replace(update, duration_s=self._clock.duration_s))
+                if not inquiry.abandoned:
+                    self._heard(msgspec.structs.replace(update, duration_s=self._clock.duration_s))
                 self._rest(asked_at)
         finally:
             client.close()
             self._clock.close()
+
+    def _begun(self, client: Client) -> Inquiry:
+        with self._lock:
+            inquiry = self._inquiry = Inquiry(self._connection, client, self._watched)
+            if self.stopping.is_set():
+                inquiry.abandon()
+            return inquiry
+
+    def _left_behind(self) -> str | None:
+        """The query that nobody waits for from now on, None where none runs."""
+        with self._lock:
+            return None if self._inquiry is None else self._inquiry.abandon()
 
     def _fall_back(self, refused: Watched) -> None:
         """To what was answered last: its rows stand there and would grow old."""
@@ -87,10 +113,8 @@ class Feed(Service):
         """Nobody is to wait for ever for a thread that is no more."""
         self._heard(Update(error=f"no more is asked: {error}"))
 
-    def _look(self, client: Client) -> Update:
-        with self._lock:
-            watched = self._watched
-        inquiry = Inquiry(self._connection, client, watched)
+    def _look(self, inquiry: Inquiry) -> Update:
+        watched = inquiry.watched
         try:
             update = inquiry.look()
         except Unreachable as error:
@@ -98,6 +122,8 @@ class Feed(Service):
             return Update(unknown=f"lost: {error.sentence}")
         except (ServerRefused, SqlError) as error:
             self._lost = False
+            if inquiry.abandoned:
+                return Update()
             if watched == self._answered and not isinstance(error, NotLetIn):
                 # The statement is right: a table of it has gone with the last who reported it
                 return Update(unknown=f"refused: {error.sentence}")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from command import TABLE_CSV, http_url, start_qasino, zmq_url
 from prompt_house import Sql, Start
+from terminal_screen import Terminal
 from watch_house import publish
 from wire import Wire
 
@@ -51,6 +52,28 @@ def running(server: Server) -> Iterator[Callable[..., Any]]:
             process = stack.enter_context(start_qasino("watch", "-s", zmq_url(server), *args))
             stack.callback(process.kill)
             return process
+
+        yield start
+
+
+@pytest.fixture
+def screen(server: Server, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Starts `qasino watch ..` in a terminal; what still runs at the end is killed."""
+    with ExitStack() as stack:
+
+        def start(*args: object, columns: int = 80, lines: int = 16, **variables: str) -> Terminal:
+            terminal = Terminal(
+                "watch",
+                "-s",
+                zmq_url(server),
+                *args,
+                home=tmp_path,
+                columns=columns,
+                lines=lines,
+                variables=variables,
+            )
+            stack.callback(terminal.close)
+            return terminal
 
         yield start
 

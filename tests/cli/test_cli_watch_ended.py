@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import run_qasino, zmq_url
+from terminal_screen import Terminal
 from watch_house import frame_of, group_lives
-from wire import until
+from wire import Wire, until
 
 from qasino_cli.console import ExitCode
+from qasino_server.server import Server
 
 CHANGING = ("--interval", "0.1", "select hex(randomblob(9)) x")
 
@@ -37,7 +40,7 @@ def test_a_command_ends_with_the_stream_that_a_signal_ends(
     process = running("--quiet", "--on-change", command, *CHANGING)
     until(began.exists)
     assert ended(process, number) == code
-    assert not group_lives(int(began.read_text()))
+    until(lambda: not group_lives(int(began.read_text())))
 
 
 def test_changes_that_wait_are_told_before_a_signal_ends_the_stream(
@@ -53,3 +56,68 @@ def test_changes_that_wait_are_told_before_a_signal_ends_the_stream(
     go.touch()
     assert process.wait(15) == -signal.SIGTERM
     assert last in told.read_text()
+
+
+# --- Queries that nobody waits for ---------------------------------------------------------------
+
+ENDLESS = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c"
+
+
+@pytest.fixture
+def endless(wire: Wire) -> Callable[[], bool]:
+    """Whether the server is at ENDLESS."""
+    return lambda: any("recursive" in str(row) for row in wire.rows("show queries"))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, ExitCode.INTERRUPTED)],
+)
+def test_a_query_is_cancelled_with_the_stream_that_a_signal_ends(
+    running: Callable[..., Any], endless: Callable[[], bool], number: int, code: int
+) -> None:
+    process = running(ENDLESS)
+    until(endless)
+    assert ended(process, number) == code
+    until(lambda: not endless())
+
+
+def test_a_query_is_cancelled_when_the_time_to_wait_is_up(
+    server: Server, endless: Callable[[], bool]
+) -> None:
+    asked = ("watch", "-s", zmq_url(server), "--until", "rows", "--timeout", "1")
+    assert run_qasino(*asked, ENDLESS).returncode == ExitCode.NOT_MET
+    until(lambda: not endless())
+
+
+def test_a_query_is_cancelled_when_the_screen_is_left(
+    screen: Callable[..., Terminal], endless: Callable[[], bool]
+) -> None:
+    terminal = screen("select 1 n")
+    terminal.see("1 row")
+    terminal.type(f"e\x15{ENDLESS}\r")
+    until(endless)
+    terminal.type("q")
+    assert terminal.wait() == ExitCode.OK
+    until(lambda: not endless())
+
+
+@pytest.mark.parametrize("then", ["select 42 answer", ENDLESS])
+def test_another_statement_is_asked_at_once_and_the_one_before_cancelled(
+    screen: Callable[..., Terminal], wire: Wire, endless: Callable[[], bool], then: str
+) -> None:
+    def ids() -> set[str]:
+        return {row[0] for row in wire.rows("show queries") if "recursive" in str(row)}
+
+    terminal = screen("select 1 n")
+    terminal.see("1 row")
+    terminal.type(f"e\x15{ENDLESS}\r")
+    until(endless)
+    before = ids()
+    terminal.type(f"e\x15{then}\r")
+    if then == ENDLESS:
+        until(lambda: ids() and not ids() & before)
+    else:
+        terminal.see("42")
+        until(lambda: not endless())
+    assert "SQL error" not in terminal.text

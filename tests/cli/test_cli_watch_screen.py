@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,27 +18,6 @@ from qasino_cli.console import ExitCode
 from qasino_cli.watch.screen import written
 from qasino_cli.watch.view import View
 from qasino_server.server import Server
-
-
-@pytest.fixture
-def screen(server: Server, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    with ExitStack() as stack:
-
-        def start(*args: object, columns: int = 80, lines: int = 16, **variables: str) -> Terminal:
-            terminal = Terminal(
-                "watch",
-                "-s",
-                zmq_url(server),
-                *args,
-                home=tmp_path,
-                columns=columns,
-                lines=lines,
-                variables=variables,
-            )
-            stack.callback(terminal.close)
-            return terminal
-
-        yield start
 
 
 def turned(terminal: Terminal, rotate: Callable[..., None], text: str, **used: int) -> None:
