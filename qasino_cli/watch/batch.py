@@ -84,6 +84,15 @@ def _until(updates: queue.SimpleQueue[Update], timeout_s: float | None) -> Itera
                 return
 
 
+def see_it_answered(update: Update, goal: Goal | None) -> None:
+    """Raise ServerRefused or Unreachable where a first answer is that; who waits for something
+    waits for the server too."""
+    if update.error is not None:
+        raise ServerRefused(update.error)
+    if goal is None and update.result is None:
+        raise Unreachable((update.unknown or "").removeprefix("lost: "))
+
+
 class Frames:
     """Writes frames, and knows what the next update is compared with."""
 
@@ -125,10 +134,8 @@ def _follow(
     updates: Iterator[Update], frames: Frames, goal: Goal | None, count: int | None
 ) -> ExitCode:
     for update in updates:
-        if update.error is not None:
-            raise ServerRefused(update.error)
-        if goal is None and update.result is None and not frames.nr_frames:
-            raise Unreachable((update.unknown or "").removeprefix("lost: "))
+        if update.error is not None or not frames.nr_frames:
+            see_it_answered(update, goal)
         frames.take(update)
         if goal is not None and goal.reached(update):
             return ExitCode.OK

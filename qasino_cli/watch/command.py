@@ -10,16 +10,14 @@ from typing import Annotated
 import typer
 
 from qasino_cli import options, terminal
-from qasino_cli.client import open_client
 from qasino_cli.config import load_config
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, on_terminal, tidy_when_ended
-from qasino_cli.errors import ServerRefused, Unreachable, UsageFault
+from qasino_cli.errors import UsageFault
 from qasino_cli.watch.batch import FORMATS, Plan, stream
 from qasino_cli.watch.condition import flaw, is_empty
-from qasino_cli.watch.diff import choose_key
 from qasino_cli.watch.goal import Goal
-from qasino_cli.watch.inquiry import CONDITION_TITLE, Inquiry
+from qasino_cli.watch.inquiry import CONDITION_TITLE
 from qasino_cli.watch.query import Watched
 from qasino_server.errors import SqlError
 from qasino_server.table import shown
@@ -136,7 +134,6 @@ def watch(
     tidy_when_ended()
     if batch or once or count is not None or quiet or not _has_screen():
         return stream(connection, plan, form, 1 if once else count, quiet)
-    _try_out(connection, plan)
     from qasino_cli.watch.screen import Screen  # prompt_toolkit takes 100 ms to import
 
     return Screen(connection, plan, load_config()).run()
@@ -204,24 +201,3 @@ def _plan(
         timeout_s=timeout_s,
         on_change=on_change,
     )
-
-
-def _try_out(connection: Connection, plan: Plan) -> None:
-    """Ask once before the screen opens: what is wrong is then said where it can be read.
-
-    Who waits for something waits for the server too, as a stream does.
-    """
-    client = open_client(connection)
-    inquiry = Inquiry(connection, client, plan.watched)
-    try:
-        update = inquiry.look()
-    except (ServerRefused, SqlError) as error:
-        raise ServerRefused(inquiry.explained(error)) from None
-    except Unreachable:
-        if plan.goal is None:
-            raise
-        return
-    finally:
-        client.close()
-    if update.result is not None:
-        choose_key(update.result.column_names, [tuple(r) for r in update.result.rows], plan.key)

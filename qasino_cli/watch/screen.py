@@ -6,8 +6,10 @@ Everything runs in the thread of the application; the feed hands its updates ove
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -38,8 +40,8 @@ from qasino_cli.console import Ended, ExitCode
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
 from qasino_cli.options import in_utf8
-from qasino_cli.watch.batch import Plan
-from qasino_cli.watch.diff import compare, differs
+from qasino_cli.watch.batch import ATTENTIVE_S, Plan, see_it_answered
+from qasino_cli.watch.diff import choose_key, compare, differs
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.frame import fitted, frame, plain
 from qasino_cli.watch.hook import Hook
@@ -80,6 +82,8 @@ class Screen:
         self._watched = plan.watched
         self._look = Look(unicode=terminal.speaks_unicode())
         self._last: Update | None = None
+        self._answered_once = threading.Event()
+        self._ends = math.inf
         self._code = ExitCode.OK
         self._ended_by: int | None = None
         self._feed = Feed(connection, plan.watched, self._heard, plan.interval_s)
@@ -92,12 +96,18 @@ class Screen:
     def run(self) -> ExitCode:
         """Show the screen until somebody leaves or the goal is reached.
 
-        Raises Ended where a signal has put an end to waiting for the goal.
+        What is wrong with the first answer is raised before the screen opens, to be said where it
+        can be read: ServerRefused, Unreachable, UsageFault. Raises Ended where a signal has put an
+        end to waiting for the goal.
         """
+        if self._plan.timeout_s is not None:
+            self._ends = time.monotonic() + self._plan.timeout_s
         self._feed.start()
         if self._hook is not None:
             self._hook.start()
         try:
+            if not self._answered_in_time():
+                return ExitCode.NOT_MET
             self._app.run(pre_run=self._begin, handle_sigint=False)
         finally:
             self._feed.stop()
@@ -107,6 +117,21 @@ class Screen:
             raise Ended(self._ended_by)
         return self._code
 
+    def _answered_in_time(self) -> bool:
+        """Whether a first answer has come before the time is up. Raises what is wrong with it."""
+        while not self._answered_once.wait(min(ATTENTIVE_S, self._left_s())):
+            if not self._left_s():
+                return False
+        update = self._last
+        assert update is not None
+        see_it_answered(update, self._plan.goal)
+        if update.result is not None and self._plan.key:
+            choose_key(update.result.column_names, update.result.rows, self._plan.key)
+        return True
+
+    def _left_s(self) -> float:
+        return max(0.0, self._ends - time.monotonic())
+
     def _begin(self) -> None:
         """In the application's loop: signals that end it, and the time that is left."""
         loop = self._app.loop
@@ -114,7 +139,7 @@ class Screen:
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._end, number)
         if self._plan.timeout_s is not None:
-            loop.call_later(self._plan.timeout_s, self._leave, ExitCode.NOT_MET)
+            loop.call_later(self._left_s(), self._leave, ExitCode.NOT_MET)
         if self._last is not None:
             self._take(self._last)
 
@@ -142,6 +167,7 @@ class Screen:
         loop = self._app.loop
         if loop is None or not self._app.is_running:
             self._last = update  # taken in as soon as there is a screen
+            self._answered_once.set()
             return
         try:
             loop.call_soon_threadsafe(self._take, update)

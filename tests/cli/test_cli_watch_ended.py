@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,16 @@ def test_a_query_is_cancelled_when_the_time_to_wait_is_up(
     until(lambda: not endless())
 
 
+def test_a_query_is_cancelled_at_ctrl_c_before_the_screen(
+    screen: Callable[..., Terminal], endless: Callable[[], bool]
+) -> None:
+    terminal = screen(ENDLESS)
+    until(endless)
+    terminal.interrupt()
+    assert terminal.wait() == ExitCode.INTERRUPTED
+    until(lambda: not endless())
+
+
 def test_a_query_is_cancelled_when_the_screen_is_left(
     screen: Callable[..., Terminal], endless: Callable[[], bool]
 ) -> None:
@@ -121,3 +133,17 @@ def test_another_statement_is_asked_at_once_and_the_one_before_cancelled(
         terminal.see("42")
         until(lambda: not endless())
     assert "SQL error" not in terminal.text
+
+
+# --- The time to wait ----------------------------------------------------------------------------
+
+
+def test_the_time_to_wait_counts_from_before_the_first_answer(
+    screen: Callable[..., Terminal],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        terminal = screen("-s", url, "--until", "rows", "--timeout", "1", "select 1")
+        assert terminal.wait() == ExitCode.NOT_MET
+        assert time.monotonic() - began < 5
