@@ -2,7 +2,8 @@
 
 Who publishes in every generation must neither miss one because a signal was lost nor fall
 silent because the server has no signal port. So the signal is followed, and where it stays
-away for longer than a generation lasts, beats come from here until it is heard again. A
+away for longer than a generation lasts, beats come from here until it is heard again; the first
+where the signal of the next generation would be missed, by the age of the present one. A
 connection that has been silent for `silence_s` is made anew, since a firewall or a server that
 moved to another address closes nothing at this end.
 
@@ -61,8 +62,6 @@ class GenerationClock:
         self._connection = connection
         self._silence_s = silence_s
         self._duration_s = USUAL_DURATION_S
-        self._age_s = 0.0
-        """Of the generation when we began, as far as is known."""
         self._away = False
         """It was not there when it was last asked."""
         self._learned = False
@@ -75,7 +74,7 @@ class GenerationClock:
         self._monitor: zmq.Socket[bytes] | None = None
         self._wakeup: Outbox[None] = Outbox()
         self._opened = False
-        self._own_beat_at = 0.0
+        self._own_beat_at = math.inf
         self._reopen_at = 0.0
 
     @property
@@ -125,24 +124,26 @@ class GenerationClock:
     def _open(self) -> None:
         """Find the signal and listen; where that fails our own clock goes on until it is time
         to try again."""
-        first = not self._opened
         self._opened = True
         self._woken = False
         was_away = self._away
-        port = self._signal_port()
+        port, age_s = self._found()
         now = time.monotonic()
         self._reopen_at = now + min(self._silence_s, AWAY_S if self._away else math.inf)
-        if first:
-            self._own_beat_at = now + self._duration_s * PATIENCE - self._age_s
-        elif was_away and not self._away:
-            self._own_beat_at = now  # it has nothing of ours, nor was our beat in step with it
+        missed_at = now - age_s + self._duration_s * (PATIENCE - 1)
+        own_beat_at = next_due(missed_at, self._duration_s, now)
+        if (
+            was_away and not self._away
+        ):  # it has nothing of ours: the last one, that is past, counts
+            own_beat_at -= self._duration_s * math.ceil((own_beat_at - now) / self._duration_s)
+        self._own_beat_at = min(self._own_beat_at, own_beat_at)
         if port is not None:
             self._connect(port)
 
-    def _signal_port(self) -> int | None:
-        """Where the signal is; None where the server has none.
+    def _found(self) -> tuple[int | None, float]:
+        """Where the signal is, None where the server has none, and the present generation's age.
 
-        A server that cannot be asked is taken to have it in the usual place.
+        A server that cannot be asked is taken to have it in the usual place, and to begin one now.
         """
         told = self._connection.pubsub_port
         hasty = msgspec.structs.replace(
@@ -151,28 +152,29 @@ class GenerationClock:
         client = open_client(hasty)
         self._away = False
         try:
-            port, duration_s = client.query(Query(sql=_ASK, typed=True)).rows[0]
+            answer = client.query(Query(sql=_ASK, typed=True))
+            port, duration_s = answer.rows[0]
         except ServerRefused:
-            self._ask_what_everybody_is_told(client)
-            return told or DEFAULT_PUBSUB_PORT
+            return told or DEFAULT_PUBSUB_PORT, self._age_everybody_is_told(client)
         except (QasinoError, ValueError, IndexError):
             self._away = True
-            return told or DEFAULT_PUBSUB_PORT
+            return told or DEFAULT_PUBSUB_PORT, 0.0
         finally:
             client.close()
         self._learn(float(duration_s or self._duration_s))
-        return told or port
+        return told or port, answer.generation_age_s
 
-    def _ask_what_everybody_is_told(self, client: Client) -> None:
-        """For who may publish and not query."""
+    def _age_everybody_is_told(self, client: Client) -> float:
+        """Of the present generation; and how long one lasts, for who may publish and not query."""
         try:
             cadence = client.cadence()
         except QasinoError:
             cadence = None
-        if cadence is not None:
-            self._learn(cadence.generation_duration_s)
-            self._age_s = cadence.generation_age_s
         self._refused = cadence is None
+        if cadence is None:
+            return 0.0
+        self._learn(cadence.generation_duration_s)
+        return cadence.generation_age_s
 
     def _learn(self, duration_s: float) -> None:
         self._duration_s = duration_s

@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from wire import until
 
 from qasino_cli import generation_clock
+from qasino_cli.client import open_client
 from qasino_cli.clock import Beat
 from qasino_cli.connection import Connection, CurveKeys
 from qasino_cli.generation_clock import PATIENCE, GenerationClock
 from qasino_server.curve_keys import make_pair
+from qasino_server.message import Query
 from qasino_server.server import Server
 
 GIVE_UP_S = 20.0
@@ -69,12 +72,24 @@ def test_signals_nobody_waited_for_count_as_one_the_newest(server: Server) -> No
 def test_without_a_signal_port_our_own_clock_beats_as_often_as_a_generation_lasts(
     make_server: MakeServer,
 ) -> None:
-    server = make_server(pubsub_port=None, generation_duration_s=1)
     began = time.monotonic()
+    server = make_server(pubsub_port=None, generation_duration_s=1)
     with clock_of(to(server)) as clock:
         first, second = clock.wait(GIVE_UP_S), clock.wait(GIVE_UP_S)
     assert first == second == Beat(None, 1.0)
-    assert time.monotonic() - began >= PATIENCE + 1.0 - 0.05
+    assert time.monotonic() - began >= PATIENCE + 1.0
+
+
+def test_our_own_clock_misses_no_generation_that_begins_soon(make_server: MakeServer) -> None:
+    """It begins late in one, and beats in the next."""
+    server = make_server(pubsub_port=None, generation_duration_s=3)
+    there = to(server)
+    with closing(open_client(there)) as client:
+        until(lambda: client.query(Query(sql="select 1", typed=True)).generation_age_s > 2.4)
+    asked_at = time.monotonic()
+    with clock_of(there) as clock:
+        assert clock.wait(GIVE_UP_S) == Beat(None, 3.0)
+    assert time.monotonic() - asked_at < 3.0 * PATIENCE
 
 
 def test_who_may_publish_alone_learns_over_http_when_generations_begin(

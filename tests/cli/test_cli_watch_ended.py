@@ -146,4 +146,4 @@ def test_the_time_to_wait_counts_from_before_the_first_answer(
         began = time.monotonic()
         terminal = screen("-s", url, "--until", "rows", "--timeout", "1", "select 1")
         assert terminal.wait() == ExitCode.NOT_MET
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
