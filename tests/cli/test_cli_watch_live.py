@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -21,7 +22,7 @@ from qasino_cli.connection import Given, read_connection
 from qasino_cli.console import ExitCode
 from qasino_cli.watch.diff import Picture, RowState
 from qasino_cli.watch.feed import LATE, Feed
-from qasino_cli.watch.hook import Hook
+from qasino_cli.watch.hook import MOST_WAITING, Hook
 from qasino_cli.watch.query import TORN, Update, Watched, look
 from qasino_server.message import Query
 from qasino_server.server import Server
@@ -459,18 +460,20 @@ def test_a_command_that_hangs_stops_nothing(
     assert process.wait(15) == ExitCode.OK
 
 
-def new_host(host: str) -> Picture:
-    row = RowState(key=(host,), cells=(host,), status="new", marks=("",))
-    return Picture(names=("host",), rows=(row,), key=(0,), generation_number=1)
+def new_host(*hosts: str) -> Picture:
+    rows = [RowState(key=(host,), cells=(host,), status="new", marks=("",)) for host in hosts]
+    return Picture(names=("host",), rows=tuple(rows), key=(0,), generation_number=1)
 
 
 @pytest.fixture
-def hook(tmp_path: Path) -> Iterator[Callable[[str], Hook]]:
+def hook(tmp_path: Path) -> Iterator[Callable[..., Hook]]:
     """Starts `--on-change`; `began` has the process of each run, and none outlives the test."""
     with ExitStack() as stack:
 
-        def start(command: str) -> Hook:
-            made = Hook(f"echo $$ >> {tmp_path}/began; {command}", lambda sentence: None)
+        def start(
+            command: str, failed: Callable[[str], None] = lambda _: None, **options: Any
+        ) -> Hook:
+            made = Hook(f"echo $$ >> {tmp_path}/began; {command}", failed, **options)
             made.start()
             return made
 
@@ -533,3 +536,37 @@ def test_what_waits_at_the_end_is_told_while_there_is_time(
     brief.finish()
     told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
     assert [change["key"] for change in told] == [{"host": "a"}, {"host": "b"}]
+
+
+def test_a_command_that_does_not_end_is_told_of_where_changes_wait_for_it(
+    hook: Callable[..., Hook], tmp_path: Path
+) -> None:
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    hangs = hook("sleep 60", told.put, hangs_s=0.2)
+    hangs.changed(new_host("a"))
+    until(lambda: runs(tmp_path))
+    hangs.changed(new_host("b", "c"))
+    pattern = r"--on-change has run for 0\.\d s; changes waiting: 2"
+    assert re.fullmatch(pattern, told.get(timeout=10))
+    hangs.finish()
+
+
+def test_changes_that_wait_are_bounded_and_what_is_dropped_is_told(
+    hook: Callable[..., Hook], tmp_path: Path
+) -> None:
+    """The newest result stays whole."""
+    told: list[str] = []
+    brief = hook(
+        f"cat > {tmp_path}/told; until [ -e {tmp_path}/go ]; do sleep 0.05; done", told.append
+    )
+    brief.changed(new_host("first"))
+    until(lambda: runs(tmp_path))
+    for letter in "abc":
+        brief.changed(new_host(*(f"{letter}{n}" for n in range(MOST_WAITING + 1))))
+    (tmp_path / "go").touch()
+    brief.finish()
+    keys = [
+        json.loads(line)["key"]["host"] for line in (tmp_path / "told").read_text().splitlines()
+    ]
+    assert keys == [f"c{n}" for n in range(MOST_WAITING + 1)]
+    assert told == [f"--on-change: {2 * (MOST_WAITING + 1)} changes dropped while it ran"]
