@@ -18,9 +18,10 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.data_structures import Point
 from prompt_toolkit.enums import EditingMode
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.filters import Condition, emacs_mode, vi_navigation_mode
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     BufferControl,
     ConditionalContainer,
@@ -50,6 +51,10 @@ from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
 from qasino_server.render import stream_for
 
 TICK_S = 1.0
+ESCAPED_S = 0.3
+"""A letter that comes so soon after Esc was typed with Alt."""
+SEQUENCE_S = 0.05
+"""The rest of what a key sends comes within that."""
 _STYLES = {
     "dark": {
         "header": "bold",
@@ -206,6 +211,7 @@ class Screen:
             begin = {"filter": view.filter, "sql": self._watched.sql, "file": ""}[view.asking]
             self._line.text = begin
             self._line.cursor_position = len(begin)
+            self._app.vi_state.reset()
             self._app.layout.focus(self._line)
         elif view.now:
             self._view = msgspec.structs.replace(view, now=False)
@@ -241,7 +247,7 @@ class Screen:
 
     def _fragments(self) -> StyleAndTextTuples:
         size = self._app.output.get_size()
-        lines = size.rows - bool(self._view.asking)
+        lines = size.rows - self._line_height() * bool(self._view.asking)
         now = time.monotonic()
         self._view = fitted(self._view, size.columns, lines, now, self._look)
         out: StyleAndTextTuples = []
@@ -258,10 +264,11 @@ class Screen:
             always_hide_cursor=True,
         )
         prompt = BeforeInput(lambda: _ASKED.get(self._view.asking, ""), style="class:header")
-        line = Window(BufferControl(self._line, input_processors=[prompt]), height=1)
+        control = BufferControl(self._line, input_processors=[prompt])
+        line = Window(control, height=self._line_height)
         asking = Condition(lambda: bool(self._view.asking))
         coloured = terminal.coloured(sys.stdout, config.colors)
-        return Application(
+        application: Application[None] = Application(
             layout=Layout(HSplit([self._body, ConditionalContainer(line, asking)])),
             key_bindings=self._keys(asking),
             style=Style.from_dict(_STYLES["light" if config.theme == "light" else "dark"]),
@@ -272,6 +279,13 @@ class Screen:
             refresh_interval=TICK_S,
             enable_page_navigation_bindings=False,
         )
+        application.timeoutlen, application.ttimeoutlen = ESCAPED_S, SEQUENCE_S
+        return application
+
+    def _line_height(self) -> int:
+        """As many lines as are typed, and at most half of the screen."""
+        half = self._app.output.get_size().rows // 2
+        return max(1, min(self._line.document.line_count, half))
 
     def _keys(self, asking: Condition) -> KeyBindings:
         keys = KeyBindings()
@@ -289,7 +303,11 @@ class Screen:
             """Wipe away what others have written, and draw all of it again."""
             event.app.renderer.clear()
 
-        @keys.add("escape", filter=asking, eager=True)
+        @keys.add("escape", Keys.Any, filter=asking & emacs_mode)
+        def _(event: KeyPressEvent) -> None:
+            """Typed with Alt and without a meaning: neither Esc nor a key of the screen."""
+
+        @keys.add("escape", filter=asking & (emacs_mode | vi_navigation_mode))
         @keys.add("c-c", filter=asking)
         def _(event: KeyPressEvent) -> None:
             """Leave the line at the bottom; nothing is changed."""

@@ -342,3 +342,48 @@ def test_a_dumb_terminal_gets_the_stream(
     terminal = screen("--count", "1", QUERY, TERM="dumb")
     assert terminal.wait() == ExitCode.OK
     assert b"# generation" in terminal.written
+
+
+# --- The line at the bottom ----------------------------------------------------------------------
+
+
+def test_alt_moves_in_the_line_and_escape_leaves_it(screen: Callable[..., Terminal]) -> None:
+    terminal = screen("select 1 number")
+    terminal.see("1 row")
+    terminal.type("e\x1bb")
+    terminal.type("a")
+    terminal.see("SQL: select 1 anumber")
+    terminal.type("\x1bq")
+    terminal.type("b")
+    terminal.see("SQL: select 1 abnumber")
+    terminal.type("\x1b")
+    terminal.gone("SQL:")
+    terminal.type("q")
+    assert terminal.wait() == ExitCode.OK
+
+
+def test_with_keys_of_vi_escape_leaves_inserting_then_the_line(
+    screen: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    (tmp_path / "config" / "qasino").mkdir(parents=True)
+    (tmp_path / "config" / "qasino" / "config.yaml").write_text("keys: vi\n")
+    terminal = screen("select 1 number")
+    terminal.see("1 row")
+    for _ in range(2):
+        terminal.type("e")
+        terminal.see("SQL: select 1 number")
+        terminal.type("\x1b")
+        terminal.type("0x")
+        terminal.see("SQL: elect 1 number")
+        terminal.type("\x1b")
+        terminal.gone("SQL:")
+
+
+def test_a_statement_of_several_lines_is_edited_in_as_many(
+    screen: Callable[..., Terminal],
+) -> None:
+    terminal = screen("select 1 n\nunion\nselect 2")
+    terminal.see("2 rows")
+    terminal.type("e")
+    edited = ["SQL: select 1 n", "union", "select 2"]
+    terminal.until(lambda: terminal.lines[-3:] == edited, "all lines")
