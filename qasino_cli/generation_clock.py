@@ -90,6 +90,13 @@ class GenerationClock:
         if not self._opened:
             self._open()
 
+    def ask_duration(self) -> None:
+        """Have the server say how long its generations last: it may have begun anew, with others.
+
+        Takes ASK_TIMEOUT_S at most.
+        """
+        self._found()
+
     def wait(self, timeout_s: float | None = None) -> Beat | None:
         """The next beat; None where `timeout_s` seconds pass or somebody calls `wake` first.
 

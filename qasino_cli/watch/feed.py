@@ -132,6 +132,13 @@ class Feed(Service):
         self._lost = False
         self._answered = watched
         assert update.result is not None
-        if update.result.generation_age_s > PATIENCE * self._clock.duration_s:
+        if self._is_late(update.result.generation_age_s):
             return msgspec.structs.replace(update, unknown=LATE, holds=None)
         return update
+
+    def _is_late(self, age_s: float) -> bool:
+        """Whether the next generation should have come; a server that began anew has others."""
+        if age_s <= PATIENCE * self._clock.duration_s:
+            return False
+        self._clock.ask_duration()
+        return age_s > PATIENCE * self._clock.duration_s

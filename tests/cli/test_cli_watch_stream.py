@@ -21,6 +21,10 @@ from qasino_cli.watch.query import Update, Watched
 from qasino_server.server import Server
 from qasino_server.table import Result
 
+AGE = (
+    "select unixepoch('subsec') - generation_start_epoch age_s, generation_duration_s duration_s"
+    " from qasino_server_info"
+)
 RESULT = Result(
     column_names=("n",), column_types=("",), rows=[(1,)], nr_rows=1, generation_number=30
 )
@@ -35,6 +39,27 @@ def test_with_an_interval_generations_bring_no_question(server: Server) -> None:
     feed.stop()
     assert feed.join(10)
     assert heard[2] - heard[0] > 2.5
+
+
+def test_a_server_that_began_anew_with_longer_generations_is_not_late(
+    running: Callable[..., Any], make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    places = {"db_dir": tmp_path / "d", "static_db": tmp_path / "s.db"}
+    brief = make_server(**places, generation_duration_s=1)
+    process = running("-s", zmq_url(brief), "--interval", "0.2", "--format", "ndjson", AGE)
+    process.stdout.readline()
+    brief.stop()
+    ports = {"zmq_port": brief.ports["zmq"], "pubsub_port": brief.ports["pubsub"]}
+    make_server(**places, **ports, generation_duration_s=60)
+    told = until(lambda: _of_age(process, 1.5))
+    assert told["unknown"] is None
+
+
+def _of_age(process: Any, age_s: float) -> Any:
+    """The next frame of rows if the server that gave it is so old, else None."""
+    told = msgspec.json.decode(process.stdout.readline())
+    rows = told.get("rows")
+    return told if rows and rows[0]["age_s"] > age_s and rows[0]["duration_s"] == 60 else None
 
 
 def test_rows_that_differ_within_a_generation_are_news(
