@@ -122,7 +122,11 @@ def watch(
     for flag, text in (("SQL", sql), ("--until", until), ("--while", while_), ("--key", key)):
         options.in_utf8(flag, text or "")
     plan = _plan(
-        Watched(sql.strip().rstrip(";"), until if until is not None else while_, ignore_missing),
+        Watched(
+            sql.strip().rstrip(";"),
+            _condition(until if until is not None else while_),
+            ignore_missing,
+        ),
         interval,
         key,
         _goal(until, while_, for_, timeout, interval),
@@ -169,6 +173,12 @@ def _goal(
         return None
     _check_condition("--until" if while_ is None else "--while", until or while_ or "")
     return Goal(until is not None, generations, interval_s or 0.0)
+
+
+def _condition(text: str | None) -> str | None:
+    """As it is asked: `rows` and `empty` are words of ours, however they are written."""
+    word = "" if text is None else text.strip().lower()
+    return word if word in ("rows", "empty") else text
 
 
 def _check_condition(flag: str, condition: str) -> None:

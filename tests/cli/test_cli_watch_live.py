@@ -217,6 +217,7 @@ def test_one_frame_as_json(server: Server, rotate: Callable[..., None], url: str
     ("condition", "code"),
     [
         (("--until", "rows"), ExitCode.OK),
+        (("--until", " ROWS "), ExitCode.OK),
         (("--until", "count(*) = 2"), ExitCode.OK),
         (("--until", "max(used) > 6"), ExitCode.OK),
         (("--until", "host = 'b'"), ExitCode.OK),
