@@ -28,9 +28,9 @@ Piece = tuple[str, str]
 """(style, text); the styles are header, rule, changed, new, gone, trouble, faint and ''."""
 Line = list[Piece]
 
+CUT = "cut: the server returns no more at once"
 MAX_CELL = 40
 """A wider text is cut; numbers never are."""
-TABLE_HEAD_LINES = 2
 _SIGNS = {"same": "  ", "new": "+ ", "gone": "- "}
 _MARKS: dict[bool, dict[Mark, str]] = {
     True: {"": " ", "up": "▲", "down": "▼", "changed": "•"},
@@ -46,19 +46,33 @@ def frame(view: View, columns: int, lines: int, now: float, look: Look) -> list[
         more = "; ? for more" if len(body) > lines - 1 else ""
         whole: list[Line] = [[("header", f"keys{more}")], *body]
     else:
-        head = _head(view, columns, now, look)
-        whole = [*head, *_table(view, columns, lines - len(head) - TABLE_HEAD_LINES, look)]
+        head, ruled = _head_for(view, columns, lines, now, look)
+        table = _table(view, columns, lines - len(head) - 1 - ruled, look)
+        whole = [*head, *(table if ruled else table[:1] + table[2:])]
     whole = [_cut(line, columns, look) for line in whole[:lines]]
     return whole + [[] for _ in range(lines - len(whole))]
 
 
 def fitted(view: View, columns: int, lines: int, now: float, look: Look) -> View:
     """The view, with how many rows and how many columns that stay such a screen takes."""
-    page = max(lines - len(_head(view, columns, now, look)) - TABLE_HEAD_LINES, 1)
-    return sized(view, page, _most_frozen(view, columns, page))
+    head, ruled = _head_for(view, columns, lines, now, look)
+    page = max(lines - len(head) - 1 - ruled, 1)
+    return sized(view, page, lines, _most_frozen(view, columns, page))
 
 
 # --- The head ----------------------------------------------------------------------------------
+
+
+def _head_for(
+    view: View, columns: int, lines: int, now: float, look: Look
+) -> tuple[list[Line], bool]:
+    """The head, and whether there is a rule below the names: where no row would be left, neither
+    that nor how many there are is worth a line."""
+    head = _head(view, columns, now, look)
+    spare = lines - len(head) - 2  # a line of names, a row
+    if spare < 0 and not view.message:
+        head.pop()
+    return head, spare > 0
 
 
 def _head(view: View, columns: int, now: float, look: Look) -> list[Line]:
@@ -111,7 +125,7 @@ def _what(view: View) -> list[Line]:
     present = len(picture.rows) - picture.count("gone")
     first: Line = [("", f"{present:,} row{'' if present == 1 else 's'}")]
     if picture.truncated:
-        first.append(("trouble", ", cut: the server returns no more at once"))
+        first.append(("trouble", f", {CUT}"))
     parts = [""]
     counts = {
         "changed": picture.nr_changed,

@@ -68,6 +68,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody wants it asked again at once."""
     page: int = 20
     """Rows that a screen takes."""
+    lines: int = 24
+    """Lines that it has."""
 
     @property
     def newest(self) -> Picture:
@@ -114,11 +116,12 @@ def showing(view: View, sql: str, picture: Picture, heard_at: float) -> View:
     return _scroll()(msgspec.structs.replace(view, sql=sql, picture=picture, heard_at=heard_at))
 
 
-def sized(view: View, page: int, most_frozen: int) -> View:
+def sized(view: View, page: int, lines: int, most_frozen: int) -> View:
     """Seen on a screen of another size."""
-    if (page, most_frozen) == (view.page, view.most_frozen):
+    if (page, lines, most_frozen) == (view.page, view.lines, view.most_frozen):
         return view
-    return _scroll()(msgspec.structs.replace(view, page=page, most_frozen=most_frozen))
+    sizes = {"page": page, "lines": lines, "most_frozen": most_frozen}
+    return _scroll()(msgspec.structs.replace(view, **sizes))
 
 
 def resumed(view: View) -> View:
@@ -216,16 +219,14 @@ KEYS = (
     Key(("?",), "?", "this help", _toggle("help")),
     Key(("q", "c-c"), "q", "leave", _with(quitting=True)),
 )  # fmt: skip
-HELP_ROWS = 4
-"""So many lines more than rows of a table take a screen: its head has one."""
 _READS_ON = ("?", " ", "down", "j", "pagedown")
 _BY_NAME = {name: key for key in KEYS for name in key.names}
 
 
 def pressed(view: View, name: str) -> View:
     """The state after a key; any key closes the help, but those that go on in it."""
-    if view.help and name != "q":
-        top = view.help_top + view.page + HELP_ROWS
+    if view.help and name != "c-c":
+        top = view.help_top + max(view.lines - 1, 1)
         goes_on = name in _READS_ON and top < len(KEYS)
         return msgspec.structs.replace(view, help=goes_on, help_top=top if goes_on else 0)
     key = _BY_NAME.get(name)

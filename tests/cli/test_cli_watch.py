@@ -338,6 +338,31 @@ def test_trouble_is_seen_on_a_narrow_screen(columns: int) -> None:
     assert len(drawn(state, columns, 8).splitlines()[7:]) == fits.page == 1
 
 
+@pytest.mark.parametrize(
+    ("lines", "first"), [(6, "3 rows, 2 changed"), (5, "3 rows, 2 changed"), (4, "  host")]
+)
+def test_a_small_screen_has_a_row_left(lines: int, first: str) -> None:
+    seen = drawn(view(), 80, lines).splitlines()
+    assert seen[2].startswith(first)
+    assert seen[-1].startswith("  web-1")
+    assert fitted(view(), 80, lines, 1003.0, Look()).page == 1
+
+
+@pytest.mark.parametrize("lines", [1, 2, 5, 7, 30])
+def test_a_page_of_the_help_begins_where_the_last_ended(lines: int) -> None:
+    state, seen = fitted(after("?"), 80, lines, 1003.0, Look()), list[str]()
+    while state.help:
+        seen += drawn(state, 80, lines).splitlines()[1:]
+        state = after("space", state)
+    assert len(seen) == (len(KEYS) if lines > 1 else 0)
+
+
+def test_q_closes_the_help_and_leaves_without_it() -> None:
+    assert after("? q") == view()
+    assert after("q").quitting
+    assert after("? c-c").quitting
+
+
 def test_columns_of_a_key_that_leave_no_room_are_scrolled_too() -> None:
     names = ("name", "path", "used", "free")
     rows = [(f"{n}{'n' * 50}", "p" * 20, n, n * 11) for n in range(4)]
