@@ -44,7 +44,7 @@ from qasino_cli.options import in_utf8
 from qasino_cli.watch.batch import ATTENTIVE_S, Plan, see_it_answered
 from qasino_cli.watch.diff import choose_key, compare, differs
 from qasino_cli.watch.feed import Feed
-from qasino_cli.watch.frame import fitted, frame, plain
+from qasino_cli.watch.frame import CUT, fitted, frame, plain
 from qasino_cli.watch.hook import Hook
 from qasino_cli.watch.query import Update, is_ordered
 from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
@@ -357,4 +357,4 @@ def written(view: View, path: str, drawn: str) -> str:
         return f"{path}: {error.strerror}"
     except (RuntimeError, ValueError) as error:  # nobody of that name; what no name may have
         return f"{path}: {error}"
-    return f"written to {path}"
+    return f"written to {path}" + (f"; {CUT}" if view.picture.truncated else "")

@@ -15,6 +15,7 @@ from watch_house import QUERY
 from wire import until
 
 from qasino_cli.console import ExitCode
+from qasino_cli.watch.diff import Picture
 from qasino_cli.watch.screen import written
 from qasino_cli.watch.view import View
 from qasino_server.server import Server
@@ -180,6 +181,13 @@ def test_a_frame_is_written_to_a_file(
 @pytest.mark.parametrize("name", ["~nosuchuser/rows.tsv", "~nosuchuser\udcff", "gone/rows.tsv"])
 def test_a_file_that_cannot_be_written_is_said(name: str) -> None:
     assert written(View(sql="select 1"), name, "drawn").startswith(f"{name}: ")
+
+
+def test_rows_that_were_cut_are_not_written_without_a_word(tmp_path: Path) -> None:
+    for truncated, said in ((False, ""), (True, "; cut: the server returns no more at once")):
+        path = str(tmp_path / "rows.tsv")
+        seen = View(sql="select 1", picture=Picture(truncated=truncated))
+        assert written(seen, path, "drawn") == f"written to {path}{said}"
 
 
 def test_a_file_named_in_vain_leaves_the_screen_as_it_is(
