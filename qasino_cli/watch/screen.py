@@ -7,6 +7,7 @@ Everything runs in the thread of the application; the feed hands its updates ove
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ import time
 from pathlib import Path
 
 import msgspec
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.data_structures import Point
 from prompt_toolkit.enums import EditingMode
@@ -143,10 +144,21 @@ class Screen:
         assert loop is not None
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._end, number)
+        if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+            loop.add_signal_handler(signal.SIGTSTP, run_in_terminal, self._stop)
         if self._plan.timeout_s is not None:
             loop.call_later(self._left_s(), self._leave, ExitCode.NOT_MET)
         if self._last is not None:
             self._take(self._last)
+
+    def _stop(self) -> None:
+        """Stop all of the job, as Ctrl-Z in a shell does, until its fg."""
+        loop = self._app.loop
+        assert loop is not None
+        ours = loop.remove_signal_handler(signal.SIGTSTP)
+        os.kill(0, signal.SIGTSTP)
+        if ours:
+            loop.add_signal_handler(signal.SIGTSTP, run_in_terminal, self._stop)
 
     def _leave(self, code: ExitCode) -> None:
         if self._app.is_running and not self._app.is_done:
@@ -296,7 +308,7 @@ class Screen:
         @keys.add("c-z")
         def _(event: KeyPressEvent) -> None:
             """To the shell, until its fg."""
-            event.app.suspend_to_background()
+            run_in_terminal(self._stop)
 
         @keys.add("c-l")
         def _(event: KeyPressEvent) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 from command import zmq_url
 from terminal_screen import Terminal
@@ -331,6 +332,24 @@ def test_ctrl_z_leaves_screen_and_prompt_for_the_shell_and_fg_comes_back(
         shell.see(seen)
         shell.type(leave)
         shell.until(lambda: shell.text.endswith("$"), "the shell again")
+
+
+def test_a_signal_to_stop_gives_the_terminal_back_until_fg(
+    shell: Terminal, server: Server, rotate: Callable[..., None]
+) -> None:
+    rotate(a=1)
+    shell.type(f"clear; {QASINO} watch -s {zmq_url(server)} '{QUERY}'\r")
+    shell.see("a 1")
+    [watch] = psutil.Process(shell.child.pid).children()
+    for _ in range(2):
+        watch.send_signal(signal.SIGTSTP)
+        shell.see("Stopped")
+        assert shell.written.rfind(b"\x1b[?1049l") > shell.written.rfind(b"\x1b[?1049h")
+        shell.type("clear; fg\r")
+        shell.gone("Stopped")
+        shell.see("a 1")
+    shell.type("q")
+    shell.until(lambda: shell.text.endswith("$"), "the shell again")
 
 
 def test_behind_an_ampersand_it_is_a_stream(
