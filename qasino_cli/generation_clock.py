@@ -139,9 +139,8 @@ class GenerationClock:
         self._reopen_at = now + min(self._silence_s, AWAY_S if self._away else math.inf)
         missed_at = now - age_s + self._duration_s * (PATIENCE - 1)
         own_beat_at = next_due(missed_at, self._duration_s, now)
-        if (
-            was_away and not self._away
-        ):  # it has nothing of ours: the last one, that is past, counts
+        is_found = was_away and not self._away
+        if is_found:  # it has nothing of ours: the last one, that is past, counts
             own_beat_at -= self._duration_s * math.ceil((own_beat_at - now) / self._duration_s)
         self._own_beat_at = min(self._own_beat_at, own_beat_at)
         if port is not None:
