@@ -25,10 +25,11 @@ from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, counted, on_terminal, say, write
 from qasino_cli.errors import ServerRefused, Unreachable
 from qasino_cli.sql.table_view import cut_note
-from qasino_cli.watch.diff import Picture, compare, differs
+from qasino_cli.watch.diff import choose_key
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.goal import Goal
 from qasino_cli.watch.hook import Hook
+from qasino_cli.watch.news import News
 from qasino_cli.watch.query import Update, Watched
 from qasino_server.render import TsvStream, distinct, json_cell, visible
 from qasino_server.table import Result
@@ -94,14 +95,15 @@ def see_it_answered(update: Update, goal: Goal | None) -> None:
 
 
 class Frames:
-    """Writes frames, and knows what the next update is compared with."""
+    """Writes frames, and knows which result the last one was of."""
 
     def __init__(self, plan: Plan, form: str, quiet: bool, hook: Hook | None) -> None:
-        self._plan = plan
+        self._key = plan.key
+        self._news = News(plan.key)
         self._form = form
         self._quiet = quiet
         self._hook = hook
-        self._picture: Picture | None = None
+        self._last: Result | None = None
         self._unknown: str | None = None
         self.nr_frames = 0
         """Frames with rows that had not been seen."""
@@ -111,23 +113,32 @@ class Frames:
     def take(self, update: Update) -> None:
         """Write what is new in an update. Raises UsageFault where `--key` names none of it."""
         result = update.result
-        anew = result is not None and (self._picture is None or differs(self._picture, result))
+        anew = result is not None and (self._last is None or _differs(self._last, result))
         if anew and result is not None:
-            self._compare(result)
+            self._note(result)
+        if self._hook is not None:
+            self._hook.changed(self._news.of(update))
         if not self._quiet and (anew or update.unknown != self._unknown):
             text = frame_text(update, self._form)
             write(visible_lines(text) if on_terminal() else text)
         self._unknown = update.unknown
         self.nr_frames += anew
 
-    def _compare(self, result: Result) -> None:
-        self._picture = compare(self._picture, result, self._plan.key)
+    def _note(self, result: Result) -> None:
+        """Take a result in that was not seen yet."""
+        choose_key(result.column_names, (), self._key)
+        self._last = result
         note = cut_note(result)
-        if self._hook is not None:
-            self._hook.changed(self._picture)
-            if self._quiet and note and not self.cut:
-                say(note)
+        if self._hook is not None and self._quiet and note and not self.cut:
+            say(note)
         self.cut = self.cut or note
+
+
+def _differs(last: Result, now: Result) -> bool:
+    """Whether it is of another generation, or has other rows."""
+    if now.generation_number != last.generation_number:
+        return True
+    return now.column_names != last.column_names or now.rows != last.rows
 
 
 def _follow(

@@ -94,7 +94,8 @@ def watch(
         typer.Option(
             "--on-change",
             metavar="COMMAND",
-            help="Run it at changes; they are on its stdin, NDJSON.",
+            help="Run it at changes; they are on its stdin, NDJSON. Rows are told to be gone only"
+            " once that is known.",
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="In batch, write no frames.")] = False,
@@ -107,6 +108,10 @@ def watch(
     and conditions to wait for. A condition is `rows`, `empty`, or an SQL expression over the
     rows, true where any row has it: "count(*) > 3", "used_pct > 90". A lost server, a late
     generation or a source missing from a queried table makes it unknown, never empty.
+
+    The command of --on-change is told of rows that are new or changed at once, with why they are
+    not to be believed in "unknown" (else null); of rows that are gone only once nothing is
+    unknown any more; of nothing twice. With --ignore-missing a host that is missing is gone.
 
     Leaving a screen (q, Ctrl-C, SIGTERM) is exit code 0; with a condition it is 5 for q, 130 for
     Ctrl-C, and SIGTERM ends it. A stream ends with 130 at Ctrl-C, and with 1 after its last frame

@@ -61,6 +61,8 @@ class Picture(msgspec.Struct, frozen=True):
     first of a server, whose number is no time."""
     truncated: bool = False
     """Whether the server has more rows than it returned."""
+    unknown: str | None = None
+    """Why it is not to be believed that the rows that are not there have gone."""
 
     def count(self, status: str) -> int:
         """How many rows are new, or gone."""
@@ -192,14 +194,16 @@ def _in_old_order(
 
 
 def changes(picture: Picture) -> Iterator[dict[str, Any]]:
-    """Every change as an object: what it is, the key, the row, and the row before."""
+    """Every change as an object: what it is, why it is not to be believed (else null), the key,
+    the row, and the row before. That a row has gone is no change while it is unknown."""
     names = distinct(picture.names)
     for row in picture.rows:
         change = row.status if row.status != "same" else "changed" if row.changed else None
-        if change is None:
+        if change is None or (change == "gone" and picture.unknown is not None):
             continue
         told: dict[str, Any] = {
             "change": change,
+            "unknown": picture.unknown,
             "key": {names[n]: row.cells[n] for n in picture.key},
             "row": dict(zip(names, row.cells, strict=True)),
         }

@@ -47,6 +47,7 @@ from qasino_cli.watch.diff import choose_key, compare, differs
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.frame import CUT, fitted, frame, plain
 from qasino_cli.watch.hook import Hook
+from qasino_cli.watch.news import News
 from qasino_cli.watch.query import Update, is_ordered
 from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
 from qasino_server.render import stream_for
@@ -96,6 +97,7 @@ class Screen:
         self._hook = (
             None if plan.on_change is None else Hook(plan.on_change, self._hook_failed, True)
         )
+        self._news = News(plan.key)
         self._line = Buffer(multiline=False, accept_handler=self._answered)
         self._app = self._application(config)
 
@@ -181,6 +183,8 @@ class Screen:
     # --- The feed's thread ------------------------------------------------------------------
 
     def _heard(self, update: Update) -> None:
+        if self._hook is not None:
+            self._hook.changed(self._news.of(update))
         loop = self._app.loop
         if loop is None or not self._app.is_running:
             self._last = update  # taken in as soon as there is a screen
@@ -207,10 +211,7 @@ class Screen:
 
     def _take(self, update: Update) -> None:
         """An update has come."""
-        view = self._view
-        self._change(taken(view, update, self._plan.key, time.monotonic()))
-        if self._hook is not None and self._view.newest is not view.newest:
-            self._hook.changed(self._view.newest)
+        self._change(taken(self._view, update, self._plan.key, time.monotonic()))
         if self._plan.goal is not None and self._plan.goal.reached(update):
             self._leave(ExitCode.OK)
 

@@ -410,7 +410,7 @@ def test_changes_are_handed_to_a_command(
     told = tmp_path / "told"
     rotate(a=1, b=1)
     command = f'echo "$QASINO_GENERATION" >> {told}.n; cat >> {told}'
-    process = running("--on-change", command, QUERY)
+    process = running("--ignore-missing", "--on-change", command, QUERY)
     frame_of(process)
     rotate(a=2, c=1)
     frame_of(process)

@@ -1,0 +1,208 @@
+"""What the command of `--on-change` is told while rows are not to be believed, and after that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import zmq_url
+from hypothesis import given
+from hypothesis import strategies as st
+from terminal_screen import Terminal
+from watch_house import frame_of
+from wire import Wire, until
+
+from qasino_cli.watch import news as room
+from qasino_cli.watch.diff import changes
+from qasino_cli.watch.news import News
+from qasino_cli.watch.query import Update
+from qasino_server.server import Server
+from qasino_server.table import Result
+
+NAMES = ("host", "used_pct")
+ALERT = "select * from mounts where used_pct > 90"
+MISSING = "missing: web-9 (mounts)"
+
+
+def update(
+    number: int,
+    rows: list[tuple[Any, ...]],
+    names: tuple[str, ...] = NAMES,
+    unknown: str | None = None,
+    sql: str = ALERT,
+    truncated: bool = False,
+) -> Update:
+    result = Result(
+        column_names=names,
+        column_types=("",) * len(names),
+        nr_rows=len(rows),
+        rows=rows,
+        generation_number=number,
+        truncated=truncated,
+    )
+    return Update(result=result, sql=sql, unknown=unknown)
+
+
+def told(news: News, *updates: Update) -> list[tuple[Any, ...]]:
+    """Of each change what it is, and the row."""
+    found = [change for one in updates for change in changes(news.of(one))]
+    return [(change["change"], *change["row"].values()) for change in found]
+
+
+def begun(rows: list[tuple[Any, ...]], names: tuple[str, ...] = NAMES, *key: str) -> News:
+    news = News(key)
+    assert told(news, update(1, rows, names)) == []
+    return news
+
+
+def test_a_row_that_is_not_there_while_it_is_unknown_is_told_of_once_it_is_known() -> None:
+    news = begun([("a", 95), ("b", 97)])
+    assert told(news, update(2, [("b", 97)], unknown=MISSING), Update(unknown="lost: away")) == []
+    assert told(news, update(3, [("b", 97)], unknown=MISSING)) == []
+    assert told(news, update(4, [("b", 97)])) == [("gone", "a", 95)]
+    assert told(news, update(5, [("b", 97)])) == []
+
+
+def test_a_row_that_is_back_is_not_told_twice() -> None:
+    news = begun([("a", 95)])
+    away = update(2, [], unknown=MISSING)
+    assert told(news, away, update(3, [("a", 95)])) == []
+    assert told(news, away, update(4, [("a", 99)])) == [("changed", "a", 99)]
+
+
+def test_a_row_that_is_there_is_told_of_at_once_with_why_it_may_be_wrong() -> None:
+    news = begun([("a", 95)])
+    found = list(changes(news.of(update(2, [("b", 99)], unknown=MISSING))))
+    assert [(c["change"], c["key"], c["unknown"]) for c in found] == [
+        ("new", {"host": "b"}, MISSING)
+    ]
+    assert told(news, update(3, [("a", 95), ("b", 99)])) == []
+    assert [c["unknown"] for c in changes(news.of(update(4, [])))] == [None, None]
+
+
+def test_rows_of_the_same_generation_that_are_believed_now_are_compared() -> None:
+    news = begun([("a", 95)])
+    assert told(news, update(2, [], unknown="torn")) == []
+    assert told(news, update(2, [])) == [("gone", "a", 95)]
+
+
+def test_what_the_server_has_cut_off_has_not_gone() -> None:
+    news = begun([("a", 95), ("b", 97)])
+    assert told(news, update(2, [("b", 97)], truncated=True)) == []
+    assert told(news, update(3, [("b", 97)])) == [("gone", "a", 95)]
+
+
+def test_a_result_without_the_column_of_the_key_is_passed_over() -> None:
+    news = begun([("a", 95)], NAMES, "host")
+    assert told(news, update(2, [(1,)], ("n",)), update(3, [("a", 96)])) == [("changed", "a", 96)]
+
+
+def test_the_first_result_of_another_statement_is_no_change() -> None:
+    news = begun([("a", 95), ("b", 97)])
+    another = "select * from mounts where used_pct > 96"
+    assert told(news, update(1, [("b", 97)], sql=another)) == []
+    assert told(news, update(2, [("b", 98)], sql=another)) == [("changed", "b", 98)]
+
+
+def test_not_more_is_remembered_than_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_HELD", 2)
+    news = begun([("a", 1)])
+    for number, host in enumerate("bcd", 2):
+        assert told(news, update(number, [(host, 1)], unknown=MISSING)) == [("new", host, 1)]
+    assert told(news, update(9, [])) == [("gone", "d", 1), ("gone", "c", 1), ("gone", "b", 1)]
+
+
+HOSTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2), max_size=4)
+SEEN = st.tuples(st.sampled_from([None, None, MISSING, "lost"]), HOSTS)
+
+
+@given(HOSTS, st.lists(SEEN, max_size=8), st.sampled_from([(), ("host",)]))
+def test_who_keeps_account_of_what_they_are_told_has_the_rows(
+    first: dict[str, int], seen: list[tuple[str | None, dict[str, int]]], key: tuple[str, ...]
+) -> None:
+    """No row is lost, none is told twice, and none is taken away while it is unknown."""
+    account = dict(first)
+    news = begun(list(first.items()), NAMES, *key)
+    for number, (unknown, rows) in enumerate(seen, 2):
+        if unknown == "lost":
+            assert told(news, Update(unknown="lost: away", sql=ALERT)) == []
+            continue
+        for change, host, used in told(news, update(number, list(rows.items()), unknown=unknown)):
+            if change == "gone":
+                assert unknown is None
+                assert account.pop(host) == used
+            else:
+                assert (change == "changed") == (host in account)
+                assert account.get(host) != used
+                account[host] = used
+        assert account == (rows if unknown is None else account | rows)
+
+
+# --- Against a real server -------------------------------------------------------------------
+
+
+@pytest.fixture
+def report(server: Server, wire: Wire) -> Any:
+    """A generation in which these hosts reported; with a column more where there are two cells."""
+
+    def turn(**used: Any) -> None:
+        for host, cells in used.items():
+            more = cells if isinstance(cells, tuple) else (cells,)
+            columns = ["host", "used_pct", "fs"][: 1 + len(more)]
+            types = ["text", "int", "text"][: 1 + len(more)]
+            wire.publish(host, "mounts", columns, types, [[host, *more]])
+        server.rotate()
+
+    return turn
+
+
+@pytest.mark.timeout(60)
+def test_a_dead_host_is_no_all_clear_for_a_command(
+    running: Callable[..., Any], report: Callable[..., None], tmp_path: Path
+) -> None:
+    """An alert begins meanwhile; then the dead one is back as it was, and gets well at last."""
+    path = tmp_path / "told"
+    path.touch()
+    report(a=50, b=50)
+    process = running("--on-change", f"cat >> {path}", ALERT)
+    frame_of(process)
+
+    def lines() -> list[tuple[Any, ...]]:
+        made = [json.loads(line) for line in path.read_text().splitlines()]
+        return [(c["change"], c["key"]["host"], c["unknown"]) for c in made]
+
+    def turned(wanted: list[tuple[Any, ...]], **used: int) -> None:
+        report(**used)
+        frame_of(process)
+        assert until(lambda: lines() == wanted)
+
+    away = "missing: a (mounts)"
+    begins = [("new", "a", None)]
+    turned(begins, a=95, b=50)
+    turned(begins, b=50)
+    turned([*begins, ("new", "b", away)], b=99)
+    turned([*begins, ("new", "b", away)], a=95, b=99)
+    well = [*begins, ("new", "b", away), ("gone", "a", None)]
+    turned(well, a=10, b=99)
+    turned([*well, ("gone", "b", None)], a=10, b=10)
+
+
+def test_a_screen_tells_a_command_the_same(
+    server: Server, report: Callable[..., None], tmp_path: Path
+) -> None:
+    path = tmp_path / "told"
+    report(a=95, b=50)
+    hook = ("--on-change", f"cat >> {path}", "--interval", "0.2")
+    with closing(Terminal("watch", "-s", zmq_url(server), *hook, ALERT, home=tmp_path)) as screen:
+        screen.see("1 row", "a 95")
+        report(b=50)
+        screen.see("missing: a (mounts)", "0 rows")
+        report(a=10, b=50)
+        screen.gone("missing")
+        until(lambda: path.exists() and path.read_text().endswith("\n"))
+        [change] = [json.loads(line) for line in path.read_text().splitlines()]
+        assert (change["change"], change["unknown"]) == ("gone", None)
