@@ -6,6 +6,9 @@ long as it tells them apart; where another has to be found, the rows before are 
 so that nothing changes unseen. Where none does, rows are matched by their place; so is one row
 of nothing but numbers, as `select count(*)` gives.
 
+Columns are found again by name, since the next who reports may bring one more: where a result has
+none of that name, its cells are NULL.
+
 A row that has gone stays for one generation, marked; then it is dropped.
 """
 
@@ -119,8 +122,8 @@ def compare(
 ) -> Picture:
     """The new picture. With `keep_order` rows stand where they stood, new ones at the end."""
     rows = [tuple(row) for row in now.rows]
-    if before is not None and before.names != now.column_names:
-        before = None
+    if before is not None:
+        before = _in_columns(before, now.column_names)
     key = choose_key(now.column_names, rows, wanted_key, before.key if before else ())
     past = {} if before is None else _past(before, key)
     states = [_state(k, row, past, before is None) for k, row in _keyed(rows, key)]
@@ -148,6 +151,30 @@ def differs(picture: Picture, result: Result) -> bool:
         return True
     rows = [row.cells for row in picture.rows if row.status != "gone"]
     return picture.names != result.column_names or rows != [tuple(row) for row in result.rows]
+
+
+def folded(names: Sequence[str]) -> list[str]:
+    """Column names as they are compared, each another."""
+    return distinct([name.lower() for name in names])
+
+
+def _in_columns(before: Picture, names: tuple[str, ...]) -> Picture | None:
+    """The rows that were there in these columns; None where they had none of them."""
+    if before.names == names:
+        return before
+    there = {name: n for n, name in enumerate(folded(before.names))}
+    places = [there.get(name) for name in folded(names)]
+    if not any(n is not None for n in places):
+        return None
+    rows = [
+        tuple(None if n is None else row.cells[n] for n in places)
+        for row in before.rows
+        if row.status != "gone"
+    ]
+    kept = set(before.key) <= set(places)
+    key = tuple(sorted(places.index(n) for n in before.key)) if kept else ()
+    states = tuple(RowState(k, row) for k, row in _keyed(rows, key))
+    return msgspec.structs.replace(before, names=names, rows=states, key=key)
 
 
 def _past(before: Picture, key: tuple[int, ...]) -> dict[Key, Row]:

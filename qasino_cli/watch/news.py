@@ -20,8 +20,9 @@ import msgspec
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.sql.table_view import cut_note
-from qasino_cli.watch.diff import Picture, RowState, compare, differs
+from qasino_cli.watch.diff import Picture, RowState, choose_key, compare, differs, folded
 from qasino_cli.watch.query import Update
+from qasino_server.table import Result
 
 MAX_HELD = 100_000
 """So many rows at most are remembered that are not there and not known to have gone; those longest
@@ -43,12 +44,33 @@ class News:
         if result is None or (before is not None and not differs(before, result)):
             return Picture()
         try:
-            found = compare(before, result, self._wanted_key)
+            choose_key(result.column_names, (), self._wanted_key)
         except UsageFault:  # no column of --key is there: who shows the rows says so
             return Picture()
+        if before is not None:
+            result = _widened(result, before)
+        found = compare(before, result, self._wanted_key)
         found = msgspec.structs.replace(found, unknown=update.unknown or cut_note(result))
         self._sql, self._told = update.sql, _as_known(found)
         return found
+
+
+def _widened(now: Result, before: Picture) -> Result:
+    """With the columns in which rows had something and which no longer are there: a column goes
+    with the last who reports it, and what a row had in it is a change, or is held."""
+    there = set(folded(now.column_names))
+    left = [
+        n
+        for n, name in enumerate(folded(before.names))
+        if name not in there and any(row.cells[n] is not None for row in before.rows)
+    ]
+    if not left:
+        return now
+    return msgspec.structs.replace(
+        now,
+        column_names=(*now.column_names, *(before.names[n] for n in left)),
+        rows=[(*row, *(None for _ in left)) for row in now.rows],
+    )
 
 
 def _as_known(found: Picture) -> Picture:

@@ -161,9 +161,35 @@ def test_a_key_that_is_given_must_be_there_and_need_not_be_unique() -> None:
     assert [row.status for row in seen.rows] == ["same", "gone"]
 
 
-def test_another_set_of_columns_is_another_picture() -> None:
+def test_columns_of_other_names_alone_are_another_picture() -> None:
     seen = pictured(result(FIRST, 1), result([("a", 1)], 2, ("x", "y")))
     assert [row.status for row in seen.rows] == ["same"]
+
+
+def test_rows_are_matched_by_the_columns_that_are_still_there() -> None:
+    """Who reports for the first time may bring a column, and take it along again."""
+    more = ("fs", "USED_PCT", "Host")
+    now = result([(None, 81.0, "web-1"), ("ext4", 99.0, "web-3")], 130, more)
+    one = result([("web-1", 80.0), ("web-2", 7.0)], 100, ("host", "used_pct"))
+    seen = pictured(one, now)
+    assert [(row.cells[2], row.status, row.marks) for row in seen.rows] == [
+        ("web-1", "same", ("", "up", "")),
+        ("web-2", "gone", ()),
+        ("web-3", "new", ()),
+    ]
+    assert (seen.key, seen.seconds) == ((2,), 30.0)
+    seen = compare(seen, msgspec.structs.replace(one, generation_number=160))
+    assert [(row.cells, row.status) for row in seen.rows] == [
+        (("web-1", 80.0), "same"),
+        (("web-2", 7.0), "new"),
+        (("web-3", 99.0), "gone"),
+    ]
+
+
+def test_where_a_column_of_the_key_is_gone_another_is_found() -> None:
+    mounts = [("a", "/", 1), ("a", "/var", 2), ("b", "/", 3)]
+    seen = pictured(result(mounts, 1, ("host", "mount", "n")), result([("a", 1)], 2, ("host", "n")))
+    assert Counter(row.status for row in seen.rows) == {"same": 1, "gone": 2}
 
 
 def test_changes_are_told_as_objects() -> None:

@@ -108,6 +108,31 @@ def test_the_first_result_of_another_statement_is_no_change() -> None:
     assert told(news, update(2, [("b", 98)], sql=another)) == [("changed", "b", 98)]
 
 
+MORE = (*NAMES, "fs")
+
+
+def test_a_row_that_brings_a_column_is_told_of() -> None:
+    news = begun([("a", 95)])
+    both = update(2, [("a", 95, None), ("b", 99, "ext4")], MORE)
+    assert told(news, both) == [("new", "b", 99, "ext4")]
+    assert told(news, update(3, [("a", 95)])) == [("gone", "b", 99, "ext4")]
+    assert told(news, update(4, [("a", 96)])) == [("changed", "a", 96)]
+
+
+def test_a_row_that_takes_its_column_along_is_not_told_twice() -> None:
+    news = begun([("a", 95, None), ("b", 99, "ext4")], MORE)
+    assert told(news, update(2, [("a", 95)], unknown=MISSING)) == []
+    assert told(news, update(3, [("a", 95, None), ("b", 99, "ext4")], MORE)) == []
+
+
+def test_what_a_row_has_in_a_column_of_its_own_is_told_when_it_comes_and_goes() -> None:
+    """As `error`, that JSON has where there is one."""
+    news = begun([("a", 95)])
+    assert told(news, update(2, [("a", 95, "on fire")], MORE)) == [("changed", "a", 95, "on fire")]
+    assert told(news, update(3, [("a", 95)])) == [("changed", "a", 95, None)]
+    assert told(news, update(4, [("a", 95)])) == []
+
+
 def test_not_more_is_remembered_than_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MAX_HELD", 2)
     news = begun([("a", 1)])
@@ -116,29 +141,40 @@ def test_not_more_is_remembered_than_is_said(monkeypatch: pytest.MonkeyPatch) ->
     assert told(news, update(9, [])) == [("gone", "d", 1), ("gone", "c", 1), ("gone", "b", 1)]
 
 
-HOSTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2), max_size=4)
+CELLS = st.tuples(st.integers(0, 2), st.sampled_from([None, "ext4"]))
+HOSTS = st.dictionaries(st.sampled_from("abcd"), CELLS, max_size=4)
 SEEN = st.tuples(st.sampled_from([None, None, MISSING, "lost"]), HOSTS)
+
+
+def reported(number: int, hosts: dict[str, tuple[Any, ...]], unknown: str | None = None) -> Update:
+    """With the second column only where somebody has something in it."""
+    most = 3 if any(fs is not None for _, fs in hosts.values()) else 2
+    rows = [(host, *cells)[:most] for host, cells in hosts.items()]
+    return update(number, rows, MORE[:most], unknown)
 
 
 @given(HOSTS, st.lists(SEEN, max_size=8), st.sampled_from([(), ("host",)]))
 def test_who_keeps_account_of_what_they_are_told_has_the_rows(
-    first: dict[str, int], seen: list[tuple[str | None, dict[str, int]]], key: tuple[str, ...]
+    first: dict[str, tuple[Any, ...]],
+    seen: list[tuple[str | None, dict[str, tuple[Any, ...]]]],
+    key: tuple[str, ...],
 ) -> None:
     """No row is lost, none is told twice, and none is taken away while it is unknown."""
-    account = dict(first)
-    news = begun(list(first.items()), NAMES, *key)
+    account, news = dict(first), News(key)
+    assert told(news, reported(1, first)) == []
     for number, (unknown, rows) in enumerate(seen, 2):
         if unknown == "lost":
             assert told(news, Update(unknown="lost: away", sql=ALERT)) == []
             continue
-        for change, host, used in told(news, update(number, list(rows.items()), unknown=unknown)):
+        for change, host, used, *fs in told(news, reported(number, rows, unknown)):
+            cells = (used, *(fs or [None]))
             if change == "gone":
                 assert unknown is None
-                assert account.pop(host) == used
+                assert account.pop(host) == cells
             else:
                 assert (change == "changed") == (host in account)
-                assert account.get(host) != used
-                account[host] = used
+                assert account.get(host) != cells
+                account[host] = cells
         assert account == (rows if unknown is None else account | rows)
 
 
@@ -158,6 +194,20 @@ def report(server: Server, wire: Wire) -> Any:
         server.rotate()
 
     return turn
+
+
+def test_an_alert_that_brings_a_column_is_told_to_a_command(
+    running: Callable[..., Any], report: Callable[..., None], tmp_path: Path
+) -> None:
+    path = tmp_path / "told"
+    report(a=95)
+    process = running("--on-change", f"cat >> {path}", ALERT)
+    frame_of(process)
+    report(a=95, b=(99, "ext4"))
+    assert frame_of(process)[-1] == "b\t99\text4"
+    assert until(lambda: path.exists() and path.read_text().endswith("\n"))
+    [change] = [json.loads(line) for line in path.read_text().splitlines()]
+    assert (change["change"], change["row"]["fs"]) == ("new", "ext4")
 
 
 @pytest.mark.timeout(60)
