@@ -349,7 +349,7 @@ def taken(view: View, update: Update, key: tuple[str, ...], now: float) -> View:
     if result is None:
         return view
     heard_at = now - result.generation_age_s
-    before = view.newest if view.newest.names else None
+    before = view.newest if view.newest.names and update.sql == view.newest_sql else None
     if before is not None and not differs(before, result):
         return showing(view, update.sql, before, heard_at)
     try:

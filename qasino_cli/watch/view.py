@@ -77,6 +77,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         return self.picture if self.unseen is None else self.unseen.picture
 
     @property
+    def newest_sql(self) -> str:
+        """The statement that picture is of."""
+        return self.sql if self.unseen is None else self.unseen.sql
+
+    @property
     def nr_frozen(self) -> int:
         """How many columns stay."""
         if self.frozen is not None:

@@ -473,8 +473,18 @@ def test_scrolling_stays_within_the_rows_and_columns() -> None:
     assert "host" in drawn(after("right")), "the key stays"
 
 
-def told(state: View, now: Result, *key: str) -> View:
-    return taken(state, Update(result=now, sql="select another"), key, 1003.0)
+def told(state: View, now: Result, *key: str, sql: str = "select * from disks") -> View:
+    return taken(state, Update(result=now, sql=sql), key, 1003.0)
+
+
+@pytest.mark.parametrize("keys", ["", "space"])
+def test_rows_of_another_statement_are_not_compared(keys: str) -> None:
+    """No row has gone and none is new where somebody asks for others."""
+    other = told(after(keys), result(SECOND[:1], 160), sql="select 2")
+    assert [row.status for row in other.newest.rows] == ["same"]
+    assert other.newest.seconds == 0.0
+    again = told(other, result(SECOND[:2], 190), sql="select 2")
+    assert [row.status for row in again.newest.rows] == ["same", "new"]
 
 
 def test_rows_and_columns_that_are_left_can_be_seen() -> None:
@@ -496,7 +506,7 @@ def test_a_result_without_the_column_of_the_key_is_said_and_not_shown() -> None:
     lines = drawn(state).splitlines()
     assert lines[:2] == drawn(view()).splitlines()[:2]
     assert lines[2] == "--key: there is no column 'host'; there are n"
-    assert told(state, result(SECOND, 190), "host").sql == "select another"
+    assert told(state, result(SECOND, 190), "host", sql="select another").sql == "select another"
 
 
 def test_columns_are_frozen_and_freed() -> None:
@@ -521,8 +531,9 @@ def test_what_comes_while_paused_is_taken_in_and_drawn_later() -> None:
     assert "lost: away  paused, 2 missed" in drawn(lost, 100)
     for key in ("space", "n"):
         shown = after(key, paused)
-        assert (shown.picture, shown.sql, shown.nr_missed) == (paused.newest, "select another", 0)
+        assert (shown.picture, shown.nr_missed) == (paused.newest, 0)
         assert shown.unseen is None
+    assert after("space", told(paused, result([], 220), sql="select another")).sql.endswith("other")
 
 
 def test_every_key_of_the_help_does_something() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -241,18 +241,46 @@ def test_a_dead_host_is_no_all_clear_for_a_command(
     turned([*well, ("gone", "b", None)], a=10, b=10)
 
 
+@pytest.fixture
+def screen_of(server: Server, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    with ExitStack() as stack:
+
+        def start(*args: str) -> Terminal:
+            terminal = Terminal("watch", "-s", zmq_url(server), *args, home=tmp_path)
+            return stack.enter_context(closing(terminal))
+
+        yield start
+
+
 def test_a_screen_tells_a_command_the_same(
-    server: Server, report: Callable[..., None], tmp_path: Path
+    screen_of: Callable[..., Terminal], report: Callable[..., None], tmp_path: Path
 ) -> None:
     path = tmp_path / "told"
     report(a=95, b=50)
-    hook = ("--on-change", f"cat >> {path}", "--interval", "0.2")
-    with closing(Terminal("watch", "-s", zmq_url(server), *hook, ALERT, home=tmp_path)) as screen:
-        screen.see("1 row", "a 95")
-        report(b=50)
-        screen.see("missing: a (mounts)", "0 rows")
-        report(a=10, b=50)
-        screen.gone("missing")
-        until(lambda: path.exists() and path.read_text().endswith("\n"))
-        [change] = [json.loads(line) for line in path.read_text().splitlines()]
-        assert (change["change"], change["unknown"]) == ("gone", None)
+    screen = screen_of("--on-change", f"cat >> {path}", "--interval", "0.2", ALERT)
+    screen.see("1 row", "a 95")
+    report(b=50)
+    screen.see("missing: a (mounts)", "0 rows")
+    report(a=10, b=50)
+    screen.gone("missing")
+    until(lambda: path.exists() and path.read_text().endswith("\n"))
+    [change] = [json.loads(line) for line in path.read_text().splitlines()]
+    assert (change["change"], change["unknown"]) == ("gone", None)
+
+
+def test_another_statement_on_the_screen_is_no_change_to_a_command(
+    screen_of: Callable[..., Terminal], report: Callable[..., None], tmp_path: Path
+) -> None:
+    path = tmp_path / "told"
+    report(a=91, b=92, c=93)
+    screen = screen_of("--on-change", f"cat >> {path}", ALERT)
+    screen.see("3 rows")
+    screen.type("e and used_pct > 92\r")
+    screen.see("1 row")
+    screen.gone("gone")
+    report(a=91, b=92, c=94)
+    screen.type("n")
+    screen.see("c 94▲")
+    until(lambda: path.exists() and path.read_text().endswith("\n"))
+    [change] = [json.loads(line) for line in path.read_text().splitlines()]
+    assert (change["change"], change["key"]) == ("changed", {"host": "c"})
