@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
@@ -32,7 +33,13 @@ _WHO = (
     "identity", "host", "hostname", "ip", "ipaddr", "node", "pod", "server", "name", "id", "pid",
     "device", "mountpoint", "interface", "tablename", "key", "metric",
 )  # fmt: skip
+_UNMARKED: tuple[Mark, ...] = ("",)
 MAX_KEY_COLUMNS = 3
+MAX_CANDIDATES = 8
+"""So many columns are tried, alone and together."""
+MAX_LOOKS = 500_000
+"""A search for a key ends after so many looks at a row, in a fifth of a second: the screen hears no
+key meanwhile. Of 5,000 rows every key is tried, whatever stands in them."""
 
 
 class RowState(msgspec.Struct, frozen=True):
@@ -83,17 +90,35 @@ def choose_key(
     """The columns that tell the rows apart; none where no few do. Raises UsageFault."""
     if wanted:
         return _named(names, wanted)
-    if kept and max(kept) < len(names) and _unique(rows, kept):
+    if kept and max(kept) < len(names) and _twins(rows, kept) is None:
         return kept
     if not rows:
         return ()  # any column would tell none apart, and be wrong for the first that come
     lower = [name.lower() for name in names]
     who = [n for who in _WHO for n, name in enumerate(lower) if name == who]
     others = [n for n in range(len(names)) if n not in who and not _is_measure(rows, n)]
-    for size in range(1, MAX_KEY_COLUMNS + 1):
-        for columns in combinations([*who, *others][:8], size):
-            if _unique(rows, columns):
-                return tuple(sorted(columns))
+    return _shortest(rows, [*who, *others][:MAX_CANDIDATES], set(kept))
+
+
+def _shortest(rows: Sequence[Row], candidates: Sequence[int], kept: set[int]) -> tuple[int, ...]:
+    """The shortest key of these columns, one that has those of before where there is one."""
+    if not candidates or _twins(rows, candidates):
+        return ()
+    tried = [c for size in range(MAX_KEY_COLUMNS) for c in combinations(candidates, size + 1)]
+    alike: list[set[int]] = []
+    looks = MAX_LOOKS
+    for columns in sorted(tried, key=lambda columns: not kept <= set(columns)):
+        # Two rows that are alike in these columns and others rule out all keys of those.
+        if any(same.issuperset(columns) for same in alike):
+            continue
+        twins = _twins(rows, columns)
+        if twins is None:
+            return tuple(sorted(columns))
+        one, other = twins
+        alike.append({n for n in candidates if rows[one][n] == rows[other][n]})
+        looks -= other
+        if looks < 0:
+            break
     return ()
 
 
@@ -105,8 +130,14 @@ def _named(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
     return tuple(lower.index(name.lower()) for name in wanted)
 
 
-def _unique(rows: Sequence[Row], columns: Sequence[int]) -> bool:
-    return len({tuple(row[n] for n in columns) for row in rows}) == len(rows)
+def _twins(rows: Sequence[Row], columns: Sequence[int]) -> tuple[int, int] | None:
+    """The first two rows that these columns do not tell apart, by place."""
+    seen: dict[Any, int] = {}
+    for place, own in enumerate(map(itemgetter(*columns), rows)):
+        first = seen.setdefault(own, place)
+        if first != place:
+            return first, place
+    return None
 
 
 def _is_measure(rows: Sequence[Row], column: int) -> bool:
@@ -199,6 +230,8 @@ def _state(key: Key, row: Row, past: dict[Key, Row], first: bool) -> RowState:
     old = past.get(key)
     if old is None:
         return RowState(key, row, "same" if first else "new", ())
+    if old == row:  # as most are; to look at each cell takes ten times as long
+        return RowState(key, row, "same", _UNMARKED * len(row), old)
     marks = tuple(mark(then, cell) for then, cell in zip(old, row, strict=True))
     return RowState(key, row, "same", marks, old)
 

@@ -108,6 +108,14 @@ def test_the_first_result_of_another_statement_is_no_change() -> None:
     assert told(news, update(2, [("b", 98)], sql=another)) == [("changed", "b", 98)]
 
 
+def test_a_row_that_is_held_stays_its_own_where_another_key_is_needed() -> None:
+    mounts = ("host", "mount")
+    news = begun([("a", "/")], mounts)
+    here = [("b", "/"), ("b", "/var")]
+    assert told(news, update(2, here, mounts, MISSING)) == [("new", *row) for row in here]
+    assert told(news, update(3, [("a", "/"), *here], mounts)) == []
+
+
 MORE = (*NAMES, "fs")
 
 
