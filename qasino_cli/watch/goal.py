@@ -16,6 +16,8 @@ from qasino_cli.watch.query import Update
 
 TOLERANCE = 1.5
 """Two numbers further apart than so many generations have another between them."""
+ASKED_LATE = 1.1
+"""So many times longer than planned it may take from one question to the next."""
 
 
 class Goal(msgspec.Struct):
@@ -46,5 +48,7 @@ class Goal(msgspec.Struct):
     def _follows(self, last: int, duration_s: float) -> bool:
         """Whether nothing was missed since that number, which a new server begins anew."""
         assert self._last_number is not None
-        most_s = TOLERANCE * max(duration_s, self.interval_s)
+        most_s = TOLERANCE * duration_s
+        if self.interval_s >= duration_s:  # the first may have been a generation old by then
+            most_s = ASKED_LATE * (self.interval_s + duration_s)
         return 0 < self._last_number - last <= most_s

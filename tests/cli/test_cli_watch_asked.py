@@ -6,7 +6,7 @@ import apsw
 import apsw.ext
 import msgspec
 import pytest
-from hypothesis import given, reject
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from qasino_cli.watch.condition import flaw
@@ -152,6 +152,23 @@ def test_who_asks_seldom_counts_answers() -> None:
     assert not goal.reached(update(True, 100))
     assert not goal.reached(update(True, 160))
     assert goal.reached(update(True, 220))
+
+
+@given(st.integers(1, 60), st.integers(1000, 8000), st.integers(0, 1000))
+@example(3, 1167, 0)
+def test_who_asks_less_than_once_a_generation_misses_none(
+    duration_s: int, interval: int, begun: int
+) -> None:
+    """In thousandths of a generation. The numbers go by one generation, and now and then by two."""
+    goal = Goal(True, 8, duration_s * interval / 1000)
+
+    def asked(times: int) -> bool:
+        number = 1000 + duration_s * ((begun + times * interval) // 1000)
+        seen = msgspec.structs.replace(update(True, number), duration_s=float(duration_s))
+        return goal.reached(seen)
+
+    assert [asked(times) for times in range(8)] == [False] * 7 + [True]
+    assert not asked(12), "it slept meanwhile"
 
 
 def test_a_change_within_a_generation_breaks_the_row() -> None:
