@@ -57,6 +57,13 @@ class RowState(msgspec.Struct, frozen=True):
         """Whether a cell is another than before."""
         return any(self.marks)
 
+    def difference(self, n: int) -> int | float | None:
+        """How much larger a number is than before; None where there was none."""
+        now, then = self.cells[n], None if self.before is None else self.before[n]
+        if self.status != "same" or not isinstance(now, int | float):
+            return None
+        return now - then if isinstance(then, int | float) else None
+
 
 class Picture(msgspec.Struct, frozen=True):
     """A result with its changes."""

@@ -143,6 +143,8 @@ def _what(view: View) -> list[Line]:
     if view.sort is not None and view.sort < len(picture.names):
         order = ", reversed" if view.reverse else ""
         parts.append(f"sorted by {visible(picture.names[view.sort])}{order}")
+    elif view.reverse:
+        parts.append("reversed")
     if view.mode != "values":
         parts.append(view.mode if picture.seconds else f"{view.mode} from the next generation on")
     if not view.diff:
@@ -202,25 +204,14 @@ def _shown_columns(view: View) -> list[int]:
 
 
 def _text(view: View, row: RowState, n: int) -> str:
-    cell = row.cells[n]
-    if view.mode != "values" and n not in view.picture.key:
-        difference = _difference(view, row, n)
-        if difference is not None:
-            return difference
-    return visible(shown_cell(cell))
-
-
-def _difference(view: View, row: RowState, n: int) -> str | None:
-    """A number's change, or its change a second; None for what is no number."""
-    now, then = row.cells[n], None if row.before is None else row.before[n]
-    if not isinstance(now, int | float):
-        return None
-    if not isinstance(then, int | float) or not view.picture.seconds or row.status != "same":
+    if not view.is_difference(row, n):
+        return visible(shown_cell(row.cells[n]))
+    change = view.difference(row, n)
+    if change is None:
         return ""
-    change = now - then
-    if view.mode == "deltas":
-        return f"{change:+g}" if isinstance(change, float) else f"{change:+d}"
-    return f"{change / view.picture.seconds:+.3g}"
+    if view.mode == "rates":
+        return f"{change / view.picture.seconds:+.3g}"
+    return f"{change:+g}" if isinstance(change, float) else f"{change:+d}"
 
 
 def _numeric(view: View, n: int) -> bool:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
+from qasino_cli.cells import shown_cell
 from qasino_cli.watch.diff import RowState
 
 SEARCH_S = 1.0
@@ -44,7 +45,7 @@ class _Filter:
         return list(self._passed)
 
     def _passes(self, row: RowState) -> bool:
-        text = "\t".join("" if cell is None else str(cell) for cell in row.cells)
+        text = "\t".join(map(shown_cell, row.cells))
         if self._pattern is None:
             found = self._text in text.lower()
         else:

@@ -97,16 +97,29 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         if self.sort is None or self.sort >= len(self.picture.names):
             return rows[::-1] if self.reverse else rows
         column = self.sort
-        return sorted(rows, key=lambda row: _rank(row.cells[column]), reverse=self.reverse)
+        return sorted(rows, key=lambda row: _rank(self._seen(row, column)), reverse=self.reverse)
+
+    def is_difference(self, row: RowState, n: int) -> bool:
+        """Whether a cell is shown as how much it differs, or a second: a number that is no key."""
+        numbers = self.mode != "values" and n not in self.picture.key
+        return numbers and isinstance(row.cells[n], int | float)
+
+    def difference(self, row: RowState, n: int) -> int | float | None:
+        """By how much, where that is known."""
+        return row.difference(n) if self.picture.seconds else None
+
+    def _seen(self, row: RowState, n: int) -> object:
+        """What rows are sorted by: what stands there. Rates go as the differences do."""
+        return self.difference(row, n) if self.is_difference(row, n) else row.cells[n]
 
 
-def _rank(cell: object) -> tuple[int, float, str]:
+def _rank(cell: object) -> tuple[int, int | float, str]:
     """As SQLite sorts: NULL, numbers, text."""
     if cell is None:
-        return 0, 0.0, ""
+        return 0, 0, ""
     if isinstance(cell, int | float):
-        return 1, float(cell), ""
-    return 2, 0.0, str(cell)
+        return 1, cell, ""
+    return 2, 0, str(cell)
 
 
 def showing(view: View, sql: str, picture: Picture, heard_at: float) -> View:

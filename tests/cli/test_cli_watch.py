@@ -496,6 +496,43 @@ def test_rows_are_sorted_by_any_column_both_ways() -> None:
     assert after("> > > > >").sort is None
 
 
+def test_rows_are_sorted_by_the_numbers_that_are_seen() -> None:
+    names, then = ("host", "n"), [("a", 100), ("b", 5), ("c", 50), ("d", 7)]
+    now = [("a", 110), ("b", 35), ("c", 51), ("e", 900), ("d", None)]
+    seen = pictured(result(then, 100, names), result(now, 130, names))
+    for mode in ("deltas", "rates"):
+        state = after("> > r", view(picture=seen, mode=mode))
+        assert hosts(state) == ["b", "a", "c", "d", "e"]
+    lines = drawn(state).splitlines()
+    assert "sorted by n, reversed, rates" in lines[2]
+    assert [line.split()[-1] for line in lines[5:]] == ["+1▲", "+0.333▲", "+0.0333▲", "NULL•", "e"]
+    assert hosts(after("> > r", view(picture=seen))) == ["e", "a", "c", "b", "d"]
+    assert hosts(after("> r", view(picture=seen, mode="rates"))) == ["e", "d", "c", "b", "a"]
+
+
+def test_numbers_that_a_double_cannot_tell_apart_are_sorted() -> None:
+    numbers = [(2**53 + n,) for n in (1, 0, 3, 2)]
+    assert hosts(after(">", view(picture=pictured(result(numbers, 1, ("n",)))))) == [
+        number for (number,) in sorted(numbers)
+    ]
+
+
+def test_rows_that_are_turned_around_say_so() -> None:
+    assert hosts(after("r")) == hosts(view())[::-1]
+    assert "1 gone, reversed   ?" in drawn(after("r"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [("null", ["a", "c"]), ("/\\bNULL$/", ["a"]), ("'NULL'", ["c"]), ("1.0e+20", ["b"])],
+)
+def test_what_is_seen_is_found(wanted: str, found: list[str]) -> None:
+    rows = [("a", None), ("b", 1e20), ("c", "NULL"), ("d", "x")]
+    seen = view(picture=pictured(result(rows, 1, ("host", "x"))))
+    assert "1.0e+20" in drawn(seen)
+    assert hosts(msgspec.structs.replace(seen, filter=wanted)) == found
+
+
 @pytest.mark.parametrize(
     ("wanted", "left"),
     [
