@@ -106,7 +106,8 @@ def _generation(view: View, now: float) -> str:
 
 def _troubles(view: View, now: float) -> Iterator[str]:
     told = view.paused or view.trouble.startswith(("lost", "late"))
-    if view.heard_at is not None and now - view.heard_at > 2 * view.duration_s and not told:
+    expected_s = 2 * max(view.duration_s, view.interval_s)
+    if view.heard_at is not None and now - view.heard_at > expected_s and not told:
         yield "late"
     if view.trouble:
         since_s = max(0.0, now - view.trouble_since)

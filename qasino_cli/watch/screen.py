@@ -85,7 +85,9 @@ class Screen:
 
     def __init__(self, connection: Connection, plan: Plan, config: Config) -> None:
         self._plan = plan
-        self._view = View(sql=plan.watched.sql, server=connection.url)
+        self._view = View(
+            sql=plan.watched.sql, server=connection.url, interval_s=plan.interval_s or 0.0
+        )
         self._watched = plan.watched
         self._look = Look(unicode=terminal.speaks_unicode())
         self._last: Update | None = None

@@ -34,6 +34,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     heard_at: float | None = None
     """When this snapshot began, on the monotonic clock."""
     duration_s: float = 30.0
+    interval_s: float = 0.0
+    """Asked so often, on purpose; 0 is once a generation."""
     trouble: str = ""
     """Why the rows are not to be believed: lost, late, missing sources."""
     trouble_since: float = 0.0

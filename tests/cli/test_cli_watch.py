@@ -383,6 +383,8 @@ def test_marks_can_be_left_out_and_numbers_become_changes_and_rates() -> None:
     [
         ({}, "generation 130, 3 s old, next in 27 s"),
         ({"heard_at": 930.0}, "generation 130, 73 s old  late"),
+        ({"heard_at": 930.0, "interval_s": 60.0}, "generation 130, 73 s old"),
+        ({"heard_at": 870.0, "interval_s": 60.0}, "generation 130, 133 s old  late"),
         ({"heard_at": None}, "connecting"),
         (
             {"trouble": "lost: nothing listens there", "trouble_since": 998.0},

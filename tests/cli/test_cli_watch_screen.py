@@ -227,6 +227,20 @@ def test_what_a_command_complains_of_stays_off_the_rows(
     assert b"first" not in terminal.written
 
 
+def test_rows_that_are_asked_for_seldom_are_not_late(
+    screen: Callable[..., Terminal], make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    places = {"db_dir": tmp_path / "d", "static_db": tmp_path / "s.db"}
+    quick = make_server(**places, generation_duration_s=2)
+    terminal = screen("-s", zmq_url(quick), "--interval", "60", "select 1 n")
+    terminal.see("1 row")
+    quick.rotate()
+    terminal.type("n")
+    terminal.see("0 s old")
+    terminal.see("5 s old")
+    assert "late" not in terminal.text
+
+
 def test_another_size_is_drawn_at_once(
     screen: Callable[..., Terminal], rotate: Callable[..., None]
 ) -> None:
