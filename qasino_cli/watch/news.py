@@ -4,8 +4,10 @@ Somebody is paged by it, so:
 
 - a row that is there is told of at once, new or changed, with why it is not to be believed where
   it is not: an alert must not wait for as long as some other host is missing;
-- a row that is not there has gone only where that is known. While sources are missing, or the
-  server has cut the result, it counts as there, as it was told last;
+- a row that is not there has gone only where that is known. While sources are missing, the server
+  has cut the result, or there was no answer (a server that begins anew does not know who is
+  missing, and not all have reported in its first generation), it counts as there, as it was told
+  last;
 - the first result that is believed again is compared with that: what has gone meanwhile is told,
   what is as it was is not told again;
 - the first result of a statement is no change.
@@ -28,6 +30,8 @@ MAX_HELD = 100_000
 """So many rows at most are remembered that are not there and not known to have gone; those longest
 away are forgotten. A result has so many (--max-rows), and a host may be missing for a day."""
 
+ANEW = "anew: the first generation since there was no answer"
+
 
 class News:
     """Compares each update with what was told before. Belongs to one thread."""
@@ -36,10 +40,15 @@ class News:
         self._wanted_key = wanted_key
         self._sql = ""
         self._told: Picture | None = None
+        self._away = False
+        """Whether there was no answer lately."""
+        self._first_number = 0
+        """The first generation after that; 0 is a server's own, in which nobody has reported."""
 
     def of(self, update: Update) -> Picture:
         """The changes to tell; an empty picture where there are none."""
         result = update.result
+        self._follow(update)
         before = self._told if update.sql == self._sql else None
         if result is None or (before is not None and not differs(before, result)):
             return Picture()
@@ -50,9 +59,20 @@ class News:
         if before is not None:
             result = _widened(result, before)
         found = compare(before, result, self._wanted_key)
-        found = msgspec.structs.replace(found, unknown=update.unknown or cut_note(result))
+        why = update.unknown or cut_note(result)
+        if result.generation_number == self._first_number:
+            why = why or ANEW
+        found = msgspec.structs.replace(found, unknown=why)
         self._sql, self._told = update.sql, _as_known(found)
         return found
+
+    def _follow(self, update: Update) -> None:
+        """Notice where answers begin again."""
+        if update.result is None:
+            self._away = self._away or update.unknown is not None
+        elif self._away:
+            self._first_number = update.result.generation_number
+            self._away = self._first_number == 0
 
 
 def _widened(now: Result, before: Picture) -> Result:

@@ -18,7 +18,7 @@ from wire import Wire, until
 
 from qasino_cli.watch import news as room
 from qasino_cli.watch.diff import changes
-from qasino_cli.watch.news import News
+from qasino_cli.watch.news import ANEW, News
 from qasino_cli.watch.query import Update
 from qasino_server.server import Server
 from qasino_server.table import Result
@@ -88,6 +88,17 @@ def test_rows_of_the_same_generation_that_are_believed_now_are_compared() -> Non
     news = begun([("a", 95)])
     assert told(news, update(2, [], unknown="torn")) == []
     assert told(news, update(2, [])) == [("gone", "a", 95)]
+
+
+def test_in_the_first_generation_of_a_server_nobody_has_gone() -> None:
+    """It does not know who used to report, and not all have reported yet."""
+    news = begun([("a", 95), ("b", 97)])
+    assert told(news, Update(unknown="lost: away"), update(0, [])) == []
+    [change] = changes(news.of(update(2, [("b", 98)])))
+    assert (change["change"], change["unknown"]) == ("changed", ANEW)
+    assert told(news, update(2, []), update(3, [("a", 95), ("b", 98)])) == []
+    assert told(news, update(4, [("a", 95)])) == [("gone", "b", 98)]
+    assert told(news, Update(error="no such table"), update(5, [])) == [("gone", "a", 95)]
 
 
 def test_what_the_server_has_cut_off_has_not_gone() -> None:
@@ -170,20 +181,23 @@ def test_who_keeps_account_of_what_they_are_told_has_the_rows(
     """No row is lost, none is told twice, and none is taken away while it is unknown."""
     account, news = dict(first), News(key)
     assert told(news, reported(1, first)) == []
+    away = False
     for number, (unknown, rows) in enumerate(seen, 2):
         if unknown == "lost":
+            away = True
             assert told(news, Update(unknown="lost: away", sql=ALERT)) == []
             continue
+        known, away = unknown is None and not away, False
         for change, host, used, *fs in told(news, reported(number, rows, unknown)):
             cells = (used, *(fs or [None]))
             if change == "gone":
-                assert unknown is None
+                assert known
                 assert account.pop(host) == cells
             else:
                 assert (change == "changed") == (host in account)
                 assert account.get(host) != cells
                 account[host] = cells
-        assert account == (rows if unknown is None else account | rows)
+        assert account == (rows if known else account | rows)
 
 
 # --- Against a real server -------------------------------------------------------------------
@@ -292,3 +306,36 @@ def test_another_statement_on_the_screen_is_no_change_to_a_command(
     until(lambda: path.exists() and path.read_text().endswith("\n"))
     [change] = [json.loads(line) for line in path.read_text().splitlines()]
     assert (change["change"], change["key"]) == ("changed", {"host": "c"})
+
+
+@pytest.mark.timeout(60)
+def test_a_server_that_begins_anew_is_no_all_clear_for_a_command(
+    running: Callable[..., Any],
+    make_server: Callable[..., Server],
+    wire_to: Callable[[Server], Wire],
+    tmp_path: Path,
+) -> None:
+    places = {"db_dir": tmp_path / "d", "static_db": tmp_path / "s.db"}
+    path = tmp_path / "told"
+
+    def report(server: Server, **used: int) -> None:
+        for host, value in used.items():
+            columns, types = ["host", "used_pct"], ["text", "int"]
+            wire_to(server).publish(host, "mounts", columns, types, [[host, value]])
+        server.rotate()
+
+    first = make_server(**places)
+    report(first, a=95, b=95)
+    hook = ("--interval", "0.2", "--on-change", f"cat >> {path}")
+    process = running("-s", zmq_url(first), *hook, ALERT)
+    assert len(frame_of(process)) == 4
+    first.stop()
+    assert frame_of(process)[0].startswith("# unknown: lost")
+    second = make_server(**places, zmq_port=first.ports["zmq"])
+    assert frame_of(process) == ["# unknown: refused: no such table: mounts"]
+    for used, nr_rows in (({"b": 95}, 1), ({"a": 95, "b": 95}, 2), ({"a": 10, "b": 95}, 1)):
+        report(second, **used)
+        assert frame_of(process)[0].endswith(f", {nr_rows} row{'s' * (nr_rows > 1)}")
+    assert until(lambda: path.exists() and path.read_text().endswith("\n"))
+    [change] = [json.loads(line) for line in path.read_text().splitlines()]
+    assert (change["change"], change["key"]) == ("gone", {"host": "a"})
