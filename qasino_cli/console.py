@@ -9,9 +9,11 @@ Rules of this file:
 from __future__ import annotations
 
 import errno
+import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from enum import IntEnum
 
@@ -57,6 +59,9 @@ def code_for(error: BaseException) -> ExitCode:
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """What tells a process to end, besides Ctrl-C."""
+TOGETHER_S = 0.5
+"""Signals that come so close together are one wish: `timeout` sends its own to the command and
+once more to the group, and of a closed window both the terminal and its shell tell."""
 
 
 class Ended(KeyboardInterrupt):
@@ -67,18 +72,62 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
+class _Heeded:
+    """The signal that was heeded last."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._at = -math.inf
+
+    def next(self, number: int) -> bool:
+        """Whether a signal is heeded as the next one.
+
+        Within TOGETHER_S none is, so that what is begun can be called off. One that tells the
+        process to end comes again after that, unless one has: Ctrl-C may be meant for a query.
+        """
+        now = time.monotonic()
+        left_s = self._at + TOGETHER_S - now
+        if left_s <= 0:
+            self._number, self._at = number, now
+        elif number in ENDING and self._number not in ENDING:
+            _send_again(number, left_s)
+        return left_s <= 0
+
+
+_heeded = _Heeded()
+
+
+def _send_again(number: int, after_s: float) -> None:
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), number))
+    signal.setitimer(signal.ITIMER_REAL, max(after_s, 0.001))  # 0 would be never
+
+
 def tidy_when_ended() -> None:
     """From now on SIGTERM and SIGHUP end a command as Ctrl-C does, what is begun being called off;
-    who waits for it sees the signal. A second one ends it at once; nohup's HUP stays ignored.
+    who waits for it sees the signal. The same within TOGETHER_S is passed over, a later one ends
+    it at once. What is ignored, as nohup's HUP is, stays so.
     """
     for number in ENDING:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _end)
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    if _heeded.next(number):
+        raise KeyboardInterrupt
 
 
 def _end(number: int, frame: object) -> None:
-    signal.signal(number, signal.SIG_DFL)
-    raise Ended(number)
+    if _heeded.next(number):
+        signal.signal(number, _end_at_once)
+        raise Ended(number)
+
+
+def _end_at_once(number: int, frame: object) -> None:
+    if _heeded.next(number):
+        _die_of(number)
 
 
 def finish(work: Callable[[], ExitCode | None]) -> ExitCode:

@@ -113,13 +113,13 @@ class Session:
 
         Of a query that is `hung_up` on it may know nothing any more: then that has ended it.
         """
-        outcome = begin_cancelling(self.connection, query.query_id or "")
+        self._unconfirmed = begin_cancelling(self.connection, query.query_id or "")
         try:
-            error = outcome.get(timeout=CANCEL_PATIENCE_S)
+            error = self._unconfirmed.get(timeout=CANCEL_PATIENCE_S)
         except queue.Empty:
-            self._unconfirmed = outcome
             say("interrupted; the server has not confirmed the cancellation")
             return
+        self._unconfirmed = None
         if error is None or (hung_up and isinstance(error, ServerRefused)):
             say("cancelled")
         else:
