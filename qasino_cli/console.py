@@ -14,7 +14,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 
 from qasino_cli.errors import InputRejected, OutputFailed, Unreachable, UsageFault
@@ -112,6 +113,29 @@ def tidy_when_ended() -> None:
             signal.signal(number, _end)
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
+
+
+@contextmanager
+def ending_told(tell: Callable[[int], None], numbers: Sequence[int] = ENDING) -> Iterator[None]:
+    """Within the block `tell` hears of the signal that asks for the end, and nothing is raised.
+
+    It is called in the main thread, in the midst of whatever that does.
+    """
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def hear(number: int, frame: object) -> None:
+        if _heeded.next(number):
+            signal.signal(number, _end_at_once if number in ENDING else _interrupt)
+            tell(number)
+
+    for number, how in before.items():
+        if how in (_end, _interrupt):
+            signal.signal(number, hear)
+    try:
+        yield
+    finally:
+        for number, how in before.items():
+            signal.signal(number, how)
 
 
 def _interrupt(number: int, frame: object) -> None:

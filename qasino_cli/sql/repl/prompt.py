@@ -4,8 +4,6 @@ to the shell; nothing is asked of a server here.
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 import termios
 import time
@@ -26,7 +24,7 @@ from prompt_toolkit.validation import ValidationError, Validator
 
 from qasino_cli import terminal
 from qasino_cli.config import Config
-from qasino_cli.console import ENDING, Ended, tidy_when_ended
+from qasino_cli.console import Ended, ending_told
 from qasino_cli.places import history_file, paths_beginning
 from qasino_cli.sql.completion import complete
 from qasino_cli.sql.entries import is_complete, undecoded
@@ -94,28 +92,24 @@ class Prompt:
         it is left after Ctrl-C: a handler may come in the middle of drawing.
         """
         ended: list[Ended] = []
+        app = self._session.app
 
-        def heard(loop: asyncio.AbstractEventLoop, number: int) -> None:
-            loop.remove_signal_handler(number)  # a second one ends it at once
+        def hear(number: int) -> None:
             ended.append(Ended(number))
-            app = self._session.app
-            if app.future is not None and not app.future.done():
+            if app.loop is not None:
+                app.loop.call_soon_threadsafe(leave)
+
+        def leave() -> None:
+            if ended and app.future is not None and not app.future.done():
                 app.exit(exception=ended[0])
 
-        def listen() -> None:
-            loop = asyncio.get_running_loop()
-            for number in ENDING:
-                if signal.getsignal(number) != signal.SIG_IGN:
-                    loop.add_signal_handler(number, heard, loop, number)
-
         try:
-            text = self._session.prompt(default=self._shell.take_next(), pre_run=listen)
+            with ending_told(hear):
+                text = self._session.prompt(default=self._shell.take_next(), pre_run=leave)
         except OSError:
             if ended:  # its window is closed
                 raise ended[0] from None
             raise
-        finally:
-            tidy_when_ended()  # the loop has given them back
         if ended:
             raise ended[0]
         return text
