@@ -16,7 +16,7 @@ import msgspec
 from qasino_cli.cells import visible_lines
 from qasino_cli.console import Ended, ExitCode, on_terminal, say, typed_in, write
 from qasino_cli.durations import read_duration_s
-from qasino_cli.errors import InputRejected, UsageFault
+from qasino_cli.errors import InputRejected, Unreachable, UsageFault
 from qasino_cli.layout import Expanded
 from qasino_cli.places import expanded, without_nul
 from qasino_cli.sql.pager import alone_on_terminal
@@ -383,7 +383,8 @@ def _conninfo(shell: Shell, argument: str) -> None:
     status = shell.live.status
     say(f"server {shell.session.connection.url}")
     if status.trouble is not None:
-        say(f"lost: {status.trouble}")
+        lost = "lost: " if isinstance(status.trouble, Unreachable) else ""
+        say(lost + status.trouble.sentence)
     elif status.generation_number is not None:
         age_s = status.age_s(time.monotonic())
         say(f"generation {status.generation_number}, {age_s:.0f} s old")

@@ -15,7 +15,7 @@ import msgspec
 from qasino_cli.catalog import EMPTY, Catalog, fetch_catalog, fetch_values
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
-from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
+from qasino_cli.errors import NotLetIn, ServerRefused, Unanswered, Unreachable
 from qasino_cli.generation_clock import PATIENCE, GenerationClock
 from qasino_cli.sql.asides import Asides
 from qasino_cli.sql.session import HEAR_S
@@ -36,8 +36,13 @@ class Status(msgspec.Struct, frozen=True):
     """None until the first answer."""
     since: float = 0.0
     """When that became the snapshot, on the monotonic clock."""
-    trouble: str | None = None
+    trouble: QasinoError | None = None
     """Why the server cannot be asked."""
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether the server does not let us in, which asking again does not change."""
+        return isinstance(self.trouble, NotLetIn)
 
     def age_s(self, now: float) -> float:
         """How old the snapshot is."""
@@ -66,7 +71,9 @@ class Live(Service):
         self.nr_generations = 0
         """How many have come since the start; `wait_for_generation` waits for the next."""
         self._nr_failures = 0
-        """How often the server could not be reached."""
+        """How often the server could not be reached, or has turned us away."""
+        self._wish = threading.Event()
+        """Set once somebody wants it to be asked again, or the thread to end."""
 
     # --- Any thread -------------------------------------------------------------------------
 
@@ -87,22 +94,23 @@ class Live(Service):
     def refresh(self) -> None:
         """Fetch the schema anew, soon."""
         self._stale = True
-        self._clock.wake()
+        self.wake()
 
     def wait_for_generation(self, seen: int) -> None:
         """Sleep until another generation than the one counted as `seen` has come.
 
         Raises Unreachable where the server is lost meanwhile, which shows when the generation is
-        late.
+        late, and NotLetIn where it turns us away.
         """
         failed = self._nr_failures
         with self._news:
             while self.nr_generations == seen:
                 if self._nr_failures != failed:
-                    raise Unreachable(self.status.trouble or f"{self._connection.url} is lost")
+                    raise self.status.trouble or Unreachable(f"{self._connection.url} is lost")
                 self._news.wait(HEAR_S)  # Ctrl-C is heard now
 
     def wake(self) -> None:
+        self._wish.set()
         self._clock.wake()
 
     # --- The thread -------------------------------------------------------------------------
@@ -112,7 +120,12 @@ class Live(Service):
         client = open_client(self._connection)
         try:
             while not self.stopping.is_set():
+                self._wish.clear()
                 self._look(client)
+                if self.status.turned_away:
+                    # A server may count wrong passwords, and shut out who sends too many.
+                    self._wish.wait()
+                    continue
                 lost = self.status.trouble is not None
                 if self._clock.wait(RETRY_S if lost else None) is not None:
                     self._stale = True
@@ -128,8 +141,8 @@ class Live(Service):
             self._fetch_values()
         except QasinoError as error:
             known = self.status
-            self.status = msgspec.structs.replace(known, trouble=error.sentence)
-            if isinstance(error, Unreachable):  # one that is busy is there
+            self.status = msgspec.structs.replace(known, trouble=error)
+            if isinstance(error, Unreachable | NotLetIn):  # one that is busy is there
                 with self._news:
                     self._nr_failures += 1
                     self._news.notify_all()

@@ -25,6 +25,7 @@ from prompt_toolkit.validation import ValidationError, Validator
 from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.console import Ended, ending_told
+from qasino_cli.errors import Unreachable
 from qasino_cli.places import history_file, paths_beginning
 from qasino_cli.sql.completion import complete
 from qasino_cli.sql.entries import is_complete, undecoded
@@ -32,6 +33,7 @@ from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl.colours import SqlColours, style_of
 from qasino_cli.sql.repl.commands import COMMANDS
 from qasino_cli.sql.repl.history import FileHistory
+from qasino_cli.sql.repl.live import Status
 from qasino_cli.sql.repl.shell import CONTINUED, PROMPT, Shell
 
 TICK_S = 1.0
@@ -138,7 +140,7 @@ class Prompt:
             age_s = status.age_s(now)
             parts.append(("", f"│ generation {status.generation_number}, {age_s:.0f} s old "))
         if status.trouble is not None:
-            parts.append(("class:bottom-toolbar.trouble", "│ server lost, reconnecting "))
+            parts.append(("class:bottom-toolbar.trouble", f"│ {_trouble(status)} "))
         elif status.generation_number is None:
             parts.append(("", "│ connecting "))
         elif live.is_late(now):
@@ -148,6 +150,17 @@ class Prompt:
         keys = "vi" if self._session.editing_mode == EditingMode.VI else "emacs"
         parts.append(("", f"│ {keys} │ \\? help"))
         return parts
+
+
+def _trouble(status: Status) -> str:
+    """Why the server cannot be asked, in the few words there is room for."""
+    if status.turned_away:
+        return "not let in, \\conninfo says why"
+    if not isinstance(status.trouble, Unreachable):
+        return "the server refuses, asking again"
+    return (
+        "cannot reach it yet" if status.generation_number is None else "server lost, reconnecting"
+    )
 
 
 @contextmanager

@@ -145,6 +145,8 @@ class Shell:
             self._away = False
             say(f"{self.session.connection.url} is back")
             self.live.refresh()
+        elif self.live.status.turned_away:
+            self.live.refresh()
         with self.screen.sent_to(target):
             self._show(result, vertical)
 

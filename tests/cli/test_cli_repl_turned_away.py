@@ -1,0 +1,86 @@
+"""A server that does not let the prompt in, or not any more."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import http_url, start_qasino
+from prompt_house import Start
+from wire import until
+
+from qasino_cli.console import ExitCode
+from qasino_server.server import Server
+
+MakeServer = Callable[..., Server]
+
+
+class Door:
+    """A server of short generations that knows one user, by a token."""
+
+    def __init__(self, make_server: MakeServer, place: Path) -> None:
+        self._users = place / "users.yaml"
+        self.let_in("a-token")
+        places = {"db_dir": place / "another", "static_db": place / "another.db"}
+        self.server = make_server(generation_duration_s=1, users_file=self._users, **places)
+
+    def let_in(self, token: str) -> None:
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        self._users.write_text(f"users: {{ann: {{tokens: ['sha256:{digest}'], roles: [read]}}}}")
+
+    def change(self, token: str) -> None:
+        """Only this token is good from now on."""
+        self.let_in(token)
+        self.server.reload()
+
+
+@pytest.fixture
+def door(make_server: MakeServer, tmp_path: Path) -> Door:
+    return Door(make_server, tmp_path)
+
+
+def nr_refused(log: pytest.LogCaptureFixture) -> int:
+    return sum("unknown token" in record.getMessage() for record in log.records)
+
+
+def test_a_watch_ends_where_the_server_does_not_let_us_in_any_more(door: Door) -> None:
+    url = http_url(door.server)
+    with start_qasino(
+        "sql", "-s", url, "-q", "select 1 one \\watch", QASINO_TOKEN="a-token"
+    ) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == [b"one\n", b"1\n"]
+        door.change("another")
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == ExitCode.REFUSED
+    assert f"{url} does not take the token: " in err.decode()
+
+
+def test_a_prompt_that_is_not_let_in_says_so_and_does_not_knock_again_by_itself(
+    door: Door, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    terminal = start(http_url(door.server), QASINO_TOKEN="wrong")
+    terminal.prompt()
+    terminal.see("not let in, \\conninfo says why")
+    terminal.run("\\conninfo", "does not take the token")
+    knocked = nr_refused(caplog)
+    door.server.rotate()
+    with pytest.raises(AssertionError):
+        until(lambda: nr_refused(caplog) != knocked, within_s=2.5)
+    terminal.run("\\refresh")
+    until(lambda: nr_refused(caplog) > knocked)
+    door.change("wrong")
+    terminal.run("select 6 * 7 x;", "42")
+    terminal.see("generation")
+    terminal.gone("not let in")
+    assert terminal.leave() == 0
+
+
+def test_a_server_that_was_never_reached_is_not_said_to_be_lost(start: Start) -> None:
+    terminal = start("http://127.0.0.1:1")
+    terminal.prompt()
+    terminal.see("cannot reach it yet")
