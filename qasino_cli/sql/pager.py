@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 
 from qasino_cli import terminal
-from qasino_cli.console import on_terminal, say, write
+from qasino_cli.console import ExitCode, on_terminal, say, write
 from qasino_server.render import width
 
 _LESS = "FRSX"
@@ -83,6 +83,11 @@ def alone_on_terminal() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def interrupted(code: int) -> bool:
+    """Whether Ctrl-C has ended the program we waited for; its shell says so in its own way."""
+    return code in (-signal.SIGINT, ExitCode.INTERRUPTED)
 
 
 def _page(lines: Sequence[str], command: str) -> None:

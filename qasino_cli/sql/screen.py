@@ -102,7 +102,8 @@ class Screen:
         """Send results to a file, which may be in quotes, or to `| command` from now on; '' is the
         terminal again.
 
-        Raises UsageFault where the file cannot be opened, or what is ended by it failed.
+        Raises UsageFault where the file cannot be opened, or what is ended by it failed, and
+        KeyboardInterrupt where Ctrl-C has ended that.
         """
         trouble = self.close()
         target = unquoted(target)
@@ -122,7 +123,8 @@ class Screen:
     def sent_to(self, target: str) -> Iterator[None]:
         """Within the block results go there, and then where they went before; '' changes nothing.
 
-        Raises UsageFault where the file cannot be opened, or the command fails.
+        Raises UsageFault where the file cannot be opened, or the command fails, and
+        KeyboardInterrupt where Ctrl-C ends it.
         """
         if not target:
             yield
@@ -137,9 +139,11 @@ class Screen:
             if self._process is None:  # it is stdout's
                 raise
         finally:
-            trouble = self.close()
-            self._brief = False
-            self._file, self._process = before
+            try:
+                trouble = self.close()
+            finally:
+                self._brief = False
+                self._file, self._process = before
         if trouble is not None:
             raise UsageFault(f"\\g: {trouble}")
 
@@ -150,7 +154,10 @@ class Screen:
             raise UsageFault(f"\\g: {error.sentence}") from None
 
     def close(self) -> str | None:
-        """End what \\o has begun; what went wrong with it, None for nothing."""
+        """End what \\o has begun; what went wrong with it, None for nothing.
+
+        Raises KeyboardInterrupt where Ctrl-C has ended the command.
+        """
         trouble = None
         file, process = self._file, self._process
         self._file = self._process = None
@@ -164,6 +171,8 @@ class Screen:
         if process is not None:
             with pager.alone_on_terminal():
                 code = process.wait()
+            if pager.interrupted(code):
+                raise KeyboardInterrupt
             trouble = trouble or (f"it ended with {code}" if code else None)
         return trouble
 

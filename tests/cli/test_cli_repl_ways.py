@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from command import zmq_url
 from prompt_house import Start
 
+from qasino_cli.console import ExitCode
 from qasino_cli.sql.pager import goes_sideways
+from qasino_server.server import Server
 
 
 def test_enter_after_escape_runs_what_is_typed_with_vi_keys_and_adds_a_line_else(
@@ -69,3 +72,28 @@ def test_what_goes_sideways_is_told_by_its_name_and_options(
     if less is not None:
         monkeypatch.setenv("LESS", less)
     assert goes_sideways(pager) is sideways
+
+
+@pytest.mark.parametrize("script", ["select 1 \\g | {}", "\\o | {}\n\\o", "\\o | {}"])
+@pytest.mark.parametrize("going", [(), ("--keep-going",)])
+def test_ctrl_c_in_a_command_that_takes_results_ends_a_script(
+    start: Start, server: Server, script: str, going: tuple[str, ...]
+) -> None:
+    script = script.format("echo be''gun; exec sleep 100")
+    terminal = start(zmq_url(server), *going, "-q", script, "-q", "\\echo on")
+    terminal.see("begun")
+    terminal.type("\x03")
+    assert terminal.wait() == ExitCode.INTERRUPTED
+    assert "it ended with" not in terminal.text
+    assert terminal.text.endswith("^C")
+
+
+def test_ctrl_c_in_a_command_that_takes_results_is_no_error_at_the_prompt(start: Start) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.type("select 1 \\g | echo be''gun; exec sleep 100\r")
+    terminal.see("begun")
+    terminal.interrupt()
+    terminal.prompt()
+    assert "it ended with" not in terminal.text
+    terminal.run("select 6 * 7 x;", "42")

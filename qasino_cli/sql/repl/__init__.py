@@ -41,9 +41,9 @@ def converse(session: Session, config: Config, screen: Screen) -> ExitCode:
         prompts.append(Prompt(shell, config))
         return _at_prompt(shell, prompts[0])
     finally:
+        live.stop()
         if (trouble := screen.close()) is not None:
             say(f"\\o: {trouble}")
-        live.stop()
 
 
 def _at_prompt(shell: Shell, prompt: Prompt) -> ExitCode:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 import tempfile
 import time
@@ -14,12 +13,12 @@ from pathlib import Path
 import msgspec
 
 from qasino_cli.cells import visible_lines
-from qasino_cli.console import Ended, ExitCode, on_terminal, say, typed_in, write
+from qasino_cli.console import on_terminal, say, typed_in, write
 from qasino_cli.durations import read_duration_s
 from qasino_cli.errors import InputRejected, Unreachable, UsageFault
 from qasino_cli.layout import Expanded
 from qasino_cli.places import expanded, without_nul
-from qasino_cli.sql.pager import alone_on_terminal
+from qasino_cli.sql.pager import alone_on_terminal, interrupted
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
 from qasino_cli.sql.repl.shell import FORGETS, Command, Shell
@@ -189,7 +188,8 @@ def _include(shell: Shell, path: str) -> None:
 
 def _output(shell: Shell, target: str) -> None:
     try:
-        shell.screen.redirect(target)
+        with shell.on_a_line():
+            shell.screen.redirect(target)
     except UsageFault as error:
         raise UsageFault(f"\\o: {error.sentence}") from None
 
@@ -240,10 +240,6 @@ def _words(text: str) -> str:
     return " ".join(words) + ("\n" if begun == text else "")
 
 
-_INTERRUPTED = (-signal.SIGINT, ExitCode.INTERRUPTED)
-"""How a command ends that Ctrl-C ended, and how its shell says so."""
-
-
 def _system(shell: Shell, command: str) -> None:
     """A command of the shell; without one the shell itself, as psql does it.
 
@@ -254,9 +250,9 @@ def _system(shell: Shell, command: str) -> None:
     stdin = subprocess.DEVNULL if shell.stdin_is_script else None
     with alone_on_terminal():
         code = subprocess.run(run, shell=True, stdin=stdin).returncode
-    if code in _INTERRUPTED:
-        shell.begin_line()
-        raise KeyboardInterrupt
+    if interrupted(code):
+        with shell.on_a_line():
+            raise KeyboardInterrupt
     if code:
         raise UsageFault(f"\\!: it ended with {code}")
 
@@ -328,16 +324,11 @@ def _watch(shell: Shell, argument: str) -> None:
         seen = shell.live.nr_generations if interval_s is None else 0
         say(time.strftime("%H:%M:%S"))
         shell.run_statement(statement)
-        try:
+        with shell.on_a_line():
             if interval_s is None:
                 shell.live.wait_for_generation(seen)
             else:
                 _sleep(interval_s)
-        except Ended:
-            raise
-        except KeyboardInterrupt:
-            shell.begin_line()
-            raise
 
 
 def _sleep(seconds: float) -> None:

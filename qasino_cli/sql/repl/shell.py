@@ -6,7 +6,8 @@ in. Errors are said and end nothing but what was typed with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from qasino_cli.console import Ended, say
 from qasino_cli.errors import Unreachable
@@ -18,7 +19,6 @@ from qasino_cli.sql.scripts import entries_of
 from qasino_cli.sql.session import Session
 from qasino_cli.sql.statements import Entry, Leaving
 from qasino_server.errors import QasinoError
-from qasino_server.table import Result
 
 Command = Callable[["Shell", str], None]
 
@@ -147,17 +147,19 @@ class Shell:
             self.live.refresh()
         elif self.live.status.turned_away:
             self.live.refresh()
-        with self.screen.sent_to(target):
-            self._show(result, vertical)
+        with self.on_a_line(), self.screen.sent_to(target):
+            self.screen.show(result, vertical)
 
     def look_up(self, statement: str) -> None:
         """Show what a statement of our own gives, which is none that \\g would run again."""
         self.asked = statement
         self.screen.show(self.session.query(statement, self.screen.form))
 
-    def _show(self, result: Result, vertical: bool) -> None:
+    @contextmanager
+    def on_a_line(self) -> Iterator[None]:
+        """Within the block Ctrl-C, which the terminal writes as ^C, has the prompt begin a line."""
         try:
-            self.screen.show(result, vertical)
+            yield
         except Ended:
             raise
         except KeyboardInterrupt:
@@ -165,5 +167,5 @@ class Shell:
             raise
 
     def begin_line(self) -> None:
-        """After Ctrl-C, which the terminal has written as ^C: a prompt begins a line."""
+        """What has been written without its end is left."""
         say("")
