@@ -64,7 +64,7 @@ class Batch:
                 self._commander.close()
             if (trouble := self.screen.close()) is not None:
                 say(f"\\o: {trouble}")
-                self._code = self._code or ExitCode.USAGE
+                self._count(ExitCode.USAGE)
         return self._code
 
     def go_through(self, entries: Iterable[Entry]) -> None:
@@ -74,7 +74,7 @@ class Batch:
                 self._do(entry)
             except (ServerRefused, SqlError, Unanswered, UsageFault) as error:
                 say(self.session.asides.tell(entry, self.asked, error))
-                self._code = self._code or code_for(error)
+                self._count(code_for(error))
                 if not self._keep_going:
                     raise Leaving from None
 
@@ -84,6 +84,11 @@ class Batch:
         if self.session.obeys(statement):
             return
         self._ask(statement, vertical, target)
+
+    def _count(self, code: ExitCode) -> None:
+        """The first bad code is how it ends, but that a query had no rows hides no error."""
+        if self._code in (ExitCode.OK, ExitCode.NOT_MET):
+            self._code = code
 
     def _do(self, entry: Entry) -> None:
         if entry.kind == "statement":
@@ -108,6 +113,6 @@ class Batch:
             screen.show(result, vertical)
             seen = screen.seen
         if self._fail_empty and not result.nr_rows:
-            self._code = self._code or ExitCode.NOT_MET
+            self._count(ExitCode.NOT_MET)
         if result.truncated and not seen:
-            self._code = self._code or ExitCode.REFUSED  # who reads it takes it for all there is
+            self._count(ExitCode.REFUSED)  # who reads it takes it for all there is

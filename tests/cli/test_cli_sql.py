@@ -592,3 +592,10 @@ def test_no_rows_can_be_made_to_fail(server: Server, url: str) -> None:
     assert (empty.returncode, empty.stdout) == (ExitCode.NOT_MET, "a\n")
     some = run_qasino("sql", "-s", url, "--fail-empty", "-q", "select 1 a")
     assert some.returncode == ExitCode.OK
+
+
+def test_an_error_counts_more_than_a_query_without_rows(url: str) -> None:
+    empty, failed = "select 1 a where 0", "select nope"
+    for script in (f"{empty}; {failed}", f"{failed}; {empty}"):
+        ran = run_qasino("sql", "-s", url, "--fail-empty", "--keep-going", "-q", script)
+        assert ran.returncode == ExitCode.REFUSED
