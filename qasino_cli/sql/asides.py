@@ -9,7 +9,7 @@ import msgspec
 from qasino_cli.client import open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused, Unanswered
-from qasino_cli.sql.cancelling import give_up
+from qasino_cli.sql.cancelling import CANCEL_PATIENCE_S, give_up
 from qasino_cli.sql.statements import Entry
 from qasino_server.errors import QasinoError, SqlError
 from qasino_server.message import Query
@@ -30,14 +30,17 @@ class Asides:
         )
 
     def ask(self, sql: str, use_write_db: bool = False) -> Result:
-        """What the snapshot answers. Raises what the client raises; what takes too long is called
-        off."""
+        """What the snapshot answers. Raises what the client raises; what takes too long, or is
+        interrupted, is called off."""
         query = Query(sql=sql, typed=True, query_id=uuid.uuid4().hex, use_write_db=use_write_db)
         client = open_client(self._hasty)
         try:
             return client.query(query)
         except Unanswered:
             give_up(self._hasty, query.query_id or "")
+            raise
+        except KeyboardInterrupt:
+            give_up(self._hasty, query.query_id or "", CANCEL_PATIENCE_S)
             raise
         finally:
             client.close()

@@ -13,6 +13,8 @@ from qasino_server.errors import QasinoError
 from qasino_server.threads import begin
 
 CANCEL_TIMEOUT_S = 2.0
+CANCEL_PATIENCE_S = 0.2
+"""Who pressed Ctrl-C has the prompt again after that, whatever the server does."""
 GIVING_UP_S = 1.0
 """Who has waited in vain for an answer waits no longer than that for the end of the query."""
 
@@ -40,10 +42,10 @@ def begin_cancelling(
     return outcome
 
 
-def give_up(connection: Connection, query_id: str) -> None:
+def give_up(connection: Connection, query_id: str, patience_s: float = GIVING_UP_S) -> None:
     """Have it told, without a word: the error is that it gave no answer.
 
     Who hangs up over HTTP is noticed, unless a proxy stands between; over ZeroMQ nobody is.
     """
     with suppress(queue.Empty):
-        begin_cancelling(connection, query_id).get(timeout=GIVING_UP_S)
+        begin_cancelling(connection, query_id).get(timeout=patience_s)

@@ -13,7 +13,12 @@ from qasino_cli.connection import Connection
 from qasino_cli.console import say
 from qasino_cli.errors import ServerRefused, Unanswered
 from qasino_cli.sql.asides import Asides
-from qasino_cli.sql.cancelling import GIVING_UP_S, begin_cancelling, give_up
+from qasino_cli.sql.cancelling import (
+    CANCEL_PATIENCE_S,
+    GIVING_UP_S,
+    begin_cancelling,
+    give_up,
+)
 from qasino_cli.sql.present import wants_strings
 from qasino_cli.sql.statements import Leave, Leaving, SetWriteDb, own_command
 from qasino_server.errors import QasinoError
@@ -22,8 +27,6 @@ from qasino_server.render import STREAMS
 from qasino_server.table import Result
 from qasino_server.threads import begin
 
-CANCEL_PATIENCE_S = 0.2
-"""Who pressed Ctrl-C has the prompt again after that, whatever the server does."""
 HEAR_S = 0.1
 """Who waits in the main thread hears Ctrl-C at the latest after that: a signal that comes just
 before a system call does not interrupt it."""

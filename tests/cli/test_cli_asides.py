@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -50,6 +51,23 @@ def test_an_aside_that_takes_too_long_is_cancelled_on_the_server(
     with pytest.raises(Unanswered):
         Asides(connection(server, timeout_s=0.3)).ask(ENDLESS)
     until(lambda: not running(wire))  # long before --query-timeout ends it
+
+
+def test_an_aside_that_is_interrupted_is_cancelled_on_the_server(
+    server: Server, wire: Wire
+) -> None:
+    asked_by = threading.get_ident()
+
+    def interrupt() -> None:
+        until(lambda: running(wire))
+        signal.pthread_kill(asked_by, signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    with pytest.raises(KeyboardInterrupt):
+        Asides(connection(server)).ask(ENDLESS)
+    interrupting.join()
+    until(lambda: not running(wire), within_s=1)
 
 
 def test_values_that_take_too_long_are_given_up_and_the_server_is_not_lost(

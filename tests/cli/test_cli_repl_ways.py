@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 from command import zmq_url
 from prompt_house import Start
+from wire import TIMEOUT_S
 
 from qasino_cli.console import ExitCode
 from qasino_cli.sql.pager import goes_sideways
@@ -97,3 +99,18 @@ def test_ctrl_c_in_a_command_that_takes_results_is_no_error_at_the_prompt(start:
     terminal.prompt()
     assert "it ended with" not in terminal.text
     terminal.run("select 6 * 7 x;", "42")
+
+
+def test_ctrl_c_while_a_table_is_described_has_the_prompt_begin_a_line(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(TIMEOUT_S)
+        terminal = start(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        terminal.prompt()
+        following, _ = silent.accept()
+        terminal.type("\\d\r")
+        describing, _ = silent.accept()
+        terminal.interrupt()
+        terminal.see("\\d ^C qasino>")
+        assert "^C" in terminal.lines
+        for each in (following, describing):
+            each.close()

@@ -130,9 +130,10 @@ def _describe(shell: Shell, name: str) -> None:
 
 def _show(shell: Shell, sql: str, unless_empty: bool = False, vertical: bool = False) -> bool:
     """Show what a question of our own gives; whether that was anything."""
-    result = shell.session.asides.ask(sql)
-    if result.nr_rows or not unless_empty:
-        shell.screen.show(result, vertical)
+    with shell.on_a_line():
+        result = shell.session.asides.ask(sql)
+        if result.nr_rows or not unless_empty:
+            shell.screen.show(result, vertical)
     return bool(result.nr_rows)
 
 

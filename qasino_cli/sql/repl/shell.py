@@ -121,7 +121,8 @@ class Shell:
             if isinstance(error, Unreachable):
                 self._away = True
                 self.live.refresh()
-            say(self.session.asides.tell(entry, self.asked, error))
+            with self.on_a_line():
+                say(self.session.asides.tell(entry, self.asked, error))
             raise _Failed from None
 
     def run(self, entry: Entry) -> None:
@@ -153,7 +154,9 @@ class Shell:
     def look_up(self, statement: str) -> None:
         """Show what a statement of our own gives, which is none that \\g would run again."""
         self.asked = statement
-        self.screen.show(self.session.query(statement, self.screen.form))
+        result = self.session.query(statement, self.screen.form)
+        with self.on_a_line():
+            self.screen.show(result)
 
     @contextmanager
     def on_a_line(self) -> Iterator[None]:
