@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Protocol
 
 from qasino_cli.console import ExitCode, code_for, say
-from qasino_cli.errors import ServerRefused, Unanswered, UsageFault
+from qasino_cli.errors import InputRejected, ServerRefused, Unanswered, UsageFault
 from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.session import Session
 from qasino_cli.sql.statements import Entry, Leaving
@@ -72,7 +72,7 @@ class Batch:
         for entry in entries:
             try:
                 self._do(entry)
-            except (ServerRefused, SqlError, Unanswered, UsageFault) as error:
+            except (ServerRefused, SqlError, Unanswered, UsageFault, InputRejected) as error:
                 say(self.session.asides.tell(entry, self.asked, error))
                 self._count(code_for(error))
                 if not self._keep_going:

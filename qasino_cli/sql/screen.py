@@ -196,8 +196,8 @@ class Screen:
         for piece in pieces:
             if self._file is None:
                 write(piece)
-            else:
-                self._to_file(piece)
+            elif not self._to_file(piece):
+                return
 
     def stream(self, pieces: Iterable[bytes]) -> None:
         """Write a result as it comes, of which nothing is kept. Raises what `write` raises."""
@@ -211,14 +211,18 @@ class Screen:
         """
         self.write(visible_pieces(pieces) if self.seen else pieces)
 
-    def _to_file(self, piece: str | bytes) -> None:
+    def _to_file(self, piece: str | bytes) -> bool:
+        """Write a piece where \\o or \\g sends results; whether its command still reads."""
         assert self._file is not None
         try:
             self._file.write(piece.encode() if isinstance(piece, str) else piece)
             self._file.flush()
+            return True
         except BrokenPipeError:
             if self._brief:
                 raise  # `head` has seen enough
+            if self._process is not None:
+                return False  # so it has here, until \\o sends results elsewhere
             self.close()
             raise UsageFault("\\o ended: nobody reads it any more") from None
         except OSError as error:

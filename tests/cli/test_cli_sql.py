@@ -155,6 +155,30 @@ def test_a_command_that_has_seen_enough_of_a_result_is_no_error(url: str, form: 
     assert (ran.stdout.split(), ran.stderr, ran.returncode) == (["n", "on"], "", ExitCode.OK)
 
 
+@pytest.mark.parametrize("form", ["csv", "table"])
+def test_a_command_that_has_seen_enough_of_all_results_is_no_error_either(
+    url: str, form: str
+) -> None:
+    numbers = "with recursive r(n) as (select 1 union all select n + 1 from r)"
+    large = f"{numbers} select n from r limit 50000;"
+    script = f"\\o | head -1\n{large}\n{large}\n\\qecho more\n\\o\n\\echo on"
+    ran = run_qasino("sql", "-s", url, "--format", form, stdin=script)
+    assert (ran.stdout.split(), ran.stderr, ran.returncode) == (["n", "on"], "", ExitCode.OK)
+
+
+def test_a_file_of_a_script_that_cannot_be_read_is_an_input_that_was_rejected(
+    url: str, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.sql"
+    bad.write_bytes(b"select '\xff'")
+    for file in (bad, tmp_path / "missing.sql", tmp_path):
+        ran = run_qasino("sql", "-s", url, "-q", f"\\i {file}", "-q", "select 1 a")
+        assert (ran.returncode, ran.stdout) == (ExitCode.INPUT, "")
+        ran = run_qasino("sql", "-s", url, "--keep-going", "-q", f"\\i {file}", "-q", "select 1 a")
+        assert (ran.returncode, ran.stdout) == (ExitCode.INPUT, "a\n1\n")
+        assert ran.stderr.startswith(f"\\i: {file}")
+
+
 @pytest.mark.parametrize("script", ["\\g | exit 3", ";\\o | cat; exit 3\nselect 2;\\o\n"])
 def test_a_command_that_results_go_to_fails_as_any_other(url: str, script: str) -> None:
     ran = run_qasino("sql", "-s", url, stdin=f"select 1 {script}\n\\echo on")
@@ -288,7 +312,8 @@ def test_an_error_in_a_script_names_file_and_line(
     ran = run_qasino("sql", "-s", zmq_url(server), *arguments, stdin=script)
     told = ran.stderr.removeprefix("asking the snapshot\n")
     assert told.startswith(f"{name}:{line}: {said}")
-    assert ran.returncode == (ExitCode.USAGE if said[0] == "\\" else ExitCode.REFUSED)
+    codes = {"\\n": ExitCode.USAGE, "\\i": ExitCode.INPUT}
+    assert ran.returncode == codes.get(said[:2], ExitCode.REFUSED)
 
 
 def test_an_error_in_a_file_that_is_included_names_that_file(url: str, tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def _include(shell: Shell, path: str) -> None:
     try:
         text = read_text(file)
     except InputRejected as error:
-        raise UsageFault(f"\\i: {error.sentence}") from None
+        raise InputRejected(f"\\i: {error.sentence}") from None
     shell.included.append(place)
     try:
         shell.execute(text, file)
