@@ -109,23 +109,6 @@ def test_a_prompt_that_is_ended_cancels_its_query_on_the_server(
     until(lambda: b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2])
 
 
-@pytest.mark.parametrize("port", ["zmq", "http"])
-def test_a_prompt_that_is_ended_right_after_ctrl_c_ends_with_its_query_cancelled(
-    start: Start, server: Server, wire: Wire, port: str
-) -> None:
-    terminal = start(zmq_url(server) if port == "zmq" else http_url(server))
-    terminal.prompt()
-    terminal.type(ENDLESS + "\r")
-    while b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2]:
-        pass
-    terminal.child.kill(signal.SIGINT)
-    terminal.child.kill(signal.SIGTERM)
-    terminal.child.expect(pexpect.EOF)
-    terminal.child.wait()
-    assert terminal.child.signalstatus == signal.SIGTERM
-    until(lambda: b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2])
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("typed", ["", "select ho"])
 @pytest.mark.parametrize("times", [1, 2])

@@ -7,7 +7,6 @@ import pty
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -368,43 +367,6 @@ def test_a_cut_result_is_said_to_be(make_server: Callable[..., Server]) -> None:
     assert ran.returncode == ExitCode.REFUSED  # `qasino sql .. > file && next`
     ran = run_qasino("sql", "-s", http_url(server), "-q", sql)
     assert (ran.stdout.splitlines()[1:], ran.stderr) == (["1", "2", "3"], "")
-
-
-ENDINGS = [
-    (signal.SIGINT, ExitCode.INTERRUPTED),
-    (signal.SIGTERM, -signal.SIGTERM),
-    (signal.SIGHUP, -signal.SIGHUP),
-]
-
-
-@pytest.mark.parametrize(("number", "code"), ENDINGS)
-def test_who_ends_the_command_cancels_its_query_on_the_server(
-    url: str, wire: Wire, number: signal.Signals, code: int
-) -> None:
-    process = start_qasino("sql", "-s", url, "-q", ENDLESS)
-    until(lambda: any(ENDLESS in str(row) for row in wire.rows("show queries")))
-    process.send_signal(number)
-    out, err = process.communicate(timeout=10)
-    assert (process.returncode, out, err) == (code, b"", b"cancelled\n")
-    until(lambda: not any(ENDLESS in str(row) for row in wire.rows("show queries")))
-
-
-@pytest.mark.parametrize(("number", "code"), ENDINGS)
-@pytest.mark.parametrize("way", ["-q", "-f"])
-def test_a_signal_that_comes_twice_at_once_cancels_the_query_too(
-    url: str, wire: Wire, tmp_path: Path, number: signal.Signals, code: int, way: str
-) -> None:
-    """`timeout` sends its own to the command and then to all of the group."""
-    file = tmp_path / "endless.sql"
-    file.write_text(ENDLESS)
-    process = start_qasino("sql", "-s", url, way, ENDLESS if way == "-q" else file)
-    until(lambda: any(ENDLESS in str(row) for row in wire.rows("show queries")))
-    process.send_signal(number)
-    time.sleep(0.001)  # the two are not to be taken for one by the kernel
-    process.send_signal(number)
-    out, err = process.communicate(timeout=10)
-    assert (process.returncode, out, err) == (code, b"", b"cancelled\n")
-    until(lambda: not any(ENDLESS in str(row) for row in wire.rows("show queries")))
 
 
 @pytest.mark.parametrize("form", ["tsv", "json"])
