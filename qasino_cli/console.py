@@ -121,16 +121,16 @@ def ending_told(tell: Callable[[int], None], numbers: Sequence[int] = ENDING) ->
 
     It is called in the main thread, in the midst of whatever that does.
     """
-    before = {number: signal.getsignal(number) for number in numbers}
+    ours = (_end, _interrupt)
+    before = {number: how for number in numbers if (how := signal.getsignal(number)) in ours}
 
     def hear(number: int, frame: object) -> None:
         if _heeded.next(number):
             signal.signal(number, _end_at_once if number in ENDING else _interrupt)
             tell(number)
 
-    for number, how in before.items():
-        if how in (_end, _interrupt):
-            signal.signal(number, hear)
+    for number in before:
+        signal.signal(number, hear)
     try:
         yield
     finally:
