@@ -38,7 +38,7 @@ from prompt_toolkit.styles import Style
 from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.connection import Connection
-from qasino_cli.console import Ended, ExitCode
+from qasino_cli.console import ENDING, Ended, ExitCode, ending_told
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
 from qasino_cli.options import in_utf8
@@ -94,6 +94,7 @@ class Screen:
         self._answered_once = threading.Event()
         self._ends = math.inf
         self._code = ExitCode.OK
+        self._signal: int | None = None
         self._ended_by: int | None = None
         self._feed = Feed(connection, plan.watched, self._heard, plan.interval_s)
         self._hook = (
@@ -118,7 +119,8 @@ class Screen:
         try:
             if not self._answered_in_time():
                 return ExitCode.NOT_MET
-            self._app.run(pre_run=self._begin, handle_sigint=False)
+            with ending_told(self._told, (*ENDING, signal.SIGINT)):
+                self._app.run(pre_run=self._begin, handle_sigint=False)
         finally:
             self._feed.stop()
             if self._hook is not None:
@@ -143,17 +145,16 @@ class Screen:
         return max(0.0, self._ends - time.monotonic())
 
     def _begin(self) -> None:
-        """In the application's loop: signals that end it, and the time that is left."""
+        """In the application's loop: what has come so far, and the time that is left."""
         loop = self._app.loop
         assert loop is not None
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._end, number)
         if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
             loop.add_signal_handler(signal.SIGTSTP, run_in_terminal, self._stop)
         if self._plan.timeout_s is not None:
             loop.call_later(self._left_s(), self._leave, ExitCode.NOT_MET)
         if self._last is not None:
             self._take(self._last)
+        self._end()
 
     def _stop(self) -> None:
         """Stop all of the job, as Ctrl-Z in a shell does, until its fg."""
@@ -176,11 +177,21 @@ class Screen:
         else:
             self._leave(ExitCode.INTERRUPTED if name == "c-c" else ExitCode.NOT_MET)
 
-    def _end(self, number: int) -> None:
-        """A signal has come: with a condition it ends the command as it ends a stream."""
-        if self._plan.goal is not None and not self._app.is_done:
-            self._ended_by = number
-        self._leave(ExitCode.OK)
+    def _told(self, number: int) -> None:
+        """A signal has come, between any two steps of the application's thread."""
+        self._signal = number
+        if self._app.loop is not None:
+            self._app.loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        """Do what a signal has asked for: with a condition it ends the command as it ends a
+        stream."""
+        if self._signal == signal.SIGINT:
+            self._abandon("c-c")
+        elif self._signal is not None:
+            if self._plan.goal is not None and not self._app.is_done:
+                self._ended_by = self._signal
+            self._leave(ExitCode.OK)
 
     # --- The feed's thread ------------------------------------------------------------------
 

@@ -21,8 +21,10 @@ from qasino_server.server import Server
 CHANGING = ("--interval", "0.1", "select hex(randomblob(9)) x")
 
 
-def ended(process: Any, number: int) -> int:
-    process.send_signal(number)
+def ended(process: Any, number: int, times: int = 1) -> int:
+    for _ in range(times):
+        process.send_signal(number)
+        time.sleep(0.001)  # the kernel takes two that wait for one
     return int(process.wait(15))
 
 
@@ -75,12 +77,14 @@ def endless(wire: Wire) -> Callable[[], bool]:
     ("number", "code"),
     [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, ExitCode.INTERRUPTED)],
 )
+@pytest.mark.parametrize("times", [1, 2])
 def test_a_query_is_cancelled_with_the_stream_that_a_signal_ends(
-    running: Callable[..., Any], endless: Callable[[], bool], number: int, code: int
+    running: Callable[..., Any], endless: Callable[[], bool], number: int, code: int, times: int
 ) -> None:
+    """`timeout` sends its own twice: to the command, and to all of the group."""
     process = running(ENDLESS)
     until(endless)
-    assert ended(process, number) == code
+    assert ended(process, number, times) == code
     until(lambda: not endless())
 
 
@@ -102,14 +106,19 @@ def test_a_query_is_cancelled_at_ctrl_c_before_the_screen(
     until(lambda: not endless())
 
 
+@pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_query_is_cancelled_when_the_screen_is_left(
-    screen: Callable[..., Terminal], endless: Callable[[], bool]
+    screen: Callable[..., Terminal], endless: Callable[[], bool], number: int | None
 ) -> None:
+    """By a key, or by a signal that comes twice."""
     terminal = screen("select 1 n")
     terminal.see("1 row")
     terminal.type(f"e\x15{ENDLESS}\r")
     until(endless)
-    terminal.type("q")
+    if number is None:
+        terminal.type("q")
+    for _ in range(0 if number is None else 2):
+        terminal.child.kill(number)
     assert terminal.wait() == ExitCode.OK
     until(lambda: not endless())
 
