@@ -24,21 +24,22 @@ _SIDEWAYS = ("most", "ov", "pspg")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def show(lines: Sequence[str], configured: str | None = None) -> None:
-    """Write the lines, through the pager where a screen is there and does not take them.
+def show(lines: Sequence[str], configured: str | None = None, beside: int = 1) -> None:
+    """Write the lines, through the pager where a screen is there and does not take them with as
+    many others `beside` them.
 
     Whoever leaves the pager early has seen enough; Ctrl-C in it is the pager's.
     """
     command = pager_command(configured) if on_terminal() else None
-    if command is None or fits(lines):
+    if command is None or fits(lines, beside):
         write("\n".join(lines) + "\n")
     else:
         _page(lines, command)
 
 
-def fits(lines: Sequence[str]) -> bool:
-    """Whether the screen takes them all, with a line left for the prompt."""
-    return len(lines) < terminal.size()[1] and _fit_in_width(lines)
+def fits(lines: Sequence[str], beside: int = 1) -> bool:
+    """Whether the screen takes them all, with so many lines left for what comes under them."""
+    return len(lines) + beside <= terminal.size()[1] and _fit_in_width(lines)
 
 
 def _fit_in_width(lines: Sequence[str]) -> bool:
@@ -92,8 +93,8 @@ def interrupted(code: int) -> bool:
 
 def _page(lines: Sequence[str], command: str) -> None:
     environment = {"LESS": _LESS} | os.environ
-    if not _fit_in_width(lines):
-        environment["LESS"] += " -+F"  # of few lines it would show the beginnings, and end
+    if fits(lines) or not _fit_in_width(lines):
+        environment["LESS"] += " -+F"  # it would take a few lines for what fits, and end
     with alone_on_terminal():
         pager = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment)
         with contextlib.suppress(BrokenPipeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
@@ -20,9 +20,10 @@ from qasino_cli.sql.script_reader import unquoted
 from qasino_cli.sql.table_view import PIPE_COLUMNS, cut_note, look_for, note, write_lines
 from qasino_server.table import Result, shown
 
-LINES_BESIDE = 5
-"""What a screen shows besides rows: header, rule, two notes, the prompt."""
-LEAST_ROWS = 10
+_NOTES = 2
+"""The lines under a result: how much it is, and that not all of it is shown."""
+_AROUND_ROWS = 3
+"""Those of a table beside its rows: names, rule, the columns that are left out."""
 
 
 class Screen:
@@ -49,6 +50,8 @@ class Screen:
         """Whether what is open is for one result alone."""
         self.last: Result | None = None
         """The last result, for \\last."""
+        self.prompt_lines: Callable[[int], int] = lambda height: 1
+        """How many lines the next prompt takes of a screen so high."""
         self._config = config
         self._file: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,11 +95,11 @@ class Screen:
         if on_terminal() and self.expanded is False and pager.goes_sideways(self._config.pager):
             columns = PIPE_COLUMNS
         lines = lay_out(self.last, columns, expanded=self.expanded, look=self.look)
-        pager.show(lines, self._config.pager)
+        pager.show(lines, self._config.pager, self._prompt_lines())
 
     def page(self, lines: Sequence[str]) -> None:
         """Lines of our own, such as help."""
-        pager.show(lines, self._config.pager)
+        pager.show(lines, self._config.pager, self._prompt_lines())
 
     def redirect(self, target: str) -> None:
         """Send results to a file, which may be in quotes, or to `| command` from now on; '' is the
@@ -177,16 +180,24 @@ class Screen:
         return trouble
 
     def _show_table(self, result: Result, expanded: Expanded) -> None:
-        height = terminal.size()[1]
+        height, beside = terminal.size()[1], self._beside()
         screen = self._prompting and on_terminal()
-        lines = max(height - LINES_BESIDE, LEAST_ROWS) if screen else None
+        lines = height - beside - _AROUND_ROWS if screen else None
         drawn = lay_out(result, self._columns(), lines, expanded, self.look)
-        if screen and expanded and len(drawn) >= height:
-            pager.show(drawn, self._config.pager)
+        if screen and expanded and len(drawn) + beside > height:
+            pager.show(drawn, self._config.pager, beside)
         else:
             write_lines(drawn)
         if not shows_all(result, lines):
             say(f"the first and last of {result.nr_rows:,} rows; \\last shows all")
+
+    def _beside(self) -> int:
+        """What a result leaves room for: its notes and the next prompt, which would push its
+        beginning off the screen."""
+        return _NOTES + self._prompt_lines()
+
+    def _prompt_lines(self) -> int:
+        return self.prompt_lines(terminal.size()[1])
 
     def _columns(self) -> int:
         return terminal.size()[0] if on_terminal() else PIPE_COLUMNS

@@ -114,3 +114,49 @@ def test_ctrl_c_while_a_table_is_described_has_the_prompt_begin_a_line(start: St
         assert "^C" in terminal.lines
         for each in (following, describing):
             each.close()
+
+
+COUNTED = (
+    "with recursive c(n) as (select 1 union all select n + 1 from c limit {}) select {} from c;"
+)
+
+
+@pytest.mark.parametrize("lines", [24, 12])
+@pytest.mark.parametrize("nr_rows", [4, 13, 17, 200])
+def test_the_names_of_a_result_stay_on_the_screen_above_the_next_prompt(
+    start: Start, lines: int, nr_rows: int
+) -> None:
+    """The prompt takes lines for its menu and a toolbar, and drew the names over the top."""
+    terminal = start()
+    terminal.prompt()
+    terminal.resize(80, lines)
+    columns = ", ".join(f"n as number_{i}" for i in range(15))
+    terminal.type(f"\x0c{COUNTED.format(nr_rows, columns)}\r")
+    terminal.until(lambda: "│ emacs" in terminal.lines[-1], "the toolbar of the next prompt")
+    terminal.see(f"{nr_rows} rows in", "more columns")
+    terminal.prompt()
+    assert any(line.startswith("number_0") for line in terminal.lines), terminal.lines
+
+
+def test_records_that_leave_no_room_for_the_next_prompt_are_paged(
+    start: Start, tmp_path: Path
+) -> None:
+    pager = tmp_path / "less"
+    pager.write_text('#!/bin/sh\necho "options $LESS"\nsed s/^/PAGED:/\n')
+    pager.chmod(0o755)
+    terminal = start(PAGER=str(pager), LESS="FRSX", NO_COLOR="1")
+    terminal.prompt()
+    terminal.resize(80, 24)
+    cells = ", ".join(f"{n} as c_{n}" for n in range(14))
+    terminal.run(f"select {cells} \\gx", "c_0 | 0")
+    assert "PAGED" not in terminal.text
+    terminal.run(f"select {cells}, 14 as c_14 \\gx", "PAGED:c_14 | 14")
+    assert "options FRSX -+F" in terminal.text  # it would take them for what fits, and end
+
+
+def test_a_low_window_has_a_prompt(start: Start) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.resize(80, 5)
+    terminal.type("select 40 + 2 as answer;\r")
+    terminal.see("42", "qasino>", "│ emacs")

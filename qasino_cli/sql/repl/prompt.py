@@ -36,6 +36,9 @@ from qasino_cli.sql.repl.history import FileHistory
 from qasino_cli.sql.repl.live import Status
 from qasino_cli.sql.repl.shell import CONTINUED, PROMPT, Shell
 
+MENU_LINES = 6
+"""What the prompt keeps for itself and the menu under it, where the window is high enough."""
+
 TICK_S = 1.0
 """How often the age in the toolbar moves on."""
 
@@ -64,7 +67,7 @@ class Prompt:
             complete_in_thread=True,
             validator=_Decoded(),
             validate_while_typing=False,
-            reserve_space_for_menu=6,
+            reserve_space_for_menu=MENU_LINES,
             lexer=SqlColours(),
             style=style_of(config.theme),
             include_default_pygments_style=False,
@@ -76,7 +79,9 @@ class Prompt:
             enable_suspend=True,
             output=output,
         )
+        self._session.app.before_render += self._fit_menu
         shell.toggle_keys = self.toggle_keys
+        shell.screen.prompt_lines = lambda height: _menu_lines(height) + 1
 
     def read(self) -> str:
         """The next text. Raises EOFError for Ctrl-D, and Ended; Ctrl-C makes a new prompt."""
@@ -115,6 +120,10 @@ class Prompt:
         if ended:
             raise ended[0]
         return text
+
+    def _fit_menu(self, app: Application[str]) -> None:
+        """A window that is too low for prompt, menu and toolbar would show none of them."""
+        self._session.reserve_space_for_menu = _menu_lines(app.output.get_size().rows)
 
     def toggle_keys(self) -> str:
         """Switch between emacs and vi keys; the name of those in force now."""
@@ -161,6 +170,11 @@ def _trouble(status: Status) -> str:
     return (
         "cannot reach it yet" if status.generation_number is None else "server lost, reconnecting"
     )
+
+
+def _menu_lines(height: int) -> int:
+    """MENU_LINES, but no more than a quarter of the window."""
+    return min(MENU_LINES, max(1, height // 4))
 
 
 @contextmanager
