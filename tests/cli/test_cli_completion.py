@@ -138,6 +138,22 @@ def texts(marked: str) -> list[str]:
         ("select dc place from hosts order by pl|", ["place"]),
         # no FROM yet
         ("select used|", ["used_pct"]),
+        # parentheses of an expression, which may not be closed yet
+        ("select max(|", ["host", "dc", "free_mb"]),
+        ("select max(used|", ["used_pct"]),
+        ("select coalesce(max(used|", ["used_pct"]),
+        ("select max(used|)", ["used_pct"]),
+        ("select max(us| from disks", ["used_pct"]),
+        ("select max(| from disks", ["host", "device", "used_pct"]),
+        ("select coalesce(max(us| from disks where host in ('a') and 1", ["used_pct"]),
+        ("select max(used_pct from disks where de|", ["device"]),
+        ("select max(d.| from disks d", ["host", "device", "used_pct"]),
+        ("select * from (select max(us| from disks) s join hosts", ["used_pct"]),
+        ("select * from (select max(used_pct from disks) s join ho|", ["hosts"]),
+        ("select max(host is distinct from de|) from disks", ["device"]),
+        ("select max(host is not distinct from 'a', de| from disks", ["device"]),
+        ("select * from disks where (us|", ["used_pct"]),
+        ("select dc place from hosts order by lower(pl|", ["place"]),
         # functions and keywords
         ("select coal| from hosts", ["coalesce("]),
         ("sel|", ["select"]),

@@ -14,7 +14,7 @@ from qasino_cli.catalog import Catalog
 from qasino_cli.sql.completion import suggest
 from qasino_cli.sql.completion.candidates import KEYWORDS, Candidate, Offer, ranked
 from qasino_cli.sql.completion.commands import PathsBeginning, offered_commands
-from qasino_cli.sql.completion.scope import clause_at, grouped
+from qasino_cli.sql.completion.scope import clause_around, clause_at, grouped
 from qasino_cli.sql.lexer import Token, meaningful, tokens
 
 __all__ = ["Candidate", "complete"]
@@ -137,7 +137,7 @@ class _Place:
         self._follows = "" if self._at is None else self._at.text[cursor - self._at.start :]
         """What is left of that behind the cursor."""
         self._group = grouped(solid, cursor)[1]
-        self._clause = clause_at(self._group, begins)
+        self._clause = clause_around(self._group, begins)
         self._sight = suggest.sight(catalog, self._group, cursor)
 
     def candidates(self) -> list[Candidate]:

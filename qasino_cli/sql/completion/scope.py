@@ -49,6 +49,12 @@ class Group:
         """Where its `)` stands; None while there is none."""
         self.parent = parent
         self.items: list[Token | Group] = []
+        self.selects = False
+        """Whether it has a SELECT of its own."""
+        self.selecting: Group | None = None
+        """The nearest around it that has one."""
+        if parent is not None:
+            self.selecting = parent if parent.selects else parent.selecting
 
     def keywords(self) -> list[str]:
         """The words of this level, upper case, '' for everything else."""
@@ -73,9 +79,17 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def grouped(found: list[Token], cursor: int) -> tuple[Group, Group]:
-    """The statement as groups, and the innermost of them that holds the cursor."""
+    """The statement as groups, and the innermost of them that holds the cursor.
+
+    A FROM ends what is open in the expression before it: the `)` is only going to be typed.
+    """
     root = here = Group(0)
     for token in found:
+        if token.kind == "word" and token.upper == "FROM":
+            if _compares(here):
+                token = token._replace(kind="operator")
+            else:
+                here = _ended(here, token.start)
         if token.kind == "operator" and token.text == "(":
             inner = Group(token.start, here)
             here.items.append(inner)
@@ -85,7 +99,22 @@ def grouped(found: list[Token], cursor: int) -> tuple[Group, Group]:
             here = here.parent
         else:
             here.items.append(token)
+            here.selects |= token.kind == "word" and token.upper == "SELECT"
     return root, _holding(root, cursor)
+
+
+def _ended(group: Group, place: int) -> Group:
+    """The group whose FROM stands there, once those in its expressions end before it."""
+    while group.selecting is not None and group.parent is not None and not group.selects:
+        group.end = place
+        group = group.parent
+    return group
+
+
+def _compares(group: Group) -> bool:
+    """Whether a FROM that comes next is that of IS DISTINCT FROM."""
+    last = [_word(item) for item in group.items[-2:]]
+    return last in (["IS", "DISTINCT"], ["NOT", "DISTINCT"])
 
 
 def _holding(group: Group, cursor: int) -> Group:
@@ -108,6 +137,17 @@ def clause_at(group: Group, cursor: int) -> str:
             break
         if isinstance(item, Token) and item.kind == "word" and item.end < cursor:
             clause = _CLAUSES.get(item.upper, clause)
+    return clause
+
+
+def clause_around(group: Group, cursor: int) -> str:
+    """The same; between parentheses of an expression, the clause that the expression stands in."""
+    clause = clause_at(group, cursor)
+    while clause == "start" and group.parent is not None and not group.selects:
+        group, cursor = group.parent, group.start
+        clause = clause_at(group, cursor)
+        if clause == "from":
+            return "start"  # of a subquery, or a list of what is joined
     return clause
 
 
@@ -153,7 +193,7 @@ def _is_with(level: Group) -> bool:
 def select_level(group: Group) -> Group:
     """The nearest level with a SELECT of its own: parentheses of an expression are none."""
     for level in levels(group):
-        if "SELECT" in level.keywords():
+        if level.selects:
             return level
     return group
 
