@@ -101,18 +101,23 @@ class Batch:
     def _ask(self, statement: str, vertical: bool, target: str) -> None:
         """The target is opened with the answer: a file stays as it is where there is none."""
         screen = self.screen
-        plain = screen.plain and not (vertical or screen.timing or self._fail_empty)
+        plain = screen.plain and not vertical
         chunks = self.session.stream(statement, screen.form) if plain else None
         if chunks is not None:
-            first = next(chunks, b"")
-            with screen.sent_to(target):
-                screen.stream(chain([first], chunks))
+            first, some = next(chunks, b""), True
+            with screen.sent_to(target):  # a command may have seen enough before the end
+                some = screen.stream(chain([first], chunks))
+            self._meet(some)
             return
         result = self.session.query(statement, screen.form)
         with screen.sent_to(target):
             screen.show(result, vertical)
             seen = screen.seen
-        if self._fail_empty and not result.nr_rows:
-            self._count(ExitCode.NOT_MET)
+        self._meet(result.nr_rows > 0)
         if result.truncated and not seen:
             self._count(ExitCode.REFUSED)  # who reads it takes it for all there is
+
+    def _meet(self, some: bool) -> None:
+        """Hold a query to its having `some` rows, where that is asked for."""
+        if self._fail_empty and not some:
+            self._count(ExitCode.NOT_MET)

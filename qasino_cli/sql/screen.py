@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import IO
 
 from qasino_cli import terminal
@@ -17,6 +18,7 @@ from qasino_cli.places import expanded, without_nul
 from qasino_cli.sql import pager
 from qasino_cli.sql.present import present
 from qasino_cli.sql.script_reader import unquoted
+from qasino_cli.sql.streamed import split_head, with_null
 from qasino_cli.sql.table_view import PIPE_COLUMNS, cut_note, look_for, note, write_lines
 from qasino_server.table import Result, shown
 
@@ -63,8 +65,8 @@ class Screen:
 
     @property
     def plain(self) -> bool:
-        """Whether rows are shown as the server streams them in csv, tsv and ndjson."""
-        return self.header and self.null is None and self.expanded is not True
+        """Whether rows are shown as they come from a server that streams csv, tsv and ndjson."""
+        return not self.timing and self.expanded is not True
 
     @property
     def seen(self) -> bool:
@@ -210,10 +212,20 @@ class Screen:
             elif not self._to_file(piece):
                 return
 
-    def stream(self, pieces: Iterable[bytes]) -> None:
-        """Write a result as it comes, of which nothing is kept. Raises what `write` raises."""
+    def stream(self, pieces: Iterator[bytes]) -> bool:
+        """Write a result as it comes, of which nothing is kept; whether it has rows.
+
+        Raises what `write` raises.
+        """
         self.last = None
-        self._write_raw(pieces)
+        head, rows = split_head(pieces, self.form)
+        if self.null is not None:
+            rows = with_null(rows, self.form, self.null)
+        if self.header:
+            self._write_raw([head])
+        first = next(filter(None, rows), b"")
+        self._write_raw(chain([first], rows))
+        return bool(first)
 
     def _write_raw(self, pieces: Iterable[str | bytes]) -> None:
         """Write a result for programs; a person who sees it is shown what would steer the terminal.
