@@ -47,6 +47,7 @@ COMMANDS = {"\\d": "describe", "\\dt": "tables", "\\format": "choose a format", 
 VALUES = {
     ("hosts", "dc"): ["'BOS'", "'NYC'", "'it''s'"],
     ("hosts", "free_mb"): ["1024", "7"],
+    ("disks", "device"): ["'\u202esda'", "'a\nb'", "''", "x'00'"],
 }
 
 
@@ -257,6 +258,16 @@ def test_what_is_beside_a_name_tells_its_type_its_table_and_who_reports_it() -> 
     tables = {c.text: c.meta for c in offered("select * from |")}
     assert tables["hosts"] == "table · 12 identities · 120 rows"
     assert tables["busy"] == "view"
+
+
+def test_a_value_is_shown_as_it_is_and_steers_no_terminal() -> None:
+    assert [c.display for c in offered("select * from hosts where dc = '|")] == [
+        "BOS",
+        "NYC",
+        "it's",
+    ]
+    shown = [candidate.display for candidate in offered("select * from disks where device = |")]
+    assert shown[:4] == ["\\u202esda", "a\\nb", "''", "x'00'"]
 
 
 def test_a_candidate_replaces_what_was_typed() -> None:

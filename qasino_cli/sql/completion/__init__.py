@@ -257,6 +257,7 @@ class _Place:
                 0,
                 f"of {target[1]}",
                 place,
+                _meant(value),
             )
             for place, value in enumerate(values)
             if value.startswith("'") or not quoted_only
@@ -284,6 +285,11 @@ class _Place:
         if n >= 2 and before[n - 1].text == ".":
             return before[n - 2].name.lower(), before[n].name
         return "", before[n].name
+
+
+def _meant(literal: str) -> str:
+    """The value that SQL writes so."""
+    return literal[1:-1].replace("''", "'") if literal.startswith("'") else literal
 
 
 def _is_typed(token: Token, cursor: int) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 
 from qasino_cli.catalog import ColumnFact, TableFact, quoted
 from qasino_cli.names import fit
+from qasino_server.render import visible
 
 LIMIT = 50
 
@@ -44,6 +45,8 @@ class Offer(msgspec.Struct, frozen=True):
     meta: str = ""
     keep_order: int = 0
     """Among those nobody has typed a letter of: the place it has by itself."""
+    display: str = ""
+    """What it looks like; '' as its name."""
 
 
 def ranked(offers: Iterable[Offer], typed: str, replaced: int) -> list[Candidate]:
@@ -62,9 +65,14 @@ def ranked(offers: Iterable[Offer], typed: str, replaced: int) -> list[Candidate
             break
         best.setdefault(
             offer.text.lower() if offer.kind == "keyword" else offer.text,
-            Candidate(offer.text, -replaced, offer.name, offer.meta, offer.kind),
+            Candidate(offer.text, -replaced, _display(offer), offer.meta, offer.kind),
         )
     return list(best.values())
+
+
+def _display(offer: Offer) -> str:
+    """Publishers name columns and send values: neither is to steer the terminal."""
+    return visible(offer.display or offer.name)
 
 
 def as_name(name: str) -> str:

@@ -19,6 +19,7 @@ from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
 from prompt_toolkit.filters import completion_is_selected, emacs_mode, has_focus
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout.screen import Char
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.validation import ValidationError, Validator
 
@@ -35,6 +36,7 @@ from qasino_cli.sql.repl.commands import COMMANDS
 from qasino_cli.sql.repl.history import FileHistory
 from qasino_cli.sql.repl.live import Status
 from qasino_cli.sql.repl.shell import CONTINUED, PROMPT, Shell
+from qasino_server.render import visible
 
 MENU_LINES = 6
 """What the prompt keeps for itself and the menu under it, where the window is high enough."""
@@ -79,6 +81,7 @@ class Prompt:
             enable_suspend=True,
             output=output,
         )
+        Char.display_mappings = _Shown(Char.display_mappings)
         self._session.app.before_render += self._fit_menu
         shell.toggle_keys = self.toggle_keys
         shell.screen.prompt_lines = lambda height: _menu_lines(height) + 1
@@ -170,6 +173,18 @@ def _trouble(status: Status) -> str:
     return (
         "cannot reach it yet" if status.generation_number is None else "server lost, reconnecting"
     )
+
+
+class _Shown(dict[str, str]):
+    """How characters are drawn that would steer the terminal: to the library's own, control
+    characters, come marks that turn the reading direction, which a value that is taken may hold.
+    """
+
+    def __contains__(self, character: object) -> bool:
+        return super().__contains__(character) or visible(str(character)) != character
+
+    def __missing__(self, character: str) -> str:
+        return visible(character)
 
 
 def _menu_lines(height: int) -> int:
