@@ -149,9 +149,9 @@ def test_records_that_leave_no_room_for_the_next_prompt_are_paged(
     terminal.resize(80, 24)
     cells = ", ".join(f"{n} as c_{n}" for n in range(14))
     terminal.run(f"select {cells} \\gx", "c_0 | 0")
-    assert "PAGED" not in terminal.text
+    assert b"PAGED" not in terminal.written
     terminal.run(f"select {cells}, 14 as c_14 \\gx", "PAGED:c_14 | 14")
-    assert "options FRSX -+F" in terminal.text  # it would take them for what fits, and end
+    assert b"options FRSX -+F" in terminal.written  # it would take them for what fits, and end
 
 
 def test_a_low_window_has_a_prompt(start: Start) -> None:
