@@ -23,6 +23,14 @@ def test_the_tables_are_listed_in_one_pass_over_all_columns(server: Server) -> N
     assert [row[:4] for row in rows] == [("qasino_server_info", "internal", 1, 1)]
 
 
+def test_the_servers_own_tables_are_listed_last(server: Server, wire: Wire) -> None:
+    wire.publish("web-1", "zz", ["a"], ["text"], [["x"]])
+    server.rotate()
+    ran = run_qasino("sql", "-s", zmq_url(server), "-q", "\\d")
+    kinds = [line.split("\t")[1] for line in ran.stdout.splitlines()[1:]]
+    assert kinds == ["table", *["internal"] * (len(kinds) - 1)]
+
+
 @pytest.mark.parametrize(
     ("name", "columns"),
     [

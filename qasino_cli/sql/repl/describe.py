@@ -21,7 +21,7 @@ select t.tablename as name,
   round(unixepoch('now', 'subsec') - last_update_epoch, 1) as updated_s_ago
 from qasino_server_tables t left join reported using (tablename)
 where {where}
-order by 2 = 'internal', 1"""
+order by kind = 'internal', name"""
 
 _VIEWS = """\
 select viewname as name, case when loaded then 'view' else 'broken view' end as kind, errormsg
