@@ -54,6 +54,8 @@ class Screen:
         """The last result, for \\last."""
         self.prompt_lines: Callable[[int], int] = lambda height: 1
         """How many lines the next prompt takes of a screen so high."""
+        self._gathered: list[tuple[Result, bool]] | None = None
+        """What is shown at the end of `shown_whole`, and whether as records."""
         self._config = config
         self._file: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,6 +77,9 @@ class Screen:
 
     def show(self, result: Result, vertical: bool = False) -> None:
         """Show a result, as much of it as a screen takes, and a note under it."""
+        if self._gathered is not None:
+            self._gathered.append((result, vertical))
+            return
         self.last = result
         records = vertical or self.expanded is True
         if self.form != "table":
@@ -86,6 +91,40 @@ class Screen:
         else:
             self._show_table(result, vertical or self.expanded)
         self._note(result)
+
+    @contextmanager
+    def shown_whole(self) -> Iterator[None]:
+        """What the block shows at a prompt is shown whole, through the pager where all of it
+        together does not fit: it answers one question, of which \\last would know the end."""
+        if not (self._prompting and self.seen and self.form == "table"):
+            yield
+            return
+        gathered = self._gathered = []
+        try:
+            yield
+        except KeyboardInterrupt:
+            gathered.clear()
+            raise
+        finally:
+            self._gathered = None
+            self._show_whole(gathered)
+
+    def _show_whole(self, results: Sequence[tuple[Result, bool]]) -> None:
+        columns, look = self._columns(), self.look
+        drawn = [
+            lay_out(result, columns, expanded=vertical or self.expanded, look=look)
+            for result, vertical in results
+        ]
+        beside = len(results) + self._prompt_lines()
+        paged = sum(map(len, drawn)) + beside > terminal.size()[1]
+        if paged:
+            lines = [line for one in drawn for line in ["", *one]]
+            pager.show(lines[1:], self._config.pager, beside)
+        for (result, _), one in zip(results, drawn, strict=True):
+            self.last = result
+            if not paged:
+                write_lines(one)
+            self._note(result)
 
     def show_last(self) -> None:
         """The whole of the last result, through the pager where it does not fit."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prompt_house import Start
 from wire import Wire
 
@@ -22,3 +24,44 @@ def test_a_publisher_cannot_turn_what_is_typed(start: Start, server: Server, wir
     terminal.type("\r;\r")
     terminal.see("many ──── 1", "1 row in")
     assert "\u202e".encode() not in terminal.written
+
+
+def test_what_a_table_is_is_paged_in_one_piece_where_it_does_not_fit(
+    start: Start, server: Server, wire: Wire, tmp_path: Path
+) -> None:
+    """The first and the last of its columns were shown, and \\last had the identities alone."""
+    for name, nr_columns in (("wide", 60), ("tiny", 3)):
+        columns = [f"column_{n}" for n in range(nr_columns)]
+        wire.publish("web-1", name, columns, ["int"] * nr_columns, [[1] * nr_columns])
+    server.rotate()
+    paged, pager = tmp_path / "paged", tmp_path / "pager"
+    pager.write_text(f"#!/bin/sh\ncat > {paged}\necho READ\n")
+    pager.chmod(0o755)
+    terminal = start(PAGER=str(pager), NO_COLOR="1")
+    terminal.prompt()
+    terminal.run("\\d wide", "READ 60 rows in", "1 row in")
+    head, _, *rows, blank, names, _, identity = paged.read_text().splitlines()
+    assert (head.split()[0], blank, names.split()[0]) == ("column", "", "identity")
+    assert [row.split()[0] for row in rows] == [f"column_{n}" for n in range(60)]
+    assert identity.startswith("web-1")
+    paged.unlink()
+    terminal.run("\\d tiny", "column_2 INTEGER", "3 rows in", "web-1", "1 row in")
+    assert not paged.exists()
+
+
+def test_tables_that_just_fit_are_all_listed(
+    start: Start, server: Server, wire: Wire, tmp_path: Path
+) -> None:
+    for n in range(10):
+        wire.publish("web-1", f"table_{n}", ["a"], ["int"], [[n]])
+    server.rotate()
+    terminal = start(PAGER=f"tee {tmp_path / 'paged'}", NO_COLOR="1")
+    terminal.prompt()
+    terminal.resize(100, 18)  # names, rule, note, prompt and toolbar take eight
+    terminal.type("\\dt table_*\r")
+    terminal.see("name kind", *(f"table_{n} table" for n in range(10)), "10 rows in")
+    assert not (tmp_path / "paged").exists()
+    terminal.prompt()
+    terminal.resize(100, 17)
+    terminal.type("\\dt table_*\r")
+    terminal.until((tmp_path / "paged").exists, "a pager")

@@ -108,6 +108,11 @@ def _leave(shell: Shell, argument: str) -> None:
 
 def _describe(shell: Shell, name: str) -> None:
     """\\d alone lists all; with a name, what that is."""
+    with shell.screen.shown_whole():
+        _show_all_of(shell, name)
+
+
+def _show_all_of(shell: Shell, name: str) -> None:
     if not name:
         _show(shell, describe.tables())
         _show(shell, describe.views(), unless_empty=True)
@@ -138,11 +143,13 @@ def _show(shell: Shell, sql: str, unless_empty: bool = False, vertical: bool = F
 
 
 def _tables(shell: Shell, pattern: str) -> None:
-    _show(shell, describe.tables(pattern))
+    with shell.screen.shown_whole():
+        _show(shell, describe.tables(pattern))
 
 
 def _views(shell: Shell, pattern: str) -> None:
-    _show(shell, describe.views(pattern))
+    with shell.screen.shown_whole():
+        _show(shell, describe.views(pattern))
 
 
 def _edit(shell: Shell, path: str) -> None:
