@@ -54,6 +54,8 @@ class Screen:
         """The last result, for \\last."""
         self.prompt_lines: Callable[[int], int] = lambda height: 1
         """How many lines the next prompt takes of a screen so high."""
+        self._paging = True
+        """Whether records that do not fit go through the pager."""
         self._gathered: list[tuple[Result, bool]] | None = None
         """What is shown at the end of `shown_whole`, and whether as records."""
         self._config = config
@@ -91,6 +93,15 @@ class Screen:
         else:
             self._show_table(result, vertical or self.expanded)
         self._note(result)
+
+    @contextmanager
+    def unpaged(self) -> Iterator[None]:
+        """Within the block nothing waits for somebody to leave a pager."""
+        self._paging = False
+        try:
+            yield
+        finally:
+            self._paging = True
 
     @contextmanager
     def shown_whole(self) -> Iterator[None]:
@@ -225,7 +236,7 @@ class Screen:
         screen = self._prompting and on_terminal()
         lines = height - beside - _AROUND_ROWS if screen else None
         drawn = lay_out(result, self._columns(), lines, expanded, self.look)
-        if screen and expanded and len(drawn) + beside > height:
+        if screen and expanded and self._paging and len(drawn) + beside > height:
             pager.show(drawn, self._config.pager, beside)
         else:
             write_lines(drawn)

@@ -65,3 +65,19 @@ def test_tables_that_just_fit_are_all_listed(
     terminal.resize(100, 17)
     terminal.type("\\dt table_*\r")
     terminal.until((tmp_path / "paged").exists, "a pager")
+
+
+def test_watch_opens_no_pager(start: Start, tmp_path: Path) -> None:
+    """A pager stood there at each repetition, and took the Ctrl-C that was to end it."""
+    paged = tmp_path / "paged"
+    terminal = start(PAGER=f"cat > {paged}", NO_COLOR="1")
+    terminal.prompt()
+    terminal.run("\\x", "records on")
+    cells = ", ".join(f"{n} as c_{n}" for n in range(50))
+    terminal.type(f"select {cells} \\watch 0.1\r")
+    terminal.until(lambda: terminal.written.count(b"c_49 | 49") > 2, "the third answer")
+    terminal.interrupt()
+    terminal.prompt()
+    assert not paged.exists()
+    terminal.type(f"select {cells};\r")
+    terminal.until(paged.exists, "a pager")

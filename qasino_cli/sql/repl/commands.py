@@ -331,7 +331,8 @@ def _watch(shell: Shell, argument: str) -> None:
     while True:
         seen = shell.live.nr_generations if interval_s is None else 0
         say(time.strftime("%H:%M:%S"))
-        shell.run_statement(statement)
+        with shell.screen.unpaged():
+            shell.run_statement(statement)
         with shell.on_a_line():
             if interval_s is None:
                 shell.live.wait_for_generation(seen)
