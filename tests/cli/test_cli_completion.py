@@ -228,18 +228,30 @@ def test_nothing_is_offered_where_nothing_can_be_known(marked: str) -> None:
 @pytest.mark.parametrize("command", ["\\i", "\\o", "\\e", "select 1 \\g", "select 1 \\gx"])
 def test_files_are_completed_where_one_is_to_be_named(tmp_path: Path, command: str) -> None:
     (tmp_path / "queries").mkdir()
-    for name in ("queries.sql", "quick one.sql", ".hidden", "other"):
+    (tmp_path / "my own").mkdir()
+    for name in ("queries.sql", "quick one.sql", ".hidden", "other", "my own/one.sql"):
         (tmp_path / name).touch()
 
-    def paths(typed: str) -> list[str]:
+    def paths(typed: str, behind: str = "") -> list[str]:
         text = f"{command} {typed}"
-        found = complete(text, len(text), CATALOG, lambda t, c: None, paths=paths_beginning)
+        found = complete(
+            text + behind, len(text), CATALOG, lambda t, c: None, paths=paths_beginning
+        )
         assert {candidate.start for candidate in found} <= {-len(typed)}
         return [candidate.text.removeprefix(f"{tmp_path}/") for candidate in found]
 
     assert paths(f"{tmp_path}/qu") == ["queries/", "queries.sql", f"'{tmp_path}/quick one.sql'"]
     assert ".hidden" not in paths(f"{tmp_path}/")
     assert paths(f"{tmp_path}/.h") == [".hidden"]
+    for quote in ("'", '"'):
+        assert paths(f"{quote}{tmp_path}/ot") == [f"{quote}{tmp_path}/other{quote}"]
+        assert paths(f"{quote}{tmp_path}/ot", quote) == [f"{quote}{tmp_path}/other"]
+        assert paths(f"{quote}{tmp_path}/que") == [
+            f"{quote}{tmp_path}/queries/",
+            f"{quote}{tmp_path}/queries.sql{quote}",
+        ]
+    assert paths(f"{tmp_path}/my") == [f"'{tmp_path}/my own/"]
+    assert paths(f"'{tmp_path}/my own/o") == [f"'{tmp_path}/my own/one.sql'"]
     assert paths(f"{tmp_path}/none/x") == paths("~nosuchuser/") == paths("| so") == []
 
 

@@ -394,6 +394,13 @@ def test_a_file_is_run_and_an_editor_gives_the_next_line(
     terminal.see("select 99 as edited;")
     terminal.type("\r")
     terminal.see("99 1 row in")
+    (tmp_path / "my own.sql").touch()
+    for quote in ("'", '"'):
+        terminal.run("\\r", "")
+        terminal.type(f"\\e {quote}{tmp_path}/my own.sql{quote}\r")
+        terminal.see("qasino> select 99 as edited;")
+        terminal.type("\r")
+        terminal.see("99 1 row in")
     failing = start(EDITOR="false")
     failing.prompt()
     failing.run("\\e", "false ended with 1; nothing is taken over")

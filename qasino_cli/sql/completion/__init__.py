@@ -52,7 +52,8 @@ def complete(
     found = tokens(text)
     command = _command_begun(found, text, cursor)
     if command is not None:
-        return offered_commands(command, catalog, commands or {}, saved, formats, paths)
+        follows = text[cursor : cursor + 1]
+        return offered_commands(command, catalog, commands or {}, saved, formats, paths, follows)
     found = _statement(found, cursor)
     at = _token_at(found, cursor)
     if at is not None and at.kind == "comment" and cursor > at.start and _inside(at, cursor):

@@ -21,8 +21,10 @@ def offered_commands(
     saved: Sequence[str],
     formats: Sequence[str],
     paths: PathsBeginning,
+    follows: str = "",
 ) -> list[Candidate]:
-    """The command at the beginning of the text, or its argument."""
+    """The command at the beginning of the text, or its argument; `follows` is the character behind
+    the cursor."""
     command, blank, argument = before.lstrip().partition(" ")
     if not blank:
         offers = [
@@ -30,20 +32,31 @@ def offered_commands(
         ]
         fitting = [offer for offer in offers if offer.name.startswith(command)]
         return ranked(fitting, "", len(command))
-    typed = argument.rpartition(" ")[2]
     if command in _OF_FILES:
-        return ranked(_files(argument.lstrip(), typed, paths), typed, len(typed))
+        return _files(argument.lstrip(), paths, follows)
+    typed = argument.rpartition(" ")[2]
     return ranked(_arguments(command, typed, catalog, saved, formats), typed, len(typed))
 
 
-def _files(argument: str, typed: str, paths: PathsBeginning) -> list[Offer]:
+def _files(argument: str, paths: PathsBeginning, follows: str) -> list[Candidate]:
     """Files, those with a blank in quotes; what follows `|` is a command of the shell."""
     if argument.startswith("|"):
         return []
-    return [
-        Offer(path, f"'{path}'" if " " in path else path, "file", 0, "", place)
-        for place, path in enumerate(paths(typed))
+    quote = argument[:1] if argument[:1] in ("'", '"') else ""
+    typed = argument if quote else argument.rpartition(" ")[2]
+    begun = typed.removeprefix(quote)
+    offers = [
+        Offer(path, _as_argument(path, quote, follows), "file", 0, "", place)
+        for place, path in enumerate(paths(begun))
     ]
+    return ranked(offers, begun, len(typed))
+
+
+def _as_argument(path: str, quote: str, follows: str) -> str:
+    """A path as it is typed: quotes stay open behind a directory, for what is in it."""
+    quote = quote or ("'" if " " in path else "")
+    closing = "" if path.endswith("/") or follows == quote else quote
+    return f"{quote}{path}{closing}"
 
 
 def _arguments(

@@ -158,7 +158,7 @@ def _edit(shell: Shell, path: str) -> None:
         raise UsageFault("\\e needs a terminal")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     if path:
-        shell.next_text = _edited(editor, expanded(path))
+        shell.next_text = _edited(editor, expanded(unquoted(path)))
         return
     with tempfile.TemporaryDirectory(prefix="qasino-") as directory:
         file = Path(directory) / "statement.sql"
