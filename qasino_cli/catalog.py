@@ -32,7 +32,13 @@ _VIEWS = (
 )
 _VIEW_NAMES = "select viewname from qasino_server_views where loaded"
 _VIEW = "select name, type from pragma_table_info({view})"
-_FUNCTIONS = "select distinct name from pragma_function_list order by name"
+_FUNCTIONS = (
+    "select distinct name from pragma_function_list where name not in"
+    " ('bm25', 'fts3_tokenizer', 'highlight', 'load_extension', 'match', 'matchinfo', 'offsets',"
+    " 'optimize', 'snippet', 'sqlite_log') and name not glob 'fts5*'"
+    " and name not glob 'geopoly_*' and name not glob 'rtree*' order by name"
+)
+"""Those that servers refuse are no help: they load code, or belong to tables nobody can make."""
 _OWN_PREFIX = "qasino_server_"
 _VALUES = (
     "select {column} v, count(*) n from {table} where length({column}) <= 100"
