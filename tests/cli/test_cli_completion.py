@@ -60,7 +60,7 @@ def offered(marked: str) -> list[Candidate]:
         CATALOG,
         lambda table, column: VALUES.get((table, column)),
         COMMANDS,
-        saved=("fullest", "slow"),
+        saved=lambda: ("fullest", "slow"),
         formats=("csv", "table", "tsv"),
     )
 
@@ -253,6 +253,20 @@ def test_files_are_completed_where_one_is_to_be_named(tmp_path: Path, command: s
     assert paths(f"{tmp_path}/my") == [f"'{tmp_path}/my own/"]
     assert paths(f"'{tmp_path}/my own/o") == [f"'{tmp_path}/my own/one.sql'"]
     assert paths(f"{tmp_path}/none/x") == paths("~nosuchuser/") == paths("| so") == []
+
+
+def test_the_file_of_saved_queries_is_read_where_one_is_to_be_named_alone() -> None:
+    read: list[str] = []
+
+    def names() -> list[str]:
+        read.append("once")
+        return ["fullest"]
+
+    for text in ("select ", "select * from hosts where dc = ", "\\d h", "\\run"):
+        complete(text, len(text), CATALOG, lambda t, c: None, COMMANDS, names)
+    assert read == []
+    found = complete("\\run f", 6, CATALOG, lambda t, c: None, COMMANDS, names)
+    assert ([candidate.text for candidate in found], read) == (["fullest"], ["once"])
 
 
 def test_sql_goes_on_behind_what_mysql_ends_a_statement_with() -> None:

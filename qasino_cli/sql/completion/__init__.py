@@ -13,7 +13,7 @@ import msgspec
 from qasino_cli.catalog import Catalog
 from qasino_cli.sql.completion import suggest
 from qasino_cli.sql.completion.candidates import KEYWORDS, Candidate, Offer, ranked
-from qasino_cli.sql.completion.commands import PathsBeginning, offered_commands
+from qasino_cli.sql.completion.commands import NamesSaved, PathsBeginning, offered_commands
 from qasino_cli.sql.completion.scope import clause_around, clause_at, grouped
 from qasino_cli.sql.lexer import Token, meaningful, tokens
 
@@ -38,14 +38,14 @@ def complete(
     catalog: Catalog,
     values_of: ValuesOf,
     commands: Mapping[str, str] | None = None,
-    saved: Sequence[str] = (),
+    saved: NamesSaved = tuple,
     formats: Sequence[str] = (),
     paths: PathsBeginning = lambda begun: (),
 ) -> list[Candidate]:
     """The best 50 candidates for the place at `cursor`, the best first.
 
-    `commands` are the prompt's own (`\\d` -> one line of help), `saved` the names of saved
-    queries, `formats` those of output formats, `paths` finds files: what the arguments of
+    `commands` are the prompt's own (`\\d` -> one line of help), `saved` gives the names of
+    saved queries, `formats` those of output formats, `paths` finds files: what the arguments of
     commands may be.
     """
     text, cursor = _near(text, cursor)

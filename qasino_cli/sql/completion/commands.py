@@ -11,6 +11,9 @@ from qasino_cli.sql.completion.suggest import likely_tables
 PathsBeginning = Callable[[str], Sequence[str]]
 """The beginning of a path -> the paths that begin so."""
 
+NamesSaved = Callable[[], Sequence[str]]
+"""The names of the saved queries, which a file has: it is not read at each keystroke."""
+
 _OF_FILES = ("\\i", "\\o", "\\g", "\\gx", "\\e")
 
 
@@ -18,7 +21,7 @@ def offered_commands(
     before: str,
     catalog: Catalog,
     commands: Mapping[str, str],
-    saved: Sequence[str],
+    saved: NamesSaved,
     formats: Sequence[str],
     paths: PathsBeginning,
     follows: str = "",
@@ -60,7 +63,7 @@ def _as_argument(path: str, quote: str, follows: str) -> str:
 
 
 def _arguments(
-    command: str, typed: str, catalog: Catalog, saved: Sequence[str], formats: Sequence[str]
+    command: str, typed: str, catalog: Catalog, saved: NamesSaved, formats: Sequence[str]
 ) -> list[Offer]:
     if command.removesuffix("+") in ("\\d", "\\dt", "\\dv"):
         tables = [
@@ -70,7 +73,7 @@ def _arguments(
         ]
         return [Offer(t.name, t.name, "table", 0, table_meta(t), p) for p, t in enumerate(tables)]
     if command in ("\\run", "\\forget", "\\save"):
-        return [Offer(name, name, "command", 0, "saved query", p) for p, name in enumerate(saved)]
+        return [Offer(name, name, "command", 0, "saved query", p) for p, name in enumerate(saved())]
     if command == "\\format":
         return [Offer(name, name, "command", 0, "format", p) for p, name in enumerate(formats)]
     if command in ("\\x", "\\t", "\\timing"):

@@ -252,7 +252,7 @@ class _LiveCompleter(Completer):
             live.catalog,
             live.values_of,
             _HELP,
-            self._shell.saved.names(),
+            self._shell.saved.names,
             FORMATS,
             paths_beginning,
         ):
