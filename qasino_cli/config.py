@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -89,9 +89,22 @@ def _check_keys(found: object, place: str, kind: type[msgspec.Struct]) -> None:
         if key == "servers" and isinstance(value, dict):
             for name, server in value.items():
                 _check_keys(server, f"servers.{name}: ", NamedServer)
+                _check_server(server, f"servers.{name}")
+
+
+def _check_server(found: object, place: str) -> None:
+    """Raise BadRequest for values no server can have: msgspec does not say which one it is."""
+    try:
+        msgspec.convert(found, str | NamedServer)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"{place}: {_located(str(error))}") from None
 
 
 def _located(message: str) -> str:
-    """msgspec's "Expected `str`, got `int` - at `$.server`", the key first."""
+    """msgspec's "Expected `str`, got `int` - at `$.server`", the key first, and what it may be."""
     reason, _, place = message.partition(" - at `$.")
-    return f"{place.rstrip('`')}: {reason}" if place else message
+    key = place.rstrip("`")
+    hints: dict[str, Any] = get_type_hints(Config)
+    words = [word for word in get_args(hints.get(key)) if isinstance(word, str)]
+    choices = f"; there are {', '.join(words)}" if words else ""
+    return f"{key}: {reason}{choices}" if key else message

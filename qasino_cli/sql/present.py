@@ -45,18 +45,15 @@ def choose_format(
     """The format that is meant: the option, else QASINO_FORMAT, else what stdout is.
 
     `usual` is what the configuration wants on a terminal. Raises UsageFault for one that does
-    not exist.
+    not exist, whichever is meant.
     """
-    of_terminal = usual if terminal else None
-    sources = ("--format", option), ("QASINO_FORMAT", environment), ("config.yaml", of_terminal)
+    sources = ("--format", option), ("QASINO_FORMAT", environment), ("config.yaml", usual)
     for source, name in sources:
-        if name:
-            if name not in FORMATS:
-                raise UsageFault(
-                    f"{source}: {shown(name)} is not a format; there are {', '.join(FORMATS)}"
-                )
-            return name
-    return "table" if terminal else "tsv"
+        if name and name not in FORMATS:
+            raise UsageFault(
+                f"{source}: {shown(name)} is not a format; there are {', '.join(FORMATS)}"
+            )
+    return option or environment or (terminal and usual) or ("table" if terminal else "tsv")
 
 
 def wants_strings(form: str) -> bool:

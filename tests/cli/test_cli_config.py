@@ -52,8 +52,18 @@ def test_an_empty_file_says_nothing() -> None:
             " theme, pager",
         ),
         ("7: never", "config.yaml: 7 is not a key; the keys are servers, "),
-        ("keys: nano", "keys: Invalid enum value 'nano'"),
-        ("servers: {prod: 7}", "config.yaml: servers[...]: Expected `str | object`, got `int`"),
+        ("keys: nano", "keys: Invalid enum value 'nano'; there are emacs, vi"),
+        ("theme: 7", "theme: Expected `str`, got `int`; there are auto, dark, light"),
+        ("pager: 7", "pager: Expected `str | null`, got `int`"),
+        (
+            "servers: {a: 'http://a', b: 7}",
+            "config.yaml: servers.b: Expected `str | object`, got `int`",
+        ),
+        (
+            "servers: {b: {url: 7}}",
+            "config.yaml: servers.b: url: Expected `str`, got `int`",
+        ),
+        ("servers: {b: {}}", "config.yaml: servers.b: Object missing required field `url`"),
         (
             "servers: {a: {uri: x}}",
             "config.yaml: servers.a: 'uri' is not a key; the keys are url, password_file,",

@@ -91,3 +91,5 @@ def test_the_configuration_chooses_the_format_of_a_terminal_only() -> None:
     assert choose_format(None, "json", True, "markdown") == "json"
     with pytest.raises(UsageFault, match=r"config\.yaml: 'xml' is not a format"):
         choose_format(None, None, True, "xml")
+    with pytest.raises(UsageFault, match=r"config\.yaml: 'xml' is not a format"):
+        choose_format("csv", None, False, "xml")  # it would only be found at the next terminal
