@@ -55,7 +55,7 @@ class Screen:
         self.prompt_lines: Callable[[int], int] = lambda height: 1
         """How many lines the next prompt takes of a screen so high."""
         self._paging = True
-        """Whether records that do not fit go through the pager."""
+        """Whether what does not fit goes through the pager, but for tables, which are cut."""
         self._gathered: list[tuple[Result, bool]] | None = None
         """What is shown at the end of `shown_whole`, and whether as records."""
         self._config = config
@@ -86,7 +86,7 @@ class Screen:
         records = vertical or self.expanded is True
         if self.form != "table":
             form = "vertical" if records else self.form
-            self._write_raw(present(result, form, self.header, self.null))
+            self._show_raw(present(result, form, self.header, self.null))
         elif self._file is not None:
             plain = lay_out(result, PIPE_COLUMNS, expanded=records)
             self.write(line + "\n" for line in plain)
@@ -242,6 +242,18 @@ class Screen:
             write_lines(drawn)
         if not shows_all(result, lines):
             say(f"the first and last of {result.nr_rows:,} rows; \\last shows all")
+
+    def _show_raw(self, pieces: Iterator[str]) -> None:
+        """What a format gives; at a prompt through the pager where it has more lines than fit."""
+        if not (self._prompting and self.seen and self._paging):
+            self._write_raw(pieces)
+            return
+        text = "".join(visible_pieces(pieces))
+        lines = text.removesuffix("\n").split("\n")
+        if len(lines) + self._beside() > terminal.size()[1]:
+            pager.show(lines, self._config.pager, self._beside())
+        else:
+            write(text)
 
     def _beside(self) -> int:
         """What a result leaves room for: its notes and the next prompt, which would push its

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from prompt_house import Start
 from wire import Wire
 
@@ -81,3 +82,26 @@ def test_watch_opens_no_pager(start: Start, tmp_path: Path) -> None:
     assert not paged.exists()
     terminal.type(f"select {cells};\r")
     terminal.until(paged.exists, "a pager")
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown", "vertical"])
+def test_other_formats_are_paged_as_well_where_they_do_not_fit(
+    start: Start, tmp_path: Path, form: str
+) -> None:
+    paged = tmp_path / "paged"
+    terminal = start(PAGER=f"cat > {paged}; echo READ", NO_COLOR="1")
+    terminal.prompt()
+    terminal.run(f"\\format {form}", f"format {form}")
+    few = (
+        "with recursive c(n) as (select 1 union all select n + 1 from c limit {}) select n from c;"
+    )
+    terminal.run(few.format(9), "9 rows in")
+    assert not paged.exists()
+    terminal.run(few.format(500), "READ 500 rows in")
+    lines = paged.read_text().splitlines()
+    assert len(lines) == {"csv": 501, "markdown": 502, "vertical": 1000}[form]
+    assert "500" in lines[-1]
+    terminal.run(f"\\o {tmp_path / 'rows'}", "")
+    terminal.run(few.format(600), "600 rows in")
+    assert len((tmp_path / "rows").read_text().splitlines()) > 600
+    assert paged.read_text().splitlines() == lines
