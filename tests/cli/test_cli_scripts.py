@@ -189,3 +189,28 @@ def test_an_infinity_is_told_from_null_over_each_transport(server: Server, form:
         ["Inf", "-Inf", "-", "Inf", "1"],
         ["1", "2.5", "-", "-", "-"],
     ]
+
+
+@pytest.mark.parametrize("how", ["0.01 c=3", "i=0.01 c=3", "interval=0.01 count=3", "c=3 0.01"])
+def test_watch_repeats_as_often_as_it_is_told(server: Server, how: str) -> None:
+    script = f"select 7 a \\watch {how}\n\\echo on\n"
+    ran = run_qasino("sql", "-s", zmq_url(server), "--no-header", stdin=script)
+    assert (ran.returncode, ran.stdout.split()) == (ExitCode.OK, ["7", "7", "7", "on"])
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("\\watch c=0", "\\watch takes SECONDS, and c=N for how often"),
+        ("\\watch m=1", "\\watch takes SECONDS, and c=N for how often"),
+        ("\\watch i=", "\\watch: 'i=' is not "),
+        ("\\watch soon", "\\watch: 'soon' is not "),
+        ("\\forget", "\\forget wants the name of a saved query"),
+    ],
+)
+def test_an_argument_that_is_none_is_one_sentence(
+    server: Server, command: str, sentence: str
+) -> None:
+    ran = run_qasino("sql", "-s", zmq_url(server), "-q", f"select 7 a {command}")
+    assert (ran.returncode, ran.stdout) == (ExitCode.USAGE, "")
+    assert sentence in ran.stderr

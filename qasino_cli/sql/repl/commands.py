@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from difflib import get_close_matches
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -324,20 +325,36 @@ def _timing(shell: Shell, wish: str) -> None:
 
 
 def _watch(shell: Shell, argument: str) -> None:
-    """The last statement again at each generation, or every so many seconds, until Ctrl-C, which
-    ends what is done with it as well, as psql has it."""
+    """The last statement again at each generation, or every so many seconds, so often or until
+    Ctrl-C, which ends what is done with it as well, as psql has it."""
     statement = _last_one(shell, "\\watch")
-    interval_s = read_duration_s("\\watch", argument) if argument else None
-    while True:
+    interval_s, times = _how_to_watch(argument)
+    for nr in count(1):
         seen = shell.live.nr_generations if interval_s is None else 0
         say(time.strftime("%H:%M:%S"))
         with shell.screen.unpaged():
             shell.run_statement(statement)
+        if nr == times:
+            return
         with shell.on_a_line():
             if interval_s is None:
                 shell.live.wait_for_generation(seen)
             else:
                 _sleep(interval_s)
+
+
+def _how_to_watch(argument: str) -> tuple[float | None, int | None]:
+    """The interval in seconds and how often, as psql names them: `[i=]SECONDS c=N`."""
+    interval_s, times = None, None
+    for word in argument.split():
+        name, equals, value = word.partition("=")
+        if not equals or name in ("i", "interval"):
+            interval_s = read_duration_s("\\watch", value or word)
+        elif name in ("c", "count") and value.isdecimal() and int(value) > 0:
+            times = int(value)
+        else:
+            raise UsageFault("\\watch takes SECONDS, and c=N for how often")
+    return interval_s, times
 
 
 def _sleep(seconds: float) -> None:
@@ -375,6 +392,8 @@ def _run(shell: Shell, name: str) -> None:
 
 
 def _forget(shell: Shell, name: str) -> None:
+    if not name:
+        raise UsageFault("\\forget wants the name of a saved query")
     shell.saved.forget(name)
     say(f"forgotten: {name}")
 
@@ -414,7 +433,7 @@ COMMANDS = (
     Named("\\t", "[on|off]", "csv and tsv without the line of names", _tuples_only),
     Named("\\pset", "NAME [VALUE]", "null, format, expanded or tuples_only", _set_option),
     Named("\\timing", "[on|off]", "the line under each result", _timing),
-    Named("\\watch", "[SECONDS]", "repeat it, or the last statement, at each generation", _watch),
+    Named("\\watch", "[SECONDS] [c=N]", "repeat it or the last statement each generation", _watch),
     Named("\\last", "", "the whole of the last result, paged", _last),
     Named("\\echo", "[-n] [TEXT]", "write a text", _echo),
     Named("\\qecho", "[-n] [TEXT]", "the same where \\o sends results", _echo_to_results),
