@@ -47,7 +47,8 @@ class Terminal:
             XDG_STATE_HOME=str(home / "state"),
             XDG_CONFIG_HOME=str(home / "config"),
         )
-        environment.pop("COLUMNS")
+        for name in ("COLUMNS", "LINES"):  # which the terminal has; pytest-xdist sets both
+            environment.pop(name, None)
         self._screen = _Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         self.written = b""
