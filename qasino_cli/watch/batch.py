@@ -24,6 +24,7 @@ from qasino_cli.cells import visible_lines
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, counted, on_terminal, say, write
 from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.sql.session import HEAR_S
 from qasino_cli.sql.table_view import cut_note
 from qasino_cli.watch.diff import choose_key
 from qasino_cli.watch.feed import Feed
@@ -35,8 +36,6 @@ from qasino_server.render import TsvStream, distinct, json_cell, visible
 from qasino_server.table import Result
 
 FORMATS = ("tsv", "ndjson")
-ATTENTIVE_S = 0.1
-"""A signal that comes just before a wait is heard after so long."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,9 +78,9 @@ def _until(updates: queue.SimpleQueue[Update], timeout_s: float | None) -> Itera
     while True:
         left_s = max(0.0, ends - time.monotonic())
         try:
-            yield updates.get(timeout=min(left_s, ATTENTIVE_S))
+            yield updates.get(timeout=min(left_s, HEAR_S))
         except queue.Empty:
-            if left_s <= ATTENTIVE_S:
+            if left_s <= HEAR_S:
                 return
 
 

@@ -42,7 +42,8 @@ from qasino_cli.console import ENDING, Ended, ExitCode, ending_told
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
 from qasino_cli.options import in_utf8
-from qasino_cli.watch.batch import ATTENTIVE_S, Plan, see_it_answered
+from qasino_cli.sql.session import HEAR_S
+from qasino_cli.watch.batch import Plan, see_it_answered
 from qasino_cli.watch.diff import choose_key, compare, differs
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.frame import CUT, fitted, frame, plain
@@ -131,7 +132,7 @@ class Screen:
 
     def _answered_in_time(self) -> bool:
         """Whether a first answer has come before the time is up. Raises what is wrong with it."""
-        while not self._answered_once.wait(min(ATTENTIVE_S, self._left_s())):
+        while not self._answered_once.wait(min(HEAR_S, self._left_s())):
             if not self._left_s():
                 return False
         update = self._last
