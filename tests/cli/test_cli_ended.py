@@ -22,6 +22,10 @@ ENDINGS = [
 ]
 
 
+SAID = (b"cancelled\n", b"interrupted; the server has not confirmed the cancellation\n")
+"""Where it has 0.2 s for it, and where the machine is slow."""
+
+
 @pytest.mark.parametrize(("number", "code"), ENDINGS)
 def test_who_ends_the_command_cancels_its_query_on_the_server(
     url: str, wire: Wire, number: signal.Signals, code: int
@@ -30,7 +34,8 @@ def test_who_ends_the_command_cancels_its_query_on_the_server(
     until(lambda: any(ENDLESS in str(row) for row in wire.rows("show queries")))
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
-    assert (process.returncode, out, err) == (code, b"", b"cancelled\n")
+    assert (process.returncode, out) == (code, b"")
+    assert err in SAID
     until(lambda: not any(ENDLESS in str(row) for row in wire.rows("show queries")))
 
 
@@ -48,7 +53,8 @@ def test_a_signal_that_comes_twice_at_once_cancels_the_query_too(
     time.sleep(0.001)  # the two are not to be taken for one by the kernel
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
-    assert (process.returncode, out, err) == (code, b"", b"cancelled\n")
+    assert (process.returncode, out) == (code, b"")
+    assert err in SAID
     until(lambda: not any(ENDLESS in str(row) for row in wire.rows("show queries")))
 
 
