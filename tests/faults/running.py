@@ -51,6 +51,13 @@ class Running:
         """Everything it has logged."""
         return self._log.read_text()
 
+    def tracebacks(self) -> list[str]:
+        """Lines of its log with one, but for what libfaketime makes of a sleep that begins at the
+        moment of a step: it reads the clock twice, and finds a time that is negative."""
+        found = [line for line in self.said().splitlines() if "Traceback" in line]
+        artefact = ("time.sleep(", "OSError: [Errno 22] Invalid argument")
+        return [line for line in found if not all(part in line for part in artefact)]
+
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         os.kill(self.process.pid, number)
@@ -172,7 +179,7 @@ class Site:
                     assert running.process.poll() is None, running.said()
                     running.is_well()
                     running.stop()
-                assert "Traceback" not in running.said(), running.said()
+                assert not running.tracebacks(), running.said()
         finally:
             for running in self.servers:
                 running.wire.close()
