@@ -16,7 +16,7 @@ from functools import partial
 
 from qasino_server.bridge import PORTION_BYTES, Mailbox
 from qasino_server.browser import TELLING, check_host
-from qasino_server.connections import DirectRequest
+from qasino_server.direct_request import DirectRequest
 from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
 from qasino_server.heads import Heads

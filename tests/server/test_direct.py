@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from wire import Wire, publication, until
 
 from qasino_server import connections
-from qasino_server.connections import SENT_AHEAD_MAX, DirectRequest, GuardedProtocol
+from qasino_server.connections import SENT_AHEAD_MAX, GuardedProtocol
 from qasino_server.direct import DIRECT_BYTES
+from qasino_server.direct_request import DirectRequest
 from qasino_server.http_port import HttpPort
 from qasino_server.server import Server
 
