@@ -21,6 +21,7 @@ from qasino_cli.cells import clip, is_numeric, pad, shown_cell
 from qasino_cli.layout import Look
 from qasino_cli.watch.diff import Mark, RowState
 from qasino_cli.watch.matching import took_too_long
+from qasino_cli.watch.trend import bars, trails
 from qasino_cli.watch.view import KEYS, View, sized
 from qasino_server.render import visible, width
 
@@ -109,13 +110,24 @@ def _troubles(view: View, now: float) -> Iterator[str]:
     expected_s = 2 * max(view.duration_s, view.interval_s)
     if view.heard_at is not None and now - view.heard_at > expected_s and not told:
         yield "late"
+    if view.back:
+        if view.drawn.trouble:
+            yield visible(view.drawn.trouble)
+        yield f"paused, {view.back} newer"
+        if view.trouble:
+            yield f"now {_trouble_since(view, now)}"
+        return
     if view.trouble:
-        since_s = max(0.0, now - view.trouble_since)
-        since = f" for {since_s:.0f} s" if since_s >= 1 else ""
-        word, colon, rest = visible(view.trouble).partition(": ")
-        yield f"{word}{since}{colon}{rest}"
+        yield _trouble_since(view, now)
     if view.paused:
-        yield f"paused, {view.nr_missed} missed" if view.nr_missed else "paused"
+        yield "paused"
+
+
+def _trouble_since(view: View, now: float) -> str:
+    since_s = max(0.0, now - view.trouble_since)
+    since = f" for {since_s:.0f} s" if since_s >= 1 else ""
+    word, colon, rest = visible(view.trouble).partition(": ")
+    return f"{word}{since}{colon}{rest}"
 
 
 def _what(view: View) -> list[Line]:
@@ -146,8 +158,10 @@ def _what(view: View) -> list[Line]:
         parts.append(f"sorted by {visible(picture.names[view.sort])}{order}")
     elif view.reverse:
         parts.append("reversed")
-    if view.mode != "values":
-        parts.append(view.mode if picture.seconds else f"{view.mode} from the next generation on")
+    if view.mode in ("deltas", "rates") and not picture.seconds:
+        parts.append(f"{view.mode} from the next generation on")
+    elif view.mode != "values":
+        parts.append(view.mode)
     if not view.diff:
         parts.append("no marks")
     return [[*first, ("", ", ".join(parts)), ("faint", "   ? help")]]
@@ -161,7 +175,7 @@ def _table(view: View, columns: int, lines: int, look: Look) -> list[Line]:
     if not shown:
         return []
     rows = view.rows()[view.top : view.top + max(lines, 0)]
-    texts = [[_text(view, row, n) for n in shown] for row in rows]
+    texts = _texts(view, rows, shown, look)
     numeric = [_numeric(view, n) for n in shown]
     heads = [visible(view.picture.names[n]) for n in shown]
     widths = _widths(heads, texts, numeric)
@@ -202,6 +216,21 @@ def _shown_columns(view: View) -> list[int]:
     """Which columns: those that stay, then those that are not scrolled out."""
     columns = range(len(view.picture.names))
     return [*columns[: view.nr_frozen], *columns[view.nr_frozen + view.left :]]
+
+
+def _texts(
+    view: View, rows: Sequence[RowState], shown: Sequence[int], look: Look
+) -> list[list[str]]:
+    """What stands in each cell of these rows."""
+    texts = [[_text(view, row, n) for n in shown] for row in rows]
+    if view.mode == "trend":
+        went = trails(view.trail, rows)
+        for row, cells in zip(rows, texts, strict=True):
+            for place, n in enumerate(shown):
+                if view.is_measure(row, n):
+                    values = [None if past is None else past[n] for past in went[row.key]]
+                    cells[place] += " " + bars(values, look.unicode)
+    return texts
 
 
 def _text(view: View, row: RowState, n: int) -> str:

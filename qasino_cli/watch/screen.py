@@ -44,14 +44,16 @@ from qasino_cli.layout import Look
 from qasino_cli.options import in_utf8
 from qasino_cli.sql.session import HEAR_S
 from qasino_cli.watch.batch import Plan, see_it_answered
-from qasino_cli.watch.diff import choose_key, compare, differs
+from qasino_cli.watch.diff import Picture, choose_key, compare, differs
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.frame import CUT, fitted, frame, plain
 from qasino_cli.watch.hook import Hook
 from qasino_cli.watch.news import News
+from qasino_cli.watch.past import Seen
 from qasino_cli.watch.query import Update, is_ordered
 from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
 from qasino_server.render import stream_for
+from qasino_server.table import Result
 
 TICK_S = 1.0
 ESCAPED_S = 0.3
@@ -362,15 +364,22 @@ def taken(view: View, update: Update, key: tuple[str, ...], now: float) -> View:
     result = update.result
     if result is None:
         return view
-    heard_at = now - result.generation_age_s
-    before = view.newest if view.newest.names and update.sql == view.newest_sql else None
-    if before is not None and not differs(before, result):
-        return showing(view, update.sql, before, heard_at)
+    newest = view.newest
+    before = newest.picture if newest.picture.names and update.sql == newest.sql else None
     try:
-        picture = compare(before, result, key, keep_order=not is_ordered(update.sql))
+        picture = _compared(before, result, key, keep_order=not is_ordered(update.sql))
     except UsageFault as error:  # the statement is another, without a column of --key
         return msgspec.structs.replace(view, message=error.sentence)
-    return showing(view, update.sql, picture, heard_at)
+    return showing(view, Seen(update.sql, picture, now - result.generation_age_s, trouble))
+
+
+def _compared(
+    before: Picture | None, result: Result, key: tuple[str, ...], keep_order: bool
+) -> Picture:
+    """The picture of a result: the one before itself, where it is the same."""
+    if before is not None and not differs(before, result):
+        return before
+    return compare(before, result, key, keep_order)
 
 
 def written(view: View, path: str, drawn: str) -> str:

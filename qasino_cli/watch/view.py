@@ -12,17 +12,11 @@ import msgspec
 
 from qasino_cli.watch.diff import MAX_KEY_COLUMNS, Picture, RowState
 from qasino_cli.watch.matching import passing
+from qasino_cli.watch.past import Seen, added
+from qasino_cli.watch.trend import NR_BARS
 
-Mode = Literal["values", "deltas", "rates"]
+Mode = Literal["values", "deltas", "rates", "trend"]
 Asking = Literal["", "filter", "sql", "file"]
-
-
-class Unseen(msgspec.Struct, frozen=True):
-    """The newest rows, while those before are looked at."""
-
-    sql: str
-    picture: Picture
-    heard_at: float
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,12 +35,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     trouble_since: float = 0.0
     message: str = ""
     """The last thing that was said: an error of the statement, what was written."""
-    paused: bool = False
-    """Whether what is drawn stays; it is asked on, and trouble is told of."""
-    unseen: Unseen | None = None
-    """What has come while it was paused."""
-    nr_missed: int = 0
-    """Generations that came while it was paused."""
+    past: tuple[Seen, ...] = ()
+    """The pictures of this statement that are kept, the newest last."""
+    back: int | None = None
+    """How many newer pictures than the one that is drawn there are: it stays, it is asked on, and
+    trouble is told of. None is what is newest, as it comes."""
     sort: int | None = None
     """The column rows are sorted by; None is the order of the query."""
     reverse: bool = False
@@ -74,14 +67,26 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Lines that it has."""
 
     @property
-    def newest(self) -> Picture:
-        """The picture that the next result is compared with."""
-        return self.picture if self.unseen is None else self.unseen.picture
+    def paused(self) -> bool:
+        """Whether what is drawn stays."""
+        return self.back is not None
 
     @property
-    def newest_sql(self) -> str:
-        """The statement that picture is of."""
-        return self.sql if self.unseen is None else self.unseen.sql
+    def newest(self) -> Seen:
+        """The picture that the next result is compared with."""
+        return self.past[-1] if self.past else Seen(self.sql, self.picture, self.heard_at)
+
+    @property
+    def drawn(self) -> Seen:
+        """The one that is looked at, and what was said of it then."""
+        at = len(self.past) - 1 - (self.back or 0)
+        return self.past[at] if at >= 0 else Seen(self.sql, self.picture, self.heard_at)
+
+    @property
+    def trail(self) -> list[Picture]:
+        """The pictures that a trend is of, the one that is drawn last."""
+        before = self.past[: max(len(self.past) - 1 - (self.back or 0), 0)]
+        return [*(seen.picture for seen in before[1 - NR_BARS :]), self.picture]
 
     @property
     def nr_frozen(self) -> int:
@@ -102,9 +107,12 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         return sorted(rows, key=lambda row: _rank(self._seen(row, column)), reverse=self.reverse)
 
     def is_difference(self, row: RowState, n: int) -> bool:
-        """Whether a cell is shown as how much it differs, or a second: a number that is no key."""
-        numbers = self.mode != "values" and n not in self.picture.key
-        return numbers and isinstance(row.cells[n], int | float)
+        """Whether a cell is shown as how much it differs, or a second."""
+        return self.mode in ("deltas", "rates") and self.is_measure(row, n)
+
+    def is_measure(self, row: RowState, n: int) -> bool:
+        """Whether a cell is a number that is no key."""
+        return n not in self.picture.key and isinstance(row.cells[n], int | float)
 
     def difference(self, row: RowState, n: int) -> int | float | None:
         """By how much, where that is known."""
@@ -124,16 +132,20 @@ def _rank(cell: object) -> tuple[int, int | float, str]:
     return 2, 0, str(cell)
 
 
-def showing(view: View, sql: str, picture: Picture, heard_at: float) -> View:
+def showing(view: View, newest: Seen) -> View:
     """Another picture, seen from the same place as far as it has that; later, while paused."""
-    if view.paused:
-        came = picture.generation_number != view.newest.generation_number
-        return msgspec.structs.replace(
-            view, unseen=Unseen(sql, picture, heard_at), nr_missed=view.nr_missed + came
-        )
-    if picture.names != view.picture.names:
+    came = newest.picture is not view.newest.picture
+    view = msgspec.structs.replace(view, past=added(view.past, newest))
+    if view.back is None:
+        return _draw(view, newest)
+    return msgspec.structs.replace(view, back=min(view.back + came, len(view.past)))
+
+
+def _draw(view: View, seen: Seen) -> View:
+    if seen.picture.names != view.picture.names:
         view = msgspec.structs.replace(view, sort=None, reverse=False, left=0, top=0)
-    return _scroll()(msgspec.structs.replace(view, sql=sql, picture=picture, heard_at=heard_at))
+    drawn = {"sql": seen.sql, "picture": seen.picture, "heard_at": seen.heard_at}
+    return _scroll()(msgspec.structs.replace(view, **drawn))
 
 
 def sized(view: View, page: int, lines: int, most_frozen: int) -> View:
@@ -145,10 +157,10 @@ def sized(view: View, page: int, lines: int, most_frozen: int) -> View:
 
 
 def resumed(view: View) -> View:
-    """What has come meanwhile is drawn, and what comes."""
-    unseen = view.unseen
-    view = msgspec.structs.replace(view, paused=False, unseen=None, nr_missed=0)
-    return view if unseen is None else showing(view, unseen.sql, unseen.picture, unseen.heard_at)
+    """What is newest is drawn, and what comes."""
+    return (
+        view if view.back is None else _draw(msgspec.structs.replace(view, back=None), view.newest)
+    )
 
 
 # --- Keys --------------------------------------------------------------------------------------
@@ -204,7 +216,23 @@ def _freeze(view: View) -> View:
 
 
 def _pause(view: View) -> View:
-    return resumed(view) if view.paused else msgspec.structs.replace(view, paused=True)
+    return resumed(view) if view.paused else msgspec.structs.replace(view, back=0)
+
+
+def _older(view: View) -> View:
+    """The picture before, which stays."""
+    back = (view.back or 0) + 1
+    if back >= len(view.past):
+        return msgspec.structs.replace(view, message="nothing before this is kept")
+    return _draw(msgspec.structs.replace(view, back=back), view.past[-1 - back])
+
+
+def _newer(view: View) -> View:
+    """The picture after; from the newest on whatever comes."""
+    back = (view.back or 0) - 1
+    if back <= 0:
+        return resumed(view)
+    return _draw(msgspec.structs.replace(view, back=back), view.past[-1 - back])
 
 
 def _ask_now(view: View) -> View:
@@ -230,9 +258,12 @@ KEYS = (
     Key(("/",), "/", "filter: text, /regex/, !not", _with(asking="filter")),
     Key(("f",), "f", "columns that stay: one more", _freeze),
     Key((" ",), "Space", "pause the rows, go on", _pause),
+    Key(("[",), "[", "back to what was seen before", _older),
+    Key(("]",), "]", "forward again; at last, go on", _newer),
     Key(("d",), "d", "marks of change on, off", _toggle("diff")),
     Key(("D",), "D", "differences instead of numbers", _mode("deltas")),
     Key(("R",), "R", "rates per second instead of numbers", _mode("rates")),
+    Key(("t",), "t", f"numbers with their last {NR_BARS} as bars", _mode("trend")),
     Key(("e",), "e", "edit the SQL", _with(asking="sql")),
     Key(("w",), "w", "write the rows to a file", _with(asking="file")),
     Key(("n",), "n", "ask now", _ask_now),

@@ -340,12 +340,12 @@ def test_marks_can_be_left_out_and_numbers_become_changes_and_rates() -> None:
             "generation 130, 73 s old  late for 10 s: the next generation has not come",
         ),
         (
-            {"paused": True, "nr_missed": 3, "heard_at": 930.0},
-            "generation 130, 73 s old  paused, 3 missed",
+            {"back": 3, "heard_at": 930.0},
+            "generation 130, 73 s old  paused, 3 newer",
         ),
         (
-            {"paused": True, "nr_missed": 2},
-            "generation 130, 3 s old, next in 27 s  paused, 2 missed",
+            {"back": 2, "trouble": "lost: away", "trouble_since": 998.0},
+            "generation 130, 3 s old, next in 27 s  paused, 2 newer  now lost for 5 s: away",
         ),
     ],
 )
@@ -357,7 +357,7 @@ def test_the_second_line_tells_whether_the_rows_can_be_believed(
 
 @pytest.mark.parametrize("columns", [20, 30, 46])
 def test_trouble_is_seen_on_a_narrow_screen(columns: int) -> None:
-    state = view(trouble="lost: nothing listens there", trouble_since=998.0, paused=True)
+    state = view(trouble="lost: nothing listens there", trouble_since=998.0, back=0)
     lines = drawn(state, columns, 8).splitlines()
     assert lines[1].startswith("lost for 5 s: nothi")
     assert lines[2] == "paused"
@@ -520,10 +520,10 @@ def told(state: View, now: Result, *key: str, sql: str = "select * from disks") 
 def test_rows_of_another_statement_are_not_compared(keys: str) -> None:
     """No row has gone and none is new where somebody asks for others."""
     other = told(after(keys), result(SECOND[:1], 160), sql="select 2")
-    assert [row.status for row in other.newest.rows] == ["same"]
-    assert other.newest.seconds == 0.0
+    assert [row.status for row in other.newest.picture.rows] == ["same"]
+    assert other.newest.picture.seconds == 0.0
     again = told(other, result(SECOND[:2], 190), sql="select 2")
-    assert [row.status for row in again.newest.rows] == ["same", "new"]
+    assert [row.status for row in again.newest.picture.rows] == ["same", "new"]
 
 
 def test_rows_and_columns_that_are_left_can_be_seen() -> None:
@@ -564,19 +564,18 @@ def test_what_comes_while_paused_is_taken_in_and_drawn_later() -> None:
     for number in (160, 160, 190):
         paused = told(paused, result(FIRST, number))
         assert paused.picture is SEEN
-    assert paused.nr_missed == 2, "generations, not answers"
-    assert [row.status for row in paused.newest.rows].count("gone") == 0
+    assert paused.back == 2, "generations, not answers"
+    assert [row.status for row in paused.newest.picture.rows].count("gone") == 0
     lost = taken(paused, Update(unknown="lost: away"), (), 1003.0)
-    assert "lost: away  paused, 2 missed" in drawn(lost, 100)
+    assert "paused, 2 newer  now lost: away" in drawn(lost, 100)
     for key in ("space", "n"):
         shown = after(key, paused)
-        assert (shown.picture, shown.nr_missed) == (paused.newest, 0)
-        assert shown.unseen is None
+        assert (shown.picture, shown.paused) == (paused.newest.picture, False)
     assert after("space", told(paused, result([], 220), sql="select another")).sql.endswith("other")
 
 
 def test_every_key_of_the_help_does_something() -> None:
-    start = view(page=2, top=1, left=1, sort=0)
+    start = view(page=2, top=1, left=1, sort=0, back=0)
     for key in KEYS:
         for name in key.names:
             assert pressed(start, name) != start, key.shown

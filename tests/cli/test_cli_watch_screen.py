@@ -278,7 +278,7 @@ def test_an_alarm_goes_off_while_the_rows_stay(
     terminal.type(" ")
     terminal.see("paused")
     rotate(a=2)
-    terminal.see("paused, 1 missed", "a 1")
+    terminal.see("paused, 1 newer", "a 1")
     until(lambda: told.exists() and '"used":2' in told.read_text())
     rotate(a=9)
     assert terminal.wait() == ExitCode.OK

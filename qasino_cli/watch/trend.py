@@ -1,0 +1,51 @@
+"""How a row's numbers went: a bar for each of the last pictures. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from qasino_cli.watch.diff import Key, Picture, Row, RowState
+
+NR_BARS = 8
+"""Bars of a cell; as many pictures are looked at."""
+_BARS = {True: "▁▂▃▄▅▆▇█", False: "_.-:=+*#"}
+
+
+def trails(past: Sequence[Picture], rows: Iterable[RowState]) -> dict[Key, list[Row | None]]:
+    """What stood in each of these rows in each of those pictures, the newest last; None where it
+    was not there, or rows had other columns or another key."""
+    newest = past[-1]
+    found: dict[Key, list[Row | None]] = {row.key: [None] * len(past) for row in rows}
+    for n, picture in enumerate(past):
+        if (picture.names, picture.key) != (newest.names, newest.key):
+            continue
+        for row in picture.rows:
+            trail = found.get(row.key)
+            if trail is not None and (row.status != "gone" or picture is newest):
+                trail[n] = row.cells
+    return found
+
+
+def bars(values: Sequence[Any], unicode: bool) -> str:
+    """The values as bars between their least and their greatest, `NR_BARS` wide; a blank where
+    there is no number. Values that are all alike are at the bottom."""
+    numbers = [v for v in values if _is_number(v)]
+    if not numbers:
+        return " " * NR_BARS
+    least = min(numbers) / 2  # halves, since the whole of two may be more than a number can say
+    spread = max(numbers) / 2 - least
+    levels = _BARS[unicode]
+
+    def bar(value: Any) -> str:
+        if not _is_number(value):
+            return " "
+        share = (value / 2 - least) / spread if spread else 0.0
+        return levels[min(int(share * len(levels)), len(levels) - 1)]
+
+    return "".join(bar(value) for value in values[-NR_BARS:]).rjust(NR_BARS)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
