@@ -29,8 +29,7 @@ from qasino_cli.sql.table_view import cut_note
 from qasino_cli.watch.diff import choose_key
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.goal import Goal
-from qasino_cli.watch.hook import Hook
-from qasino_cli.watch.news import News
+from qasino_cli.watch.herald import Herald
 from qasino_cli.watch.query import Update, Watched
 from qasino_server.render import TsvStream, distinct, json_cell, visible
 from qasino_server.table import Result
@@ -59,17 +58,15 @@ def stream(
     """
     updates: queue.SimpleQueue[Update] = queue.SimpleQueue()
     feed = Feed(connection, plan.watched, updates.put, plan.interval_s)
-    hook = None if plan.on_change is None else Hook(plan.on_change, say)
-    if hook is not None:
-        hook.start()
+    herald = Herald(plan.on_change, plan.key, say)
+    herald.start()
     feed.start()
     try:
-        frames = Frames(plan, form, quiet, hook)
+        frames = Frames(plan, form, quiet, herald)
         return _follow(_until(updates, plan.timeout_s), frames, plan.goal, count)
     finally:
         feed.stop()
-        if hook is not None:
-            hook.finish()
+        herald.finish()
 
 
 def _until(updates: queue.SimpleQueue[Update], timeout_s: float | None) -> Iterator[Update]:
@@ -96,12 +93,11 @@ def see_it_answered(update: Update, goal: Goal | None) -> None:
 class Frames:
     """Writes frames, and knows which result the last one was of."""
 
-    def __init__(self, plan: Plan, form: str, quiet: bool, hook: Hook | None) -> None:
+    def __init__(self, plan: Plan, form: str, quiet: bool, herald: Herald) -> None:
         self._key = plan.key
-        self._news = News(plan.key)
         self._form = form
         self._quiet = quiet
-        self._hook = hook
+        self._herald = herald
         self._last: Result | None = None
         self._unknown: str | None = None
         self.nr_frames = 0
@@ -115,8 +111,7 @@ class Frames:
         anew = result is not None and (self._last is None or _differs(self._last, result))
         if anew and result is not None:
             self._note(result)
-        if self._hook is not None:
-            self._hook.changed(self._news.of(update))
+        self._herald.hear(update)
         if not self._quiet and (anew or update.unknown != self._unknown):
             text = frame_text(update, self._form)
             write(visible_lines(text) if on_terminal() else text)
@@ -128,7 +123,7 @@ class Frames:
         choose_key(result.column_names, (), self._key)
         self._last = result
         note = cut_note(result)
-        if self._hook is not None and self._quiet and note and not self.cut:
+        if self._herald.has_somebody and self._quiet and note and not self.cut:
             say(note)
         self.cut = self.cut or note
 

@@ -111,7 +111,8 @@ def watch(
 
     The command of --on-change is told of rows that are new or changed at once, with why they are
     not to be believed in "unknown" (else null); of rows that are gone only once nothing is
-    unknown any more; of nothing twice. With --ignore-missing a host that is missing is gone.
+    unknown any more; of nothing twice. With --ignore-missing a host that is missing is gone. What
+    has been unknown for a generation is a change of its own, "unknown", and its end "known".
 
     Leaving a screen (q, Ctrl-C, SIGTERM) is exit code 0; with a condition it is 5 for q, 130 for
     Ctrl-C, and SIGTERM ends it. A stream ends with 130 at Ctrl-C, and with 1 after its last frame

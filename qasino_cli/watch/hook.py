@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import IO, Any
 
@@ -60,15 +60,16 @@ class Hook(Service):
         self._over = False
         """Whether time is up: no other run begins."""
 
-    def changed(self, picture: Picture) -> None:
-        """Have the command told of the changes; any thread."""
-        found = list(changes(picture))
+    def changed(self, picture: Picture, notices: Sequence[dict[str, Any]] = ()) -> None:
+        """Have the command told of the changes, and of the notices before them; any thread."""
+        found = [*notices, *changes(picture)]
         if found:
             with self._condition:
                 self._waiting.append(found)
                 self._nr_waiting += len(found)
                 self._bound()
-                self._generation_number = picture.generation_number
+                if picture.names:
+                    self._generation_number = picture.generation_number
                 self._condition.notify()
 
     def _bound(self) -> None:

@@ -47,8 +47,7 @@ from qasino_cli.watch.batch import Plan, see_it_answered
 from qasino_cli.watch.diff import Picture, choose_key, compare, differs
 from qasino_cli.watch.feed import Feed
 from qasino_cli.watch.frame import CUT, fitted, frame, plain
-from qasino_cli.watch.hook import Hook
-from qasino_cli.watch.news import News
+from qasino_cli.watch.herald import Herald
 from qasino_cli.watch.past import Seen
 from qasino_cli.watch.query import Update, is_ordered
 from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
@@ -100,10 +99,7 @@ class Screen:
         self._signal: int | None = None
         self._ended_by: int | None = None
         self._feed = Feed(connection, plan.watched, self._heard, plan.interval_s)
-        self._hook = (
-            None if plan.on_change is None else Hook(plan.on_change, self._hook_failed, True)
-        )
-        self._news = News(plan.key)
+        self._herald = Herald(plan.on_change, plan.key, self._hook_failed, on_screen=True)
         self._line = Buffer(multiline=False, accept_handler=self._answered)
         self._app = self._application(config)
 
@@ -117,8 +113,7 @@ class Screen:
         if self._plan.timeout_s is not None:
             self._ends = time.monotonic() + self._plan.timeout_s
         self._feed.start()
-        if self._hook is not None:
-            self._hook.start()
+        self._herald.start()
         try:
             if not self._answered_in_time():
                 return ExitCode.NOT_MET
@@ -126,8 +121,7 @@ class Screen:
                 self._app.run(pre_run=self._begin, handle_sigint=False)
         finally:
             self._feed.stop()
-            if self._hook is not None:
-                self._hook.finish()
+            self._herald.finish()
         if self._ended_by is not None:
             raise Ended(self._ended_by)
         return self._code
@@ -199,8 +193,7 @@ class Screen:
     # --- The feed's thread ------------------------------------------------------------------
 
     def _heard(self, update: Update) -> None:
-        if self._hook is not None:
-            self._hook.changed(self._news.of(update))
+        self._herald.hear(update)
         loop = self._app.loop
         if loop is None or not self._app.is_running:
             self._last = update  # taken in as soon as there is a screen
