@@ -25,8 +25,8 @@ from qasino_server.table import (
 
 MAX_TTL_S = 366 * 86400
 
-_YES = (True, 1, "1", "yes", "true", "on")
-_NO = (False, 0, "0", "no", "false", "off", "", None)
+_YES = (1, "1", "yes", "true", "on")
+_NO = (0, "0", "no", "false", "off", "", None)
 
 
 def make_publication(
@@ -109,6 +109,8 @@ def _read_options(options: Mapping[str, Any], columns: Columns) -> dict[str, Any
 
 def flag(value: object, name: str) -> bool:
     """A flag as people write it: true/false, 0/1, "yes"/"no"."""
+    if isinstance(value, bool):  # as programs write it
+        return value
     word = value.strip().lower() if isinstance(value, str) else value
     if word in _YES:
         return True

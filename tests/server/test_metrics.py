@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_prometheus
 from wire import Wire
 
 from qasino_server.errors import QasinoError
 from qasino_server.health import MISSED, Health
+from qasino_server.metrics import _QUERY_BUCKETS, _Answered
 from qasino_server.server import Server
 from qasino_server.store import State
 
@@ -96,6 +103,51 @@ def test_a_query_that_is_refused_before_it_waits_is_counted_and_logged(
     logged = [m for m in caplog.messages if m.endswith(": select 17 x, 1")]
     assert len(logged) == 1
     assert "user=agent" in logged[0]
+
+
+def _figures(metric: Metric) -> dict[str, float]:
+    kept = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+    return {sample.name + sample.labels.get("le", ""): sample.value for sample in kept}
+
+
+TIMES_S = st.one_of(st.sampled_from(_QUERY_BUCKETS), st.floats(0, 60))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["http", "zmq"]), TIMES_S)))
+def test_queries_are_told_as_the_library_tells_a_histogram(
+    answers: list[tuple[str, float]],
+) -> None:
+    ours = _Answered()
+    registry = CollectorRegistry()
+    theirs = Histogram("qasino_query_seconds", "", buckets=_QUERY_BUCKETS, registry=registry)
+    for port, seconds in answers:
+        ours.note(port, "ok", seconds)
+        theirs.observe(seconds)
+    counted, took = ours.collect()
+    told = {(s.name, s.labels["port"]): s.value for s in counted.samples if "_total" in s.name}
+    by_port = Counter(port for port, _ in answers)
+    assert told == {("qasino_queries_total", port): number for port, number in by_port.items()}
+
+    [library] = theirs.collect()
+    assert _figures(took) == pytest.approx(_figures(library))
+
+
+def test_no_answer_is_lost_that_several_threads_note_at_once() -> None:
+    answered = _Answered()
+
+    def note() -> None:
+        for _ in range(5_000):
+            answered.note("http", "ok", 0.25)
+
+    threads = [threading.Thread(target=note) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        list(answered.collect())
+    counted, took = answered.collect()
+    assert counted.samples[0].value == 20_000
+    assert [s.value for s in took.samples if s.name.endswith("_sum")] == [5_000.0]
+    assert len(answered._noted) == 0
 
 
 def test_every_counter_tells_since_when_it_counts(server: Server, wire: Wire) -> None:
