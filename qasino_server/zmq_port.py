@@ -268,12 +268,12 @@ class ZmqPort(Service):
     def _send(self) -> None:
         for peer, asker, envelope, body in self._outbox.take():
             message = [*envelope, *body]
-            size_bytes = wire_bytes(map(len, message[1:]), self._encrypted)
+            size_bytes = wire_bytes(list(map(len, message[1:])), self._encrypted)
             try:
                 self._unread.check(peer, asker, size_bytes)
             except Busy as error:
                 message = [*envelope, *encode_reply(error, self._identity)]
-                size_bytes = wire_bytes(map(len, message[1:]), self._encrypted)
+                size_bytes = wire_bytes(list(map(len, message[1:])), self._encrypted)
             try:
                 send(self._router, message)
             except zmq.ZMQError as error:
@@ -300,15 +300,14 @@ def receive(socket: _Socket, begun: _Message | None = None) -> _Message | None:
             return None
     _, frames, sizes_bytes = begun
     most = len(sizes_bytes) + _FRAMES_AT_ONCE
-    more = True
-    while more and len(sizes_bytes) < most:
+    while True:
         frame = _recv(socket, copy=False)
         frames.append(frame)
         sizes_bytes.append(len(frame))
         if len(frames) > _FRAMES_KEPT:
             frames.pop(-2)  # a frame takes two bytes to send and two hundred to keep
-        more = frame.more
-    return begun
+        if not frame.more or len(sizes_bytes) == most:
+            return begun
 
 
 def send(socket: _Socket, message: Sequence[bytes]) -> None:

@@ -20,7 +20,7 @@ import logging
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -365,12 +365,12 @@ class Unread:
     def add(self, peer: ZmqPeer, asker: str, size_bytes: int) -> None:
         """An answer goes out."""
         if peer.sent_bytes == peer.read_bytes:
+            if len(self._owing) >= 1000:
+                self.settle()
             peer.asker = asker
             self._owing.add(peer)
         peer.sent_bytes += size_bytes
         self._share.take(peer.asker, size_bytes)
-        if len(self._owing) > 1000:
-            self.settle()
 
     def settle(self) -> None:
         """Ask the kernel what has been read by now."""
@@ -388,15 +388,14 @@ class Unread:
             self._owing.discard(peer)
 
 
-def wire_bytes(sizes_bytes: Iterable[int], encrypted: bool) -> int:
+def wire_bytes(sizes_bytes: Sequence[int], encrypted: bool) -> int:
     """What frames of these sizes take on the wire: a header each, and what CURVE adds."""
     short_bytes, head_bytes = (222, 35) if encrypted else (255, 2)
-    total = 0
-    for size_bytes in sizes_bytes:
-        total += size_bytes + head_bytes
-        if size_bytes > short_bytes:
-            total += 7
-    return total
+    if len(sizes_bytes) == 2 and not sizes_bytes[0]:  # what nearly all messages are
+        size_bytes = sizes_bytes[1] + 2 * head_bytes
+        return size_bytes if sizes_bytes[1] <= short_bytes else size_bytes + 7
+    nr_long = sum([size_bytes > short_bytes for size_bytes in sizes_bytes])
+    return sum(sizes_bytes) + head_bytes * len(sizes_bytes) + 7 * nr_long
 
 
 def tcp_counts(fd: int, port: int) -> tuple[int, int] | None:

@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 import zmq
+from hypothesis import example, given
+from hypothesis import strategies as st
 from wire import Wire, publication, until
 
 from qasino_server import patience, zmq_port, zmq_watch
 from qasino_server.curve_keys import make_pair, read_public_key
 from qasino_server.server import Server
 from qasino_server.zmq_port import ZmqPort
-from qasino_server.zmq_watch import Unread, ZmqWatch, tcp_counts
+from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, tcp_counts, wire_bytes
 
 MakeServer = Callable[..., Server]
 MIB = 1 << 20
@@ -211,6 +213,21 @@ def test_who_sends_whole_messages_is_never_suspected(
         assert 0 < handshake_bytes < 1000
         assert abs(counts[0] - peer.sent_bytes) < 1000
         made.close()
+
+
+@given(st.lists(st.integers(0, 600), min_size=1, max_size=5), st.booleans())
+@example([0, 255], False)
+@example([0, 256], False)
+@example([0, 222], True)
+@example([0, 223], True)
+def test_frames_are_as_long_as_on_the_wire(sizes: list[int], encrypted: bool) -> None:
+    """A flag and a length of one byte, or of eight; CURVE's MESSAGE is a frame around each."""
+
+    def sent(size: int) -> int:
+        inside = size + 33 if encrypted else size  # name, nonce, flag and the box's own 16
+        return inside + (2 if inside <= 255 else 9)
+
+    assert wire_bytes(sizes, encrypted) == sum(map(sent, sizes))
 
 
 def test_what_passes_before_a_connection_is_known_is_not_held_against_it(
@@ -409,6 +426,17 @@ def test_small_answers_that_nobody_reads_have_a_bound_too(
     other.asks("select printf('%.*c', 200000, 'x') as x")
     other.hears(b"result_table")
     deaf.hears(b"busy: the server holds as much as it may")
+
+
+def test_very_many_who_owe_are_looked_at_and_the_newest_of_them_stays_known() -> None:
+    unread = Unread(MIB, 0)
+    for n in range(1001):
+        peer = ZmqPeer(-1, f"10.0.{n >> 8}.{n & 255}", str(n))
+        peer.gone = True  # so that a look at it gives back what it owes
+        unread.add(peer, str(n), 100)
+    assert unread.held_bytes == 100
+    unread.settle()
+    assert unread.held_bytes == 0
 
 
 def test_who_reads_is_never_busy(small: Server) -> None:
