@@ -21,7 +21,7 @@ from qasino_cli.cells import clip, is_numeric, pad, shown_cell
 from qasino_cli.layout import Look
 from qasino_cli.watch.diff import Mark, RowState
 from qasino_cli.watch.matching import took_too_long
-from qasino_cli.watch.trend import bars, trails
+from qasino_cli.watch.trend import NR_BARS, bars, rates, trails
 from qasino_cli.watch.view import KEYS, View, sized
 from qasino_server.render import visible, width
 
@@ -158,10 +158,10 @@ def _what(view: View) -> list[Line]:
         parts.append(f"sorted by {visible(picture.names[view.sort])}{order}")
     elif view.reverse:
         parts.append("reversed")
-    if view.mode in ("deltas", "rates") and not picture.seconds:
-        parts.append(f"{view.mode} from the next generation on")
-    elif view.mode != "values":
-        parts.append(view.mode)
+    if view.mode != "values":
+        parts.append(view.mode if picture.seconds else f"{view.mode} from the next generation on")
+    if view.bars:
+        parts.append("bars")
     if not view.diff:
         parts.append("no marks")
     return [[*first, ("", ", ".join(parts)), ("faint", "   ? help")]]
@@ -223,13 +223,16 @@ def _texts(
 ) -> list[list[str]]:
     """What stands in each cell of these rows."""
     texts = [[_text(view, row, n) for n in shown] for row in rows]
-    if view.mode == "trend":
-        went = trails(view.trail, rows)
+    if view.bars:
+        trail = view.trail
+        went = trails(trail, rows)
         for row, cells in zip(rows, texts, strict=True):
             for place, n in enumerate(shown):
                 if view.is_measure(row, n):
                     values = [None if past is None else past[n] for past in went[row.key]]
-                    cells[place] += " " + bars(values, look.unicode)
+                    if view.is_difference(row, n):
+                        values = rates(values, trail)
+                    cells[place] += " " + bars(values[-NR_BARS:], look.unicode)
     return texts
 
 

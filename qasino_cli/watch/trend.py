@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from qasino_cli.watch.diff import Key, Picture, Row, RowState
 
 NR_BARS = 8
-"""Bars of a cell; as many pictures are looked at."""
+"""Bars of a cell."""
 _BARS = {True: "▁▂▃▄▅▆▇█", False: "_.-:=+*#"}
 
 
@@ -28,9 +29,19 @@ def trails(past: Sequence[Picture], rows: Iterable[RowState]) -> dict[Key, list[
     return found
 
 
+def rates(values: Sequence[Any], past: Sequence[Picture]) -> list[float | None]:
+    """By how much each differed from the one before, a second, in pictures that are these; None
+    where either is no number."""
+    numbers = [picture.generation_number for picture in past]
+    return [
+        (now - then) / max(at - before, 1) if _is_number(then) and _is_number(now) else None
+        for (then, now), (before, at) in zip(pairwise(values), pairwise(numbers), strict=True)
+    ]
+
+
 def bars(values: Sequence[Any], unicode: bool) -> str:
-    """The values as bars between their least and their greatest, `NR_BARS` wide; a blank where
-    there is no number. Values that are all alike are at the bottom."""
+    """At most `NR_BARS` values as bars between their least and their greatest, so wide; a blank
+    where there is no number. Values that are all alike are at the bottom."""
     numbers = [v for v in values if _is_number(v)]
     if not numbers:
         return " " * NR_BARS
@@ -44,7 +55,7 @@ def bars(values: Sequence[Any], unicode: bool) -> str:
         share = (value / 2 - least) / spread if spread else 0.0
         return levels[min(int(share * len(levels)), len(levels) - 1)]
 
-    return "".join(bar(value) for value in values[-NR_BARS:]).rjust(NR_BARS)
+    return "".join(bar(value) for value in values).rjust(NR_BARS)
 
 
 def _is_number(value: Any) -> bool:

@@ -15,7 +15,7 @@ from qasino_cli.watch.matching import passing
 from qasino_cli.watch.past import Seen, added
 from qasino_cli.watch.trend import NR_BARS
 
-Mode = Literal["values", "deltas", "rates", "trend"]
+Mode = Literal["values", "deltas", "rates"]
 Asking = Literal["", "filter", "sql", "file"]
 
 
@@ -46,6 +46,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     filter: str = ""
     diff: bool = True
     mode: Mode = "values"
+    bars: bool = False
+    """Whether numbers are shown with how they went."""
     frozen: int | None = None
     """Columns that stay when the others scroll; None is as many as the key has, at the left, and
     `most_frozen` allows."""
@@ -84,9 +86,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def trail(self) -> list[Picture]:
-        """The pictures that a trend is of, the one that is drawn last."""
+        """The pictures that bars are of, and one before them, the one that is drawn last."""
         before = self.past[: max(len(self.past) - 1 - (self.back or 0), 0)]
-        return [*(seen.picture for seen in before[1 - NR_BARS :]), self.picture]
+        return [*(seen.picture for seen in before[-NR_BARS:]), self.picture]
 
     @property
     def nr_frozen(self) -> int:
@@ -108,7 +110,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_difference(self, row: RowState, n: int) -> bool:
         """Whether a cell is shown as how much it differs, or a second."""
-        return self.mode in ("deltas", "rates") and self.is_measure(row, n)
+        return self.mode != "values" and self.is_measure(row, n)
 
     def is_measure(self, row: RowState, n: int) -> bool:
         """Whether a cell is a number that is no key."""
@@ -263,7 +265,7 @@ KEYS = (
     Key(("d",), "d", "marks of change on, off", _toggle("diff")),
     Key(("D",), "D", "differences instead of numbers", _mode("deltas")),
     Key(("R",), "R", "rates per second instead of numbers", _mode("rates")),
-    Key(("t",), "t", f"numbers with their last {NR_BARS} as bars", _mode("trend")),
+    Key(("t",), "t", f"numbers with their last {NR_BARS} as bars", _toggle("bars")),
     Key(("e",), "e", "edit the SQL", _with(asking="sql")),
     Key(("w",), "w", "write the rows to a file", _with(asking="file")),
     Key(("n",), "n", "ask now", _ask_now),

@@ -181,7 +181,7 @@ def test_no_more_cells_are_kept_than_may_be(sizes: list[int], most: int) -> None
 def test_a_number_is_shown_with_how_it_went() -> None:
     view = after(watched(*({"a": n, "b": 7} for n in (1, 2, 3, 8))), "t")
     lines = drawn(view).splitlines()
-    assert lines[2].endswith("1 changed, trend   ? help")
+    assert lines[2].endswith("1 changed, bars   ? help")
     assert lines[-2].split("  a")[1].strip() == "8     ▁▂▃█▲"
     assert lines[-1].split("  b")[1].strip() == "7     ▁▁▁▁"
     assert drawn(view, unicode=False).isascii()
@@ -204,6 +204,19 @@ def test_at_most_so_many_bars_and_only_of_what_had_the_same_columns() -> None:
     assert f" {bars(range(12, 20), True)}" in drawn(after(view, "t"))
     view = told(view, result(5000, ("host", "free"), a=4))
     assert f"4 {' ' * (NR_BARS - 1)}▁" in drawn(after(view, "t"))
+
+
+@pytest.mark.parametrize("key", ["D", "R"])
+def test_bars_of_differences_tell_how_fast_a_counter_went(key: str) -> None:
+    view = after(watched(*({"a": n} for n in (0, 10, 20, 60, 60))), f"t{key}")
+    assert "0     ▃▃█▁" in drawn(view)
+    assert " deltas, bars " in drawn(after(watched({"a": 1}, {"a": 2}), "Dt"))
+
+
+def test_a_generation_that_was_missed_makes_no_counter_faster() -> None:
+    view = watched({"a": 0}, {"a": 30})
+    view = told(told(view, result(FIRST_NUMBER + 90, a=90)), result(FIRST_NUMBER + 120, a=150))
+    assert "+60      ▁▁█▲" in drawn(after(view, "tD"))
 
 
 NUMBERS = st.one_of(
