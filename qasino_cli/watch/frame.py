@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 
 from qasino_cli.cells import clip, is_numeric, pad, shown_cell
 from qasino_cli.layout import Look
-from qasino_cli.watch.diff import Mark, RowState
+from qasino_cli.watch.diff import Key, Mark, Row, RowState
 from qasino_cli.watch.matching import took_too_long
 from qasino_cli.watch.trend import NR_BARS, bars, rates, trails
 from qasino_cli.watch.view import KEYS, View, sized
@@ -222,18 +222,20 @@ def _texts(
     view: View, rows: Sequence[RowState], shown: Sequence[int], look: Look
 ) -> list[list[str]]:
     """What stands in each cell of these rows."""
-    texts = [[_text(view, row, n) for n in shown] for row in rows]
-    if view.bars:
-        trail = view.trail
-        went = trails(trail, rows)
-        for row, cells in zip(rows, texts, strict=True):
-            for place, n in enumerate(shown):
-                if view.is_measure(row, n):
-                    values = [None if past is None else past[n] for past in went[row.key]]
-                    if view.is_difference(row, n):
-                        values = rates(values, trail)
-                    cells[place] += " " + bars(values[-NR_BARS:], look.unicode)
-    return texts
+    if not view.bars:
+        return [[_text(view, row, n) for n in shown] for row in rows]
+    went = trails(view.trail, rows)
+    return [[_text(view, row, n) + _bars(view, row, n, went, look) for n in shown] for row in rows]
+
+
+def _bars(view: View, row: RowState, n: int, went: dict[Key, list[Row | None]], look: Look) -> str:
+    """How a number went, or how fast where that is what is shown."""
+    if not view.is_measure(row, n):
+        return ""
+    values = [None if cells is None else cells[n] for cells in went[row.key]]
+    if view.is_difference(row, n):
+        values = rates(values, view.trail)
+    return " " + bars(values[-NR_BARS:], look.unicode)
 
 
 def _text(view: View, row: RowState, n: int) -> str:
