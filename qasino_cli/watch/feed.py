@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -13,6 +14,7 @@ from qasino_cli.connection import Connection
 from qasino_cli.errors import NotLetIn, ServerRefused, Unreachable
 from qasino_cli.generation_clock import PATIENCE, GenerationClock
 from qasino_cli.sql.cancelling import begin_cancelling, give_up
+from qasino_cli.watch.anew import Anew
 from qasino_cli.watch.inquiry import Inquiry
 from qasino_cli.watch.query import Update, Watched
 from qasino_server.errors import SqlError
@@ -40,6 +42,7 @@ class Feed(Service):
         self._clock = GenerationClock(connection)
         self._lock = threading.Lock()
         self._lost = False
+        self._anew = Anew()
         self._answered: Watched | None = None
         self._inquiry: Inquiry | None = None
 
@@ -76,7 +79,8 @@ class Feed(Service):
                 if self.stopping.is_set():
                     return
                 if not inquiry.abandoned:
-                    self._heard(msgspec.structs.replace(update, duration_s=self._clock.duration_s))
+                    judged = self._anew.judged(update)
+                    self._heard(msgspec.structs.replace(judged, duration_s=self._clock.duration_s))
                 self._rest(asked_at)
         finally:
             client.close()
@@ -126,7 +130,7 @@ class Feed(Service):
                 return Update()
             if watched == self._answered and not isinstance(error, NotLetIn):
                 # The statement is right: a table of it has gone with the last who reported it
-                return Update(unknown=f"refused: {error.sentence}")
+                return self._refused(inquiry, error)
             self._fall_back(watched)
             return Update(error=inquiry.explained(error))
         self._lost = False
@@ -135,6 +139,13 @@ class Feed(Service):
         if self._is_late(update.result.generation_age_s):
             return msgspec.structs.replace(update, unknown=LATE, holds=None)
         return update
+
+    def _refused(self, inquiry: Inquiry, error: ServerRefused | SqlError) -> Update:
+        """What was answered before is refused: by a server that has begun anew, perhaps."""
+        number = None
+        with suppress(ServerRefused, Unreachable):
+            number = inquiry.snapshot_number()
+        return Update(unknown=f"refused: {error.sentence}", refused_by=number)
 
     def _is_late(self, age_s: float) -> bool:
         """Whether the next generation should have come; a server that began anew has others."""

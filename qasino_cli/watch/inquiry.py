@@ -40,6 +40,10 @@ class Inquiry:
             raise SqlError(NO_SELECT)
         return look(self.watched, self._ask)
 
+    def snapshot_number(self) -> int:
+        """That of the snapshot, which a refusal does not tell. Raises what the client raises."""
+        return self._ask("select 1").generation_number
+
     def abandon(self) -> str | None:
         """Ask no more of it, any thread; the id of the query that runs, which is to be cancelled.
 

@@ -30,8 +30,6 @@ MAX_HELD = 100_000
 """So many rows at most are remembered that are not there and not known to have gone; those longest
 away are forgotten. A result has so many (--max-rows), and a host may be missing for a day."""
 
-ANEW = "anew: the first generation since there was no answer"
-
 
 class News:
     """Compares each update with what was told before. Belongs to one thread."""
@@ -40,15 +38,10 @@ class News:
         self._wanted_key = wanted_key
         self._sql = ""
         self._told: Picture | None = None
-        self._away = False
-        """Whether there was no answer lately."""
-        self._first_number = 0
-        """The first generation after that; 0 is a server's own, in which nobody has reported."""
 
     def of(self, update: Update) -> Picture:
         """The changes to tell; an empty picture where there are none."""
         result = update.result
-        self._follow(update)
         before = self._told if update.sql == self._sql else None
         if result is None or (before is not None and not differs(before, result)):
             return Picture()
@@ -59,20 +52,9 @@ class News:
         if before is not None:
             result = _widened(result, before)
         found = compare(before, result, self._wanted_key)
-        why = update.unknown or cut_note(result)
-        if result.generation_number == self._first_number:
-            why = why or ANEW
-        found = msgspec.structs.replace(found, unknown=why)
+        found = msgspec.structs.replace(found, unknown=update.unknown or cut_note(result))
         self._sql, self._told = update.sql, _as_known(found)
         return found
-
-    def _follow(self, update: Update) -> None:
-        """Notice where answers begin again."""
-        if update.result is None:
-            self._away = self._away or update.unknown is not None
-        elif self._away:
-            self._first_number = update.result.generation_number
-            self._away = self._first_number == 0
 
 
 def _widened(now: Result, before: Picture) -> Result:

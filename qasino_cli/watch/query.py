@@ -38,6 +38,9 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     """Why the result is not to be believed, or is not there."""
     holds: bool | None = None
     """Whether the condition holds; None where there is none, or it is unknown."""
+    refused_by: int | None = None
+    """The number of the snapshot that refuses what was answered before; None where there was no
+    answer at all."""
     duration_s: float = 30.0
     """How long a generation lasts."""
 

@@ -17,8 +17,9 @@ from watch_house import frame_of
 from wire import Wire, until
 
 from qasino_cli.watch import news as room
-from qasino_cli.watch.diff import changes
-from qasino_cli.watch.news import ANEW, News
+from qasino_cli.watch.anew import ANEW, Anew
+from qasino_cli.watch.diff import Picture, changes
+from qasino_cli.watch.news import News
 from qasino_cli.watch.query import Update
 from qasino_server.server import Server
 from qasino_server.table import Result
@@ -47,6 +48,17 @@ def update(
     return Update(result=result, sql=sql, unknown=unknown)
 
 
+class Following(News):
+    """Hears updates as the feed hands them on."""
+
+    def __init__(self, key: tuple[str, ...]) -> None:
+        super().__init__(key)
+        self._anew = Anew()
+
+    def of(self, update: Update) -> Picture:
+        return super().of(self._anew.judged(update))
+
+
 def told(news: News, *updates: Update) -> list[tuple[Any, ...]]:
     """Of each change what it is, and the row."""
     found = [change for one in updates for change in changes(news.of(one))]
@@ -54,7 +66,7 @@ def told(news: News, *updates: Update) -> list[tuple[Any, ...]]:
 
 
 def begun(rows: list[tuple[Any, ...]], names: tuple[str, ...] = NAMES, *key: str) -> News:
-    news = News(key)
+    news = Following(key)
     assert told(news, update(1, rows, names)) == []
     return news
 
@@ -179,7 +191,7 @@ def test_who_keeps_account_of_what_they_are_told_has_the_rows(
     key: tuple[str, ...],
 ) -> None:
     """No row is lost, none is told twice, and none is taken away while it is unknown."""
-    account, news = dict(first), News(key)
+    account, news = dict(first), Following(key)
     assert told(news, reported(1, first)) == []
     away = False
     for number, (unknown, rows) in enumerate(seen, 2):

@@ -17,6 +17,7 @@ from qasino_cli.connection import Given, read_connection
 from qasino_cli.console import ExitCode
 from qasino_cli.watch.batch import Frames, Plan
 from qasino_cli.watch.feed import LATE, Feed
+from qasino_cli.watch.herald import Herald
 from qasino_cli.watch.query import Update, Watched
 from qasino_server.server import Server
 from qasino_server.table import Result
@@ -90,7 +91,7 @@ def test_frames_within_a_generation_count(server: Server) -> None:
 def test_a_server_that_is_lost_is_told_of_once_and_is_no_frame(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    frames = Frames(Plan(watched=Watched("select 1")), "tsv", False, None)
+    frames = Frames(Plan(watched=Watched("select 1")), "tsv", False, Herald(None, (), print))
     lost = Update(unknown="lost: away")
     seen = Update(result=RESULT)
     late = msgspec.structs.replace(seen, unknown=LATE)
