@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -398,6 +399,17 @@ SQL_WORDS = st.sampled_from(
 def test_no_statement_makes_it_fail(words: Sequence[str], cursor: int) -> None:
     complete(" ".join(words), cursor, CATALOG, lambda t, c: None, COMMANDS)
     complete("".join(words), cursor, CATALOG, lambda t, c: None, COMMANDS)
+
+
+def test_parentheses_without_end_are_each_looked_at_once() -> None:
+    def steps(depth: int) -> int:
+        """Calls of functions that it takes."""
+        text, profile = "(" * depth + "a", cProfile.Profile()
+        profile.runcall(complete, text, len(text), CATALOG, lambda table, column: None)
+        return sum(entry.callcount for entry in profile.getstats())
+
+    steps(10)  # what is done once only
+    assert steps(1600) < 6 * steps(400)
 
 
 def test_deep_nesting_is_read() -> None:

@@ -160,18 +160,18 @@ def levels(group: Group) -> list[Group]:
 
 
 def sees_outside(level: Group) -> bool:
-    """Whether a subquery sees the sources around it: not one that is selected from, nor the body of
-    a common table expression."""
-    group = level
-    while group.parent is not None:
-        before = _before(group)
-        clause = clause_at(group.parent, group.start)
-        if clause == "from":
-            return isinstance(before, Token) and before.is_name and not _begins_source(before)
-        if clause != "start" or before is not None:
-            return not (_word(before) in ("AS", "MATERIALIZED") and _is_with(group.parent))
-        group = group.parent  # the first thing in parentheses of its own
-    return True
+    """Whether what is in these parentheses sees the sources around them: not a subquery that is
+    selected from, nor the body of a common table expression. Of parentheses in parentheses the
+    outermost decide."""
+    if level.parent is None:
+        return True
+    before = _before(level)
+    clause = clause_at(level.parent, level.start)
+    if clause == "from":
+        return isinstance(before, Token) and before.is_name and not _begins_source(before)
+    if clause == "start" and before is None:
+        return True  # the first thing in parentheses of its own
+    return not (_word(before) in ("AS", "MATERIALIZED") and _is_with(level.parent))
 
 
 def _before(group: Group) -> Token | Group | None:
