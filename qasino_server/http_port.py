@@ -46,6 +46,7 @@ from qasino_server.gzip_body import check_coding, unpacked
 from qasino_server.handshakes import accept_tls
 from qasino_server.health import HEALTH_PATHS, Health
 from qasino_server.http_answer import JSON, Answer, Answers, send_whole
+from qasino_server.http_server import HttpServer
 from qasino_server.http_stream import StreamSink
 from qasino_server.message import (
     ASKING_OPS,
@@ -487,7 +488,8 @@ class HttpPort(Service):
 
     def wake(self) -> None:
         for server in self._servers:
-            server.should_exit = True
+            server.should_exit = True  # where it has not begun yet
+            self._app.mailbox.post(server.end)
         self._app.mailbox.post(self._app.pages.close)
 
     def run(self) -> None:
@@ -511,7 +513,7 @@ class HttpPort(Service):
         await asyncio.gather(*map(self._serve, self._servers, *zip(*self._listeners, strict=True)))
 
     async def _serve(
-        self, server: uvicorn.Server, listener: socket.socket, tls: ssl.SSLContext | None
+        self, server: HttpServer, listener: socket.socket, tls: ssl.SSLContext | None
     ) -> None:
         beside = [asyncio.ensure_future(sweep_for_ever(server.server_state.connections))]
         if tls is not None:
@@ -530,7 +532,7 @@ class HttpPort(Service):
                 task.cancel()
 
 
-def _uvicorn(app: RequestApp, seats: Seats) -> uvicorn.Server:
+def _uvicorn(app: RequestApp, seats: Seats) -> HttpServer:
     config = uvicorn.Config(
         app,
         http=partial(GuardedProtocol, seats),  # type: ignore[arg-type]  # called, no more
@@ -543,7 +545,6 @@ def _uvicorn(app: RequestApp, seats: Seats) -> uvicorn.Server:
         # and X-Forwarded-For give one host as many shares as it likes.
         proxy_headers=False,
         timeout_keep_alive=int(IDLE_S),
-        timeout_graceful_shutdown=1,
     )
     config.load()
-    return uvicorn.Server(config)
+    return HttpServer(config)
