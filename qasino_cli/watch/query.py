@@ -2,8 +2,8 @@
 
 A result that cannot be believed is *unknown*: the server is lost, the next generation has not
 come, somebody who used to report one of the query's tables no longer does, no one generation has
-answered all that was asked, or a statement that was answered before is refused now. An absence
-of rows is news only where nobody is missing.
+answered all that was asked, a statement that was answered before is refused now, or the server
+may have begun anew (`anew`). An absence of rows is news only where nobody is missing.
 """
 
 from __future__ import annotations
