@@ -42,15 +42,23 @@ class Option(msgspec.Struct, frozen=True):
 
     name: str
     """Its long name without dashes in front: http-port."""
-    field: str
-    """The field of Settings it sets, or log_level."""
     metavar: str
     read: Callable[[str], Any]
     """Its text as a value; raises ValueError with what it should have been."""
     help: str
     short: str | None = None
-    flag: bool = False
-    """Whether it stands alone on the command line; elsewhere it is yes or no."""
+    sets: str | None = None
+    """The field of Settings, or log_level; None is the one of its name."""
+
+    @property
+    def field(self) -> str:
+        """What it sets."""
+        return self.sets or self.parameter
+
+    @property
+    def flag(self) -> bool:
+        """Whether it stands alone on the command line; elsewhere it is yes or no."""
+        return self.read is _yes_or_no
 
     @property
     def flags(self) -> list[str]:
@@ -146,53 +154,39 @@ def _level(text: str) -> str:
 OPTIONS = (
     Option(
         "listen",
-        "listen",
         "ADDRESS",
         _address,
         "The address to listen on; 0.0.0.0 opens the server to other hosts. [default: 127.0.0.1]",
     ),
     Option(
-        "http-port",
-        "http_port",
-        "PORT",
-        _port,
-        "HTTP; 0 takes a free port, off opens none. [default: 15597]",
+        "http-port", "PORT", _port, "HTTP; 0 takes a free port, off opens none. [default: 15597]"
     ),
     Option(
         "https-port",
-        "https_port",
         "PORT",
         _port,
         "HTTPS, likewise; opened where there is a certificate. [default: 443]",
     ),
-    Option("zmq-port", "zmq_port", "PORT", _port, "ZeroMQ requests, likewise. [default: 15598]"),
+    Option("zmq-port", "PORT", _port, "ZeroMQ requests, likewise. [default: 15598]"),
     Option(
         "pubsub-port",
-        "pubsub_port",
         "PORT",
         _port,
         "The signal of each new generation, likewise. [default: 15596]",
     ),
-    Option("line-port", "line_port", "PORT", _port, "SQL by the line, likewise. [default: 15000]"),
+    Option("line-port", "PORT", _port, "SQL by the line, likewise. [default: 15000]"),
     Option(
         "generation-duration",
-        "generation_duration_s",
         "SECONDS",
         _whole_seconds,
         "How long tables are collected before they can be asked, whole seconds; 30, 30s, 5m."
         " [default: 30; with --demo 5]",
-        "-g",
+        short="-g",
+        sets="generation_duration_s",
     ),
-    Option(
-        "identity",
-        "identity",
-        "IDENTITY",
-        _identity,
-        "The server's own name. [default: the host's name]",
-    ),
+    Option("identity", "IDENTITY", _identity, "The server's own name. [default: the host's name]"),
     Option(
         "db-dir",
-        "db_dir",
         "DIR",
         _path,
         "Where generations live. [default: in /dev/shm where 1 GB is free, else the temporary"
@@ -200,140 +194,111 @@ OPTIONS = (
     ),
     Option(
         "static-db",
-        "static_db",
         "FILE",
         _path,
         "The file of static tables. [default: ~/.local/state/qasino/static.db]",
     ),
     Option(
         "archive-dir",
-        "archive_dir",
         "DIR",
         _path,
         "Keep each finished generation here as an SQLite file. [default: none is kept]",
     ),
-    Option(
-        "archive-keep",
-        "archive_keep",
-        "N",
-        _count,
-        "How many files to keep there. [default: 120]",
-    ),
+    Option("archive-keep", "N", _count, "How many files to keep there. [default: 120]"),
     Option(
         "no-prev",
-        "no_prev",
         "yes|no",
         _yes_or_no,
         "Keep two generations instead of three: queries then have no schema prev, the snapshot"
         " before the last. (A large prev is compressed until a query asks for it.) [default: no]",
-        flag=True,
     ),
     Option(
         "views-file",
-        "views_file",
         "FILE",
         _path,
         "Views, in YAML; read again when it changes. [default: views.conf]",
     ),
     Option(
         "query-timeout",
-        "query_timeout_s",
         "SECONDS",
         duration_s,
         "The most a query may take, its wait included; 30, 30s, 5m. [default: 30]",
+        sets="query_timeout_s",
     ),
     Option(
         "slow-query",
-        "slow_query_s",
         "SECONDS",
         duration_s,
         "Log queries that take longer, likewise. [default: 1]",
+        sets="slow_query_s",
     ),
-    Option("max-rows", "max_rows", "N", _count, "The most rows in an answer. [default: 100000]"),
+    Option("max-rows", "N", _count, "The most rows in an answer. [default: 100000]"),
     Option(
         "max-result",
-        "max_result_bytes",
         "BYTES",
         _bytes,
         "The largest answer; K, M and G are understood. [default: 64M]",
+        sets="max_result_bytes",
     ),
     Option(
         "max-body",
-        "max_body_bytes",
         "BYTES",
         _bytes,
         "The largest request, likewise. [default: 64M]",
+        sets="max_body_bytes",
     ),
     Option(
         "max-generation-bytes",
-        "max_generation_bytes",
         "BYTES",
         _bytes,
         "The most a generation may take in --db-dir, and all static tables in their file; past it"
         " publications are refused. [default: a quarter of what is free there at the start, at"
         " least 16M]",
     ),
-    Option(
-        "max-generation-rows",
-        "max_generation_rows",
-        "N",
-        _count,
-        "Likewise, in rows. [default: 100000000]",
-    ),
-    Option("max-tables", "max_tables", "N", _count, "Likewise, in tables. [default: 20000]"),
-    Option(
-        "max-identities",
-        "max_identities",
-        "N",
-        _count,
-        "Likewise, in identities. [default: 200000]",
-    ),
+    Option("max-generation-rows", "N", _count, "Likewise, in rows. [default: 100000000]"),
+    Option("max-tables", "N", _count, "Likewise, in tables. [default: 20000]"),
+    Option("max-identities", "N", _count, "Likewise, in identities. [default: 200000]"),
     Option(
         "max-sources",
-        "max_sources",
         "N",
         _count,
         "Likewise, in pairs of a table and an identity. [default: 1000000]",
     ),
     Option(
         "max-memory",
-        "max_memory_bytes",
         "BYTES",
         _bytes,
         "The most memory SQLite may take for all that runs. [default: half of what there is]",
+        sets="max_memory_bytes",
     ),
     Option(
         "max-temp",
-        "max_temp_bytes",
         "BYTES",
         _bytes,
         "The most a query may write to temporary files. [default: 1G]",
+        sets="max_temp_bytes",
     ),
     Option(
         "ports-file",
-        "ports_file",
         "FILE",
         _path,
         "Write the ports as JSON into FILE once all are open. [default: none]",
     ),
     Option(
         "tls-cert",
-        "tls_cert",
         "FILE",
         _path,
         "The certificate of the HTTPS port and its chain, in PEM. [default: none]",
     ),
-    Option("tls-key", "tls_key", "FILE", _path, "Its key, in PEM. [default: none]"),
+    Option("tls-key", "FILE", _path, "Its key, in PEM. [default: none]"),
     Option(
         "keys-dir",
-        "keys_dir",
         "DIR",
         _path,
         "A directory with server.crt and server.key, instead of the two. [default: none]",
     ),
     Option(
         "htpasswd-file",
-        "htpasswd_file",
         "FILE",
         _path,
         "Users of the HTTPS port, as htpasswd -B writes them; read again when it changes."
@@ -341,7 +306,6 @@ OPTIONS = (
     ),
     Option(
         "users-file",
-        "users_file",
         "FILE",
         _path,
         "Users with roles, in YAML; every port asks for them. Read again when it changes."
@@ -349,7 +313,6 @@ OPTIONS = (
     ),
     Option(
         "curve-keys",
-        "curve_keys",
         "DIR",
         _path,
         "Have the ZeroMQ ports ask for CURVE keys: DIR has server.key_secret and, for each client,"
@@ -357,36 +320,28 @@ OPTIONS = (
     ),
     Option(
         "require-auth",
-        "require_auth",
         "yes|no",
         _yes_or_no,
         "Ask for users on plain HTTP too, and close the ports that cannot ask: the line port, and"
         " ZeroMQ without --curve-keys. [default: no; yes with --users-file]",
-        flag=True,
     ),
     Option(
         "allow-host",
-        "allowed_hosts",
         "NAME,..",
         _names,
         "Names a browser may use for a loopback address beside localhost and this host's own, such"
         " as that of a proxy on this host. [default: none]",
+        sets="allowed_hosts",
     ),
     Option(
         "forget-after",
-        "forget_after_s",
         "SECONDS",
         duration_s,
         "How long a table nobody reports any more is listed as missing; 90, 90s, 5m, 12h."
         " [default: 86400]",
+        sets="forget_after_s",
     ),
-    Option(
-        "log-level",
-        "log_level",
-        "LEVEL",
-        _level,
-        f"How much to log: {', '.join(LEVELS)}. [default: info]",
-    ),
+    Option("log-level", "LEVEL", _level, f"How much to log: {', '.join(LEVELS)}. [default: info]"),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
 
