@@ -6,6 +6,7 @@ they can be told from the command line.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -23,98 +24,81 @@ from qasino_cli.process_list import strike_out
 from qasino_cli.signature import folded, keyword
 from qasino_cli.terminal import attached
 
-Server = Annotated[
-    str | None,
-    typer.Option(
+
+def _told(*flags: str, metavar: str, help: str, kind: type = str) -> inspect.Parameter:
+    """An option with a value, called in Python as its long name is."""
+    option = typer.Option(*flags, metavar=metavar, help=help, show_default=False)
+    return keyword(_name(flags), Annotated[kind | None, option], None)
+
+
+def _switch(*flags: str, help: str) -> inspect.Parameter:
+    """One that stands alone."""
+    return keyword(_name(flags), Annotated[bool, typer.Option(*flags, help=help)], False)
+
+
+def _name(flags: tuple[str, ...]) -> str:
+    return flags[-1].removeprefix("--").replace("-", "_")
+
+
+_CONNECTION_OPTIONS = (
+    _told(
         "-s",
         "--server",
         metavar="URL",
         help="zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq;"
         " or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]",
-        show_default=False,
     ),
-]
-Hostname = Annotated[
-    str | None,
-    typer.Option("-H", "--hostname", metavar="HOST", help="The server's host, instead of -s."),
-]
-Port = Annotated[
-    int | None,
-    typer.Option(
+    _told("-H", "--hostname", metavar="HOST", help="The server's host, instead of -s."),
+    _told(
         "-p",
         "--port",
+        kind=int,
         metavar="PORT",
         help="The server's port. [default: 15598 zmq, 15597 http, 443 https]",
     ),
-]
-Username = Annotated[
-    str | None,
-    typer.Option("-u", "--username", metavar="USER", help="The user, over HTTP and HTTPS."),
-]
-Password = Annotated[
-    str | None,
-    typer.Option(
+    _told("-u", "--username", metavar="USER", help="The user, over HTTP and HTTPS."),
+    _told(
         "-w",
         "--password",
         metavar="PASSWORD",
         help="The user's password, which others may see in ps; better --password-file, ~/.netrc"
         " or the prompt of a terminal. [env: QASINO_PASSWORD]",
     ),
-]
-PasswordFile = Annotated[
-    str | None,
-    typer.Option("--password-file", metavar="FILE", help="A file with the user's password."),
-]
-TokenFile = Annotated[
-    str | None,
-    typer.Option(
+    _told("--password-file", metavar="FILE", help="A file with the user's password."),
+    _told(
         "--token-file",
         metavar="FILE",
         help="A file with a token, instead of a user; the variable has the token itself."
         " [env: QASINO_TOKEN]",
     ),
-]
-UseZmq = Annotated[bool, typer.Option("-z", "--use-zmq", help="Speak ZeroMQ, as by default.")]
-UseHttp = Annotated[bool, typer.Option("--use-http", help="Speak HTTP.")]
-UseHttps = Annotated[bool, typer.Option("--use-https", help="Speak HTTPS.")]
-PubsubPort = Annotated[
-    int | None,
-    typer.Option(
+    _switch("-z", "--use-zmq", help="Speak ZeroMQ, as by default."),
+    _switch("--use-http", help="Speak HTTP."),
+    _switch("--use-https", help="Speak HTTPS."),
+    _told(
         "--pubsub-port",
+        kind=int,
         metavar="PORT",
         help="Where the server publishes its signal. [default: where it says]",
     ),
-]
-CaFile = Annotated[
-    str | None,
-    typer.Option(
+    _told(
         "--ca-file",
         metavar="FILE",
         help="Whose signature on an HTTPS server's certificate counts, in PEM, instead of the"
         " system's list. [env: QASINO_CA_FILE]",
     ),
-]
-CurveKey = Annotated[
-    str | None,
-    typer.Option(
+    _switch("-k", "--skip-ssl-verify", help="Take any certificate of an HTTPS server."),
+    _told(
         "--curve-key",
         metavar="FILE",
         help="Your secret CURVE key, for a ZeroMQ server that asks for keys; qasino keys makes"
         " one. [env: QASINO_CURVE_KEY]",
     ),
-]
-CurveServerKey = Annotated[
-    str | None,
-    typer.Option(
+    _told(
         "--curve-server-key",
         metavar="FILE",
         help="That server's public key, or a file with it. [env: QASINO_CURVE_SERVER_KEY]",
     ),
-]
-SkipSslVerify = Annotated[
-    bool,
-    typer.Option("-k", "--skip-ssl-verify", help="Take any certificate of an HTTPS server."),
-]
+)
 
 
 def duration(*flags: str, help: str, least_s: float | None = None, most_s: float = MOST_S) -> Any:
@@ -127,11 +111,6 @@ def duration(*flags: str, help: str, least_s: float | None = None, most_s: float
         return read_duration_s(flags[-1], value, least_s, most_s)
 
     return typer.Option(*flags, metavar="SECONDS", help=help, show_default=False, parser=read)
-
-
-def _timeout(flag: str) -> Any:
-    help = f"Give up a request after so many seconds; 30, 30s, 5m. [default: {DEFAULT_TIMEOUT_S:g}]"
-    return Annotated[float, duration(flag, help=help, most_s=86400.0)]
 
 
 def identity(help: str, default: str) -> Any:
@@ -153,30 +132,10 @@ def connected(command: Callable[..., Any], timeout_flag: str = "--timeout") -> C
     `timeout_flag` names the option for the time of a request where the command means something
     else by --timeout.
     """
-    timeout = keyword("timeout_s", _timeout(timeout_flag), DEFAULT_TIMEOUT_S)
-    told = [keyword(name, *option) for name, option in _CONNECTION_OPTIONS.items()]
-    return folded(
-        command, "connection", lambda **given: connection_of(Given(**given)), [*told, timeout]
-    )
-
-
-_CONNECTION_OPTIONS: dict[str, tuple[Any, object]] = {
-    "server": (Server, None),
-    "hostname": (Hostname, None),
-    "port": (Port, None),
-    "username": (Username, None),
-    "password": (Password, None),
-    "password_file": (PasswordFile, None),
-    "token_file": (TokenFile, None),
-    "use_zmq": (UseZmq, False),
-    "use_http": (UseHttp, False),
-    "use_https": (UseHttps, False),
-    "pubsub_port": (PubsubPort, None),
-    "ca_file": (CaFile, None),
-    "skip_ssl_verify": (SkipSslVerify, False),
-    "curve_key": (CurveKey, None),
-    "curve_server_key": (CurveServerKey, None),
-}
+    help = f"Give up a request after so many seconds; 30, 30s, 5m. [default: {DEFAULT_TIMEOUT_S:g}]"
+    seconds = Annotated[float, duration(timeout_flag, help=help, most_s=86400.0)]
+    options = [*_CONNECTION_OPTIONS, keyword("timeout_s", seconds, DEFAULT_TIMEOUT_S)]
+    return folded(command, "connection", lambda **given: connection_of(Given(**given)), options)
 
 
 def in_utf8(flag: str, text: str) -> str:
