@@ -127,18 +127,17 @@ def watch(
     """
     for flag, text in (("SQL", sql), ("--until", until), ("--while", while_), ("--key", key)):
         options.in_utf8(flag, text or "")
-    plan = _plan(
-        Watched(
-            sql.strip().rstrip(";"),
-            _condition(until if until is not None else while_),
-            ignore_missing,
-        ),
-        interval,
-        key,
-        _goal(until, while_, for_, timeout, interval),
-        timeout,
-        on_change,
+    condition = _condition(until if until is not None else while_)
+    plan = Plan(
+        watched=Watched(sql.strip().rstrip(";"), condition, ignore_missing),
+        interval_s=interval,
+        key=tuple(name.strip() for name in key.split(",")) if key else (),
+        goal=_goal(until, while_, for_, timeout, interval),
+        timeout_s=timeout,
+        on_change=on_change,
     )
+    if not plan.watched.sql:
+        raise UsageFault("name the query to watch, in quotes")
     if form not in FORMATS:
         raise UsageFault(f"--format: {shown(form)} is not one of {', '.join(FORMATS)}")
     tidy_when_ended()
@@ -196,24 +195,3 @@ def _check_condition(flag: str, condition: str) -> None:
         from qasino_cli.sql.diagnosis import explain  # with SQLite, 20 ms
 
         raise SqlError(explain(condition, error, title=CONDITION_TITLE))
-
-
-def _plan(
-    watched: Watched,
-    interval_s: float | None,
-    key: str | None,
-    goal: Goal | None,
-    timeout_s: float | None,
-    on_change: str | None,
-) -> Plan:
-    """All of it, checked. Raises UsageFault."""
-    if not watched.sql:
-        raise UsageFault("name the query to watch, in quotes")
-    return Plan(
-        watched=watched,
-        interval_s=interval_s,
-        key=tuple(name.strip() for name in key.split(",")) if key else (),
-        goal=goal,
-        timeout_s=timeout_s,
-        on_change=on_change,
-    )
