@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from qasino_cli import terminal
@@ -86,9 +87,7 @@ def _code(catalogue: Catalogue, rows: Sequence[FileRow]) -> ExitCode:
 
 
 def _summary(rows: Sequence[FileRow]) -> str:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.state] = counts.get(row.state, 0) + 1
+    counts = Counter(row.state for row in rows)
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
     return f"{counted(len(rows), 'file')}: {states}" if rows else "no file is named"
 

@@ -14,7 +14,6 @@ from qasino_cli.client import open_client
 from qasino_cli.connection import Connection
 from qasino_cli.csvagent.pace import Pace
 from qasino_cli.errors import Unreachable
-from qasino_server.table import Receipt
 
 log = logging.getLogger("qasino.csvagent")
 
@@ -32,10 +31,10 @@ class Courier:
         """Until when there is no use in trying."""
         self.away = False
 
-    def send(self, message: bytes) -> Receipt:
+    def send(self, message: bytes) -> None:
         """Send one publication. Raises Unreachable and ServerRefused."""
         try:
-            receipt = self._client.publish(message)
+            self._client.publish(message)
         except Unreachable as error:
             self._note_absence(error)
             raise
@@ -43,7 +42,6 @@ class Courier:
             self._note_presence()
             raise
         self._note_presence()
-        return receipt
 
     def close(self) -> None:
         """Hang up."""

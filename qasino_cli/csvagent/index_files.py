@@ -29,7 +29,6 @@ class Entry(msgspec.Struct, frozen=True):
 
     path: str
     tablename: str
-    line: int
 
 
 Entries = tuple[Entry, ...]
@@ -73,7 +72,7 @@ def _entry(folder: str, number: int, line: str) -> Entry:
         check_tablename(tablename, "the table")
     except BadRequest as error:
         raise Flaw(error.sentence, number) from None
-    return Entry(absolute(filename, folder), tablename, number)
+    return Entry(absolute(filename, folder), tablename)
 
 
 def _cells(line: str, number: int) -> list[str]:

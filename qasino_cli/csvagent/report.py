@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 import msgspec
 
@@ -61,6 +61,7 @@ def rows_of(catalogue: Catalogue, max_age_s: float | None) -> list[FileRow]:
 
 def _file_row(table: TableFile, max_age_s: float | None) -> FileRow:
     """A table file now; `rows` are those in force."""
+    error = table.error(max_age_s)
     return FileRow(
         path=_legible(table.path),
         table=table.tablename,
@@ -70,7 +71,7 @@ def _file_row(table: TableFile, max_age_s: float | None) -> FileRow:
         rows=table.file.value.nr_rows if table.file.value else None,
         mtime=_epoch(table.file.mtime),
         published_at=_epoch(table.published_at),
-        error=_legible(table.error(max_age_s)),
+        error=None if error is None else _legible(error),
         error_line=table.error_line,
         read_epoch=round(table.file.read_epoch, 2),
         read_time_s=round(table.file.read_time_s, 6),
@@ -135,12 +136,6 @@ def _epoch(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 2)
 
 
-@overload
-def _legible(text: str) -> str: ...
-@overload
-def _legible(text: None) -> None: ...
-def _legible(text: str | None) -> str | None:
+def _legible(text: str) -> str:
     """A file's name may be no UTF-8, what is sent and printed must be."""
-    if text is None or text.isascii():
-        return text
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -11,11 +11,6 @@ from typer.main import get_command
 from qasino_cli.commands import ROOMS, app
 
 PROGRAM = "qasino"
-_DIRECTORIES = ("DIR",)
-_FILES = ("FILE",)
-_SERVERS = ("--server",)
-_NAMES_PATHS = ("keys",)
-"""Commands whose argument is a path, though no file that is there."""
 _TABLES = {("publish", "--table"), ("publish", "--drop"), ("csvagent", "--table")}
 _CHOICE = re.compile(r"One of ((?:[\w-]+, )+[\w-]+)[.:]?")
 _OF_THEM = re.compile(r"Of them: ((?:[\w-]+, )+[\w-]+)\.")
@@ -78,7 +73,7 @@ def _command(name: str, found: Any) -> Command:
         text=found.help or "",
         options=(*options, HELP),
         argument=argument,
-        takes_files="FILE" in argument or name in _NAMES_PATHS,
+        takes_files="FILE" in argument or name == "keys",  # which are to be made there
     )
 
 
@@ -115,11 +110,9 @@ def _completes(command: str, flags: tuple[str, ...], metavar: str, choices: tupl
         return "list" if "," in metavar else "choices"
     if any((command, flag) in _TABLES for flag in flags):
         return "tables"
-    if any(flag in _SERVERS for flag in flags):
+    if "--server" in flags:
         return "servers"
-    if metavar in _DIRECTORIES:
-        return "directories"
-    return "files" if metavar in _FILES else "words"
+    return {"DIR": "directories", "FILE": "files"}.get(metavar, "words")
 
 
 def _variable(command: str, parameter: str) -> str | None:

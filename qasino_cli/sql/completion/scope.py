@@ -168,10 +168,11 @@ def sees_outside(level: Group) -> bool:
     before = _before(level)
     clause = clause_at(level.parent, level.start)
     if clause == "from":
-        return isinstance(before, Token) and before.is_name and not _begins_source(before)
+        begins_source = _word(before) in ("FROM", "JOIN")
+        return isinstance(before, Token) and before.is_name and not begins_source
     if clause == "start" and before is None:
         return True  # the first thing in parentheses of its own
-    return not (_word(before) in ("AS", "MATERIALIZED") and _is_with(level.parent))
+    return not (_word(before) in ("AS", "MATERIALIZED") and ctes(level.parent))
 
 
 def _before(group: Group) -> Token | Group | None:
@@ -179,15 +180,6 @@ def _before(group: Group) -> Token | Group | None:
     assert group.parent is not None
     place = group.parent.items.index(group)
     return group.parent.items[place - 1] if place else None
-
-
-def _begins_source(token: Token) -> bool:
-    """Whether a source follows it, where others are followed by arguments."""
-    return _word(token) in ("FROM", "JOIN")
-
-
-def _is_with(level: Group) -> bool:
-    return bool(ctes(level))
 
 
 def select_level(group: Group) -> Group:
