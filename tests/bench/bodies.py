@@ -36,16 +36,6 @@ class Template:
         return self.before + _MARK + self.after
 
 
-def column_names(columns: int) -> list[str]:
-    """The names of a table's columns."""
-    return [f"{_KINDS[c % 5][0]}{c}" for c in range(columns)]
-
-
-def rows_of(rows: int, columns: int) -> list[list[Any]]:
-    """The rows of a table."""
-    return [[_CELLS[c % 5](r) for c in range(columns)] for r in range(rows)]
-
-
 def table_name(rows: int, columns: int) -> str:
     """What the table is called."""
     return f"bench_{rows}_{columns}"
@@ -58,9 +48,9 @@ def table(rows: int, columns: int, name: str = "", **flags: Any) -> Template:
         "identity": _MARK.decode(),
         "table": {
             "tablename": name or table_name(rows, columns),
-            "column_names": column_names(columns),
+            "column_names": [f"{_KINDS[c % 5][0]}{c}" for c in range(columns)],
             "column_types": [_KINDS[c % 5][1] for c in range(columns)],
-            "rows": rows_of(rows, columns),
+            "rows": [[_CELLS[c % 5](r) for c in range(columns)] for r in range(rows)],
         },
         **flags,
     }

@@ -6,58 +6,16 @@ memory and processor time for each page, and how long it takes until the last on
 
 from __future__ import annotations
 
-import json
 import resource
 import selectors
 import socket
-import subprocess
 import sys
 import time
-from typing import Any
 
-import psutil
+from tests.bench.processes import Host
+from tests.bench.resources import anonymous_bytes, cpu_s
 
 WAIT_S = 60.0
-
-
-class Host:
-    """A server in another process."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.host"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.ports = self._line()["ports"]
-        self._seen = psutil.Process(self.process.pid)
-
-    def _line(self) -> Any:
-        assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
-
-    def rotate(self) -> None:
-        """Begin the next generation."""
-        assert self.process.stdin is not None
-        print("rotate", file=self.process.stdin, flush=True)
-        self._line()
-
-    def processor_s(self) -> float:
-        """Processor time so far."""
-        times = self._seen.cpu_times()
-        return times.user + times.system
-
-    def private_bytes(self) -> int:
-        """Memory that is its own."""
-        found: int = self._seen.memory_full_info().uss
-        return found
-
-    def stop(self) -> None:
-        """End it."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(WAIT_S)
 
 
 def connect(port: int, pages: int) -> list[socket.socket]:
@@ -93,28 +51,28 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     host = Host()
     host.rotate()
-    bare_bytes = host.private_bytes()
+    bare_bytes = anonymous_bytes(host.pid)
     bare_s = cost(host, [], generations)[0]
     opened = connect(host.ports["http"], pages)
-    each_bytes = (host.private_bytes() - bare_bytes) / pages
+    each_bytes = (anonymous_bytes(host.pid) - bare_bytes) / pages
     told_s, waited_s = cost(host, opened, generations)
     print(f"{pages} pages: {each_bytes / 1024:.1f} KiB each")
     print(f"a generation: {told_s * 1000:.1f} ms of a processor, {bare_s * 1000:.1f} without pages")
     print(f"until the last page knows: {waited_s * 1000:.0f} ms")
     for page in opened:
         page.close()
-    host.stop()
+    host.close()
 
 
 def cost(host: Host, pages: list[socket.socket], generations: int) -> tuple[float, float]:
     """Processor time of a generation, and the time until all pages have been told, seconds."""
-    began_s, waited_s = host.processor_s(), 0.0
+    began_s, waited_s = cpu_s(host.pid), 0.0
     for _ in range(generations):
         began = time.perf_counter()
         host.rotate()
         hear(pages, b"event: generation")
         waited_s += time.perf_counter() - began
-    return (host.processor_s() - began_s) / generations, waited_s / generations
+    return (cpu_s(host.pid) - began_s) / generations, waited_s / generations
 
 
 if __name__ == "__main__":

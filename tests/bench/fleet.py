@@ -10,7 +10,6 @@ import select
 import time
 from collections import deque
 from collections.abc import Iterator
-from types import TracebackType
 
 import zmq
 
@@ -31,7 +30,8 @@ class Fleet:
 
     def __init__(self, host: Host, template: Template) -> None:
         self._by_http, self._by_zmq = wired(template, "http"), wired(template, "zmq")
-        self._lanes = {lane.fileno(): lane for lane in _lanes(host.ports["http"])}
+        lanes = [Lane(host.ports["http"]) for _ in range(LANES)]
+        self._lanes = {lane.fileno(): lane for lane in lanes}
         self._free = deque(self._lanes.values())
         """In turns: the server lets go of one that is idle for a minute."""
         self._poll = select.epoll()
@@ -106,17 +106,8 @@ class Fleet:
     def __enter__(self) -> Fleet:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         for lane in self._lanes.values():
             lane.close()
         self._poll.close()
         self._context.destroy(linger=0)
-
-
-def _lanes(port: int) -> list[Lane]:
-    return [Lane(port) for _ in range(LANES)]

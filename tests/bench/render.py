@@ -6,9 +6,6 @@ Medians of five; rich is drawn once for 10,000 rows, which takes it seconds.
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Callable
-from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -16,10 +13,12 @@ from rich.text import Text
 
 from qasino_cli.layout import Look, lay_out
 from qasino_server.table import Result
+from tests.bench.completion import milliseconds
 
 COLUMNS = 120
 NAMES = ("host", "n", "load", "state", "note", "bytes", "dc", "name")
 SIZES = (50, 1000, 10_000)
+COLOURED = Look(colours=True)
 
 
 def made(nr_rows: int) -> Result:
@@ -48,24 +47,14 @@ def by_rich(result: Result) -> None:
     Console(file=io.StringIO(), width=COLUMNS).print(table)
 
 
-def milliseconds(work: Callable[[], object], rounds: int = 5) -> float:
-    """The median duration of a call."""
-    taken = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        work()
-        taken.append((time.perf_counter() - began) * 1000)
-    return median(taken)
-
-
 def main() -> None:
     """Print the table."""
     print(f"{'rows':>6}  {'plain ms':>9}  {'colour ms':>9}  {'rich ms':>9}  {'rich/plain':>10}")
     for size in SIZES:
         result = made(size)
-        plain = milliseconds(lambda: lay_out(result, COLUMNS))  # noqa: B023 - called at once
-        colour = milliseconds(lambda: lay_out(result, COLUMNS, look=Look(colours=True)))  # noqa: B023
-        rich = milliseconds(lambda: by_rich(result), 1 if size > 1000 else 5)  # noqa: B023
+        plain, _ = milliseconds(lambda: lay_out(result, COLUMNS), 5)  # noqa: B023 - called at once
+        colour, _ = milliseconds(lambda: lay_out(result, COLUMNS, look=COLOURED), 5)  # noqa: B023
+        rich, _ = milliseconds(lambda: by_rich(result), 1 if size > 1000 else 5)  # noqa: B023
         print(f"{size:>6}  {plain:>9.1f}  {colour:>9.1f}  {rich:>9.1f}  {rich / plain:>10.0f}")
 
 

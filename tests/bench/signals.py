@@ -8,7 +8,6 @@ import time
 from http.client import HTTPConnection
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import apsw
@@ -37,12 +36,7 @@ class Signals:
     def __enter__(self) -> Signals:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._context.destroy(linger=0)
 
 
@@ -144,11 +138,6 @@ class Watcher:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._stopping.set()
         self._thread.join()

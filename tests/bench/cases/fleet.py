@@ -58,15 +58,6 @@ MIX: list[dict[str, Any]] = [
 ]
 
 
-def _host(duration_s: int, identities: int) -> Host:
-    return Host(
-        heartbeat=True,
-        generation_duration_s=duration_s,
-        max_identities=max(200_000, 2 * identities),
-        max_sources=max(1_000_000, 2 * identities),
-    )
-
-
 def _publish_sites(host: Host) -> None:
     """The table the fleet is joined with stays."""
     body = publications(table(ROWS, COLUMNS, SITES, persist=1), "zmq", count(99_999_999))
@@ -201,7 +192,8 @@ def _asking(plan: Plan, idle: dict[str, Any], asked: dict[str, Any]) -> Iterator
 
 def _limit(plan: Plan) -> Iterator[Figure]:
     duration_s, least = plan.limit_duration_s, plan.fleet_identities
-    with _host(duration_s, least << 4) as host:
+    room = {"max_identities": max(200_000, least << 5), "max_sources": max(1_000_000, least << 5)}
+    with Host(heartbeat=True, generation_duration_s=duration_s, **room) as host:
         _publish_sites(host)
         template = table(ROWS, COLUMNS, FLEET)
         with Watcher(host, FLEET) as watcher, Fleet(host, template) as fleet:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
-from statistics import median
 
 from qasino_cli.catalog import fetch_catalog
 from qasino_cli.client import open_client
 from qasino_cli.connection import Connection
 from qasino_cli.sql.completion import complete
 from qasino_server.message import Query
+from qasino_server.table import Result
 from tests.bench.bodies import table
+from tests.bench.completion import milliseconds
 from tests.bench.figures import Figure
 from tests.bench.load import after_sending, rate
 from tests.bench.plan import Plan
@@ -25,15 +25,6 @@ WIDE_TABLES, COLUMNS = 100, (5, 50, 500)
 AT_ONCE = 8
 
 
-def _milliseconds(work: object, rounds: int) -> float:
-    taken = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        work()  # type: ignore[operator]
-        taken.append((time.perf_counter() - began) * 1000)
-    return median(taken)
-
-
 def _curve(host: Host, what: str, tables: int, columns: int, rounds: int) -> Iterator[Figure]:
     templates = [table(1, columns, f"t{columns}_{n}") for n in range(tables)]
     bodies = (template(1) for template in templates)
@@ -41,26 +32,19 @@ def _curve(host: Host, what: str, tables: int, columns: int, rounds: int) -> Ite
     done = rate("zmq", host.ports["zmq"], bodies, at_once, after_sending(tables, at_once))
     yield Figure(f"{what}: publish", done.rate, "tables/s")
     yield Figure(f"{what}: rotate", 1000 * host.rotate()["seconds"], "ms")
-    yield Figure(
-        f"{what}: SHOW tables", _milliseconds(lambda: ask(host, "SHOW tables"), rounds), "ms"
-    )
+    show_ms, _ = milliseconds(lambda: ask(host, "SHOW tables"), rounds)
+    yield Figure(f"{what}: SHOW tables", show_ms, "ms")
     with closing(open_client(Connection(host="127.0.0.1", port=host.ports["zmq"]))) as client:
 
-        def asked(sql: str) -> object:
+        def asked(sql: str) -> Result:
             return client.query(Query(sql=sql, typed=True))
 
-        yield Figure(
-            f"{what}: fetch the names",
-            _milliseconds(lambda: fetch_catalog(asked), rounds),
-            "ms",  # type: ignore[arg-type]
-        )
-        catalog = fetch_catalog(asked)  # type: ignore[arg-type]
+        fetch_ms, _ = milliseconds(lambda: fetch_catalog(asked), rounds)
+        yield Figure(f"{what}: fetch the names", fetch_ms, "ms")
+        catalog = fetch_catalog(asked)
     text = f"select * from t{columns}_1 where i"
-    yield Figure(
-        f"{what}: a keystroke's completion",
-        _milliseconds(lambda: complete(text, len(text), catalog, lambda t, c: None), 20),
-        "ms",
-    )
+    key_ms, _ = milliseconds(lambda: complete(text, len(text), catalog, lambda t, c: None), 20)
+    yield Figure(f"{what}: a keystroke's completion", key_ms, "ms")
 
 
 def _run(plan: Plan) -> Iterator[Figure]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import count
 
 from tests.bench.bodies import MARK, Template, publications, queries, query, table, table_name
-from tests.bench.cases.small_tables import AGAINST
+from tests.bench.cases.small_tables import AGAINST, rate_of
 from tests.bench.figures import Figure, at_least, of_medians
 from tests.bench.load import Done, after, rate
 from tests.bench.plan import Plan
@@ -45,10 +45,6 @@ def _over_zmq(port: int, sql: str, connections: int, seconds: float) -> Done:
     return rate("zmq", port, bodies, connections, after(seconds))
 
 
-def _rate(ask: Callable[[], WrkDone | Done]) -> float:
-    return ask().rate
-
-
 _OVER = {"http": _over_http, "zmq": _over_zmq}
 
 
@@ -61,7 +57,7 @@ def _small(plan: Plan, sql: str = SMALL) -> Iterator[Figure]:
             for n in plan.connections:
                 theirs = partial(over, bare[kind], sql, n, plan.seconds)
                 ours = partial(over, host.ports[kind], sql, n, plan.seconds)
-                ways[f"bare {kind} {n}"] = partial(_rate, theirs)
+                ways[f"bare {kind} {n}"] = partial(rate_of, theirs)
                 ways[f"{kind} {n}"] = partial(meter.rate, f"{kind} {n}", ours)
         found = interleaved(ways, plan.rounds)
     for kind in _OVER:
@@ -93,7 +89,7 @@ def _large(plan: Plan) -> Iterator[Figure]:
             for kind, over in _OVER.items():
                 for n in CLIENTS:
                     ours = partial(over, host.ports[kind], sql, n, plan.seconds)
-                    ways[f"{kind}, {n} at once{how}"] = partial(_rate, ours)
+                    ways[f"{kind}, {n} at once{how}"] = partial(rate_of, ours)
         found = interleaved(ways, plan.rounds)
     for name in list(ways)[1:]:
         against = "apsw + msgspec, typed"

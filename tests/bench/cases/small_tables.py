@@ -26,7 +26,8 @@ CROWD = 512
 AGAINST = {"http": "bare uvicorn", "zmq": "bare ROUTER"}
 
 
-def _rate(send: Callable[[], WrkDone | Done]) -> float:
+def rate_of(send: Callable[[], WrkDone | Done]) -> float:
+    """Answers/s."""
     return send().rate
 
 
@@ -52,7 +53,7 @@ def _run(plan: Plan) -> Iterator[Figure]:
         ways = {"thread": lambda: thread_rows_per_s(template, seconds)}
         for kind, over in {"http": over_http, "zmq": over_zmq}.items():
             for n in plan.connections:
-                ways[f"bare {kind} {n}"] = partial(_rate, partial(over, bare[kind], n))
+                ways[f"bare {kind} {n}"] = partial(rate_of, partial(over, bare[kind], n))
             for n in counts:
                 send = partial(over, host.ports[kind], n)
                 ways[f"{kind} {n}"] = partial(stored, f"{kind} {n}", send)
