@@ -20,7 +20,7 @@ from qasino_cli.sql.cancelling import (
     give_up,
 )
 from qasino_cli.sql.present import wants_strings
-from qasino_cli.sql.statements import Leave, Leaving, SetWriteDb, own_command
+from qasino_cli.sql.statements import read_set
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.render import STREAMS
@@ -58,13 +58,11 @@ class Session:
 
         Raises Leaving, or SqlError for a SET there is not.
         """
-        command = own_command(statement)
-        if isinstance(command, Leave):
-            raise Leaving
-        if isinstance(command, SetWriteDb):
-            self.use_write_db = command.on
-            say(command.sentence)
-        return command is not None
+        on = read_set(statement)
+        if on is not None:
+            self.use_write_db = on
+            say(f"asking the {'generation being collected' if on else 'snapshot'}")
+        return on is not None
 
     def query(self, statement: str, form: str = "table") -> Result:
         """The whole answer, as a format needs it.

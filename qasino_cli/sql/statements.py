@@ -17,17 +17,6 @@ _ASSIGNMENT = re.compile(r"\s*(?P<name>\w+)\s*=\s*(?P<value>\S+)\s*")
 _LEAVE = re.compile(r"\s*(quit|exit)\s*", re.IGNORECASE)
 
 
-class SetWriteDb(msgspec.Struct, frozen=True):
-    """From now on ask the generation being collected, or the snapshot again."""
-
-    on: bool
-
-    @property
-    def sentence(self) -> str:
-        """What is asked from now on."""
-        return f"asking the {'generation being collected' if self.on else 'snapshot'}"
-
-
 class Place(msgspec.Struct, frozen=True):
     """Where something stands in a file."""
 
@@ -60,26 +49,23 @@ class Leaving(Exception):
     """\\q, quit or exit has come."""
 
 
-class Leave(msgspec.Struct, frozen=True):
-    """End the session."""
+def read_set(statement: str) -> bool | None:
+    """Whether the generation being collected is to be asked from now on, as SET use_write_db says;
+    None where a statement is for the server.
 
-
-def own_command(statement: str) -> SetWriteDb | Leave | None:
-    """What a statement tells this client, None where it is for the server.
-
-    Raises SqlError for a SET of anything but use_write_db.
+    Raises Leaving for one that ends the session, SqlError for a SET of anything else.
     """
     if _LEAVE.fullmatch(statement):
-        return Leave()
+        raise Leaving
     setting = _SET.fullmatch(statement)
-    return None if setting is None else _read_set(setting["rest"])
+    return None if setting is None else _read_assignment(setting["rest"])
 
 
-def _read_set(rest: str) -> SetWriteDb:
+def _read_assignment(rest: str) -> bool:
     assignment = _ASSIGNMENT.fullmatch(rest)
     if assignment is None or assignment["name"].lower() != "use_write_db":
         raise SqlError(f"cannot SET {shown(rest.strip())}; there is SET use_write_db = true|false")
     try:
-        return SetWriteDb(flag(assignment["value"].strip("'\""), "use_write_db"))
+        return flag(assignment["value"].strip("'\""), "use_write_db")
     except BadRequest as error:
         raise SqlError(error.sentence) from None

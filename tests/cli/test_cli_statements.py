@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qasino_cli.sql.scripts import entries_of
-from qasino_cli.sql.statements import Leave, SetWriteDb, own_command
+from qasino_cli.sql.statements import Leaving, read_set
 from qasino_server.errors import SqlError
 from qasino_server.statement import Splitter
 
@@ -51,7 +51,8 @@ def test_a_long_statement_is_split_in_a_moment() -> None:
 
 @pytest.mark.parametrize("text", ["quit", "EXIT", " quit "])
 def test_quit_and_exit_leave(text: str) -> None:
-    assert own_command(text) == Leave()
+    with pytest.raises(Leaving):
+        read_set(text)
 
 
 @pytest.mark.parametrize(
@@ -63,15 +64,15 @@ def test_quit_and_exit_leave(text: str) -> None:
     ],
 )
 def test_set_use_write_db_is_for_this_end(text: str, on: bool) -> None:
-    assert own_command(text) == SetWriteDb(on)
+    assert read_set(text) is on
 
 
 @pytest.mark.parametrize("text", ["set foo = 1", "set use_write_db", "set use_write_db = maybe"])
 def test_any_other_set_is_an_error(text: str) -> None:
     with pytest.raises(SqlError):
-        own_command(text)
+        read_set(text)
 
 
 @pytest.mark.parametrize("text", ["select 1", "settle", "show tables", "quit now"])
 def test_everything_else_is_for_the_server(text: str) -> None:
-    assert own_command(text) is None
+    assert read_set(text) is None
