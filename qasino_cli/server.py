@@ -56,8 +56,8 @@ def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
     \b
     Examples:
       qasino server --demo
-      qasino server --listen 0.0.0.0 -g 10 --archive-dir /var/lib/qasino
-      QASINO_SERVER_LINE_PORT=off qasino server --config qasino.yaml
+      qasino server -g 10 --archive-dir /var/lib/qasino
+      qasino server --listen 0.0.0.0 --keys-dir /etc/qasino --users-file /etc/qasino/users.yaml
     """
     file = read_file(expanded(str(config))) if config is not None else {}
     configuration = read_configuration(given, os.environ, file, f"--config: {config}")

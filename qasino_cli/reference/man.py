@@ -1,7 +1,7 @@
 """The command tree and what is written by hand -> man pages, in man(7).
 
-By hand: DESCRIPTION, EXAMPLES, EXIT STATUS, FILES, SEE ALSO, in `pages/`, one file a page, as
-man(7) itself. From the tree: NAME, SYNOPSIS, OPTIONS, ENVIRONMENT.
+By hand: DESCRIPTION, EXIT STATUS, FILES, SEE ALSO, in `pages/`, one file a page, as man(7) itself.
+From the tree: NAME, SYNOPSIS, OPTIONS, ENVIRONMENT, and the EXAMPLES of a command.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def page(command: Command) -> str:
             ".SH OPTIONS",
             *(_option(option) for option in command.options),
             *_environment(command),
+            f".SH EXAMPLES\n.nf\n{_text(command.examples)}\n.fi",
             _by_hand(name),
         ]
     )

@@ -42,8 +42,8 @@ class Command(msgspec.Struct, frozen=True):
     name: str
     help: str
     """One line."""
-    text: str
-    """What --help says above the options."""
+    examples: str
+    """What --help shows, as it is typed."""
     options: tuple[Option, ...]
     argument: str
     """How its argument is written; '' for none."""
@@ -70,11 +70,16 @@ def _command(name: str, found: Any) -> Command:
     return Command(
         name=name,
         help=ROOMS[name].help,
-        text=found.help or "",
+        examples=_examples(found.help),
         options=(*options, HELP),
         argument=argument,
         takes_files="FILE" in argument or name == "keys",  # which are to be made there
     )
+
+
+def _examples(help: str) -> str:
+    lines = help.partition("Examples:\n")[2].rstrip().split("\n")
+    return "\n".join(line.removeprefix("  ") for line in lines)
 
 
 def _option(command: str, found: Any) -> Option:

@@ -109,14 +109,8 @@ def watch(
     rows, true where any row has it: "count(*) > 3", "used_pct > 90". A lost server, a late
     generation or a source missing from a queried table makes it unknown, never empty.
 
-    The command of --on-change is told of rows that are new or changed at once, with why they are
-    not to be believed in "unknown" (else null); of rows that are gone only once nothing is
-    unknown any more; of nothing twice. With --ignore-missing a host that is missing is gone. What
-    has been unknown for a generation is a change of its own, "unknown", and its end "known".
-
-    Leaving a screen (q, Ctrl-C, SIGTERM) is exit code 0; with a condition it is 5 for q, 130 for
-    Ctrl-C, and SIGTERM ends it. A stream ends with 130 at Ctrl-C, and with 1 after its last frame
-    where the server cut a result.
+    What the command of --on-change is told, and how each way to end exits, is in
+    qasino-watch(1).
 
     \b
     Examples:
