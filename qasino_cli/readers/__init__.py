@@ -146,7 +146,7 @@ def _read(path: str, body: bytes, wanted: Wanted) -> Reading:
         # One value: nothing in it can be passed over.
         text = without_first_lines(as_text(body), wanted.skip_lines)
         if is_message(text):
-            return _named(Reading(read_json_table(text.encode(), wanted.identity), "json"), wanted)
+            return _named(Reading(read_json_table(text, wanted.identity), "json"), wanted)
     return _assembled(_drafted(text, form, faults), path, form, wanted, faults)
 
 

@@ -43,12 +43,11 @@ def is_message(text: str) -> bool:
     return {"tablename", "column_names"} <= keys.keys() or {"rows", "column_names"} <= keys.keys()
 
 
-def read_json_table(body: bytes, identity: str | None = None) -> Publication:
+def read_json_table(text: str, identity: str | None) -> Publication:
     """Read a table in JSON; `identity` serves where the message has none.
 
     Raises BadRequest with the place and the reason.
     """
-    text = _decoded(body)
     keys = _message_keys(_read_keys(text))
     if "identity" not in keys and identity is not None:
         keys = keys | {"identity": msgspec.Raw(msgspec.json.encode(identity))}
@@ -59,24 +58,13 @@ def read_json_table(body: bytes, identity: str | None = None) -> Publication:
     return request.publication
 
 
-def _decoded(body: bytes) -> bytes:
-    """The body without a byte order mark, once it is known to be UTF-8."""
-    try:
-        return body.decode("utf-8-sig").encode()
-    except UnicodeDecodeError as error:
-        line, column = _place(body, error.start)
-        raise BadRequest(
-            f"line {line}, column {column}: byte 0x{body[error.start]:02x} is not UTF-8"
-        ) from None
-
-
-def _read_keys(text: bytes) -> _Keys:
+def _read_keys(text: str) -> _Keys:
     try:
         return _top_level.decode(text)
     except msgspec.ValidationError:
         raise BadRequest("line 1: the JSON must be one object, {..}") from None
     except msgspec.DecodeError as error:
-        raise BadRequest(_syntax_sentence(text, str(error))) from None
+        raise BadRequest(_syntax_sentence(text.encode(), str(error))) from None
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
 
