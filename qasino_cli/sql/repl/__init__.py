@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.console import Ended, ExitCode, on_terminal, say
-from qasino_cli.places import queries_file
 from qasino_cli.sql.entries import is_complete
 from qasino_cli.sql.repl.commands import find_command
 from qasino_cli.sql.repl.live import Live
-from qasino_cli.sql.repl.saved import SavedQueries
 from qasino_cli.sql.repl.script import Script
 from qasino_cli.sql.repl.shell import CONTINUED, PROMPT, Shell
 from qasino_cli.sql.screen import Screen
@@ -30,7 +28,7 @@ def converse(session: Session, config: Config, screen: Screen) -> ExitCode:
     """Run what is typed until quit, exit or Ctrl-D."""
     prompts: list[Prompt] = []
     live = Live(session.connection, lambda values: prompts[0].news(values) if prompts else None)
-    shell = Shell(session, screen, live, SavedQueries(queries_file()), find_command)
+    shell = Shell(session, screen, live, find_command)
     say(f"qasino at {session.connection.url}; \\? for help")
     live.start()
     try:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from qasino_cli.places import queries_file
 from qasino_cli.sql.batch import Batch
 from qasino_cli.sql.repl.commands import find_command
 from qasino_cli.sql.repl.live import Live
-from qasino_cli.sql.repl.saved import SavedQueries
 from qasino_cli.sql.repl.shell import Shell
 from qasino_cli.sql.scripts import entries_of
 from qasino_cli.sql.session import HEAR_S
@@ -19,8 +17,7 @@ class Script(Shell):
     """A shell whose statements are a batch's, and whose errors end what is being done."""
 
     def __init__(self, batch: Batch) -> None:
-        saved = SavedQueries(queries_file())
-        super().__init__(batch.session, batch.screen, None, saved, find_command)
+        super().__init__(batch.session, batch.screen, None, find_command)
         self._batch = batch
         self.stdin_is_script = batch.piped
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from qasino_cli.console import Ended, say
 from qasino_cli.errors import Unreachable
+from qasino_cli.places import queries_file
 from qasino_cli.sql.entries import read_entries, undecoded
 from qasino_cli.sql.repl.live import Live
 from qasino_cli.sql.repl.saved import SavedQueries
@@ -41,14 +42,13 @@ class Shell:
         session: Session,
         screen: Screen,
         live: Live | None,
-        saved: SavedQueries,
         find_command: Callable[[str], Command],
     ) -> None:
         """`find_command` gives what carries out `\\name`; raises UsageFault for no command."""
         self.session = session
         self.screen = screen
         self._live = live
-        self.saved = saved
+        self.saved = SavedQueries(queries_file())
         self.find_command = find_command
         self.last_statement: str | None = None
         """What \\g runs again."""
