@@ -68,51 +68,34 @@ class _Record(msgspec.Struct):
     cells: list[Cell]
 
 
-def read_delimited(text: str, delimiter: str, faults: Faults) -> Draft:
-    """Read the header, and the rows when they are asked for. Raises BadPlace."""
+def read_delimited(
+    text: str, delimiter: str, faults: Faults, given: Sequence[str] | None = None
+) -> Draft:
+    """Read the header, unless names are `given` and the first record is a row; and the rows when
+    asked for them. Raises BadPlace."""
     dialect = _dialect(text, delimiter)
     starts, comments = _skip_comments(text, dialect)
-    header = next(_records(text, starts, dialect, Faults(skip=False)), None)
-    if header is None:
+    first = next(_records(text, starts, dialect, Faults(skip=given is not None)), None)
+    if first is None and given is None:
         raise BadPlace(1, "there is no header in it")
-    Faults(skip=False).is_text(header.line, line_at(text, header.begins))
-    begins = _begins(text, header.begins, dialect)
-    names = [(cell or "").strip() for cell in header.cells]
-    blank_end = _blank_end(text, dialect) if len(names) == 1 else []
-    all_quoted = all(
-        text.startswith('"', at) and _PLAIN_HEADER.fullmatch(name)
-        for at, name in zip(begins, names, strict=True)
-    )
+    header = first if given is None else None
+    begins = [] if first is None else _begins(text, first.begins, dialect)
+    all_quoted = all(text.startswith('"', at) for at in begins)
+    names, above = given or (), "first row"
+    if header is not None:
+        Faults(skip=False).is_text(header.line, line_at(text, header.begins))
+        names, above = [(cell or "").strip() for cell in header.cells], "header"
+        all_quoted = all_quoted and all(map(_PLAIN_HEADER.fullmatch, names))
+    notes = [f"passed over before the {above}: {comment}" for comment in comments]
     return Draft(
         headers=names,
         rows=lambda: _rows(text, starts, dialect, len(names), faults, header),
         empty_is_text=_empty_is_text(text, dialect, all_quoted),
-        header_line=header.line,
-        header_columns=[place(text, at)[1] for at in begins],
+        header_line=1 if header is None else header.line,
+        header_columns=[] if header is None else [place(text, at)[1] for at in begins],
         raw=lambda at: _raw(text, at, dialect),
         column=lambda at, n: _column(text, at, n, dialect),
-        notes=[*(f"passed over before the header: {comment}" for comment in comments), *blank_end],
-    )
-
-
-def read_without_header(text: str, delimiter: str, names: Sequence[str], faults: Faults) -> Draft:
-    """As `read_delimited`, where the first record is a row. Raises BadPlace later."""
-    dialect = _dialect(text, delimiter)
-    starts, comments = _skip_comments(text, dialect)
-    first = next(_records(text, starts, dialect, Faults(skip=True)), None)
-    begins = [] if first is None else _begins(text, first.begins, dialect)
-    all_quoted = all(text.startswith('"', at) for at in begins)
-    blank_end = _blank_end(text, dialect) if len(names) == 1 else []
-    return Draft(
-        headers=names,
-        rows=lambda: _rows(text, starts, dialect, len(names), faults, None),
-        empty_is_text=_empty_is_text(text, dialect, all_quoted),
-        raw=lambda at: _raw(text, at, dialect),
-        column=lambda at, n: _column(text, at, n, dialect),
-        notes=[
-            *(f"passed over before the first row: {comment}" for comment in comments),
-            *blank_end,
-        ],
+        notes=[*notes, *(_blank_end(text, dialect) if len(names) == 1 else ())],
     )
 
 

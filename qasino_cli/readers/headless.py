@@ -16,7 +16,7 @@ from qasino_cli.readers.delimited import (
     DELIMITERS,
     are_as_wide,
     find_delimiter,
-    read_without_header,
+    read_delimited,
     sample_of,
 )
 from qasino_cli.readers.draft import NOT_TEXT, BadPlace, Cell, Draft, Faults, Row
@@ -45,11 +45,11 @@ def read_headless(
         return "columns", _words(text, names, faults)
     if forced is not None:
         delimiter = "\t" if forced == "tsv" else find_delimiter(text) or ","
-        return forced, read_without_header(text, delimiter, names, faults)
+        return forced, read_delimited(text, delimiter, faults, names)
     found = _delimiter(text, len(names))
     if found is None:
         return "columns", _words(text, names, faults)
-    draft = read_without_header(text, found, names, faults)
+    draft = read_delimited(text, found, faults, names)
     if found in _PLURALS and _blanks_part(text, len(names)):
         note = f"parted at {_PLURALS[found]}; -d columns parts it at blanks"
         draft = msgspec.structs.replace(draft, notes=[*draft.notes, note])
