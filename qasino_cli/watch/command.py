@@ -143,7 +143,7 @@ def watch(
 
 
 def _has_screen() -> bool:
-    if not on_terminal() or sys.stdin is None or not sys.stdin.isatty() or terminal.dumb():
+    if not (on_terminal() and terminal.watched(sys.stdin)) or terminal.dumb():
         return False
     return _in_foreground(sys.stdin.fileno())
 
