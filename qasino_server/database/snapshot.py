@@ -343,7 +343,6 @@ class Snapshot:
     def __init__(
         self,
         number: int,
-        since_epoch: float,
         connections: Sequence[SnapshotConnection],
         brief: SnapshotConnection,
         place: Place,
@@ -351,8 +350,6 @@ class Snapshot:
         figures: Figures,
     ) -> None:
         self.number = number
-        self.since_epoch = since_epoch
-        """When it became the snapshot, seconds."""
         self._since_s = time.monotonic()
         self.place = place
         self.figures = figures

@@ -24,8 +24,7 @@
     offhand       answers that no reader gives
     internal      what a generation says about itself
     absence       who is missing
-    tally         what is counted, and what a generation had of it
-    trend         what the last generations were like
+    tally         what is counted, and what the last generations had of it
     archive       retired snapshots
     files         the files of the generations, from their making to their removal
     store         the whole, and rotation
@@ -36,6 +35,6 @@ know of it.
 
 from qasino_server.store.job import Form, QueryRequest, Sink
 from qasino_server.store.store import State, Store, StoreSettings
-from qasino_server.store.trend import Point
+from qasino_server.store.tally import Point
 
 __all__ = ["Form", "Point", "QueryRequest", "Sink", "State", "Store", "StoreSettings"]

@@ -51,8 +51,7 @@ from qasino_server.store.look import Lookout
 from qasino_server.store.offhand import answer_offhand
 from qasino_server.store.postponed import Dropped, Waiting
 from qasino_server.store.readers import READERS, Readers
-from qasino_server.store.tally import Tally
-from qasino_server.store.trend import Point
+from qasino_server.store.tally import Point, Tally
 from qasino_server.store.writer import Writer
 from qasino_server.table import Publication, Receipt, Result, TableSummary
 from qasino_server.views import Views
@@ -344,7 +343,7 @@ class Store:
 
     def trend(self) -> list[Point]:
         """What the last generations were like, the oldest first."""
-        return self._tally.trend.points()
+        return self._tally.points()
 
     def state(self) -> State:
         """What the server is at this moment."""
@@ -432,9 +431,7 @@ class Store:
             connection.warm()
         if connections[0].static_fault:
             log.error("static tables cannot be read: %s", connections[0].static_fault)
-        return Snapshot(
-            ledger.number, now, connections, brief, place, self.max_value_bytes, figures
-        )
+        return Snapshot(ledger.number, connections, brief, place, self.max_value_bytes, figures)
 
     def _take_facts(self, ledger: Ledger, now: float) -> Facts:
         """What is told of a generation besides its books; what comes next counts for the next."""

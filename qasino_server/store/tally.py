@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from qasino_server.database.snapshot import Snapshot
-from qasino_server.store.trend import Point, Trend
 from qasino_server.table import Publication
 
 log = logging.getLogger("qasino.store")
@@ -19,6 +18,8 @@ log = logging.getLogger("qasino.store")
 REJECTS_MAX = 1000
 REASON_CHARS = 500
 """A refusal can name 2,000 columns; the list of them is read by people."""
+GENERATIONS = 120
+"""Of which points are kept: an hour of them, at 30 s each."""
 
 
 class QueryCounts(msgspec.Struct):
@@ -62,17 +63,44 @@ class Counted(msgspec.Struct, frozen=True):
     """Updates received, completed, failed; inserts received, completed."""
 
 
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """What one finished generation was like."""
+
+    duration_s: float
+    """How long it was collected."""
+    nr_rows: int
+    nr_identities: int
+    nr_identities_missing: int
+    """Identities that used to report a table and did not."""
+    nr_rejects: int
+    """Publications refused while it was collected."""
+    nr_queries: int
+    """Queries received meanwhile."""
+    rotation_s: float
+    """How long it took to become the snapshot."""
+
+    @property
+    def rows_per_s(self) -> float:
+        """Rows published a second."""
+        return self.nr_rows / self.duration_s if self.duration_s > 0 else 0.0
+
+    @property
+    def queries_per_s(self) -> float:
+        """Queries received a second."""
+        return self.nr_queries / self.duration_s if self.duration_s > 0 else 0.0
+
+
 class Tally:
-    """The counts of one store."""
+    """The counts of one store. Appending to a deque is one step under the GIL, and so is listing
+    it: any thread may, without a lock."""
 
     def __init__(self) -> None:
         self.queries = QueryCounts()
         self.updates = UpdateCounts()
-        self.trend = Trend()
+        self._points: deque[Point] = deque(maxlen=GENERATIONS)
         self._counted: tuple[int, ...] = (0,) * 8
         """The totals when a share was taken last."""
         self._rejects: deque[tuple[Any, ...]] = deque(maxlen=REJECTS_MAX)
-        """Any thread appends, the heartbeat lists: each is one step under the GIL, no lock."""
         self._nr_rejects = 0
         """Since the last rotation; a curve for people, so that a race may cost it one."""
 
@@ -89,6 +117,10 @@ class Tally:
         """The rows of qasino_server_rejects."""
         return list(self._rejects)
 
+    def points(self) -> list[Point]:
+        """What the last generations were like, the oldest first."""
+        return list(self._points)
+
     # --- For the thread that rotates ----------------------------------------------------------
 
     def take_share(self) -> Counted:
@@ -102,10 +134,8 @@ class Tally:
         """One more point of the trend: `snapshot` has taken the place of `previous`."""
         nr_rejects, self._nr_rejects = self._nr_rejects, 0
         figures = snapshot.figures
-        self.trend.note(
+        self._points.append(
             Point(
-                generation_number=snapshot.number,
-                epoch=snapshot.since_epoch,
                 duration_s=previous.age_s - snapshot.age_s,
                 nr_rows=figures.nr_rows,
                 nr_identities=figures.nr_identities,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ from wire import Wire, until
 from qasino_server.http_port import HttpPort
 from qasino_server.pages import paint, site
 from qasino_server.server import Server
-from qasino_server.store.trend import Point, Trend
+from qasino_server.store.tally import Tally
 
 HOSTILE = "</td><script>alert(1)</script>\"'\u202eRTL & <b>"
 
@@ -292,24 +293,15 @@ def test_an_answer_opened_in_a_browser_is_no_page(wire: Wire, form: str) -> None
 
 
 def test_the_last_120_generations_are_kept() -> None:
-    trend = Trend()
+    tally, previous = Tally(), SimpleNamespace(age_s=30.5)
     for number in range(130):
-        trend.note(
-            Point(
-                generation_number=number,
-                epoch=number * 30.0,
-                duration_s=30.0,
-                nr_rows=300,
-                nr_identities=1,
-                nr_identities_missing=0,
-                nr_rejects=0,
-                nr_queries=60,
-                rotation_s=0.01,
-            )
+        figures = SimpleNamespace(
+            nr_rows=30 * number, nr_identities=1, nr_identities_missing=0, nr_queries=60
         )
-    points = trend.points()
-    assert [point.generation_number for point in points] == list(range(10, 130))
-    assert (points[-1].rows_per_s, points[-1].queries_per_s) == (10, 2)
+        tally.note_rotation(previous, SimpleNamespace(age_s=0.5, figures=figures), 0.01)
+    points = tally.points()
+    assert [point.rows_per_s for point in points] == list(range(10, 130))
+    assert points[-1].queries_per_s == 2
 
 
 def test_sparklines_stay_within_their_box() -> None:
