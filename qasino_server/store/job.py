@@ -112,7 +112,8 @@ class Job:
         """Whether who asks the same of the same snapshot gets the same answer."""
         self.generation_number: int | None = None
         """The snapshot it runs on, once it does."""
-        self._done = done
+        self.done = done
+        """Takes the answer, once; not under the readers' lock."""
         self._writing = False
         """Whether rows have gone into the sink."""
 
@@ -121,10 +122,6 @@ class Job:
         self.stop_reason = self.stop_reason or reason
         if self.request.sink is not None:
             self.request.sink.stop()
-
-    def finish(self, outcome: Result | QasinoError) -> None:
-        """Give the answer, once; not under the readers' lock."""
-        self._done(outcome)
 
     def failed(self) -> ServerFault:
         """What it is told where running it raised what nobody foresaw; while that is handled."""

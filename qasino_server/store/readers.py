@@ -367,7 +367,7 @@ class Readers:
             pinned = self.unpin(job)
         if pinned is not None:
             pinned[0].close()
-        job.finish(outcome)
+        job.done(outcome)
 
     def unpin(self, job: Job) -> tuple[SnapshotConnection, Snapshot] | None:
         """What the job began on, for whoever goes on with it or closes it; under the lock."""
