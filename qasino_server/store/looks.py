@@ -48,7 +48,7 @@ class Looks:
     def take(self) -> Look | None:
         """The next one; whoever looked last comes after all others, also those who came since."""
         another = self._turns.take(lambda asker: asker != self._last_asker)
-        look = another or self._turns.take(lambda _: True)
+        look = another or self._turns.take()
         if look is not None:
             self._last_asker = look.asker
         return look

@@ -220,7 +220,7 @@ class Readers:
 
     def _next_brief(self) -> Job | None:
         with self._mutex:
-            job = self._brief.take(lambda asker: True)
+            job = self._brief.take()
             if job is not None:
                 job.running_since = time.monotonic()
             return job
@@ -412,11 +412,11 @@ class Readers:
         return job
 
     def _take(self, reader: Reader) -> Job | None:
-        if (own := self._own.take(lambda asker: True)) is not None:
+        if (own := self._own.take()) is not None:
             return own
         if reader.express:
             coming = self._somebody_comes(time.monotonic()) and self._others_may_take()
-            return None if coming else self._fresh.take(lambda asker: True)
+            return None if coming else self._fresh.take()
         return self._slow.take(self._may_have_one) or self._fresh.take(self._may_have_one)
 
     def _may_have_one(self, asker: str) -> bool:
