@@ -279,10 +279,10 @@ class Server:
     def _bind_watched(
         self, name: str, unbound: zmq.Socket[bytes], port: int, watch: ZmqWatch
     ) -> None:
-        monitor = watch.observe(name, unbound, self._context)
+        watch.observe(name, unbound, self._context)
         bind(unbound, self.settings.listen, port)
         self.ports[name] = port_of(unbound)
-        watch.bound(monitor, self.ports[name])
+        watch.bound(name, self.ports[name])
 
     def _zmq_socket(self, kind: int) -> zmq.Socket[bytes]:
         made = self._context.socket(kind)

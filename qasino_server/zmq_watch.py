@@ -140,15 +140,17 @@ class ZmqWatch(Service):
         self._seats = seats
         self._arriving_bytes = 8 * max_body_bytes
         self._wakeup: Outbox[None] = Outbox()
-        self._monitors: dict[_Socket, tuple[str, int]] = {}
-        """Where a socket's connections are told of -> the name and number of its port."""
+        self._monitors: dict[_Socket, str] = {}
+        """Where a socket's connections are told of -> the name of its port."""
+        self._ports: dict[str, int] = {}
+        """The numbers of the ports."""
         self._peers: dict[str, dict[int, ZmqPeer]] = {"zmq": {}, "pubsub": {}}
         self._old_peers = OldPeers()
         self._early_bytes: dict[int, int] = {}
         """By descriptor, what passed before we had heard of the connection; the port's thread adds,
         the watch's takes."""
 
-    def observe(self, name: str, unbound: _Socket, context: zmq.Context[_Socket]) -> _Socket:
+    def observe(self, name: str, unbound: _Socket, context: zmq.Context[_Socket]) -> None:
         """Be told of a socket's connections; before it is bound. Its port is told by `bound`."""
         endpoint = f"inproc://watch-{name}"
         unbound.monitor(endpoint, _EVENTS)
@@ -156,12 +158,11 @@ class ZmqWatch(Service):
         monitor.rcvhwm = 0  # past it libzmq's own thread would wait for us
         monitor.linger = 0
         monitor.connect(endpoint)
-        self._monitors[monitor] = (name, 0)
-        return monitor
+        self._monitors[monitor] = name
 
-    def bound(self, monitor: _Socket, port: int) -> None:
+    def bound(self, name: str, port: int) -> None:
         """The port the socket is bound to."""
-        self._monitors[monitor] = (self._monitors[monitor][0], port)
+        self._ports[name] = port
 
     def peer(self, fd: int) -> ZmqPeer | None:
         """The connection of the requests' port with that descriptor, once it is known.
@@ -176,7 +177,7 @@ class ZmqWatch(Service):
 
     def name_of(self, fd: int) -> str:
         """Who is at the other end of a connection that is not known yet: address and port."""
-        port = self._port_of("zmq")
+        port = self._ports["zmq"]
         try:
             return "{}:{}".format(*_borrowed(fd, port, lambda made: made.getpeername()[:2]))
         except OSError:
@@ -185,11 +186,7 @@ class ZmqWatch(Service):
     def end(self, peer: ZmqPeer, reason: str) -> None:
         """Shut a connection of the requests' port down; in the port's thread."""
         if peer.fd >= 0 and not peer.gone:
-            _end(peer, self._port_of("zmq"), reason)
-
-    def _port_of(self, wanted: str) -> int:
-        (port,) = (port for name, port in self._monitors.values() if name == wanted)
-        return port
+            _end(peer, self._ports["zmq"], reason)
 
     # --- The thread -------------------------------------------------------------------------
 
@@ -230,7 +227,7 @@ class ZmqWatch(Service):
         return int(max(SWEEP_S, count * _SWEEP_EACH_S) * 1000) if count else -1
 
     def _hear(self, monitor: _Socket) -> None:
-        name, port = self._monitors[monitor]
+        name = self._monitors[monitor]
         peers = self._peers[name]
         with suppress(zmq.Again):
             for _ in range(1000):
@@ -238,7 +235,7 @@ class ZmqWatch(Service):
                 if (old := peers.get(fd)) is not None:
                     self._forget(name, old)
                 if event == zmq.EVENT_ACCEPTED:
-                    self._admit(name, port, fd)
+                    self._admit(name, fd)
 
     def _forget(self, name: str, peer: ZmqPeer) -> None:
         del self._peers[name][peer.fd]
@@ -250,7 +247,8 @@ class ZmqWatch(Service):
         if name == "zmq" and self._old_peers.passed_bytes and not peer.passed_bytes:
             self._old_peers.leaves(peer, last=not self._maybe_old())
 
-    def _admit(self, name: str, port: int, fd: int) -> None:
+    def _admit(self, name: str, fd: int) -> None:
+        port = self._ports[name]
         with suppress(OSError):  # it has gone already
             address, number = _borrowed(fd, port, lambda made: made.getpeername()[:2])
             seat = self._seats.take(name, address)
@@ -262,7 +260,7 @@ class ZmqWatch(Service):
     # --- Bounds -----------------------------------------------------------------------------
 
     def _sweep(self, now: float) -> None:
-        for name, port in self._monitors.values():
+        for name, port in self._ports.items():
             held = self._held(name, port, now)
             for peer in self._too_much(name, held):
                 held.pop(peer)
