@@ -31,7 +31,7 @@ from qasino_server.patience import allowed_s
 from qasino_server.seats import Seat, Seats, network_of
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import SMALL_BYTES, Share, unread_results
-from qasino_server.tcp_info import tcp_info
+from qasino_server.tcp_info import TcpInfo, tcp_info
 
 log = logging.getLogger("qasino.zmq")
 
@@ -89,8 +89,8 @@ class ZmqPeer:
 
     def taken_bytes(self, port: int) -> int | None:
         """What the other end has taken by now; None where it is gone."""
-        counts = None if self.gone else tcp_counts(self.fd, port)
-        return None if counts is None else counts[0]
+        told = None if self.gone else told_of(self.fd, port)
+        return None if told is None else told.acked_bytes
 
 
 class OldPeers(ZmqPeer):
@@ -276,14 +276,14 @@ class ZmqWatch(Service):
         passed_by_old_bytes = self._old_peers.passed_bytes
         for peer in list(self._peers[name].values()):
             passed_bytes = peer.passed_bytes
-            counts = tcp_counts(peer.fd, port)
-            if counts is None:
+            told = told_of(peer.fd, port)
+            if told is None:
                 self._forget(name, peer)
                 continue
             if name == "zmq" and self._early_bytes:
                 peer.forgiven_bytes += self._early_bytes.pop(peer.fd, 0)
-            moved = counts[1] != peer.received_bytes
-            peer.acked_bytes, peer.received_bytes = counts
+            moved = told.received_bytes != peer.received_bytes
+            peer.acked_bytes, peer.received_bytes = told.acked_bytes, told.received_bytes
             held_bytes = peer.received_bytes - passed_bytes - peer.forgiven_bytes
             if passed_bytes != peer.seen_passing_bytes:
                 peer.since = None
@@ -396,17 +396,12 @@ def wire_bytes(sizes_bytes: Sequence[int], encrypted: bool) -> int:
     return sum(sizes_bytes) + head_bytes * len(sizes_bytes) + 7 * nr_long
 
 
-def tcp_counts(fd: int, port: int) -> tuple[int, int] | None:
-    """Bytes that the other end has taken, and that have come from it; None where it is gone.
-
-    0 where the kernel does not tell.
-    """
-
+def told_of(fd: int, port: int) -> TcpInfo | None:
+    """What the kernel tells of a connection of that port; None where it is gone."""
     try:
-        told = _borrowed(fd, port, tcp_info)
+        return _borrowed(fd, port, tcp_info)
     except OSError:
         return None
-    return told.acked_bytes, told.received_bytes
 
 
 def _end(peer: ZmqPeer, port: int, reason: str) -> None:

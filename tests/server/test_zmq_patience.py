@@ -23,7 +23,7 @@ from qasino_server import patience, zmq_port, zmq_watch
 from qasino_server.curve_keys import make_pair, read_public_key
 from qasino_server.server import Server
 from qasino_server.zmq_port import ZmqPort
-from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, tcp_counts, wire_bytes
+from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, told_of, wire_bytes
 
 MakeServer = Callable[..., Server]
 MIB = 1 << 20
@@ -207,11 +207,11 @@ def test_who_sends_whole_messages_is_never_suspected(
             )
             assert b'"ok"' in made.recv()
         (peer,) = peers.values()
-        counts = tcp_counts(peer.fd, server.ports["zmq"])
-        assert counts is not None
-        handshake_bytes = counts[1] - peer.passed_bytes
+        told = told_of(peer.fd, server.ports["zmq"])
+        assert told is not None
+        handshake_bytes = told.received_bytes - peer.passed_bytes
         assert 0 < handshake_bytes < 1000
-        assert abs(counts[0] - peer.sent_bytes) < 1000
+        assert abs(told.acked_bytes - peer.sent_bytes) < 1000
         made.close()
 
 
@@ -312,9 +312,9 @@ def test_of_a_message_of_very_many_frames_few_are_kept_and_all_counted(
     made.hears(b"this message has 50000 frames")
     assert 0 < kept.pop() < 200
     (peer,) = peers.values()
-    counts = tcp_counts(peer.fd, server.ports["zmq"])
-    assert counts is not None
-    assert 0 < counts[1] - peer.passed_bytes < 1000
+    told = told_of(peer.fd, server.ports["zmq"])
+    assert told is not None
+    assert 0 < told.received_bytes - peer.passed_bytes < 1000
 
 
 def test_a_message_of_too_many_frames_is_cut_off_and_holds_nobody_up_for_good(
@@ -501,10 +501,10 @@ def test_a_descriptor_that_is_something_else_by_now_is_left_alone(tmp_path: Path
     with ours, theirs, (tmp_path / "file").open("w") as file, socket.create_server(("", 0)) as tcp:
         port = tcp.getsockname()[1]
         for fd in (ours.fileno(), file.fileno(), 10**6):
-            assert tcp_counts(fd, port) is None
+            assert told_of(fd, port) is None
             zmq_watch._shut(fd, port)
-        assert tcp_counts(tcp.fileno(), port + 1) is None
-        assert tcp_counts(tcp.fileno(), port) is not None
+        assert told_of(tcp.fileno(), port + 1) is None
+        assert told_of(tcp.fileno(), port) is not None
         ours.sendall(b"still open")
         assert theirs.recv(20) == b"still open"
         assert not file.closed
