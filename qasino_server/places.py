@@ -42,11 +42,6 @@ class Places:
         """How many are at it."""
         return self._taken.total()
 
-    @property
-    def nr_waiting(self) -> int:
-        """How many are not."""
-        return len(self._waiting)
-
     @asynccontextmanager
     async def taken(self, asker: str, receive: Receive) -> AsyncIterator[None]:
         """A place while in it. Raises Cancelled where the client goes away before there is one."""

@@ -341,11 +341,6 @@ class Unread:
         self._port = port
         self._owing: set[ZmqPeer] = set()
 
-    @property
-    def held_bytes(self) -> int:
-        """What is on its way, as far as it is known."""
-        return self._share.held_bytes
-
     def check(self, peer: ZmqPeer | None, asker: str, size_bytes: int) -> None:
         """Raise Busy where the asker is to read before an answer of this size goes out."""
         if size_bytes <= SMALL_BYTES and (peer is None or self._owes_little(peer)):

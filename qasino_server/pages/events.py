@@ -52,9 +52,6 @@ class Events:
         self._pings: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Task[None]] = set()
 
-    def __len__(self) -> int:
-        return len(self._followers)
-
     def open(self) -> None:
         """Begin to ping."""
         self._pings = asyncio.ensure_future(self._ping_for_ever())

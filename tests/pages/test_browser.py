@@ -351,13 +351,13 @@ def test_a_page_that_nobody_looks_at_holds_no_connection(
     server.rotate()
     port = next(s for s in server._services if isinstance(s, HttpPort))
     page = look("/query?sql=select+one+from+load&live")
-    until(lambda: len(port._app.pages.events) == 1)
+    until(lambda: len(port._app.pages.events._followers) == 1)
     show = """(hidden) => {
       Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
       document.dispatchEvent(new Event('visibilitychange'));
     }"""
     page.evaluate(show, True)
-    until(lambda: len(port._app.pages.events) == 0)
+    until(lambda: len(port._app.pages.events._followers) == 0)
     load(wire, 2)
     number = server.rotate()
     page.evaluate(show, False)

@@ -405,7 +405,7 @@ def test_each_generation_is_one_event(server: Server) -> None:
     last = stream.heard.decode().rsplit("data: ", 1)[1].split("\n")[0]
     assert json.loads(last)["generation_number"] == number
     stream.socket.close()
-    until(lambda: len(events_of(server)) == 0)
+    until(lambda: len(events_of(server)._followers) == 0)
 
 
 def test_idle_pages_cost_next_to_nothing(server: Server) -> None:
@@ -453,7 +453,7 @@ def test_a_page_that_does_not_read_is_let_go(server: Server) -> None:
 
     def gone() -> bool:
         port._app.mailbox.post(flood)
-        return len(events) == 0
+        return len(events._followers) == 0
 
     until(gone)
     with Wire(server.ports) as wire:

@@ -286,13 +286,13 @@ def test_nor_a_direct_one_that_was_sent_before_others(wire: Wire, nr_behind: int
 
 def test_who_follows_the_events_and_asked_for_more_is_let_go(server: Server, wire: Wire) -> None:
     """Each kept its place for good, and every generation logged that it was gone."""
-    events = port_of(server)._app.pages.events
+    followers = port_of(server)._app.pages.events._followers
     get = b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
     made = wire.connect("http")
     made.sendall(get % b"/healthz/live" + get % b"/events" + get % b"/healthz/live")
-    until(lambda: len(events) == 1)
+    until(lambda: len(followers) == 1)
     made.close()
-    until(lambda: len(events) == 0)
+    until(lambda: len(followers) == 0)
 
 
 def test_a_client_that_reads_nothing_is_not_read_from_either(server: Server, wire: Wire) -> None:

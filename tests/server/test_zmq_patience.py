@@ -363,7 +363,7 @@ def test_the_port_ends_in_the_middle_of_a_message(
 def reads_nothing(server: Server, deaf: Peer) -> None:
     """Has it ask for 60 MB, of which the server makes what it holds at most."""
     deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    unread: Unread = service(server, ZmqPort)._unread
+    unread = service(server, ZmqPort)._unread._share
     for _ in range(60):
         deaf.asks(LARGE)
     with Wire(server.ports) as wire:
@@ -412,7 +412,7 @@ def test_small_answers_that_nobody_reads_have_a_bound_too(
     small: Server, connect: Callable[..., Peer]
 ) -> None:
     """A connection held 10,000 of them, 2.5 GB."""
-    unread: Unread = service(small, ZmqPort)._unread
+    unread = service(small, ZmqPort)._unread._share
     deaf = connect(small)
     deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     for _ in range(100):
