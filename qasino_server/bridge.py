@@ -83,6 +83,12 @@ async def send_in_portions(send: Send, body: bytes) -> None:
         await send({"type": "http.response.body", "body": portion, "more_body": more})
 
 
+async def until_gone(receive: Receive) -> None:
+    """Wait until the client has gone away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 class watched:
     """While in it, a client that goes away has `gone` called; begins after a moment."""
 
@@ -104,8 +110,7 @@ class watched:
         self._task = asyncio.ensure_future(self._watch())
 
     async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        await until_gone(self._receive)
         self._gone()
 
 

@@ -12,7 +12,7 @@ import asyncio
 
 import msgspec
 
-from qasino_server.bridge import Receive, Send
+from qasino_server.bridge import Receive, Send, until_gone
 
 PING_S = 20.0
 """How often a page hears from us at least: proxies close what is silent for a minute."""
@@ -72,7 +72,7 @@ class Events:
         """Serve one page until it goes away; the head of the response is sent already."""
         follower = _Follower(send)
         self._followers.add(follower)
-        follower.receiving = asyncio.ensure_future(_until_gone(receive))
+        follower.receiving = asyncio.ensure_future(until_gone(receive))
         try:
             follower.tell(b"retry: 2000\n\n" + greeting)
             await asyncio.wait([follower.receiving])
@@ -96,8 +96,3 @@ class Events:
         while True:
             await asyncio.sleep(PING_S)
             self._send_all(b":\n\n")
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
