@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -95,11 +95,16 @@ async def counted(leaving: Share, asker: str, size_bytes: int) -> AsyncIterator[
 
 
 def start(
-    status: int, media_type: str, length: int | None, methods: bytes = METHODS
+    status: int,
+    media_type: str,
+    length: int | None,
+    methods: bytes = METHODS,
+    kind: Iterable[tuple[bytes, bytes]] = _AS_IT_IS,
 ) -> dict[str, Any]:
     """The head of an answer; without a length its body comes in chunks. `methods` are those that
-    are served there, for who has come with another."""
-    headers = [(b"content-type", media_type.encode()), *_AS_IT_IS]
+    are served there, for who has come with another; `kind` the headers that tell a browser what
+    it is."""
+    headers = [(b"content-type", media_type.encode()), *kind]
     if length is not None:
         headers.append((b"content-length", b"%d" % length))
     if status == 401:

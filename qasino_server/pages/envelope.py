@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qasino_server.auth import CHALLENGE
 from qasino_server.bridge import Send, send_in_portions
+from qasino_server.http_answer import start
 
 NOT_KEPT = b"no-store"
 KEPT_FOR_EVER = b"private, max-age=31536000, immutable"
@@ -23,26 +23,13 @@ SECURITY = [
 
 async def send_whole(send: Send, status: int, media_type: str, body: bytes, cache: bytes) -> None:
     """Send a response, as fast as the client reads."""
-    headers = [
-        (b"content-type", media_type.encode()),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", cache),
-        *SECURITY,
-    ]
-    if status == 405:
-        headers.append((b"allow", b"GET, HEAD"))
-    if status == 401:
-        headers.append((b"www-authenticate", CHALLENGE))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    kind = ((b"cache-control", cache), *SECURITY)
+    await send(start(status, media_type, len(body), b"GET, HEAD", kind))
     await send_in_portions(send, body)
 
 
 async def begin_events(send: Send) -> None:
     """Send the head of a stream of events."""
-    headers = [
-        (b"content-type", b"text/event-stream"),
-        (b"cache-control", NOT_KEPT),
-        (b"x-accel-buffering", b"no"),  # nginx would keep events back
-        *SECURITY,
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    # nginx would keep events back
+    kind = ((b"cache-control", NOT_KEPT), (b"x-accel-buffering", b"no"), *SECURITY)
+    await send(start(200, "text/event-stream", None, kind=kind))
