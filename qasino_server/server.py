@@ -11,6 +11,7 @@ import ssl
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -167,8 +168,8 @@ class Server:
     nobody new comes in, the clock stops, what was accepted is stored, the files are closed.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings if settings is not None else Settings()
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.ports: dict[str, int] = {}
         """What is bound: http, https, zmq, pubsub, line."""
         self.failed = False
@@ -190,7 +191,11 @@ class Server:
         self._stop_lock = threading.Lock()
         self._stop_reader, self._stop_writer = os.pipe()
         self._stopped = False
-        self._wrote_ports = False
+        self._opened = ExitStack()
+        """What is closed when all services have ended, the last first."""
+        for end in (self._stop_reader, self._stop_writer):
+            self._opened.callback(os.close, end)
+        self._opened.callback(self._context.destroy, linger=0)
 
     # --- Life -------------------------------------------------------------------------------
 
@@ -235,7 +240,7 @@ class Server:
         _look_for_views(settings.views_file)
         if settings.ports_file is not None:
             _write_ports(settings.ports_file, self.ports)
-            self._wrote_ports = True
+            self._opened.callback(_remove_ports, settings.ports_file)
 
     def _bind(self) -> None:
         """Take every port before any of them answers."""
@@ -248,21 +253,26 @@ class Server:
         if settings.curve_keys is not None and self._users is not None:
             secret_file = settings.curve_keys / "server.key_secret"
             self._curve_gate = CurveGate(self._context, secret_file, self._users, self._died)
+            self._opened.callback(self._curve_gate.close)
         if self._curve_gate is not None or not settings.asks_everywhere:
             self._bind_zmq()
         if settings.line_port is not None and not settings.asks_everywhere:
-            self._line_socket = listen(settings.listen, settings.line_port)
+            self._line_socket = self._listen(settings.line_port)
             self.ports["line"] = self._line_socket.getsockname()[1]
 
     def _bind_http(self, name: str, port: int, tls: ssl.SSLContext | None) -> None:
-        made = listen(self.settings.listen, port)
+        made = self._listen(port)
         self._http_sockets.append((made, tls))
         self.ports[name] = made.getsockname()[1]
+
+    def _listen(self, port: int) -> socket.socket:
+        return self._opened.enter_context(listen(self.settings.listen, port))
 
     def _bind_zmq(self) -> None:
         """The ports that ask for keys, or serve everybody who reaches them."""
         settings = self.settings
         self._watch = ZmqWatch(self._seats, settings.max_body_bytes, self._died)
+        self._opened.callback(self._watch.close)
         if settings.zmq_port is not None:
             self._router = self._zmq_socket(zmq.ROUTER)
             self._router.rcvhwm = 10
@@ -285,7 +295,7 @@ class Server:
         watch.bound(name, self.ports[name])
 
     def _zmq_socket(self, kind: int) -> zmq.Socket[bytes]:
-        made = self._context.socket(kind)
+        made = self._opened.enter_context(self._context.socket(kind))
         if self._curve_gate is not None:
             self._curve_gate.guard(made)
         return made
@@ -392,22 +402,7 @@ class Server:
                 log.warning("%s did not end in time", service.name)
         if self._store is not None:
             self._store.stop(max(0.5, ends - time.monotonic()))
-        self._close_rest()
-
-    def _close_rest(self) -> None:
-        for made, _ in self._http_sockets:
-            made.close()
-        for other in (self._line_socket, self._router):
-            if other is not None:
-                other.close()
-        for closed in (self._signal, self._curve_gate, self._watch):
-            if closed is not None:
-                closed.close()
-        self._context.destroy(linger=0)
-        if self.settings.ports_file is not None and self._wrote_ports:
-            _remove_ports(self.settings.ports_file)
-        os.close(self._stop_reader)
-        os.close(self._stop_writer)
+        self._opened.close()
 
     def _died(self, name: str, error: BaseException) -> None:
         log.critical("service %s died (%s), the server ends", name, error)

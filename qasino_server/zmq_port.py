@@ -356,7 +356,3 @@ class SignalPort:
             self._pub.send(signal, zmq.NOBLOCK)
         except zmq.ZMQError as error:
             log.warning("signal not sent: %s", error)
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._pub.close()
