@@ -30,8 +30,8 @@ from qasino_server.render import stream_for
 from qasino_server.replies import Done, Reply, TablesList
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.seats import network_of
-from qasino_server.store import Form, Point, QueryRequest, Sink, State, Store
-from qasino_server.table import Publication, Receipt, Result, TableSummary
+from qasino_server.store import Form, QueryRequest, Sink, Store
+from qasino_server.table import Publication, Receipt, Result
 from qasino_server.wakeup import moment
 
 log = logging.getLogger("qasino.dispatch")
@@ -62,14 +62,6 @@ def caller_of(port: str, peer: str, rights: Rights) -> Caller:
 def anybody_at(port: str, peer: str) -> Caller:
     """The caller there, where nobody is asked who they are."""
     return caller_of(port, peer, ANYBODY)
-
-
-class Overview(msgspec.Struct, frozen=True):
-    """The server at a glance."""
-
-    state: State
-    trend: list[Point]
-    tables: list[TableSummary]
 
 
 class Dispatch:
@@ -167,11 +159,10 @@ class Dispatch:
             done(error)
             return None
 
-    def look_around(self, caller: Caller) -> Overview:
-        """What the pages show without asking in SQL. Raises Forbidden."""
+    def look_around(self, caller: Caller) -> Store:
+        """Where the pages find what they show without asking in SQL. Raises Forbidden."""
         caller.rights.require("read", "look around")
-        store = self._store
-        return Overview(store.state(), store.trend(), store.summaries())
+        return self._store
 
     def cancel(self, query_id: str) -> None:
         """The client of that query is gone."""

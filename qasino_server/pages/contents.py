@@ -13,12 +13,13 @@ from typing import Any
 
 from qasino_server.bridge import Mailbox, Receive, awaited, settle
 from qasino_server.database.sqltext import quoted
-from qasino_server.dispatch import Caller, Dispatch, Overview
+from qasino_server.dispatch import Caller, Dispatch
 from qasino_server.errors import NotFound, QasinoError
 from qasino_server.message import Query, query_from_params
 from qasino_server.pages import links, paint
 from qasino_server.pages.templating import Page
 from qasino_server.render import Row
+from qasino_server.store import Point
 from qasino_server.table import Result, shown
 
 PAGE_ROWS = 500
@@ -67,16 +68,17 @@ class Contents:
 
     async def overview(self, caller: Caller) -> Page:
         """How the server is, and who is not heard of."""
-        overview = self._dispatch.look_around(caller)
+        store = self._dispatch.look_around(caller)
+        state, points, tables = store.state(), store.trend(), store.summaries()
         missing = await self._ask(_MISSING, caller)
         rejects = await self._ask(_REJECTS, caller)
         values = {
             "page": "overview",
-            "state": overview.state,
-            "since_epoch": time.time() - overview.state.generation_age_s,
-            "sparks": _sparks(overview),
-            "nr_points": len(overview.trend),
-            "nr_published": sum(not (t.static or _is_own(t.name)) for t in overview.tables),
+            "state": state,
+            "since_epoch": time.time() - state.generation_age_s,
+            "sparks": _sparks(points),
+            "nr_points": len(points),
+            "nr_published": sum(not (t.static or _is_own(t.name)) for t in tables),
             "missing": missing.rows,
             "rejects": rejects.rows,
             "listed": LISTED,
@@ -87,15 +89,15 @@ class Contents:
     async def tables(self, wanted: str, caller: Caller) -> Page:
         """Every table and view with `wanted` in its name."""
         part = wanted.strip().lower()
-        overview = self._dispatch.look_around(caller)
+        store = self._dispatch.look_around(caller)
+        state = store.state()
+        tables = [table for table in store.summaries() if part in table.name.lower()]
         views = await self._ask(_VIEWS, caller)
-        tables = [table for table in overview.tables if part in table.name.lower()]
-        own = [table for table in tables if _is_own(table.name)]
         values = {
             "page": "tables",
-            "state": overview.state,
-            "tables": [table for table in tables if table not in own],
-            "own": own,
+            "state": state,
+            "tables": [table for table in tables if not _is_own(table.name)],
+            "own": [table for table in tables if _is_own(table.name)],
             "views": [view for view in views.rows if part in view[0].lower()],
             "filter": wanted,
         }
@@ -103,9 +105,9 @@ class Contents:
 
     async def describe(self, name: str, caller: Caller) -> Page:
         """One table. Raises NotFound."""
-        overview = self._dispatch.look_around(caller)
-        key = name.lower()
-        found = next((table for table in overview.tables if table.name.lower() == key), None)
+        store = self._dispatch.look_around(caller)
+        state, key = store.state(), name.lower()
+        found = next((table for table in store.summaries() if table.name.lower() == key), None)
         if found is None:
             raise NotFound(f"there is no table named {shown(name)} in the snapshot")
         columns = await self._ask(_COLUMNS.format(name=found.name), caller)
@@ -115,7 +117,7 @@ class Contents:
         rows = _on_page(first.rows)
         values = {
             "page": "tables",
-            "state": overview.state,
+            "state": state,
             "table": found,
             "own": _is_own(found.name),
             "columns": columns.rows,
@@ -129,7 +131,7 @@ class Contents:
 
     async def query(self, sql: str, live: bool, receive: Receive, caller: Caller) -> Page:
         """The box, and what the statement answers, if there is one."""
-        overview = self._dispatch.look_around(caller)
+        state = self._dispatch.look_around(caller).state()
         sql = sql.replace("\r\n", "\n")  # a form sends the one, a text box counts the other
         result: Result | None = None
         error: QasinoError | None = None
@@ -146,7 +148,7 @@ class Contents:
         rows = [] if result is None else _on_page(result.rows)
         values = {
             "page": "query",
-            "state": overview.state,
+            "state": state,
             "sql": sql,
             "live": live,
             "result": result,
@@ -195,8 +197,7 @@ def _exact(result: Result, rows: Sequence[Sequence[Any]]) -> bool:
     return all(paint.is_exact(value) for row in rows for value in row)
 
 
-def _sparks(overview: Overview) -> dict[str, paint.Spark]:
-    points = overview.trend
+def _sparks(points: Sequence[Point]) -> dict[str, paint.Spark]:
     return {
         "rows": paint.spark([p.rows_per_s for p in points], "rows published a second"),
         "queries": paint.spark([p.queries_per_s for p in points], "queries a second"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from collections.abc import Awaitable
 
 import msgspec
 
@@ -61,7 +61,7 @@ class Pages:
 
     def _tell(self) -> None:
         self._recent.forget()
-        state = self._dispatch.look_around(anybody_at("http", "events")).state
+        state = self._dispatch.look_around(anybody_at("http", "events")).state()
         self.events.tell(state.generation_number, self._facts(state))
 
     def _facts(self, state: State) -> dict[str, float]:
@@ -108,31 +108,25 @@ class Pages:
     ) -> bytes:
         path, contents = scope["path"], self._contents
         if path == "/":
-            return await self._recent.page(path, partial(self._overview, caller))
+            return await self._recent.page(path, lambda: self._html(contents.overview(caller)))
         if path == "/tables":
             if params.get("filter"):
-                return await self._html(await contents.tables(params["filter"], caller))
-            return await self._recent.page(path, partial(self._tables, caller))
+                return await self._html(contents.tables(params["filter"], caller))
+            return await self._recent.page(path, lambda: self._html(contents.tables("", caller)))
         if path == "/query":
             sql, live = params.get("sql", ""), "live" in params
-            return await self._html(await contents.query(sql, live, receive, caller))
+            return await self._html(contents.query(sql, live, receive, caller))
         if path.startswith("/tables/"):
             name = path.removeprefix("/tables/")
-            return await self._html(await contents.describe(name, caller))
+            return await self._html(contents.describe(name, caller))
         raise NotFound(f"nothing is served at {shown(path)}")
 
-    async def _html(self, page: Page) -> bytes:
+    async def _html(self, page: Awaitable[Page]) -> bytes:
         """The page, made beside the thread that serves everybody."""
-        return await asyncio.to_thread(self._templating.html, page)
-
-    async def _overview(self, caller: Caller) -> bytes:
-        return await self._html(await self._contents.overview(caller))
-
-    async def _tables(self, caller: Caller) -> bytes:
-        return await self._html(await self._contents.tables("", caller))
+        return await asyncio.to_thread(self._templating.html, await page)
 
     async def _follow(self, method: str, caller: Caller, receive: Receive, send: Send) -> None:
-        facts = self._facts(self._dispatch.look_around(caller).state)
+        facts = self._facts(self._dispatch.look_around(caller).state())
         if method == "HEAD":
             await envelope.send_whole(send, 200, "text/event-stream", b"", envelope.NOT_KEPT)
             return
