@@ -1,7 +1,7 @@
 """The values that travel between rooms: columns, publications, receipts, results, figures.
 
 All frozen. A publication's rows stay the JSON text they came as until they are stored
-(`database/cells`, `database/generation`).
+(`database/cells`, `database/rows`).
 The values are msgspec structs because they are made in about 0.2 microseconds where a
 frozen dataclass of this size takes 2, and one is made for every message.
 """

@@ -1,8 +1,8 @@
 """What a query may do. SQLite itself is asked, never the text of the statement.
 
-Four walls, each of which would do for most attacks alone: the files are opened read-only and
-immutable; `query_only` is on; the authorizer allows reading and nothing else; and a statement
-runs only if SQLite calls it read-only, with columns, alone (`examine`).
+Three walls, each of which would do for most attacks alone: the files are opened read-only; the
+authorizer allows reading and nothing else; and a statement runs only if SQLite calls it
+read-only, with columns, alone (`examine`).
 The limits bound what one statement can make SQLite build.
 """
 
