@@ -12,7 +12,7 @@ let events = null;
 let lost = false;
 let outdated = "";
 
-export function inWords(seconds) {
+function inWords(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const [d, h, m, s] = [whole / 86400, (whole % 86400) / 3600, (whole % 3600) / 60, whole % 60].map(Math.floor);
   if (d) return `${d} d ${h} h`;
