@@ -510,7 +510,8 @@ class HttpPort(Service):
             on_rest=lambda rest_s: loop.call_later(max(rest_s, _TICK_S), turn.rested),
         )
         turn.carry()
-        await asyncio.gather(*map(self._serve, self._servers, *zip(*self._listeners, strict=True)))
+        pairs = zip(self._servers, self._listeners, strict=True)
+        await asyncio.gather(*[self._serve(server, *listener) for server, listener in pairs])
 
     async def _serve(
         self, server: HttpServer, listener: socket.socket, tls: ssl.SSLContext | None
