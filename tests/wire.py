@@ -192,6 +192,23 @@ def publication(
     }
 
 
+# What a statement is answered over each port, as it comes.
+
+Ask = Callable[[Wire, str], str]
+
+
+def over_http(wire: Wire, sql: str) -> str:
+    return wire.http_post("query", {"sql": sql})[2].decode()
+
+
+def over_zmq(wire: Wire, sql: str) -> str:
+    return wire.zmq_request({"op": "query", "sql": sql})[0].decode()
+
+
+def over_line(wire: Wire, sql: str) -> str:
+    return wire.line(f"{sql};")
+
+
 def as_bytes(body: Any) -> bytes:
     """A body as it goes out: bytes as they are, anything else as JSON."""
     return body if isinstance(body, bytes) else json.dumps(body).encode()

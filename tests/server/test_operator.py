@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from wire import Wire, until
+from wire import Ask, Wire, over_http, over_line, over_zmq, until
 
 from qasino_server.server import Server
 
@@ -18,19 +18,6 @@ CARTESIAN = (
 )
 HOGS = 50
 QUICK_S = 2.0
-Ask = Callable[[Wire, str], str]
-
-
-def over_http(wire: Wire, sql: str) -> str:
-    return wire.http_post("query", {"sql": sql})[2].decode()
-
-
-def over_zmq(wire: Wire, sql: str) -> str:
-    return wire.zmq_request({"op": "query", "sql": sql})[0].decode()
-
-
-def over_line(wire: Wire, sql: str) -> str:
-    return wire.line(f"{sql};")
 
 
 @pytest.fixture

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wire import Wire
+from wire import Ask, Wire, over_http, over_line, over_zmq
 
 from qasino_server.server import Server
 
 CHANGES = 20
-Ask = Callable[[Wire, str], str]
-
-
-def over_http(wire: Wire, sql: str) -> str:
-    return str(wire.query(sql)["table"]["rows"])
-
-
-def over_zmq(wire: Wire, sql: str) -> str:
-    return str(json.loads(wire.zmq_request({"op": "query", "sql": sql})[0])["table"]["rows"])
-
-
-def over_line(wire: Wire, sql: str) -> str:
-    return wire.line(f"{sql};")
 
 
 @pytest.mark.parametrize("ask", [over_http, over_zmq, over_line])
@@ -58,7 +44,7 @@ def test_a_views_file_that_was_named_is_missed_until_it_is_there(
     missed = f"views file {path}: No such file or directory; it is read as soon as it is there"
     assert told(caplog) == [missed]
     path.write_text("- {viewname: v, view: create view v as select 5 as five}")
-    assert over_http(wire, "select five from v") == "[['5']]"
+    assert wire.rows("select five from v") == [[5]]
     assert told(caplog) == [f"views loaded file={path} views=1 broken=0"]
     path.unlink()
     over_http(wire, "select 1")
@@ -110,6 +96,6 @@ def test_a_view_of_comments_is_told_as_broken_and_holds_nobody_up(
         f"- viewname: v\n  view: |\n{comments}    select 1\n"
         f"- viewname: w\n  view: |\n{comments}    create view w as select 5 as five\n"
     )
-    assert over_http(wire, "select five from w") == "[['5']]"
+    assert wire.rows("select five from w") == [[5]]
     told = "select errormsg from qasino_server_views where not loaded"
-    assert over_http(wire, told) == "[['it must be a CREATE VIEW statement']]"
+    assert wire.rows(told) == [["it must be a CREATE VIEW statement"]]
