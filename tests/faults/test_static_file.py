@@ -15,6 +15,10 @@ import pytest
 from running import Running, Site
 from wire import until
 
+from qasino_server.errors import StartError
+from qasino_server.quota import Quota
+from qasino_server.statics import Statics
+
 ROWS = [[n, "x" * 100] for n in range(2000)]
 
 
@@ -87,15 +91,21 @@ def a_directory(path: Path) -> None:
      another_programs, a_directory],
 )  # fmt: skip
 def test_a_file_that_cannot_be_used_is_a_sentence_that_says_how_to_go_on(
-    site: Site, static_db: Path, harm: Callable[[Path], None]
+    static_db: Path, harm: Callable[[Path], None]
 ) -> None:
     harm(static_db)
-    said = site.refusal()
+    with pytest.raises(StartError) as refused:
+        Statics(static_db, Quota())
+    said = str(refused.value)
     assert str(static_db) in said
     assert "move the file away to start without" in said
-    if harm is garbage_header:
-        static_db.rename(static_db.with_name("broken.db"))
-        assert site.start().publish("p", "kept", 1, static=1)["response_op"] == "ok"
+
+
+def test_a_server_that_cannot_use_the_file_starts_without_it(site: Site, static_db: Path) -> None:
+    garbage_header(static_db)
+    assert "move the file away to start without" in site.refusal()
+    static_db.rename(static_db.with_name("broken.db"))
+    assert site.start().publish("p", "kept", 1, static=1)["response_op"] == "ok"
 
 
 def test_a_page_of_a_tables_rows_that_is_broken_costs_that_table_alone(
