@@ -303,30 +303,7 @@ class Server:
     def _make_ports(self, store: Store, dispatch: Dispatch, metrics: Metrics) -> None:
         settings = self.settings
         if self._http_sockets:
-            asks = settings.asks_over_http
-            gate = Gate(self._users, self._died) if self._users and asks else None
-            mailbox = Mailbox()
-            self._pages = Pages(
-                dispatch, settings.identity, settings.generation_duration_s, mailbox
-            )
-            app = RequestApp(
-                dispatch,
-                settings.identity,
-                max_body_bytes=settings.max_body_bytes,
-                max_result_bytes=settings.max_result_bytes,
-                has_room=store.has_room,
-                when_room=store.when_room,
-                allowed_hosts=settings.allowed_hosts | names_of(socket.gethostname()),
-                gate=gate,
-                asks_on_plain_http=settings.asks_everywhere,
-                health=Health(store.state, settings.generation_duration_s),
-                metrics=metrics,
-                pages=self._pages,
-                mailbox=mailbox,
-            )
-            self._services.append(HttpPort(self._http_sockets, app, self._seats, self._died))
-            if gate is not None:
-                self._services.append(gate)
+            self._make_http(store, dispatch, metrics)
         if self._router is not None and self._watch is not None:
             self._services.append(
                 ZmqPort(
@@ -348,6 +325,30 @@ class Server:
             self._services.append(
                 LinePort(self._line_socket, dispatch, self._seats, most_bytes, self._died)
             )
+
+    def _make_http(self, store: Store, dispatch: Dispatch, metrics: Metrics) -> None:
+        settings = self.settings
+        gate = Gate(self._users, self._died) if self._users and settings.asks_over_http else None
+        mailbox = Mailbox()
+        self._pages = Pages(dispatch, settings.identity, settings.generation_duration_s, mailbox)
+        app = RequestApp(
+            dispatch,
+            settings.identity,
+            max_body_bytes=settings.max_body_bytes,
+            max_result_bytes=settings.max_result_bytes,
+            has_room=store.has_room,
+            when_room=store.when_room,
+            allowed_hosts=settings.allowed_hosts | names_of(socket.gethostname()),
+            gate=gate,
+            asks_on_plain_http=settings.asks_everywhere,
+            health=Health(store.state, settings.generation_duration_s),
+            metrics=metrics,
+            pages=self._pages,
+            mailbox=mailbox,
+        )
+        self._services.append(HttpPort(self._http_sockets, app, self._seats, self._died))
+        if gate is not None:
+            self._services.append(gate)
 
     def _announce(self, number: int) -> None:
         """Tell those who follow the generations that the one of this number has begun."""
