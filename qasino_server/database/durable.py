@@ -7,7 +7,6 @@ the other way round; synchronous=FULL, so that `ok` holds through a power cut.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from qasino_server.database.directory import locked
 from qasino_server.database.rows import check_rows, insert_rows
 from qasino_server.database.sqltext import defined, file_uri, quoted
 from qasino_server.database.transaction import Transaction
@@ -57,8 +57,7 @@ class DurableFile:
         self._max_bytes = max_bytes
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = locked(Path(f"{path}.lock"), wait=False)
         except BlockingIOError:
             raise StartError(
                 f"another server uses the static tables in {path}; stop it or give another"
