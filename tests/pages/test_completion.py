@@ -218,23 +218,25 @@ def test_a_generation_leaves_the_list_open(server: Server, wire: Wire, look: Loo
 
 
 @pytest.mark.parametrize("width", [360, 1000])
-@pytest.mark.parametrize("nr_columns", [1, 25, 60])
 def test_the_list_stands_under_the_line_that_is_typed(
-    server: Server, wire: Wire, look: Look, width: int, nr_columns: int
+    server: Server, wire: Wire, look: Look, width: int
 ) -> None:
     load(wire, 1)
     server.rotate()
     page = look("/query", viewport={"width": width, "height": 740})
-    page.locator("#sql").fill("select host" + ", host" * nr_columns + " from lo")
-    page.keyboard.type("a")
-    expect(page.get_by_role("option").first).to_be_visible()
-    wrapped = page.evaluate(LINES)
-    menu, box = (page.locator(place).bounding_box() for place in ("#completions", "#sql"))
-    assert menu
-    assert box
-    foot = box["y"] + min(wrapped["bottom"], box["height"])
-    assert foot - 4 <= menu["y"] <= foot + 8
-    assert abs(menu["x"] - box["x"] - min(wrapped["right"], box["width"] - menu["width"])) <= 6
+    for nr_columns in (1, 25, 60):
+        page.locator("#sql").fill("")
+        expect(page.get_by_role("listbox")).to_be_hidden()
+        page.locator("#sql").fill("select host" + ", host" * nr_columns + " from lo")
+        page.keyboard.type("a")
+        expect(page.get_by_role("option").first).to_be_visible()
+        wrapped = page.evaluate(LINES)
+        menu, box = (page.locator(place).bounding_box() for place in ("#completions", "#sql"))
+        assert menu
+        assert box
+        foot = box["y"] + min(wrapped["bottom"], box["height"])
+        assert foot - 4 <= menu["y"] <= foot + 8
+        assert abs(menu["x"] - box["x"] - min(wrapped["right"], box["width"] - menu["width"])) <= 6
 
 
 # Where the last line ends: the box is cut back until it is a line less.
