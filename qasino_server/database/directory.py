@@ -24,6 +24,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+from qasino_server.database.room import free_bytes
 from qasino_server.errors import StartError
 
 log = logging.getLogger("qasino.store")
@@ -102,10 +103,8 @@ class RunDirectory:
 def default_base() -> Path:
     """/dev/shm where it has room, since what is lost with the power is lost anyway."""
     name = f"qasino-{os.getuid()}"
-    if _SHM.is_dir() and os.access(_SHM, os.W_OK):
-        space = os.statvfs(_SHM)
-        if space.f_bavail * space.f_frsize >= _SHM_ROOM_BYTES:
-            return _SHM / name
+    if _SHM.is_dir() and os.access(_SHM, os.W_OK) and free_bytes(_SHM) >= _SHM_ROOM_BYTES:
+        return _SHM / name
     return Path(tempfile.gettempdir()) / name
 
 
