@@ -10,13 +10,13 @@ from functools import lru_cache
 from sys import getsizeof
 from typing import Any, TypeVar
 
-_MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 20
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def remembered(most: int, most_bytes: int = _MOST_BYTES) -> Callable[[Function], Function]:
-    """Have a function remember `most` answers, with what was asked, in about `most_bytes`.
+def remembered(most: int) -> Callable[[Function], Function]:
+    """Have a function remember `most` answers, with what was asked, in about MOST_BYTES.
 
     It is an lru_cache, to which nothing is added where it knows the answer. Where what it was
     told since it was empty takes up more it is emptied; what is too large by itself is forgotten
@@ -31,7 +31,7 @@ def remembered(most: int, most_bytes: int = _MOST_BYTES) -> Callable[[Function],
             answer = function(*asked)
             size_bytes = bytes_of((asked, answer))
             told_bytes += size_bytes
-            if told_bytes > most_bytes:
+            if told_bytes > MOST_BYTES:
                 told.cache_clear()
                 told_bytes = size_bytes
             return answer

@@ -163,7 +163,7 @@ class Ledger:
             return self._staged_arrears[pair]
         return self.arrears.get(pair)
 
-    def next_owed(self, at_most: int, first: Iterable[Pair] = ()) -> list[tuple[Pair, Arrears]]:
+    def next_owed(self, at_most: int, first: Iterable[Pair]) -> list[tuple[Pair, Arrears]]:
         """Some of the pairs that are owed rows, those of `first` before others, the same ones until
         they are carried; nothing is staged."""
         turn, arrears = self._in_turn, self.arrears

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
-from qasino_server.remembered import remembered
-
-MOST_BYTES = 1 << 20
+from qasino_server.remembered import MOST_BYTES, remembered
 
 
 def test_what_is_asked_again_is_not_worked_out_again() -> None:
@@ -26,7 +24,7 @@ def test_what_is_asked_again_is_not_worked_out_again() -> None:
 
 
 def test_long_texts_are_forgotten_and_short_ones_are_not() -> None:
-    @remembered(1000, MOST_BYTES)
+    @remembered(1000)
     def joined(texts: tuple[str, ...]) -> str:
         return "".join(texts)
 
