@@ -1,8 +1,8 @@
 """What a query may do. SQLite itself is asked, never the text of the statement.
 
-Three walls, each of which would do for most attacks alone: the files are opened read-only; the
-authorizer allows reading and nothing else; and a statement runs only if SQLite calls it
-read-only, with columns, alone (`examine`).
+Four walls, each of which would do for most attacks alone: the files are opened read-only;
+`query_only` is on; the authorizer allows reading and nothing else; and a statement runs only if
+SQLite calls it read-only, with columns, alone (`examine`).
 The limits bound what one statement can make SQLite build.
 """
 
@@ -122,6 +122,7 @@ class Sandbox:
     def close_in(self) -> None:
         """From now on the connection reads and does nothing else."""
         self._plain_table = ""
+        self._connection.pragma("query_only", 1)
         self._connection.authorizer = self._authorize
 
     def watch(self) -> None:
@@ -145,6 +146,7 @@ class Sandbox:
     def let_out(self) -> None:
         """For our own statements only: views and what they stand on."""
         self._connection.authorizer = None
+        self._connection.pragma("query_only", 0)
 
     def _authorize(
         self, action: int, first: str | None, second: str | None, db: str | None, via: str | None

@@ -227,6 +227,21 @@ def test_what_is_not_reading_is_refused(on: SnapshotConnection, sql: str) -> Non
     assert ask(on, "select a from prev.t") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    ["create table temp.x (a)", "delete from qasino_server_views", "insert into main.t values (1)"],
+)
+def test_nothing_is_written_though_no_authorizer_were_there(
+    on: SnapshotConnection, sql: str
+) -> None:
+    on.connection.authorizer = None
+    try:
+        with pytest.raises(apsw.ReadOnlyError):
+            on.connection.execute(sql)
+    finally:
+        on.sandbox.close_in()
+
+
 BOMBS = {
     "zeroblob": "select zeroblob(1000000000)",
     "randomblob": "select length(randomblob(1000000000))",
