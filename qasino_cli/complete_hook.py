@@ -83,7 +83,7 @@ def _told(line: str) -> Told:
 def _names(told: Told, sql: str) -> list[str]:
     from qasino_cli.places import cache_directory
 
-    server = [os.environ.get("QASINO_SERVER", ""), *map(str, sorted(told.items()))]
+    server = [os.environ.get("QASINO_SERVER", ""), _configured(), *map(str, sorted(told.items()))]
     named = "\0".join([*server, sql])
     key = hashlib.sha256(named.encode()).hexdigest()[:16]
     file = cache_directory() / f"tables-{key}"
@@ -92,6 +92,19 @@ def _names(told: Told, sql: str) -> list[str]:
     if age_s is None or age_s > FRESH_S:
         names = _renewed(file, told, sql)
     return [name for name in names or _read(file) if _NAME.fullmatch(name)]
+
+
+def _configured() -> str:
+    """Which config.yaml there is: it says what `-s NAME` means, and which server nobody names. It
+    is not read for that, which takes as long as all else."""
+    from qasino_cli.places import Homeless, config_file
+
+    try:
+        path = config_file()
+        found = path.stat()
+    except (OSError, Homeless):
+        return ""
+    return f"{path} {found.st_mtime_ns} {found.st_size}"
 
 
 def _age_s(file: Path) -> float | None:

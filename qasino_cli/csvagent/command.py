@@ -148,7 +148,7 @@ def csvagent(
         raise UsageFault("name what to publish: --index FILE, --index-list FILE or --directory DIR")
     if check and once:
         raise UsageFault("--check sends nothing and --once sends; give one of them")
-    if log_level not in LEVELS:
+    if log_level.lower() not in LEVELS:
         raise UsageFault(f"--log-level: {shown(log_level)} is not one of {', '.join(LEVELS)}")
     who = default_identity() if identity is None else identity
     as_usage("--identity", check_identity, who)
@@ -171,7 +171,7 @@ def csvagent(
         max_age_s=max_age,
     )
     hold_standard_streams()
-    with log_to_stderr(log_level):
+    with log_to_stderr(log_level.lower()):
         logging.getLogger("watchdog").setLevel(logging.WARNING)
         return run(
             lambda on_death: Agent(

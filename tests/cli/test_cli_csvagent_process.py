@@ -314,6 +314,8 @@ def test_a_table_that_no_file_holds_is_said_to_be_missing(
         (("-i", "x", "-T", "no-name"), "--table: 'no-name' is not a legal name"),
         (("-i", "x", "-I", ""), "--identity: identity is empty"),
         (("-i", "x", "--log-level", "loud"), "--log-level: 'loud' is not one of"),
+        (("--log-level", "INFO"), "name what to publish: --index FILE"),
+        (("-i", "x", "--log-level", "INFO", "-I", ""), "--identity: identity is empty"),
     ],
 )
 def test_a_command_line_that_makes_no_sense_is_refused(

@@ -448,6 +448,18 @@ def test_a_server_may_be_named_by_any_option(
         assert run_qasino("__complete", "tables", "els", **here).stdout == ""
 
 
+def test_another_config_file_names_other_tables(
+    server: Server, another: Server, home: Path
+) -> None:
+    config = home / "config.yaml"
+    here = {"QASINO_CONFIG": str(config), "XDG_CACHE_HOME": str(home / "cache")}
+    told = []
+    for asked in (server, another):
+        config.write_text(f"server: {zmq_url(asked)}\n# {len(told)}")
+        told.append(run_qasino("__complete", "tables", "elsewhere", **here).stdout)
+    assert told == ["", "elsewhere\n"]
+
+
 def test_without_a_server_nothing_is_told_and_nothing_said(home: Path) -> None:
     for server in ("zmq://127.0.0.1:1", "ftp://x", "a b"):
         here = {"QASINO_SERVER": server, "XDG_CACHE_HOME": str(home / "cache")}
