@@ -132,7 +132,6 @@ class GenerationClock:
         """Find the signal and listen; where that fails our own clock goes on until it is time
         to try again."""
         self._opened = True
-        self._woken = False
         was_away = self._away
         port, age_s = self._found()
         now = time.monotonic()
@@ -226,7 +225,7 @@ class GenerationClock:
             _, _, body = self._socket.recv_multipart()[0].partition(b"\0")
             try:
                 newest = _decoder.decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except msgspec.DecodeError:
                 continue
         return newest
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import zmq
 from wire import until
 
 from qasino_cli import generation_clock
@@ -51,6 +55,31 @@ def beat_after_rotation(clock: GenerationClock, server: Server) -> Beat:
     raise AssertionError("no signal was heard")
 
 
+def signal(number: int, duration_s: float) -> bytes:
+    told = {"generation_number": number, "generation_duration_s": duration_s}
+    return b"GENSIG\0" + json.dumps(told).encode()
+
+
+@contextmanager
+def publisher() -> Iterator[tuple[int, Any]]:
+    """A port that says what a test wants it to, and its socket."""
+    with zmq.Context() as context, context.socket(zmq.PUB) as made:
+        made.linger = 0
+        yield made.bind_to_random_port("tcp://127.0.0.1"), made
+
+
+def heard(clock: GenerationClock, pub: Any, duration_s: float = 300.0) -> None:
+    """Wait until the clock hears what is published."""
+
+    def is_heard() -> bool:
+        pub.send(signal(1, duration_s))
+        return clock.wait(0.05) is not None
+
+    until(is_heard)
+    while clock.wait(0.05) is not None:
+        pass  # what was sent while the first one was on its way
+
+
 @pytest.mark.parametrize("scheme", ["zmq", "http"])
 def test_a_rotation_is_heard_on_a_signal_port_the_server_names(server: Server, scheme: str) -> None:
     with clock_of(to(server, scheme=scheme, port=server.ports[scheme])) as clock:
@@ -74,6 +103,72 @@ def test_signals_nobody_waited_for_count_as_one_the_newest(server: Server) -> No
             return more is None and heard.generation_number == newest
 
         until(one_was_heard)
+
+
+@pytest.mark.parametrize(
+    "none",
+    [
+        b"GENSIG",
+        b"GENSIG\0\xff",
+        b'GENSIG\0{"generation_number": 3, "x": "\xff"}',
+        b'GENSIG\0{"generation_number": 3}',
+        signal(3, 0.0),
+        signal(3, -1.0),
+    ],
+)
+def test_what_is_no_signal_is_passed_over_on_the_port_that_was_named(
+    server: Server, none: bytes
+) -> None:
+    with publisher() as (port, pub), clock_of(to(server, pubsub_port=port)) as clock:
+        heard(clock, pub)
+        for frame in (none, signal(2, 17.0), none):
+            pub.send(frame)
+        assert clock.wait(GIVE_UP_S) == Beat(2, 17.0)
+        assert clock.wait(0.02) is None
+        assert clock.duration_s == 17
+
+
+def test_our_own_clock_goes_on_as_the_last_signal_has_it_where_no_more_come(server: Server) -> None:
+    with publisher() as (port, pub), clock_of(to(server, pubsub_port=port)) as clock:
+        heard(clock, pub)
+        pub.send(signal(2, 0.1))
+        assert clock.wait(GIVE_UP_S) == Beat(2, 0.1)
+        assert clock.wait(GIVE_UP_S) == clock.wait(GIVE_UP_S) == Beat(None, 0.1)
+
+
+def test_the_silence_within_a_long_generation_makes_no_connection_anew(server: Server) -> None:
+    there = {"silence_s": 0.3}
+    with publisher() as (port, pub), clock_of(to(server, pubsub_port=port), **there) as clock:
+        heard(clock, pub)
+        with pub.get_monitor_socket(zmq.EVENT_ACCEPTED) as monitor:
+            clock.wait(0.5)
+            assert not monitor.poll(0)
+            pub.disable_monitor()
+
+
+def test_our_own_clock_beats_though_nobody_is_there_and_asked_again_and_again(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation_clock, "AWAY_S", 0.05)
+    monkeypatch.setattr(generation_clock, "USUAL_DURATION_S", 0.2)
+    gone = make_server()
+    gone.stop()
+    with clock_of(to(gone)) as clock:
+        assert [clock.wait(GIVE_UP_S) for _ in range(2)] == [Beat(None, 0.2)] * 2
+
+
+@pytest.mark.parametrize("scheme", ["zmq", "http"])
+def test_a_server_that_does_not_answer_is_not_waited_for(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation_clock, "ASK_TIMEOUT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = Connection(scheme=scheme, host="127.0.0.1", port=silent.getsockname()[1])
+        began = time.monotonic()
+        with clock_of(there) as clock:
+            clock.begin()
+            clock.ask_duration()
+        assert time.monotonic() - began < 5
 
 
 def test_without_a_signal_port_our_own_clock_beats_as_often_as_a_generation_lasts(
@@ -138,9 +233,12 @@ def test_a_wait_ends_when_somebody_wakes_it(server: Server) -> None:
 
 
 def test_a_wake_before_the_wait_is_not_lost(server: Server) -> None:
-    with clock_of(to(server)) as clock:
+    with publisher() as (port, pub), clock_of(to(server, pubsub_port=port)) as clock:
+        heard(clock, pub)
         clock.wake()
         assert clock.wait(GIVE_UP_S) is None
+        pub.send(signal(2, 17.0))
+        assert clock.wait(GIVE_UP_S) == Beat(2, 17.0), "it ends one wait"
 
 
 def test_a_wait_ends_when_its_time_is_up(server: Server) -> None:
