@@ -329,6 +329,43 @@ def test_a_dry_run_shows_cells_as_the_server_will_have_them() -> None:
     ]  # fmt: skip
 
 
+def test_a_dry_run_shows_what_a_table_becomes_and_the_first_rows_of_many() -> None:
+    table = "1\nt\nn,s\nint,string\nHow many,\n" + "".join(f"{n},x\n" for n in range(11, 18))
+    ran = run_qasino(
+        *("publish", "-I", "me", "--dry-run", "--update", "--keycols", "n", "--ttl", "90"),
+        stdin=table,
+    )
+    head, *lines = ran.stdout.splitlines()
+    assert head == ("standard input: table t of me, 7 rows, update, for 90 s, read as qasino-csv")
+    assert ["n", "INTEGER", "the", "input", "says", "so"] in map(str.split, lines)
+    assert [line.split() for line in lines[-6:]] == [
+        ["─" * 5],
+        *([f"{n}", "x"] for n in range(11, 16)),
+    ]
+
+
+def test_a_dry_run_tells_what_was_done_to_the_input_and_the_first_bad_rows() -> None:
+    ran = run_qasino(
+        *("publish", "--table", "t", "-I", "me", "--dry-run", "--on-error", "skip", "--static"),
+        stdin="# disks\na,b\n1,2\n" + "bad\n" * 7,
+    )
+    assert ran.stdout.startswith("standard input: table t of me, 1 row, static, read as csv\n")
+    fault = "the row has 1 field, the header 2"
+    assert ran.stdout.splitlines()[-7:] == [
+        "  passed over before the header: # disks",
+        "7 bad rows skipped",
+        *(f"  standard input:{line}:4: {fault}" for line in range(4, 9)),
+    ]
+
+
+def test_a_dry_run_shows_what_columns_of_this_host_mean() -> None:
+    ran = run_qasino("publish", "--this-host", "--only", "load", "-I", "me", "--dry-run")
+    assert ran.stdout.startswith("this host: table load of me, 1 row\n")
+    assert ["processors", "INTEGER", "logical", "processors"] in map(
+        str.split, ran.stdout.splitlines()
+    )
+
+
 def test_of_a_table_too_large_for_a_server_is_told_and_nothing_else_is_sent(
     server: Server, wire: Wire, tmp_path: Path
 ) -> None:
