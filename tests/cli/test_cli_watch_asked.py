@@ -179,14 +179,45 @@ def test_a_change_within_a_generation_breaks_the_row() -> None:
     assert goal.reached(update(True, 3))
 
 
+@pytest.mark.parametrize(
+    ("interval_s", "most_s"),
+    [(0.0, 45), (29.0, 45), (30.0, 66), (60.0, 99)],
+)
+def test_numbers_this_far_apart_have_no_generation_between_them(
+    interval_s: float, most_s: int
+) -> None:
+    """Generations last 30 s."""
+    for gap, follows in ((most_s, True), (most_s + 1, False)):
+        goal = Goal(True, 2, interval_s)
+        assert not goal.reached(update(True, 1000))
+        assert goal.reached(update(True, 1000 + gap)) == follows
+
+
+def test_the_same_generation_again_neither_counts_nor_breaks_the_row() -> None:
+    """As where it is asked more often than once a generation."""
+    goal = Goal(True, 3)
+    for number in (30, 30, 60, 60, 60):
+        assert not goal.reached(update(True, number))
+    assert goal.reached(update(True, 90))
+
+
+def test_what_comes_true_within_a_generation_is_met_at_once() -> None:
+    """As of a static table."""
+    goal = Goal(True)
+    assert not goal.reached(update(False, 1))
+    assert goal.reached(update(True, 1))
+
+
 def test_what_is_unknown_reaches_nothing_and_begins_the_count_anew() -> None:
     for wanted in (True, False):
         goal = Goal(wanted, 2)
         assert not goal.reached(update(wanted, 1))
         assert not goal.reached(update(None, 2, "missing: web-3 (disks)"))
         assert not goal.reached(Update(unknown="lost: away"))
-        assert not goal.reached(update(wanted, 3))
-        assert goal.reached(update(wanted, 4))
+        assert not goal.reached(Update(error="no such table: disks"))
+        assert not goal.reached(update(wanted, 3, "late: the next generation has not come"))
+        assert not goal.reached(update(wanted, 4))
+        assert goal.reached(update(wanted, 5))
 
 
 def test_while_waits_for_the_end_of_it() -> None:

@@ -113,6 +113,16 @@ def test_in_the_first_generation_of_a_server_nobody_has_gone() -> None:
     assert told(news, Update(error="no such table"), update(5, [])) == [("gone", "a", 95)]
 
 
+def test_a_refusal_is_no_answer_and_who_is_missing_says_more_than_that_it_is_the_first() -> None:
+    news = begun([("a", 95)])
+    assert told(news, Update(unknown="lost: away"), Update(error="no such table: mounts")) == []
+    [change] = changes(news.of(update(2, [("b", 97)], unknown=MISSING)))
+    assert (change["change"], change["unknown"]) == ("new", MISSING)
+    assert told(news, Update(unknown="lost: away"), Update(error="no such table: mounts")) == []
+    assert told(news, update(3, [("b", 97)])) == [], "the first after that"
+    assert told(news, update(4, [("b", 97)])) == [("gone", "a", 95)]
+
+
 def test_what_the_server_has_cut_off_has_not_gone() -> None:
     news = begun([("a", 95), ("b", 97)])
     assert told(news, update(2, [("b", 97)], truncated=True)) == []

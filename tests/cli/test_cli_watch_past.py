@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from terminal_screen import Terminal
 from watch_house import QUERY
@@ -199,6 +200,12 @@ def test_a_row_that_was_not_there_has_a_gap_and_one_that_has_gone_its_past() -> 
     assert "- b     1     ▁█▁▁" in drawn(view)
 
 
+def test_a_row_that_is_shown_no_longer_leaves_the_trends_of_the_others() -> None:
+    view = after(watched({"a": 1, "b": 1}, {"a": 2}, {"a": 3}), "t")
+    assert "a     3      ▁▅█▲" in drawn(view)
+    assert " b " not in drawn(view)
+
+
 def test_at_most_so_many_bars_and_only_of_what_had_the_same_columns() -> None:
     view = watched(*({"a": n} for n in range(20)))
     assert f" {bars(range(12, 20), True)}" in drawn(after(view, "t"))
@@ -225,6 +232,7 @@ NUMBERS = st.one_of(
 
 
 @given(st.lists(NUMBERS, max_size=NR_BARS), st.booleans())
+@example([1.0, math.inf, math.nan, -math.inf, 2], True)
 def test_bars_are_as_wide_as_ever_and_greater_numbers_no_lower(
     values: list[Any], unicode: bool
 ) -> None:
