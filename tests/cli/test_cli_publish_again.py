@@ -371,6 +371,20 @@ def test_a_command_killed_by_a_signal_is_said_to_be() -> None:
     assert ran.stderr == "the output of 'kill -9 $$': the command was killed by signal 9\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("exit 3 # it's", '"exit 3 # it\'s"'),
+        ("exit 3 # \\d\n", "'exit 3 # \\d\\n'"),
+        ("exit 3 #" + "x" * 72, "'exit 3 #" + "x" * 72 + "'"),
+        ("exit 3 #" + "x" * 73, "'exit 3 #" + "x" * 72 + "...'"),
+    ],
+)
+def test_a_command_is_named_on_one_line_and_not_at_length(command: str, named: str) -> None:
+    ran = run_qasino("publish", "--table", "t", "--run", command)
+    assert ran.stderr == f"the output of {named}: the command ended with 3\n"
+
+
 def test_an_error_in_a_commands_output_names_the_command() -> None:
     ran = run_qasino("publish", "--table", "t", "--run", "printf 'a,b\\n1\\n'")
     assert ran.returncode == ExitCode.INPUT

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.publish.asked import read_on_error
+from qasino_cli.publish.inputs import read_all
 from qasino_cli.publish.sources import (
     Files,
     Output,
@@ -93,3 +95,30 @@ def test_bad_rows_are_passed_over_only_where_that_is_said() -> None:
         read_on_error("x", rejects=False)
     with pytest.raises(UsageFault, match="give both"):
         read_on_error("abort", rejects=True)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said", "wanted"),
+    [
+        ({}, "identity=y", {"identity": "y", "tablename": "t", "replace": True}),
+        ({"identity": "x", "tablename": "u"}, "identity=y", {"identity": "x", "tablename": "u"}),
+        ({}, "persist=1", {"persist": True, "static": False, "update": False, "ttl_s": None}),
+        ({"persist": True}, "", {"persist": True, "replace": True}),
+        ({}, "static=1", {"static": True, "persist": False, "replace": True}),
+        ({}, "ttl_s=90", {"ttl_s": 90.0}),
+        ({"ttl_s": 5.0}, "ttl_s=90", {"ttl_s": 5.0}),
+        ({}, "update=1,keycols=a", {"update": True, "keycols": ("a",), "replace": False}),
+        ({"keycols": "b;a"}, "update=1,keycols=a", {"keycols": ("b", "a"), "replace": False}),
+        ({"update": True, "keycols": "b"}, "", {"update": True, "keycols": ("b",)}),
+        ({"update": True, "persist": True}, "", {"persist": True, "replace": False}),
+        ({"replace": False}, "", {"replace": False}),
+    ],
+)
+def test_options_are_laid_over_what_the_input_says(
+    wishes: dict[str, Any], said: str, wanted: dict[str, Any]
+) -> None:
+    asked = Wishes(**wishes)
+    line_1 = f"1,{said}" if said else "1"
+    body = f"{line_1}\nt\na,b\nint,int\nA,B\n1,2\n".encode()
+    [laid] = [one.publication for one in read_all(["t.csv"], asked, lambda _: body)]
+    assert {name: getattr(laid, name) for name in wanted} == wanted

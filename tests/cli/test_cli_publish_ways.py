@@ -209,8 +209,11 @@ def test_rejects_of_a_command_are_kept_where_no_row_is_left(server: Server, tmp_
     assert (reject["line"], reject["raw"]) == (2, "x")
 
 
-def test_rejects_are_ndjson_where_the_name_says_so(server: Server, tmp_path: Path) -> None:
-    rejects = tmp_path / "rejects.ndjson"
+@pytest.mark.parametrize("name", ["rejects.ndjson", "REJECTS.JSONL"])
+def test_rejects_are_ndjson_where_the_name_says_so(
+    server: Server, tmp_path: Path, name: str
+) -> None:
+    rejects = tmp_path / name
     ran = run_qasino(
         *("publish", "-s", zmq_url(server), "--table", "t"),
         *("--on-error", "skip", "--rejects", rejects),
@@ -518,11 +521,14 @@ def test_a_command_is_run_in_every_generation(
     assert process.wait(10) == ExitCode.INTERRUPTED
 
 
-def test_a_command_that_hangs_is_ended(running: Callable[..., Any], server: Server) -> None:
-    command = ("--table", "t", "--run", "sleep 60", "--every", "0.2")
-    process = running("publish", "-s", zmq_url(server), *command)
-    line = process.stderr.readline()
-    assert line == b"the output of 'sleep 60': it took over 0.2 s and was ended\n"
+@pytest.mark.parametrize("command", ["sleep 60", "echo a; exec sleep 60 >&-"])
+def test_a_command_that_hangs_is_ended(
+    running: Callable[..., Any], server: Server, command: str
+) -> None:
+    options = ("--table", "t", "--run", command, "--every", "0.2")
+    process = running("publish", "-s", zmq_url(server), *options)
+    line = process.stderr.readline().decode()
+    assert line == f"the output of '{command}': it took over 0.2 s and was ended\n"
     process.send_signal(signal.SIGTERM)
     process.wait(10)
 
