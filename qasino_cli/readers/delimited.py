@@ -156,17 +156,19 @@ def _empty_is_text(text: str, dialect: Dialect, all_quoted: bool) -> bool:
 
 def _skip_comments(text: str, dialect: Dialect) -> tuple[int, list[str]]:
     """Where the header begins, and the lines with # before it, which are narrower than it."""
-    at, comments = first_line(text), []
+    at, hashed = first_line(text), []
     said = _SAID.match(text, at)
     at = said.end() if said is not None else at
-    while text.startswith("#", at) and (end := text.find("\n", at)) >= 0:
-        here = len(_split(text, at, dialect))
-        after = len(_split(text, end + 1, dialect)) if end + 1 < len(text) else 0
-        if not text.startswith("#", end + 1) and (here >= after):
-            break
-        comments.append(text[at:end].rstrip("\r"))
-        at = end + 1
-    return at, comments
+    while text.startswith("#", at):
+        hashed.append(at)
+        end = text.find("\n", at)
+        at = len(text) if end < 0 else end + 1
+    if hashed and at == len(text):  # the last line is no comment on anything
+        at = hashed.pop()
+    width = len(_split(text, at, dialect))
+    while hashed and len(_split(text, hashed[-1], dialect)) >= width:
+        at = hashed.pop()
+    return at, [line_at(text, begins) for begins in hashed]
 
 
 def _split(text: str, at: int, dialect: Dialect) -> list[str]:

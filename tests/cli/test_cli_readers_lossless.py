@@ -185,6 +185,24 @@ def test_odd_but_sound_inputs_are_read(text: str, form: str, found: list[Any]) -
     assert (reading.form, rows(reading)) == (form, found)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("wanted", [{}, {"header": ("a", "b")}])
+def test_lines_with_a_hash_are_passed_over_and_told_of(end: str, wanted: dict[str, Any]) -> None:
+    lines = ["# made by x", "# at y", *([] if wanted else ["a,b"]), "#1,2", "#3,4"]
+    reading = read(end.join([*lines, ""]), **wanted)
+    assert rows(reading) == [["#1", 2], ["#3", 4]]
+    before = "the first row" if wanted else "the header"
+    assert reading.notes == tuple(f"passed over before {before}: {line}" for line in lines[:2])
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_row_that_begins_with_a_hash_is_no_comment(end: str) -> None:
+    named, unnamed = "#id,title\n#12,a\n#13,b" + end, "#12,a\n#13,b\nx,c" + end
+    assert rows(read(named)) == [["#12", "a"], ["#13", "b"]]
+    assert rows(read(unnamed, header=("a", "b"))) == [["#12", "a"], ["#13", "b"], ["x", "c"]]
+    assert not read(named).notes
+
+
 @pytest.mark.parametrize(
     ("text", "form", "found"),
     [
