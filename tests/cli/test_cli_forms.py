@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from qasino_cli.errors import InputRejected
 from qasino_cli.readers import Reading, Wanted, read_input
+from qasino_cli.readers.delimited import SAMPLE_CHARS, sample_of
 from qasino_server.render import CsvStream, NdjsonStream, TsvStream
 
 
@@ -56,6 +57,54 @@ def test_a_spreadsheets_line_that_names_the_delimiter_is_heeded(delimiter: str) 
     assert [row[1] for row in rows(found)] == [1, 2]
     with pytest.raises(InputRejected, match=r"t\.csv:3:"):
         read(text.replace("\na", f"\n{delimiter}a"))
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("sep=;\r\nlast, first;n\r\na,b;1\r\nc,d;2\r\n", ["last_first", "n"]),
+        ("a, b, c\tn\nx, y, z\t1\nu, v, w\t2\n", ["a_b_c", "n"]),
+        ("a\tb,n\nx,1\ny,2\n", ["a_b", "n"]),
+        ("a,b;n\nx;1\ny;2\n", ["a_b", "n"]),
+        ("a;b;n\nx, y;z;1\nu, v;w;2\n", ["a", "b", "n"]),
+    ],
+)
+def test_the_delimiter_is_what_is_said_a_tab_or_what_most_rows_follow(
+    text: str, names: list[str]
+) -> None:
+    found = read(text)
+    assert list(columns(found)) == names
+    assert [row[-1] for row in rows(found)] == [1, 2]
+
+
+@pytest.mark.parametrize("header", [b'a,"b"x', b'a,"b', b"a,\xffb", b"a,b\0"])
+def test_a_bad_header_is_no_row_to_pass_over(header: bytes) -> None:
+    with pytest.raises(InputRejected, match=r"t\.csv:1"):
+        read_input("t.csv", header + b"\n1,2\n3,4\n", Wanted(identity="me", skip_bad_rows=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "advised"),
+    [("Report\na,b\n", True), ("Report of,us\na,b,c\n", True), ("a,b,c\n1\n", True),
+     ("a,b,c\n1,2\n", False), ("a,b\n1\n", False), ("a,b\n1,2\n1,2,3\n", False)],
+)  # fmt: skip
+def test_a_title_above_the_header_is_thought_of_only_where_it_may_be_one(
+    text: str, advised: bool
+) -> None:
+    with pytest.raises(InputRejected) as caught:
+        read(text, form="csv")
+    assert ("--skip-lines" in caught.value.sentence) == advised
+
+
+@given(st.lists(st.sampled_from(["", "a", "b" * 900, "c" * (SAMPLE_CHARS // 3)]), max_size=200))
+def test_a_sample_is_the_first_whole_lines(lines: list[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    sample = sample_of(text)
+    assert text.startswith(sample)
+    assert len(sample) <= SAMPLE_CHARS
+    rest = text[len(sample) :]
+    assert not rest or (sample.endswith("\n") and len(sample) + rest.index("\n") >= SAMPLE_CHARS)
+    assert sample_of("x" * (SAMPLE_CHARS + 1)) == "x" * SAMPLE_CHARS
 
 
 @pytest.mark.parametrize(
