@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pexpect
 import pytest
-from command import start_qasino
+from command import COMMAND, clean_environment, start_qasino
 from prompt_house import Start
 from wire import Wire, until
 
@@ -37,6 +38,19 @@ def test_who_ends_the_command_cancels_its_query_on_the_server(
     assert (process.returncode, out) == (code, b"")
     assert err in SAID
     until(lambda: not any(ENDLESS in str(row) for row in wire.rows("show queries")))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_is_ignored_stays_so(url: str, wire: Wire, number: signal.Signals) -> None:
+    """As nohup has it, and a shell that starts something with `&`."""
+    ignoring = ["sh", "-c", f'trap "" {number.name[3:]}; exec "$@"', "sh", *COMMAND]
+    words = [*ignoring, "sql", "-s", url, "-q", ENDLESS]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, env=clean_environment()) as process:
+        until(lambda: any(ENDLESS in str(row) for row in wire.rows("show queries")))
+        process.send_signal(number)
+        time.sleep(0.001)  # nor is the other one to come first
+        process.terminate()
+        assert process.wait(10) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(("number", "code"), ENDINGS)

@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 import trustme
 import zmq
-from command import Ran, run_qasino, start_qasino
+from command import Ran, http_url, run_qasino, start_qasino
 from wire import until
 
 from qasino_cli.console import ExitCode
+from qasino_server.server import Server
 
 
 def free_port() -> int:
@@ -271,6 +272,23 @@ def test_a_refusal_without_end_is_not_taken_whole() -> None:
     with listener(pour) as port:
         ran = ask(f"http://127.0.0.1:{port}", "--format", "json", "--timeout", "9")
     check_sentence(ran, f"http://127.0.0.1:{port} answers 500 Oops, not as a Qasino server does")
+
+
+def test_a_proxy_that_lets_nobody_in_refuses_and_is_no_stranger() -> None:
+    answer = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"
+    with listener(http_answer(answer)) as port:
+        ran = ask(f"http://127.0.0.1:{port}", "--format", "json")
+    assert (ran.returncode, ran.stderr) == (
+        ExitCode.REFUSED,
+        f"http://127.0.0.1:{port} answers 403 Forbidden\n",
+    )
+
+
+def test_no_proxy_of_the_environment_stands_in_for_the_server(server: Server) -> None:
+    elsewhere = f"http://127.0.0.1:{free_port()}"
+    proxies = {name: elsewhere for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy")}
+    ran = run_qasino("sql", "-s", http_url(server), "-q", "select 1 a", no_proxy="", **proxies)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (ExitCode.OK, "a\n1\n", "")
 
 
 def test_a_server_that_wants_a_password_refuses() -> None:
