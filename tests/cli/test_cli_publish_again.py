@@ -95,6 +95,18 @@ def test_a_table_that_becomes_empty_is_news(start: Start, server: Server, tmp_pa
     assert "0 rows as me" in line(process)
 
 
+def test_that_rows_are_skipped_is_news(start: Start, server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("a,b\n1,2\n")
+    skipping = ("--every", "0.02", "-I", "me", "--on-error", "skip")
+    process = start("-s", zmq_url(server), *skipping, file)
+    assert line(process) == "published t: 1 row as me, visible in the next generation"
+    new = file.with_suffix(".new")
+    new.write_text("a,b\n1,2\nbad\n")
+    os.replace(new, file)
+    assert line(process).endswith("(1 bad row skipped)")
+
+
 def test_a_failure_that_goes_on_is_told_once_and_its_end_too(
     start: Start, server: Server, tmp_path: Path
 ) -> None:
@@ -107,6 +119,8 @@ def test_a_failure_that_goes_on_is_told_once_and_its_end_too(
     assert until(lambda: rounds() > before + 2)
     bad.unlink()
     assert line(process).startswith("published t: 1 row")
+    bad.touch()
+    assert line(process).endswith("the command ended with 1"), "it is news again"
 
 
 @pytest.fixture
