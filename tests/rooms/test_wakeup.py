@@ -209,6 +209,7 @@ def test_a_crowd_that_asks_has_all_of_the_time_that_is_left_to_it(
         assert turn.end()  # those have their answers first
         assert turn.end()
         assert turn.end()  # what came again does not wait either
+        turn.rested()  # of a time that was over before
         assert done[-4:] == ["quick", "chore", "quick", "chore"]
 
     in_a_thread(act)
@@ -247,6 +248,8 @@ def test_who_waits_for_its_sockets_itself_is_told_for_how_long(
         assert not turn.end()
         assert not left
         assert turn.patience_s() is None
+        ring(serve)
+        assert turn.patience_s() == 0.0
 
     in_a_thread(act)
 
@@ -271,11 +274,34 @@ def test_the_rest_of_a_crowd_has_an_end_and_few_who_ask_have_none(
             ring(serve)
         for _ in range(3):
             turn.end()
+            assert turn.patience_s() == 0.0  # less is no end for who waits for sockets
 
     for asked, most_s in ((wakeup.CROWD, 0.0), (wakeup.CROWD - 1, 60.0)):
         done.clear()
         in_a_thread(partial(act, asked, most_s))
         assert (done, rests) == ([0, 1, 2], [])
+
+
+def test_others_have_as_much_time_as_the_chores_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeup, "REST_MOST_S", 60.0)
+    took_s: list[float] = []
+
+    def chore() -> bool:
+        began_s = time.monotonic()
+        while time.monotonic() < began_s + 0.01:
+            pass
+        took_s.append(time.monotonic() - began_s)
+        return False
+
+    def act() -> None:
+        turn = Turn()
+        turn.carry()
+        take_on(chore)
+        began_s = time.monotonic()
+        turn.end()
+        assert turn._rest_until_s >= began_s + 2 * took_s[0]
+
+    in_a_thread(act)
 
 
 def test_those_that_the_chores_answer_and_a_few_in_each_turn_are_no_crowd(
@@ -321,7 +347,7 @@ def test_a_turn_that_fails_is_followed_by_another() -> None:
         return False
 
     def act() -> None:
-        turn = Turn(on_first=lambda: scheduled.append(None))
+        turn = Turn(on_first=lambda: scheduled.append(None), at_end=lambda: done.append("end"))
         turn.carry()
         for make_it_fail in (lambda: ring(bell), lambda: take_on(fails)):
             make_it_fail()
@@ -331,7 +357,7 @@ def test_a_turn_that_fails_is_followed_by_another() -> None:
                 turn.end()
             assert scheduled
             assert not turn.end()
-        assert done == ["chore", "chore"]
+        assert done == ["chore", "end", "chore", "end"]
 
     in_a_thread(act)
 
@@ -361,7 +387,7 @@ def test_whoever_receives_makes_way_for_a_turn_that_is_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(way, "LATE_S", 0)
-    begun, may_end = threading.Event(), threading.Event()
+    begun, may_end, is_over, may_go = (threading.Event() for _ in range(4))
 
     def wait_for_the_gil() -> None:
         turn = Turn()
@@ -369,6 +395,8 @@ def test_whoever_receives_makes_way_for_a_turn_that_is_late(
         begun.set()
         may_end.wait(10)
         turn.end()
+        is_over.set()
+        may_go.wait(20)  # another thread would be known by the same number
 
     def receive() -> None:
         turn = Turn()
@@ -385,8 +413,10 @@ def test_whoever_receives_makes_way_for_a_turn_that_is_late(
     in_a_thread(receive)
     monkeypatch.setattr(way, "LATE_WAY_MOST_S", 60)
     may_end.set()  # one that goes on alone, or has nothing at hand, is in nobody's way
-    late.join(10)
+    assert is_over.wait(10)
     in_a_thread(receive)
+    may_go.set()
+    late.join(10)
     assert rested_s[0] >= 0.05
     assert len(rested_s) == 2
 
