@@ -100,3 +100,4 @@ def test_of_unread_results_one_may_have_four_of_the_largest_and_all_together_eig
         assert not share.has_room(who, 401)
         share.take(who, 400)
     assert not share.has_room("c", 1)
+    assert share._held.keys() == {"a", "b"}, "who only asks is not remembered"
