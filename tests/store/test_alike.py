@@ -49,20 +49,20 @@ def alike_to(
 @st.composite
 def batches(draw: st.DrawFn) -> list[Publication]:
     """A fleet's batch: mostly one table with one header, some that differ, some that are bad."""
-    drawn = []
-    for _ in range(draw(st.integers(3, 12))):
+    drawn, words = [], draw(st.sampled_from([[""], WORDS]))
+    for n in range(draw(st.integers(3, 12))):
         others = [["a", "b", "c"], ["a"], ["B", "a"], ["c", "a"]]
-        names = draw(st.sampled_from([["a", "b"]] * 5 + others))
+        names = draw(st.sampled_from([["a", "b"]] * 15 + others))
         width = len(names) + draw(st.sampled_from([0] * 15 + [1, -1]))
         cell = st.one_of(st.none(), st.integers(-9, 9), st.text("xyz", max_size=2))
         rows = draw(st.lists(st.lists(cell, min_size=width, max_size=width), max_size=3))
         drawn.append(
             alike_to(
-                f"host-{draw(st.integers(1, 9))}",
-                draw(st.sampled_from(["fleet", "fleet", "fleet", "Fleet", "other"])),
+                f"host-{draw(st.sampled_from([n] * 7 + [1]))}",
+                draw(st.sampled_from(["fleet"] * 8 + ["Fleet", "other"])),
                 names,
                 rows,
-                words=draw(st.sampled_from(WORDS)),
+                words=draw(st.sampled_from(words)),
                 **draw(st.sampled_from(FLAGS)),
             )
         )
@@ -119,13 +119,22 @@ def two_benches(make_bench: Any, tmp_path: Any) -> tuple[Bench, Bench]:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(first=batches(), second=batches())
+@given(first=batches(), second=batches(), is_there=st.booleans())
 def test_a_batch_is_stored_as_its_publications_would_be_one_by_one(
-    two_benches: tuple[Bench, Bench], first: list[Publication], second: list[Publication]
+    two_benches: tuple[Bench, Bench],
+    first: list[Publication],
+    second: list[Publication],
+    is_there: bool,
 ) -> None:
-    """Over two generations: what lives on from the first is owed to pairs of the second."""
+    """Over two generations: what lives on from the first is owed to pairs of the second.
+
+    Where the table is there, nearly all that are alike are stored together; where it is not, few.
+    """
     batched, single = two_benches
     for batch in (first, second):
+        if is_there:
+            wide = alike_to("other", "fleet", ["a", "b", "c"], [])
+            assert told([batched.hand_in(wide)]) == told([single.hand_in(wide)])
         assert told(batched.together(batch)) == told([single.hand_in(one) for one in batch])
         assert held(batched) == held(single)
     for bench in (batched, single):
@@ -141,7 +150,8 @@ def test_a_fleet_of_one_header_is_one_group_and_its_exceptions_are_in_none() -> 
     update = alike_to("host-8", "fleet", ["a"], [[9]], update=1)
     wide = alike_to("host-9", "fleet", ["a"], [[9]] * 10_000)
     wider = alike_to("host-10", "fleet", ["a", "b"], [[1, ""]])
-    batch = [*fleet, twice, update, wide, wider]
+    noted = alike_to("host-11", "fleet", ["a"], [[9]], keycols="a")
+    batch = [*fleet, twice, update, wide, wider, noted]
     for adds in (False, True):
         assert alike(batch, Ledger(1), lambda publication, adds=adds: adds) == [[0, 1, 2, 3, 4]]
 
@@ -160,7 +170,8 @@ def test_who_described_a_column_first_is_heard_before_those_that_are_alike(bench
     """Also where the table is there, so that nobody minds what order its columns come in."""
     assert isinstance(bench.hand_in(alike_to("host-0", "fleet", ["a"], [[0]])), Receipt)
     first = alike_to("host-0", "fleet", ["a"], [[0]], words="of the first", replace=1)
-    others = [alike_to(f"host-{n}", "fleet", ["a"], [[n]], words=f"of {n}") for n in range(1, 5)]
+    words = ["", "of 2", "of 3", "of 4"]
+    others = [alike_to(f"host-{n}", "fleet", ["a"], [[n]], words[n - 1]) for n in range(1, 5)]
     bench.together([first, *others])
     assert held(bench)["words"] == [["fleet", "a", "of the first"]]
 
@@ -178,6 +189,20 @@ def test_a_table_that_was_dropped_is_made_by_who_comes_first(bench: Bench) -> No
     ]
     bench.rotate()
     assert bench.rows("select a from t order by a") == [["007"], ["1"], ["2"], ["3"]]
+
+
+def test_those_that_are_alike_take_the_place_of_rows_that_are_not_carried_yet(
+    bench: Bench,
+) -> None:
+    for n in range(4):
+        bench.hand_in(alike_to(f"host-{n}", "fleet", ["a"], [[n]], persist=1))
+    sealed = bench.exchange()
+    again = [alike_to(f"host-{n}", "fleet", ["a"], [[10 + n]]) for n in range(4)]
+    assert told(bench.together(again)) == [(True, 1, None)] * 4
+    bench.carry(sealed)
+    assert bench.rows("select a from fleet order by a", use_write_db=True) == [
+        [10 + n] for n in range(4)
+    ]
 
 
 def test_one_bad_row_in_a_batch_is_told_to_its_sender_alone(bench: Bench) -> None:
