@@ -61,6 +61,15 @@ def test_only_what_is_brief_is_taken_after_the_first() -> None:
     assert taken(batch) == ["long", "a", "b"]
 
 
+def test_there_is_room_as_long_as_another_one_is_taken() -> None:
+    queue = arrivals(max_waiting_bytes=20)
+    while queue.has_room():
+        queue.put(waiting("a", 10))
+    with pytest.raises(Busy):
+        queue.put(waiting("a", 10))
+    assert queue.waiting_bytes == 30
+
+
 def test_what_waits_elsewhere_counts_until_it_is_released() -> None:
     queue = arrivals(max_waiting_bytes=15)
     called: list[bool] = []

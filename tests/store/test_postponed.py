@@ -241,7 +241,8 @@ def test_a_table_is_dropped_after_the_updates_that_came_before(bench: Any) -> No
 def test_a_generation_ends_in_between_the_updates_of_a_batch(
     bench: Any, held: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waited for 256 of them, each of which reads all rows of its pair."""
+    """It waited for 256 of them, each of which reads all rows of its pair; what is plain in between
+    waits for no other batch."""
     monkeypatch.setattr(batch_room, "UPDATES_S", -1.0)
     writer = bench.store._writer
     told: list[Any] = []
@@ -251,12 +252,13 @@ def test_a_generation_ends_in_between_the_updates_of_a_batch(
         until(lambda: len(told) > 1 or writer._exchange is not None)
 
     first = bench.hand_in(of_t([[0, "old"]]))
-    updates = [of_t([[n, "new"]], **UPDATE) for n in range(5)]
-    held(lambda: [bench.store.publish(update, "test", tell) for update in updates])
+    batch = [of_t([[n, "new"]], **UPDATE) for n in range(5)]
+    batch.insert(1, of_t([[9, "plain"]], "q"))
+    held(lambda: [bench.store.publish(one, "test", tell) for one in batch])
     bench.carry(bench.exchange())
-    until(lambda: len(told) == len(updates))
+    until(lambda: len(told) == len(batch))
     began, after = first.generation_number, bench.number
-    assert [outcome.generation_number for outcome in told] == [began, *[after] * 4]
+    assert [outcome.generation_number for outcome in told] == [began] * 2 + [after] * 4
     assert collected(bench) == [[n, "new"] for n in range(1, 5)]
 
 
