@@ -272,8 +272,7 @@ class Ledger:
         self._clear()
 
     def write_off(self) -> None:
-        """What is owed cannot be carried any more: its file is gone."""
-        self.rollback()
+        """What is owed cannot be carried any more: its file is gone. Nothing is staged."""
         self.arrears.clear()
 
     def forget(self) -> None:
