@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from wire import Wire
 
 from qasino_server.server import Server, Settings
@@ -20,6 +21,10 @@ from qasino_server.server import Server, Settings
 IDENTITY = "test-server"
 
 MakeServer = Callable[..., Server]
+
+# A machine that is busy makes no property false.
+settings.register_profile("patient", settings.default, deadline=None)
+settings.load_profile("patient")
 
 # What tests start hears them, also where they run under nohup or behind a shell's `&`, which
 # have them ignored.
