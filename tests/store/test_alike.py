@@ -191,6 +191,18 @@ def test_a_table_that_was_dropped_is_made_by_who_comes_first(bench: Bench) -> No
     assert bench.rows("select a from t order by a") == [["007"], ["1"], ["2"], ["3"]]
 
 
+def test_a_column_that_was_dropped_with_its_table_is_made_by_who_sends_it_first(
+    bench: Bench,
+) -> None:
+    for _ in range(2):
+        bench.publish("p", "t", "a int, b int", [[0, 0]], persist=1, replace=1)
+    assert isinstance(bench.drop("t"), str)
+    bench.publish("o", "t", "a int", [[0]])
+    numbers = [publication(f"q{n}", "t", "a int, b int", [[n, n]]) for n in range(1, 4)]
+    outcomes = bench.together([publication("z", "t", "b text", [["007"]]), *numbers])
+    assert told(outcomes[1:]) == [(True, 1, "column b is TEXT here, not INTEGER")] * 3
+
+
 def test_those_that_are_alike_take_the_place_of_rows_that_are_not_carried_yet(
     bench: Bench,
 ) -> None:
@@ -203,6 +215,14 @@ def test_those_that_are_alike_take_the_place_of_rows_that_are_not_carried_yet(
     assert bench.rows("select a from fleet order by a", use_write_db=True) == [
         [10 + n] for n in range(4)
     ]
+
+
+def test_each_of_two_fleets_in_a_batch_is_stored_once(bench: Bench) -> None:
+    tables = ("fleet", "other")
+    batch = [alike_to(f"host-{n}", table, ["a"], [[n]]) for n in range(3) for table in tables]
+    assert told(bench.together(batch)) == [(True, 1, None)] * 6
+    bench.rotate()
+    assert [bench.rows(f"select count(*) from {table}") for table in tables] == [[[3]]] * 2
 
 
 def test_one_bad_row_in_a_batch_is_told_to_its_sender_alone(bench: Bench) -> None:

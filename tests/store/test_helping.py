@@ -11,7 +11,7 @@ from wire import until
 
 from qasino_server.publication_rules import make_publication
 from qasino_server.store import writer
-from qasino_server.store.intake import BRIEF_NEW_ROWS
+from qasino_server.store.intake import BRIEF_NEW_ROWS, BRIEF_RANGES
 from qasino_server.table import Publication, Receipt, check_columns
 
 
@@ -44,6 +44,11 @@ def test_what_may_take_long_is_left_to_the_writer(bench: Any, at_port: Any) -> N
         assert who_stores(port, table("large", 1, replace=1)) == "writer"  # 20,000 to be deleted
         assert who_stores(port, table("a", 1, update=1)) == "writer"
         assert who_stores(port, table("a", 1, "s", static=1)) == "writer"
+        for n in range(1, BRIEF_RANGES + 2):  # a row more each time, behind those of the other
+            for identity in "ab":
+                port.outcome_of(table(identity, n, "by_row", update=1))
+        assert who_stores(port, table("a", 1, "by_row", replace=1)) == "writer"  # 11 places
+        assert who_stores(port, table("a", 1, "by_row", replace=1)) == "port"
 
     at_port(bench, act)
 
@@ -62,6 +67,10 @@ def test_so_is_what_changes_a_table_or_has_very_many_rows(bench: Any, at_port: A
         assert who_stores(port, of(["rowid"])) == "writer"  # all rows are written anew
         assert who_stores(port, of([f"c{n}" for n in range(1000)], 1, "wide")) == "writer"
         assert who_stores(port, of(["n"], 40_000, "long")) == "writer"
+        bench.rotate()
+        until(lambda: bench.store._writer._source is None)
+        assert who_stores(port, of(["c0"])) == "port"
+        assert who_stores(port, of(["c0"], 1, "wide")) == "writer"  # it is made as it was
 
     at_port(bench, act)
 
