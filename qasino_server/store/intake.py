@@ -143,7 +143,7 @@ class Intake:
         owed = self.ledger.owed(pair)
         if publication.update:
             return self._update(publication, pair, present, owed)
-        if _is_repeat(publication, present) and owed is None:
+        if _is_repeat(publication, present):
             nr_rows = present.nr_rows if present else 0
             return Receipt(self.ledger.number, nr_rows, applied=False, message=REPEAT)
         return self._replace(publication, pair, present, owed)
@@ -197,7 +197,6 @@ class Intake:
             _refuse_name_value(publication, present, owed)
         rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
         plan = self._plan(publication)
-        rowid_name(plan.columns)
         if owed is not None:
             self._carry_at_once(pair, owed)
             present = self.ledger.source(pair)
