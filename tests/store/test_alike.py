@@ -15,6 +15,7 @@ from qasino_server.errors import Full, QasinoError, Refused
 from qasino_server.quota import Quota
 from qasino_server.store.alike import ALIKE_MIN, alike
 from qasino_server.store.ledger import Ledger
+from qasino_server.store.room_left import RoomLeft
 from qasino_server.table import Publication, Receipt
 
 Bench = Any
@@ -279,6 +280,14 @@ def test_each_bound_refuses_one_publication_and_those_that_are_alike(
         assert isinstance(outcome, Full), outcome
         assert f"is the most ({option})" in outcome.sentence
     assert "rolled back" not in caplog.text, "SQLite had to say it"
+
+
+def test_the_room_of_those_that_are_stored_together_is_taken_until_the_file_is_measured() -> None:
+    room = RoomLeft(Quota(size_bytes=1000), Ledger(1), lambda: 0)
+    fleet = [alike_to(f"host-{n}", "t", ["b"], [["x" * 90]]) for n in range(ALIKE_MIN)]
+    assert [room.take_alike(fleet, ALIKE_MIN) for _ in range(5)] == [True] * 3 + [False] * 2
+    room.measure()
+    assert room.take_alike(fleet, ALIKE_MIN)
 
 
 def test_rows_as_deep_as_sqlite_takes_alone_are_stored(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 import pytest
 from handed_in import publication
 from hypothesis import given
@@ -24,9 +25,11 @@ from qasino_server.render import CsvStream
 from qasino_server.statement import Select
 from qasino_server.store import intake, shapes
 from qasino_server.store.job import Job, QueryRequest
+from qasino_server.store.ledger import TableState
 from qasino_server.store.looks import LOOKS
 from qasino_server.store.reader import Reader
-from qasino_server.table import Receipt, Result
+from qasino_server.store.shapes import Shapes
+from qasino_server.table import Column, Receipt, Result
 from qasino_server.turns import Turns
 
 ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
@@ -215,6 +218,20 @@ def test_rows_carried_beyond_the_bound_are_replaced(make_bench: Any) -> None:
     is_full(bench.publish("h0", "t", "x text", WIDE * 2, **again), "--max-generation-bytes")
 
 
+def test_rows_carried_beyond_their_number_are_replaced_by_as_many(make_bench: Any) -> None:
+    bench = make_bench(quota=Quota(rows=10))
+    rows = [[n] for n in range(8)]
+    assert stored(bench.publish("a", "t", "x int", rows, persist=1)) == 8
+    sealed = bench.exchange()
+    assert stored(bench.publish("b", "u", "x int", rows)) == 8
+    bench.carry(sealed)
+    again = {"persist": 1, "replace": 1}
+    is_full(bench.publish("a", "t", "x int", [*rows, [8]], **again), "16 rows, and 10")
+    for some in (rows, rows[:7]):
+        assert stored(bench.publish("a", "t", "x int", some, **again)) == len(some)
+    is_full(bench.publish("a", "t", "x int", rows, **again), "15 rows, and 10")
+
+
 def test_words_of_rows_that_are_replaced_have_the_same_bound(make_bench: Any) -> None:
     bench = make_bench(max_generation_bytes=4 << 20)
     told = [
@@ -293,6 +310,41 @@ def test_headers_that_are_each_another_subset_are_few_in_the_books(
     bench.publish("some", "u", "z int", [[1]])
     bench.rotate()
     assert [name for name, _ in bench.columns("u")] == [*names, "d", "e", "z"]
+
+
+def test_a_table_remembers_so_many_headers_and_one_for_all_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shapes, "_SHAPES_MAX", 3)
+    columns = tuple(Column(f"c{n}", "INTEGER") for n in range(6))
+    table, made, places = TableState(name="t", columns=columns[:5]), Shapes(), []
+    for column in columns[:5]:
+        table, place = made.add(table, (column,))
+        places.append(place)
+    table = msgspec.structs.replace(table, columns=columns)  # one of them had a new column
+    table, place = made.carry(table, columns[5:])
+    assert [*places, place] == [0, 1, 2, 3, 3, 3]
+    assert table.shapes == (*((column,) for column in columns[:3]), columns)
+    assert not table.only_carried
+    assert made.add(table, columns[1:2])[1] == 1
+
+
+def test_a_header_is_carried_alone_until_somebody_sends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "_SHAPES_MAX", 3)
+    headers = [(Column(f"c{n}", "INTEGER"),) for n in range(4)]
+    table, made = TableState(name="t", columns=sum(headers, ())), Shapes()
+    for step, header, carried in (
+        (made.add, 0, []),
+        (made.carry, 0, []),
+        (made.carry, 1, [1]),
+        (made.carry, 1, [1]),
+        (made.add, 1, []),
+        (made.carry, 2, [2]),
+        (made.carry, 3, [2]),  # all others count as sent
+    ):
+        table, place = step(table, headers[header])
+        assert (place, sorted(table.only_carried)) == (header, carried)
+    assert table.sent_columns(()) == table.columns
 
 
 def test_what_is_remembered_of_headers_has_a_bound(

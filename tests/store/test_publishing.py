@@ -115,6 +115,9 @@ def test_a_column_keeps_its_type_and_the_receipt_names_a_different_one(bench):
     ok(bench.publish("a", "t", "x int", [[1]]))
     receipt = ok(bench.publish("b", "t", "x text", [["two"]]))
     assert receipt.message == "column x is INTEGER here, not TEXT"
+    receipt = ok(bench.publish("c", "t", "x real", [], keycols="x"))
+    idle = "keycols has no effect without update"
+    assert receipt.message == f"column x is INTEGER here, not REAL; {idle}"
     bench.rotate()
     assert bench.columns("t") == [["x", "INTEGER"]]
     assert bench.rows("select x, typeof(x) from t order by 2") == [[1, "integer"], ["two", "text"]]
