@@ -458,11 +458,12 @@ def _uncarried(table: TableState, present: Source | None, owed: Arrears | None) 
     """The table without the rows that a pair has from the generation before, carried or owed.
 
     Which of the two is a matter of milliseconds, and must not be seen: they count for nothing any
-    more, and the words that came with them stay.
+    more, and the words that came with them stay, as does that some were updated.
     """
     if owed is not None:
         words = table.descriptions.carry(owed.table.descriptions, _columns_owed(owed))
-        return msgspec.structs.replace(table, descriptions=words)
+        upserted = table.upserted or owed.source.upserted
+        return msgspec.structs.replace(table, descriptions=words, upserted=upserted)
     if present is not None and not present.fresh:
         return msgspec.structs.replace(table, nr_updates=table.nr_updates - 1)
     return table

@@ -186,7 +186,7 @@ def test_whether_rows_were_carried_before_they_are_replaced_is_not_seen(
 
     A second identity's rows have it longer: as long as they are there.
     """
-    wide = publication('[[1, "old"]]', persist=1)
+    wide = publication('[[1, "old"]]', persist=1, update=1)
     wide = msgspec.structs.replace(wide, descriptions=("which", "what"))
     narrow = msgspec.structs.replace(
         publication("[[2]]", persist=1, replace=1), columns=wide.columns[:1]
@@ -201,6 +201,7 @@ def test_whether_rows_were_carried_before_they_are_replaced_is_not_seen(
         carry(second)
     books, third = second.ledger.tables, Ledger(3, second.ledger)
     assert {key: books[key].nr_updates for key in books} == {"t": 1, "u": 2}
+    assert {key: books[key].upserted for key in books} == {"t": True, "u": True}
     assert books["t"].descriptions.of_columns == {"id": "which", "v": "what"}
     assert [third.inherited(key) for key in ("t", "u")] == [wide.columns[:1], wide.columns]
 
