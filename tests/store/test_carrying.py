@@ -284,6 +284,19 @@ def test_many_small_pairs_are_carried_together(succession: Any) -> None:
     assert rows_in(second) == (nr_pairs, nr_pairs, 0)
 
 
+def test_of_another_table_nothing_is_carried_in_a_portion_that_took_long(
+    succession: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_room, "CARRY_S", -1.0)
+    tables = {"t", "u", "v"}
+    first, second = succession(*(publication('[[1, "old"]]', "p", t, persist=1) for t in tables))
+    attach(first, second)
+    for left in (2, 1, 0):
+        carry(second)
+        assert len(second.ledger.arrears) == left
+    assert {table for table, _ in second.ledger.sources} == tables
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     sizes=st.lists(

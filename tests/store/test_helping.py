@@ -151,6 +151,22 @@ def test_a_port_does_not_wait_for_who_is_at_the_desk(bench: Any, at_port: Any) -
     at_port(bench, act)
 
 
+def test_a_port_has_nothing_more_to_do_for_what_is_left_to_the_writer(
+    bench: Any, at_port: Any
+) -> None:
+    def act(port: Any) -> None:
+        writing = port.bench.store._writer
+        until(lambda: writing._arrivals.asleep)
+        with writing._condition:  # its thread cannot come for it yet
+            port.hand_in(table("large", 20_000))
+            assert port.turn.end() is False
+            assert len(writing._arrivals.queue) == 1
+        ((who, _),) = until(lambda: port.answers)
+        assert who == "writer"
+
+    at_port(bench, act)
+
+
 def test_after_a_stall_the_ports_leave_it_to_the_writer(
     bench: Any, at_port: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
