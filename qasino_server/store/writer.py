@@ -368,7 +368,6 @@ class Writer(Service):
         if not ended:
             of = f" of {drop.identity}" if drop.identity is not None else ""
             raise Refused(f"there is no static or persistent table named {drop.tablename}{of}")
-        self._see_what_is_owed()
         sentence = f"{drop.tablename} is no longer carried; its rows end with this snapshot"
         return Dropped(sentence, ended, intake.ledger.number)
 
