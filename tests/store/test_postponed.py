@@ -334,9 +334,12 @@ def test_who_waits_for_rows_that_cannot_be_written_is_told_so(
 def test_rows_whose_file_cannot_be_opened_just_now_are_carried_later(
     bench: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without a descriptor left it is the same error as without a file."""
+    """Without a descriptor left it is the same error as without a file; who waits, waits on."""
     bench.hand_in(of_t([[1, "old"]], persist=1))
     sealed = bench.exchange()
+    told: list[Any] = []
+    bench.store.publish(of_t([[2, "new"]], **UPDATE), "test", told.append)
+    assert isinstance(bench.hand_in(of_t([], "q")), Receipt)
     moved = sealed.rename(sealed.with_name("moved"))
     os.mknod(sealed, stat.S_IFSOCK | 0o600)  # it is there, and cannot be opened
     bench.store._writer.carry_from(sealed)
@@ -344,7 +347,8 @@ def test_rows_whose_file_cannot_be_opened_just_now_are_carried_later(
     sealed.unlink()
     moved.rename(sealed)
     assert bench.store._writer.carried.wait(20)
-    assert collected(bench) == [[1, "old"]]
+    assert [type(outcome) for outcome in told] == [Receipt]
+    assert collected(bench) == [[1, "old"], [2, "new"]]
 
 
 def test_rows_whose_file_is_gone_are_lost_and_who_waited_for_them_is_served(
