@@ -558,6 +558,7 @@ def test_a_query_after_the_stop_is_refused_like_a_publication(bench: Any) -> Non
     ):
         with pytest.raises(Busy, match="the server is shutting down"):
             hand_in()
+    assert "the server is shutting down" in bench.refusal("select 1", use_write_db=True)
 
 
 def test_views_can_use_prev(bench: Any, tmp_path: Any) -> None:
