@@ -498,7 +498,7 @@ def _most_rows(size_bytes: int, nr_columns: int) -> int:
 
 def _is_repeat(publication: Publication, present: Source | None) -> bool:
     """Whether it is passed over: the pair counts once, and neither side says otherwise."""
-    if present is None or not present.fresh or present.lives_on:
+    if present is None or present.lives_on:  # as all that is carried does
         return False
     return not (publication.replace or publication.carried)
 
