@@ -11,6 +11,7 @@ import pytest
 
 from qasino_server.database.sandbox import CHANGING_FUNCTIONS, HARMLESS_FUNCTIONS
 from qasino_server.errors import Refused
+from qasino_server.statement import Select
 from qasino_server.store import memo as memo_room
 from qasino_server.store.job import Job, QueryRequest
 
@@ -151,6 +152,26 @@ def test_a_long_statement_and_the_infinities_that_it_gives_count_too(bench: Any)
         for (sql, _), answer in page.answers.items()
     )
     assert 0 < page.size_bytes - held_bytes < 11 * 1000
+
+
+def test_what_two_ask_at_once_is_kept_once_and_what_was_asked_of_the_past_not_at_all(
+    bench: Any,
+) -> None:
+    memo, past = bench.store._readers.memo, bench.store._snapshot
+    request = QueryRequest(sql="select 1 as x", port="test", peer="test", form="typed")
+    job = Job(request, Select(sql="", bindings=(), missing=None), 1.0, print)
+    job.repeatable = True
+    result, version = bench.ask(request.sql), bench.store.overlay().version
+    page = memo._page
+    size_bytes = page.size_bytes
+    memo.sign_and_keep(job, result, past, version, 0.0)
+    assert (memo._page, page.size_bytes) == (page, size_bytes)
+    bench.rotate()
+    assert bench.rows(request.sql) == [[1]]
+    page = memo._page
+    assert page.snapshot is bench.store._snapshot
+    memo.sign_and_keep(job, result, past, version, 0.0)
+    assert memo._page is page
 
 
 def test_every_harmless_function_that_is_not_deterministic_is_known_to_change() -> None:
