@@ -162,10 +162,11 @@ def test_what_is_refused_inside_a_batch_leaves_the_books_right(make_bench: Any) 
 
 def test_bytes_too_many_are_refused_and_queries_go_on(make_bench: Any) -> None:
     bench = make_bench(max_generation_bytes=5_000_000)
+    assert stored(bench.publish("none", "t", "x text", [])) == 0
     outcomes = [bench.publish(f"h{n}", "t", "x text", WIDE) for n in range(10)]
     kept = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
     assert len(kept) == 4
-    for refused in outcomes[4:]:
+    for refused in (*outcomes[4:], bench.publish("none", "t", "x text", WIDE, replace=1)):
         is_full(refused, "5,000,000 is the most (--max-generation-bytes)")
     bench.rotate()
     assert bench.rows("select count(*) from t") == [[4000]]
@@ -206,16 +207,22 @@ def test_a_table_of_half_the_room_is_replaced_and_updated(make_bench: Any) -> No
 
 
 def test_rows_carried_beyond_the_bound_are_replaced(make_bench: Any) -> None:
+    """With what describes them, which is there once."""
     bench = make_bench(max_generation_bytes=5_000_000)
+
+    def publish(identity: str, rows: Any = WIDE, **flags: Any) -> Any:
+        words = ["what it is"]
+        return bench.hand_in(publication(identity, "t", "x text", rows, words, persist=1, **flags))
+
     for n in range(4):
-        assert stored(bench.publish(f"h{n}", "t", "x text", WIDE, persist=1)) == 1000
+        assert stored(publish(f"h{n}")) == 1000
     sealed = bench.exchange()
+    assert stored(publish("h0", [["y"]], replace=1)) == 1
     assert stored(bench.publish("other", "u", "x text", WIDE * 3)) == 3000
     bench.carry(sealed)
-    again = {"persist": 1, "replace": 1}
     for _ in range(3):
-        assert stored(bench.publish("h0", "t", "x text", WIDE, **again)) == 1000
-    is_full(bench.publish("h0", "t", "x text", WIDE * 2, **again), "--max-generation-bytes")
+        assert stored(publish("h1", replace=1)) == 1000
+    is_full(publish("h1", WIDE * 2, replace=1), "--max-generation-bytes")
 
 
 def test_rows_carried_beyond_their_number_are_replaced_by_as_many(make_bench: Any) -> None:
