@@ -15,7 +15,7 @@ import pytest
 from wire import until
 
 from qasino_server.database import directory
-from qasino_server.errors import Refused, ServerFault, StartError
+from qasino_server.errors import BadRequest, QasinoError, Refused, ServerFault, StartError
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.store import readers as readers_room
 from qasino_server.table import Receipt
@@ -213,6 +213,34 @@ def test_a_table_that_only_prev_has_does_not_answer_to_its_bare_name(bench):
     assert bench.refusal("select * from gone g join prev.gone p using (x)") == "no such table: gone"
     assert bench.rows("select * from prev.gone") == [[1]]
     assert "gone" in bench.refusal("desc gone")
+
+
+def test_the_trend_has_what_each_generation_had(bench):
+    for count in (3, 1, 0):
+        for n in range(count):
+            bench.publish("a", f"t{n}", "x int", [[1], [2]])
+            bench.rows(f"select {n}")
+            bench.store.reject("peer", BadRequest("no table"))
+        bench.rotate()
+    points = bench.store.trend()
+    assert [(p.nr_queries, p.nr_rejects, p.nr_rows) for p in points] == [
+        (3, 3, 6),
+        (1, 1, 2),
+        (0, 0, 0),
+    ]
+    assert [p.nr_identities_missing for p in points] == [0, 1, 1]
+    assert points[-1].generation_number == bench.store.generation_number
+    assert all(p.duration_s > 0 for p in points)
+
+
+def test_updates_are_counted_apart_from_others_refused_or_not(bench):
+    for flags, outcomes in (({}, "ok no no"), ({"update": 1}, "ok ok no")):
+        for n, outcome in enumerate(outcomes.split()):
+            rows = [[1]] if outcome == "ok" else [[1, 2]]
+            told = bench.publish(f"{n}", "t", "x int", rows, **flags)
+            assert isinstance(told, QasinoError) == (outcome == "no")
+    bench.rotate()
+    assert bench.rows("select * from qasino_server_update_stats") == [[3, 2, 1, 3, 1]]
 
 
 def test_missing_names_who_reported_and_does_not_any_more(bench):
