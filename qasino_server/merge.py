@@ -43,7 +43,7 @@ def plan_merge(existing: Columns | None, inherited: Columns, publication_columns
     columns = base + add
     if len(columns) > MAX_COLUMNS:
         raise Refused(
-            f"the table would have {len(columns)} columns with the {len(add)} new ones of this"
+            f"the table would have {len(columns)} columns with those that are new in this"
             f" publication, the most is {MAX_COLUMNS}"
         )
     known.update((column.key, column) for column in add)

@@ -122,6 +122,7 @@ class Sandbox:
     def close_in(self) -> None:
         """From now on the connection reads and does nothing else."""
         self._plain_table = ""
+        self._connection.authorizer = None
         self._connection.pragma("query_only", 1)
         self._connection.authorizer = self._authorize
 
