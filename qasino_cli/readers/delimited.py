@@ -155,7 +155,8 @@ def _empty_is_text(text: str, dialect: Dialect, all_quoted: bool) -> bool:
 
 
 def _skip_comments(text: str, dialect: Dialect) -> tuple[int, list[str]]:
-    """Where the header begins, and the lines with # before it, which are narrower than it."""
+    """Where the header begins, and the lines with # before it, which are narrower than it; empty
+    lines may stand between."""
     at, hashed = first_line(text), []
     said = _SAID.match(text, at)
     at = said.end() if said is not None else at
@@ -163,6 +164,8 @@ def _skip_comments(text: str, dialect: Dialect) -> tuple[int, list[str]]:
         hashed.append(at)
         end = text.find("\n", at)
         at = len(text) if end < 0 else end + 1
+        while text.startswith(("\n", "\r"), at):
+            at += 1
     if hashed and at == len(text):  # the last line is no comment on anything
         at = hashed.pop()
     width = len(_split(text, at, dialect))

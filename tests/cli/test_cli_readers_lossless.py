@@ -171,6 +171,7 @@ def test_backslashes_of_a_text_that_escapes_nothing_stay() -> None:
     ("text", "form", "found"),
     [
         ("# made by x\n# at y\na,b\n1,2\n", "csv", [[1, 2]]),
+        ("# made by x\n\n# at y\r\n\r\n\na,b\n1,2\n", "csv", [[1, 2]]),
         ("#host,cpu\nx,1\n", "csv", [["x", 1]]),
         ("name\tage, y\nx, y\t3\n", "tsv", [["x, y", 3]]),
         ('a\tb\n"x\ny"\t1\n', "tsv", [["x\ny", 1]]),
