@@ -83,33 +83,34 @@ def _told(line: str) -> Told:
 def _names(told: Told, sql: str) -> list[str]:
     from qasino_cli.places import cache_directory
 
-    server = [os.environ.get("QASINO_SERVER", ""), _configured(), *map(str, sorted(told.items()))]
+    server = [os.environ.get("QASINO_SERVER", ""), *map(str, sorted(told.items()))]
     named = "\0".join([*server, sql])
     key = hashlib.sha256(named.encode()).hexdigest()[:16]
     file = cache_directory() / f"tables-{key}"
-    age_s = _age_s(file)
-    names = None
-    if age_s is None or age_s > FRESH_S:
-        names = _renewed(file, told, sql)
+    names = None if _is_fresh(file) else _renewed(file, told, sql)
     return [name for name in names or _read(file) if _NAME.fullmatch(name)]
 
 
-def _configured() -> str:
-    """Which config.yaml there is: it says what `-s NAME` means, and which server nobody names. It
-    is not read for that, which takes as long as all else."""
+def _is_fresh(file: Path) -> bool:
+    """Whether it was made a moment ago, and config.yaml, which says what `-s NAME` means and which
+    server nobody names, has not been written since."""
+    made = _written(file)
+    return made is not None and time.time() - made <= FRESH_S and made > (_configured() or 0.0)
+
+
+def _configured() -> float | None:
     from qasino_cli.places import Homeless, config_file
 
     try:
-        path = config_file()
-        found = path.stat()
-    except (OSError, Homeless):
-        return ""
-    return f"{path} {found.st_mtime_ns} {found.st_size}"
+        return _written(config_file())
+    except Homeless:
+        return None
 
 
-def _age_s(file: Path) -> float | None:
+def _written(file: Path) -> float | None:
+    """When, by the clock; None where there is none."""
     try:
-        return time.time() - file.stat().st_mtime
+        return file.stat().st_mtime
     except OSError:
         return None
 
