@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from watch_house import result_of
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
@@ -28,13 +29,7 @@ SECOND = [("web-1", "sda", 81.5, "x"), ("db-2", "sda", 1.0, "日本"), ("web-2",
 
 
 def result(rows: list[tuple[Any, ...]], number: int, names: tuple[str, ...] = NAMES) -> Result:
-    return Result(
-        column_names=names,
-        column_types=("",) * len(names),
-        nr_rows=len(rows),
-        rows=rows,
-        generation_number=number,
-    )
+    return result_of(names, rows, number)
 
 
 def pictured(*results: Result, key: tuple[str, ...] = (), keep_order: bool = True) -> Picture:

@@ -10,25 +10,20 @@ import pytest
 from command import zmq_url
 from hypothesis import given
 from hypothesis import strategies as st
-from watch_house import frame_of, publish
+from watch_house import frame_of, publish, result_of, until_another_second
 from wire import Wire
 
 from qasino_cli.console import ExitCode
 from qasino_cli.watch.anew import ANEW, Anew
 from qasino_cli.watch.query import Update
 from qasino_server.server import Server
-from qasino_server.table import Result
 
 LOST = Update(unknown="lost: nothing listens there")
 REFUSED = Update(error="no such column: x")
 
 
 def answer(number: int, unknown: str | None = None) -> Update:
-    rows = [(1,)]
-    result = Result(
-        column_names=("n",), column_types=("",), nr_rows=1, rows=rows, generation_number=number
-    )
-    return Update(result=result, unknown=unknown, holds=True)
+    return Update(result=result_of(("n",), [(1,)], number), unknown=unknown, holds=True)
 
 
 def gone(number: int | None) -> Update:
@@ -105,9 +100,11 @@ def test_a_restart_is_no_all_clear(
     report(first, a=95, b=10)
     alert = "select host from disks where used > 90"
     process = running("-s", zmq_url(first), "--interval", "0.2", "--until", "empty", alert)
-    assert frame_of(process)[-1] == "a"
+    frame = frame_of(process)
+    assert frame[-1] == "a"
     first.stop()
     assert frame_of(process)[0].startswith("# unknown: lost")
+    until_another_second(frame)
     second = make_server(**places, zmq_port=first.ports["zmq"])
     assert frame_of(process) == ["# unknown: refused: no such table: disks"]
     report(second, b=10)  # a has not found its way back yet

@@ -13,7 +13,7 @@ from command import zmq_url
 from hypothesis import given
 from hypothesis import strategies as st
 from terminal_screen import Terminal
-from watch_house import frame_of
+from watch_house import frame_of, result_of, until_another_second
 from wire import Wire, until
 
 from qasino_cli.watch import news as room
@@ -22,7 +22,6 @@ from qasino_cli.watch.diff import Picture, changes
 from qasino_cli.watch.news import News
 from qasino_cli.watch.query import Update
 from qasino_server.server import Server
-from qasino_server.table import Result
 
 NAMES = ("host", "used_pct")
 ALERT = "select * from mounts where used_pct > 90"
@@ -37,14 +36,7 @@ def update(
     sql: str = ALERT,
     truncated: bool = False,
 ) -> Update:
-    result = Result(
-        column_names=names,
-        column_types=("",) * len(names),
-        nr_rows=len(rows),
-        rows=rows,
-        generation_number=number,
-        truncated=truncated,
-    )
+    result = result_of(names, rows, number, truncated)
     return Update(result=result, sql=sql, unknown=unknown)
 
 
@@ -350,9 +342,11 @@ def test_a_server_that_begins_anew_is_no_all_clear_for_a_command(
     report(first, a=95, b=95)
     hook = ("--interval", "0.2", "--on-change", f"cat >> {path}")
     process = running("-s", zmq_url(first), *hook, ALERT)
-    assert len(frame_of(process)) == 4
+    frame = frame_of(process)
+    assert len(frame) == 4
     first.stop()
     assert frame_of(process)[0].startswith("# unknown: lost")
+    until_another_second(frame)
     second = make_server(**places, zmq_port=first.ports["zmq"])
     assert frame_of(process) == ["# unknown: refused: no such table: mounts"]
     for used, nr_rows in (({"b": 95}, 1), ({"a": 95, "b": 95}, 2), ({"a": 10, "b": 95}, 1)):

@@ -11,15 +11,14 @@ import pytest
 from command import zmq_url
 from hypothesis import given
 from hypothesis import strategies as st
-from watch_house import frame_of
+from watch_house import frame_of, result_of
 from wire import until
 
 from qasino_cli.watch.outage import Outage
 from qasino_cli.watch.query import Update
 from qasino_server.server import Server
-from qasino_server.table import Result
 
-RESULT = Result(column_names=("n",), column_types=("",), nr_rows=1, rows=[(1,)])
+RESULT = result_of(("n",), [(1,)])
 BELIEVED = Update(result=RESULT)
 REFUSED = Update(error="no such table: t")
 MISSING = Update(result=RESULT, unknown="missing: a (disks)")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from terminal_screen import Terminal
-from watch_house import QUERY
+from watch_house import QUERY, result_of
 
 from qasino_cli.layout import Look
 from qasino_cli.watch import past
@@ -29,13 +29,7 @@ FIRST_NUMBER = 1000
 
 def result(number: int, names: tuple[str, ...] = NAMES, **used: Any) -> Result:
     rows = [(host, *(cell if isinstance(cell, tuple) else (cell,))) for host, cell in used.items()]
-    return Result(
-        column_names=names,
-        column_types=("",) * len(names),
-        nr_rows=len(rows),
-        rows=rows,
-        generation_number=number,
-    )
+    return result_of(names, rows, number)
 
 
 def told(view: View, now: Result, sql: str = "select * from disks", unknown: str = "") -> View:
