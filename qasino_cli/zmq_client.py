@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import zmq
 
@@ -170,18 +171,20 @@ class _Line:
 
     def _failure(self, event: int, request_bytes: int) -> QasinoError:
         url = self._connection.url
-        if event in HANDSHAKE_FAILED:
-            reason = misunderstanding(event, self._connection, self._address)
-            return Unreachable(f"cannot reach {url}: {reason}")
-        if event in _NOT_CONNECTED:
-            reason = why_unreachable(self._connection, self._address)
-            return Unreachable(f"cannot reach {url}: {reason}")
+        if event in HANDSHAKE_FAILED or event in _NOT_CONNECTED:
+            return Unreachable(f"cannot reach {url}: {self._why(event)}")
         if request_bytes > USUAL_MAX_BODY_BYTES:
             return ServerRefused(
                 f"{url} closed the connection on a message of {request_bytes} bytes; that is"
                 " probably more than its --max-body"
             )
         return Unreachable(f"{url} closed the connection without an answer")
+
+    def _why(self, event: int) -> str:
+        if event in HANDSHAKE_FAILED:
+            with suppress(ConnectionRefusedError):  # it has ended since
+                return misunderstanding(event, self._connection, self._address)
+        return why_unreachable(self._connection, self._address)
 
     def close(self) -> None:
         """Close both sockets now."""

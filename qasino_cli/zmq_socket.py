@@ -67,7 +67,10 @@ def read_event(monitor: Socket) -> int:
 
 
 def misunderstanding(event: int, connection: Connection, address: str) -> str:
-    """Why a server that is there did not come to terms with us; asks it once more to find out."""
+    """Why a server that is there did not come to terms with us; asks it once more to find out.
+
+    Raises ConnectionRefusedError where it is there no longer: it has just ended.
+    """
     keys = connection.curve
     if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH and keys is not None:
         return (
@@ -88,13 +91,15 @@ def _mechanism(connection: Connection, address: str) -> str | None:
     """How a ZeroMQ server wants to be spoken with: NULL is openly; None where there is none.
 
     Each end begins with a greeting of 64 bytes that names it (https://rfc.zeromq.org/spec/23/);
-    libzmq keeps to itself what it read there.
+    libzmq keeps to itself what it read there. Raises ConnectionRefusedError.
     """
     try:
         where = (address, connection.port)
         with socket.create_connection(where, connection.connect_timeout_s) as made:
             made.sendall(_HALF_GREETING)
             greeting = made.makefile("rb").read(64)
+    except ConnectionRefusedError:
+        raise
     except OSError:
         return None
     if len(greeting) < 64 or (greeting[0], greeting[9]) != (0xFF, 0x7F):

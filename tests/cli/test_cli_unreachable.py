@@ -160,6 +160,23 @@ def test_a_port_that_speaks_another_language_is_named_so() -> None:
         check_sentence(ask(http_url), f"{http_url} answered, but not in HTTP")
 
 
+def test_a_server_that_ends_as_one_connects_is_told_to_be_gone() -> None:
+    made = socket.create_server(("127.0.0.1", 0))
+    port = made.getsockname()[1]
+
+    def end() -> None:
+        connection, _ = made.accept()
+        made.close()
+        connection.recv(10)
+        connection.close()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    url = f"zmq://127.0.0.1:{port}"
+    check_sentence(ask(url), f"cannot reach {url}: nothing listens there (connection refused)")
+    ending.join()
+
+
 def test_a_zeromq_server_that_goes_away_in_mid_request_is_noticed() -> None:
     with router() as port:
         url = f"zmq://127.0.0.1:{port}"
