@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -28,6 +29,25 @@ def listen(address: str, port: int) -> socket.socket:
         raise StartError(f"cannot listen on {address}:{port}: {reason}") from None
     _find_gone_peers(listener)
     return listener
+
+
+def check_interfaces() -> None:
+    """Raise StartError where this process may not see the machine's network interfaces.
+
+    libzmq looks there for the address it is to bind, and ends the process where it may not.
+    """
+    netlink = getattr(socket, "AF_NETLINK", None)  # Linux's
+    if netlink is None:
+        return
+    try:
+        socket.socket(netlink, socket.SOCK_RAW).close()
+    except OSError as error:
+        if error.errno in (errno.EAFNOSUPPORT, errno.EPERM, errno.EACCES):
+            raise StartError(
+                f"this process may not see the network interfaces ({error.strerror}), where ZeroMQ"
+                " looks for its address; a systemd unit with RestrictAddressFamilies= has to name"
+                " AF_NETLINK there"
+            ) from None
 
 
 def _find_gone_peers(listener: socket.socket) -> None:

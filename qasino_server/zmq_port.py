@@ -24,6 +24,7 @@ from qasino_server.errors import (
     TooLarge,
     Unauthorized,
 )
+from qasino_server.listening import check_interfaces
 from qasino_server.message import decode_request, means_to_publish
 from qasino_server.outbox import Outbox
 from qasino_server.patience import GONE_MS, PROBE_AFTER_S, PROBE_EVERY_S, PROBES
@@ -64,6 +65,7 @@ none of ours; 2 us a message."""
 
 def bind(unbound: _Socket, address: str, port: int) -> None:
     """Bind a socket; port 0 takes a free one. Raises StartError where the port is taken."""
+    check_interfaces()
     unbound.linger = 0
     unbound.ipv6 = ":" in address
     # Have TCP find peers that are gone, or that do not read at all.
