@@ -56,7 +56,7 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l htpasswd-file -d '
 complete -c qasino -n '__fish_seen_subcommand_from server' -l users-file -d 'Users with roles, in YAML; every port asks for them. Read again when it changes. [default: none]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l curve-keys -d 'Have the ZeroMQ ports ask for CURVE keys: DIR has server.key_secret and, for each client, clients/NAME.key; qasino keys makes them. [default: none]' -x -a '(__fish_complete_directories)'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l require-auth -d 'Ask for users on plain HTTP too, and close the ports that cannot ask: the line port, and ZeroMQ without --curve-keys. [default: no; yes with --users-file]'
-complete -c qasino -n '__fish_seen_subcommand_from server' -l allow-host -d 'Names a browser may use for a loopback address beside localhost and this host\'s own, such as that of a proxy on this host. [default: none]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l allow-host -d 'Names a browser may use over plain HTTP for a loopback address beside localhost and this host\'s own, such as that of a proxy on this host. [default: none]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l forget-after -d 'How long a table nobody reports any more is listed as missing; 90, 90s, 5m, 12h. [default: 86400]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l log-level -d 'How much to log: debug, info, warning, error. [default: info]' -x -a 'debug info warning error'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l config -d 'Options in YAML. [default: none]' -r -F

@@ -329,8 +329,8 @@ OPTIONS = (
         "allow-host",
         "NAME,..",
         _names,
-        "Names a browser may use for a loopback address beside localhost and this host's own, such"
-        " as that of a proxy on this host. [default: none]",
+        "Names a browser may use over plain HTTP for a loopback address beside localhost and this"
+        " host's own, such as that of a proxy on this host. [default: none]",
         sets="allowed_hosts",
     ),
     Option(

@@ -168,7 +168,8 @@ class RequestApp:
             return
         format_name = "json"
         try:
-            check_host(scope["headers"], _own_address(scope), self._allowed_hosts)
+            if scope["scheme"] == "http":  # over TLS the certificate tells whose name that is
+                check_host(scope["headers"], _own_address(scope), self._allowed_hosts)
             rights = await self._rights(scope)
             caller = caller_of(scope["scheme"], _peer(scope), rights)
             if scope["path"] == "/metrics":

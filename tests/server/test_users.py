@@ -131,6 +131,12 @@ def test_who_gives_the_right_password_is_answered(https: Door, user: str, passwo
         assert (status, body["table"]["rows"]) == (200, [["1"]])
 
 
+def test_over_https_any_name_will_do_for_a_loopback_address(https: Door) -> None:
+    """That the name is the server's the certificate tells; /etc/hosts may have it there."""
+    named = {**basic("ann", "right"), "Host": "stats.example.com"}
+    assert https.query("select 1", named)[0] == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [
