@@ -45,6 +45,8 @@ class Cadence(msgspec.Struct, frozen=True):
     generation_duration_s: Annotated[float, msgspec.Meta(gt=0)]
     generation_age_s: float
     """Since the present one began."""
+    pubsub_port: int | None
+    """Where their signal is; None where there is none."""
 
 
 _decoder = msgspec.json.Decoder(_Answer)
@@ -89,7 +91,8 @@ def read_ok(body: bytes, server: str) -> str:
 
 
 def read_cadence(body: bytes, server: str) -> Cadence:
-    """What `/healthz` tells of generations."""
+    """What `health` tells of generations."""
+    _read(body, server, "health")
     try:
         return _cadence_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):

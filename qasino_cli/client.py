@@ -42,9 +42,8 @@ class Client(Protocol):
     def cancel(self, query_id: str) -> str:
         """Stop a query that another client of this server runs; returns the remark."""
 
-    def cadence(self) -> Cadence | None:
-        """When generations begin, told to whoever may not query too; None where this transport
-        has no way."""
+    def cadence(self) -> Cadence:
+        """When generations begin, told to whoever may not query too."""
 
     def close(self) -> None:
         """Give up the transport at once; what is still unsent is dropped."""

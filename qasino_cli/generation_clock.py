@@ -20,14 +20,13 @@ from typing import Annotated
 import msgspec
 import zmq
 
-from qasino_cli.client import Client, open_client
+from qasino_cli.client import open_client
 from qasino_cli.clock import Beat, next_due
 from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
 from qasino_cli.errors import ServerRefused
 from qasino_cli.reach import find_address
 from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect, see_that_files_are_left
 from qasino_server.errors import QasinoError
-from qasino_server.message import Query
 from qasino_server.outbox import Outbox
 from qasino_server.replies import SIGNAL_TAG
 
@@ -39,11 +38,6 @@ PATIENCE = 1.25  # a signal is missed once it is a quarter of a generation late
 ASK_TIMEOUT_S = 5.0
 AWAY_S = 10.0  # until a server that was not there is looked for again
 REFUSED_S = 10.0  # until it is tried again where the signal is not for us
-
-_ASK = (
-    "select (select port from qasino_server_ports where name = 'pubsub'),"
-    " (select generation_duration_s from qasino_server_info)"
-)
 
 
 class _Signal(msgspec.Struct):
@@ -155,31 +149,17 @@ class GenerationClock:
             self._connection, timeout_s=min(ASK_TIMEOUT_S, self._connection.timeout_s)
         )
         client = open_client(hasty)
-        self._away = False
+        self._away = self._refused = False
         try:
-            answer = client.query(Query(sql=_ASK, typed=True))
-            port, duration_s = answer.rows[0]
-        except ServerRefused:
-            return told or DEFAULT_PUBSUB_PORT, self._age_everybody_is_told(client)
-        except (QasinoError, ValueError, IndexError):
-            self._away = True
+            cadence = client.cadence()
+        except QasinoError as error:
+            self._refused = isinstance(error, ServerRefused)
+            self._away = not self._refused
             return told or DEFAULT_PUBSUB_PORT, 0.0
         finally:
             client.close()
-        self._learn(float(duration_s or self._duration_s))
-        return told or port, answer.generation_age_s
-
-    def _age_everybody_is_told(self, client: Client) -> float:
-        """Of the present generation; and how long one lasts, for who may publish and not query."""
-        try:
-            cadence = client.cadence()
-        except QasinoError:
-            cadence = None
-        self._refused = cadence is None
-        if cadence is None:
-            return 0.0
         self._learn(cadence.generation_duration_s)
-        return cadence.generation_age_s
+        return told or cadence.pubsub_port, cadence.generation_age_s
 
     def _learn(self, duration_s: float) -> None:
         self._duration_s = duration_s

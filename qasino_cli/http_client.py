@@ -95,9 +95,9 @@ class HttpClient:
         """Stop a query that runs on another connection."""
         return read_ok(self._post("cancel", outgoing.encode_cancel(query_id)), self._url)
 
-    def cadence(self) -> Cadence | None:
+    def cadence(self) -> Cadence:
         """When generations begin, also where nothing else is told us."""
-        return read_cadence(self._whole("/healthz/live"), self._url)
+        return read_cadence(self._post("health", outgoing.HEALTH), self._url)
 
     def close(self) -> None:
         """Close what connections are open."""
@@ -110,15 +110,10 @@ class HttpClient:
         return self._connection.url
 
     def _post(self, op: str, body: bytes) -> bytes:
-        return self._whole("/request", {"op": op}, body)
-
-    def _whole(
-        self, path: str, params: dict[str, str] | None = None, body: bytes | None = None
-    ) -> bytes:
         """The whole body of the answer; a refusal is raised."""
         deadline = time.monotonic() + self._connection.timeout_s
         with self._translated():
-            return b"".join(self._chunks(path, params, body, deadline))
+            return b"".join(self._chunks({"op": op}, body, deadline))
 
     def _stream(self, form: str, body: bytes) -> Iterator[bytes]:
         """Chunks of a streamed answer, in as long as it takes to the end."""
@@ -126,7 +121,7 @@ class HttpClient:
         try:
             with self._translated():
                 params = {"op": "query", "format": form}
-                for chunk in self._chunks("/request", params, body, None):
+                for chunk in self._chunks(params, body, None):
                     begun = True
                     yield chunk
         except Unreachable:
@@ -135,19 +130,15 @@ class HttpClient:
             raise BrokenOff("the answer broke off before its end: rows are missing") from None
 
     def _chunks(
-        self,
-        path: str,
-        params: dict[str, str] | None,
-        body: bytes | None,
-        deadline: float | None,
+        self, params: dict[str, str], body: bytes, deadline: float | None
     ) -> Iterator[bytes]:
         client = self._client()
         request = client.build_request(
-            "GET" if body is None else "POST",
-            path,
+            "POST",
+            "/request",
             params=params,
             content=body,
-            headers={} if body is None else {"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json"},
             extensions={"trace": self._traced},
         )
         headers_by = deadline or time.monotonic() + self._connection.timeout_s

@@ -70,6 +70,10 @@ def _table(publication: Publication) -> dict[str, Any]:
     return table
 
 
+HEALTH = msgspec.json.encode({"op": "health"})
+"""A `health` message."""
+
+
 def encode_drop(tablename: str, identity: str | None) -> bytes:
     """A `drop_table` message, for one identity or for all."""
     message = {"op": "drop_table", "tablename": tablename}

@@ -16,7 +16,7 @@ from contextlib import suppress
 import zmq
 
 from qasino_cli import outgoing
-from qasino_cli.answers import Cadence, read_ok, read_receipt, read_result
+from qasino_cli.answers import Cadence, read_cadence, read_ok, read_receipt, read_result
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
 from qasino_cli.reach import find_address, why_unreachable
@@ -72,9 +72,9 @@ class ZmqClient:
         """Stop a query that runs on another connection."""
         return read_ok(self._ask(outgoing.encode_cancel(query_id)), self._connection.url)
 
-    def cadence(self) -> Cadence | None:
-        """None: over ZeroMQ a server tells it those who may query; the signal tells the others."""
-        return None
+    def cadence(self) -> Cadence:
+        """When generations begin, also where nothing else is told us."""
+        return read_cadence(self._ask(outgoing.HEALTH), self._connection.url)
 
     def close(self) -> None:
         """Close the socket; what is unsent is dropped."""

@@ -24,7 +24,16 @@ from qasino_server.errors import (
     Refused,
     ServerFault,
 )
-from qasino_server.message import Cancel, DropTable, ListTables, Publish, Query, Request
+from qasino_server.health import Health
+from qasino_server.message import (
+    AskHealth,
+    Cancel,
+    DropTable,
+    ListTables,
+    Publish,
+    Query,
+    Request,
+)
 from qasino_server.metrics import Metrics
 from qasino_server.render import stream_for
 from qasino_server.replies import Done, Reply, TablesList
@@ -67,9 +76,10 @@ def anybody_at(port: str, peer: str) -> Caller:
 class Dispatch:
     """The way from the ports to the store."""
 
-    def __init__(self, store: Store, metrics: Metrics, slow_query_s: float) -> None:
+    def __init__(self, store: Store, metrics: Metrics, health: Health, slow_query_s: float) -> None:
         """A query that takes longer than `slow_query_s` is logged."""
         self._store = store
+        self._health = health
         self._metrics = metrics
         self._slow_query_s = slow_query_s
 
@@ -105,6 +115,8 @@ class Dispatch:
             case ListTables():
                 caller.rights.require("read", "list the tables")
                 answer(TablesList(self._store.summaries()))
+            case AskHealth():
+                answer(self._health.report())  # whoever publishes has to know, and nothing else
             case Cancel(query_id):
                 if not self._store.cancel(query_id, caller.rights):
                     raise Refused(f"no query with the id {query_id} is running")

@@ -63,6 +63,10 @@ class ListTables(msgspec.Struct, frozen=True):
     """Which tables there are."""
 
 
+class AskHealth(msgspec.Struct, frozen=True):
+    """Whether the server is of use, and when its generations begin."""
+
+
 class Cancel(msgspec.Struct, frozen=True):
     """Stop the query of that id."""
 
@@ -76,7 +80,7 @@ class DropTable(msgspec.Struct, frozen=True):
     identity: str | None = None
 
 
-Request = Query | Publish | ListTables | Cancel | DropTable
+Request = Query | Publish | ListTables | AskHealth | Cancel | DropTable
 
 
 def decode_request(body: bytes, op: str | None = None) -> Request:
@@ -244,11 +248,12 @@ _READERS: dict[str, Callable[[Body], Request]] = {
     "query": _read_query,
     "add_table_data": _read_publish,
     "get_table_list": lambda fields: ListTables(),
+    "health": lambda fields: AskHealth(),
     "cancel": _read_cancel,
     "drop_table": _read_drop,
 }
 OPS = tuple(_READERS)
-ASKING_OPS = frozenset({"query", "get_table_list", "cancel"})
+ASKING_OPS = frozenset({"query", "get_table_list", "health", "cancel"})
 """Those that store nothing, and so need no room for it."""
 
 

@@ -29,7 +29,21 @@ class TablesList(msgspec.Struct, frozen=True):
     tables: Sequence[TableSummary]
 
 
-Reply = Receipt | Done | Result | TablesList | QasinoError
+class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the server is of use, and when its generations begin."""
+
+    live: bool
+    ready: bool
+    """Whether the snapshot is as young as it should be."""
+    generation_number: int
+    """Of the snapshot; likewise its age."""
+    generation_age_s: float
+    generation_duration_s: float
+    pubsub_port: int | None
+    """Where the signal is sent; None where it is not."""
+
+
+Reply = Receipt | Done | Result | TablesList | HealthReport | QasinoError
 
 
 def encode_reply(reply: Reply, identity: str) -> list[bytes]:
@@ -49,6 +63,9 @@ def encode_reply(reply: Reply, identity: str) -> list[bytes]:
     if isinstance(reply, TablesList):
         head = {"response_op": "tables_list", "identity": identity}
         return [_encode(head), _encode(_told_of(reply.tables))]
+    if isinstance(reply, HealthReport):
+        head = {"response_op": "health", "identity": identity}
+        return [_encode(head | msgspec.structs.asdict(reply))]
     return [encode_error(reply, identity)]
 
 

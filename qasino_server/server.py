@@ -222,8 +222,9 @@ class Server:
         ports = [(name, settings.listen, port) for name, port in self.ports.items()]
         store.start(first_number, ports)
         metrics = Metrics(store.state, self._seats.by_port)
-        dispatch = Dispatch(store, metrics, settings.slow_query_s)
-        self._make_ports(store, dispatch, metrics)
+        health = Health(store.state, settings.generation_duration_s, self.ports.get("pubsub"))
+        dispatch = Dispatch(store, metrics, health, settings.slow_query_s)
+        self._make_ports(store, dispatch, metrics, health)
         self._heartbeat = Heartbeat(
             settings.generation_duration_s,
             first_number,
@@ -300,10 +301,12 @@ class Server:
             self._curve_gate.guard(made)
         return made
 
-    def _make_ports(self, store: Store, dispatch: Dispatch, metrics: Metrics) -> None:
+    def _make_ports(
+        self, store: Store, dispatch: Dispatch, metrics: Metrics, health: Health
+    ) -> None:
         settings = self.settings
         if self._http_sockets:
-            self._make_http(store, dispatch, metrics)
+            self._make_http(store, dispatch, metrics, health)
         if self._router is not None and self._watch is not None:
             self._services.append(
                 ZmqPort(
@@ -326,7 +329,9 @@ class Server:
                 LinePort(self._line_socket, dispatch, self._seats, most_bytes, self._died)
             )
 
-    def _make_http(self, store: Store, dispatch: Dispatch, metrics: Metrics) -> None:
+    def _make_http(
+        self, store: Store, dispatch: Dispatch, metrics: Metrics, health: Health
+    ) -> None:
         settings = self.settings
         gate = Gate(self._users, self._died) if self._users and settings.asks_over_http else None
         mailbox = Mailbox()
@@ -341,7 +346,7 @@ class Server:
             allowed_hosts=settings.allowed_hosts | names_of(socket.gethostname()),
             gate=gate,
             asks_on_plain_http=settings.asks_everywhere,
-            health=Health(store.state, settings.generation_duration_s),
+            health=health,
             metrics=metrics,
             pages=self._pages,
             mailbox=mailbox,

@@ -206,23 +206,53 @@ def test_who_may_publish_alone_learns_over_http_when_generations_begin(
     assert time.monotonic() - began < 2 * PATIENCE + 1
 
 
-def test_a_server_that_does_not_tell_how_long_a_generation_lasts_is_told_of_once(
-    make_server: MakeServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_and_over_zeromq_where_their_signal_is_and_nobody_is_warned_of_them(
+    make_server: MakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Over ZeroMQ only the signal tells those who may not query, and here there is none."""
-    monkeypatch.setattr(generation_clock, "USUAL_DURATION_S", 0.2)
+    """The server logged a query that was refused for each agent that began."""
     users = tmp_path / "users.yaml"
     users.write_text("users: {ann: {roles: [publish]}}")
     pairs = {name: make_pair(tmp_path / "curve" / name) for name in ("server", "clients/ann")}
-    server = make_server(users_file=users, curve_keys=tmp_path / "curve", pubsub_port=None)
+    server = make_server(users_file=users, curve_keys=tmp_path / "curve", generation_duration_s=77)
     keys = CurveKeys(pairs["clients/ann"], pairs["server"].public)
-    with clock_of(to(server, curve=keys), silence_s=0.1) as clock:
+    with clock_of(to(server, curve=keys)) as clock:
+        clock.begin()
+        assert clock.duration_s == 77
+        assert beat_after_rotation(clock, server).generation_number is not None
+    assert "may not" not in caplog.text
+
+
+@contextmanager
+def ancestor() -> Iterator[Connection]:
+    """A server that does not know of that question, and has no signal."""
+    with zmq.Context() as context, context.socket(zmq.REP) as made:
+        port = made.bind_to_random_port("tcp://127.0.0.1")
+        over = threading.Event()
+
+        def answer() -> None:
+            while not over.is_set():
+                if made.poll(20):
+                    op = json.loads(made.recv())["op"]
+                    told = f"Unrecognized op '{op}'"
+                    made.send_json({"response_op": "error", "error_message": told})
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            known = {"port": port, "pubsub_port": mute.getsockname()[1]}
+            yield Connection(scheme="zmq", host="127.0.0.1", **known)
+        over.set()
+        thread.join()
+
+
+def test_a_server_that_does_not_tell_how_long_a_generation_lasts_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(generation_clock, "USUAL_DURATION_S", 0.2)
+    with ancestor() as there, clock_of(there, silence_s=0.1) as clock:
         for _ in range(3):
             assert clock.wait(GIVE_UP_S) == Beat(None, 0.2)
-    said = f"{to(server).url} sends no signal and does not tell how long a generation lasts"
+    said = f"{there.url} sends no signal and does not tell how long a generation lasts"
     assert caplog.text.count(said) == 1
 
 

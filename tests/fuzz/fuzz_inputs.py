@@ -10,6 +10,8 @@ from urllib.parse import quote
 import apsw
 from hypothesis import strategies as st
 
+from qasino_server.message import OPS as KNOWN_OPS
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NAMES = st.sampled_from(["t", "u", "order", "T", "_", "a b", "", "sqlite_x", "qasino_server_info"])
 IDENTITIES = st.sampled_from(["h", "web-1", "\u202e", ""]) | TEXT
@@ -26,7 +28,7 @@ JSON = st.recursive(
     CELLS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
 )
-OPS = "query add_table_data get_table_list cancel drop_table name_value_update nonsense".split()
+OPS = [*KNOWN_OPS, "name_value_update", "nonsense"]
 
 
 # --- SQL ---------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def check_reply(frames: list[bytes]) -> None:
     """One JSON object, or the two of a list of tables."""
     documents = [json.loads(frame, parse_constant=lambda name: 1 / 0) for frame in frames]
     said = documents[0]["response_op"]
-    assert said in ("ok", "result_table", "tables_list", "error")
+    assert said in ("ok", "result_table", "tables_list", "health", "error")
     assert len(documents) == (2 if said == "tables_list" else 1)
     if said == "error":
         assert documents[0]["error_message"].isprintable() or said

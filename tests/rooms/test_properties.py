@@ -46,7 +46,7 @@ KEYS = st.sampled_from(
     "op identity table persist static update keycols replace ttl_s sql typed query_id tablename"
     " use_write_db".split()
 )
-OPS = ["query", "add_table_data", "get_table_list", "cancel", "drop_table", "nonsense"]
+OPS = ["query", "add_table_data", "get_table_list", "health", "cancel", "drop_table", "nonsense"]
 TABLES = st.fixed_dictionaries(
     {},
     optional={

@@ -223,6 +223,16 @@ def test_health_is_told_to_everybody(wire: Wire) -> None:
         assert status == 200
         told = json.loads(body)
         assert (told["ready"], told["generation_duration_s"]) == (True, 30)
+        assert told["pubsub_port"] == wire.ports["pubsub"]
+
+
+def test_the_op_tells_the_same_on_every_port(wire: Wire) -> None:
+    told = json.loads(wire.http("GET", path="/healthz")[2])
+    told |= {"response_op": "health", "identity": wire.query("select 1")["identity"]}
+    for body in (wire.http_post("health", {})[2], *wire.zmq_request({"op": "health"})):
+        answer = json.loads(body)
+        assert answer["generation_age_s"] >= told["generation_age_s"]
+        assert answer == told | {"generation_age_s": answer["generation_age_s"]}
 
 
 def test_a_server_whose_snapshot_grew_old_lives_but_is_not_ready() -> None:
@@ -239,7 +249,9 @@ def test_a_server_whose_snapshot_grew_old_lives_but_is_not_ready() -> None:
             waiting_bytes=0,
         )
 
-    young, old = (Health(lambda age=age: state(age), 30.0) for age in (30.0, 30.0 * MISSED + 1))
+    young, old = (
+        Health(lambda age=age: state(age), 30.0, None) for age in (30.0, 30.0 * MISSED + 1)
+    )
     assert young.answer("/healthz")[0] == 200
     assert old.answer("/healthz")[0] == old.answer("/healthz/ready")[0] == 503
     assert old.answer("/healthz/live")[0] == 200

@@ -46,6 +46,7 @@ JSON_DEEDS: dict[str, tuple[str, Message, set[str]]] = {
     "show": ("query", {"sql": "show tables"}, {"read"}),
     "show queries": ("query", {"sql": "show queries"}, {"read"}),
     "list": ("get_table_list", {}, {"read"}),
+    "health": ("health", {}, set()),
     "publish": ("add_table_data", table(), {"publish"}),
     "persist": ("add_table_data", table("p", persist=1), {"publish"}),
     "update": ("add_table_data", table("u", update=1), {"publish"}),
