@@ -5,7 +5,8 @@ silent because the server has no signal port. So the signal is followed, and whe
 away for longer than a generation lasts, beats come from here until it is heard again; the first
 where the signal of the next generation would be missed, by the age of the present one. A
 connection that has been silent for `silence_s` is made anew, since a firewall or a server that
-moved to another address closes nothing at this end.
+moved to another address closes nothing at this end. One that was closed and is there again is a
+beat as well: a server that began anew knows nothing of what it was sent before.
 
 A clock belongs to one thread, but for `wake`.
 """
@@ -25,7 +26,7 @@ from qasino_cli.clock import Beat, next_due
 from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
 from qasino_cli.errors import ServerRefused
 from qasino_cli.reach import find_address
-from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect, see_that_files_are_left
+from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect, read_event, see_that_files_are_left
 from qasino_server.errors import QasinoError
 from qasino_server.outbox import Outbox
 from qasino_server.replies import SIGNAL_TAG
@@ -46,6 +47,7 @@ class _Signal(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Signal)
+_EVENTS = sum(HANDSHAKE_FAILED) | zmq.EVENT_HANDSHAKE_SUCCEEDED
 
 
 class GenerationClock:
@@ -66,6 +68,8 @@ class GenerationClock:
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
+        self._was_there = self._is_back = False
+        """Whoever sends the signal; and it has come again since that was told."""
         self._wakeup: Outbox[None] = Outbox()
         self._opened = False
         self._own_beat_at = math.inf
@@ -103,6 +107,10 @@ class GenerationClock:
             if signal is not None:
                 return self._heard(signal)
             now = time.monotonic()
+            if self._is_back:
+                self._is_back = False
+                self._own_beat_at = now + self._duration_s * PATIENCE
+                return Beat(None, self._duration_s)
             if self._woken or now >= give_up_at:
                 return None
             if now >= self._own_beat_at:
@@ -176,7 +184,7 @@ class GenerationClock:
         self._socket = self._context.socket(zmq.SUB)
         self._socket.linger = 0
         self._socket.subscribe(SIGNAL_TAG)
-        self._monitor = self._socket.get_monitor_socket(sum(HANDSHAKE_FAILED))
+        self._monitor = self._socket.get_monitor_socket(_EVENTS)
         connect(self._socket, address, port, self._connection.curve)
 
     def _poll(self, until: float) -> _Signal | None:
@@ -192,10 +200,17 @@ class GenerationClock:
         if self._woken:
             self._wakeup.take()
         if self._monitor in ready:
-            # ZeroMQ would knock ten times a second at a door that wants other keys than ours.
-            self._close_socket()
-            self._reopen_at = time.monotonic() + REFUSED_S
+            self._hear_monitor()
         return self._newest() if self._socket in ready else None
+
+    def _hear_monitor(self) -> None:
+        while self._monitor is not None and self._monitor.poll(0):
+            if read_event(self._monitor) in HANDSHAKE_FAILED:
+                # ZeroMQ would knock ten times a second at a door that wants other keys than ours.
+                self._close_socket()
+                self._reopen_at = time.monotonic() + REFUSED_S
+            else:
+                self._is_back, self._was_there = self._was_there, True
 
     def _newest(self) -> _Signal | None:
         """The newest signal that waits; what is none of a Qasino server is passed over."""
@@ -212,6 +227,7 @@ class GenerationClock:
     def _heard(self, signal: _Signal) -> Beat:
         now = time.monotonic()
         self._learn(signal.generation_duration_s)
+        self._is_back = False
         self._own_beat_at = now + self._duration_s * PATIENCE
         # A generation may be longer than the silence that is put up with.
         self._reopen_at = now + max(self._silence_s, self._duration_s * 2)
@@ -237,3 +253,4 @@ class GenerationClock:
             self._monitor.close(0)
             self._socket.close(0)
         self._socket = self._monitor = None
+        self._was_there = False

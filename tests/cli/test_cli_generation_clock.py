@@ -301,6 +301,21 @@ def test_a_server_that_comes_late_is_found_before_the_silence_is_over_and_beats_
         assert clock.wait(GIVE_UP_S) == Beat(None, 300)
 
 
+def test_a_server_that_begins_anew_is_a_beat(make_server: MakeServer) -> None:
+    """Whoever published waited for the end of its first generation, whose snapshot had nothing."""
+    first = make_server(generation_duration_s=300)
+    there = to(first, pubsub_port=first.ports["pubsub"])
+    with clock_of(there) as clock:
+        beat_after_rotation(clock, first)
+        first.stop()
+        second = make_server(
+            zmq_port=there.port, pubsub_port=there.pubsub_port, generation_duration_s=300
+        )
+        until(lambda: clock.wait(0.1) == Beat(None, 300.0))
+        assert clock.wait(0.01) is None, "once"
+        assert beat_after_rotation(clock, second).generation_number is not None
+
+
 def test_a_connection_that_was_silent_is_made_anew_and_hears_again(make_server: MakeServer) -> None:
     """Where the server says that its signal is by now."""
     first = make_server()
