@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.errors import NotLetIn, ServerRefused, Unreachable
 from qasino_server.table import Receipt, Result
 
 
@@ -24,6 +24,8 @@ class _Answer(msgspec.Struct):
 
     response_op: str
     error_message: str = "the server gives no reason"
+    error_status: int = 0
+    """As HTTP has it; 0 where the server does not say."""
     error_offset: int | None = None
     error_hint: str = ""
     table: _Table | None = None
@@ -111,6 +113,8 @@ def read_refusal(body: bytes) -> ServerRefused | None:
 
 
 def _refusal(answer: _Answer) -> ServerRefused:
+    if answer.error_status in (401, 403):
+        return NotLetIn(answer.error_message)
     return ServerRefused(answer.error_message, answer.error_offset, answer.error_hint)
 
 

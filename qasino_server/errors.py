@@ -34,7 +34,7 @@ class QasinoError(Exception):
     """Anything Qasino refuses or fails at, with a sentence a stranger can act on."""
 
     status = 500
-    """The HTTP status that goes with it; other ports send the sentence alone."""
+    """The HTTP status that goes with it; in JSON on every port."""
     hint = ""
     """What could be meant instead, a sentence; '' where nothing is known."""
     identity: str | None = None

@@ -152,11 +152,13 @@ def _widths(widths: tuple[int, ...]) -> bytes:
 
 
 def encode_error(error: QasinoError, identity: str) -> bytes:
-    """`error` with its sentence, the place in the statement where SQLite gave one, and a hint."""
+    """`error` with its sentence and HTTP status, the place in the statement where SQLite gave one,
+    and a hint."""
     answer: dict[str, Any] = {
         "response_op": "error",
         "identity": identity,
         "error_message": error.sentence,
+        "error_status": error.status,
     }
     if isinstance(error, SqlError) and error.offset is not None:
         answer["error_offset"] = error.offset

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import http_url, start_qasino
+from command import http_url, start_qasino, zmq_url
 from prompt_house import Start
 from wire import until
 
 from qasino_cli.console import ExitCode
+from qasino_server.curve_keys import make_pair
 from qasino_server.server import Server
 
 MakeServer = Callable[..., Server]
@@ -46,11 +47,10 @@ def nr_refused(log: pytest.LogCaptureFixture) -> int:
     return sum("unknown token" in record.getMessage() for record in log.records)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("sql", "-q", "select 1 one \\watch"), ("watch", "--interval", "0.2", "select 1 one")],
-    ids=["sql", "watch"],
-)
+WATCHES = [("sql", "-q", "select 1 one \\watch"), ("watch", "--interval", "0.2", "select 1 one")]
+
+
+@pytest.mark.parametrize("words", WATCHES, ids=["sql", "watch"])
 def test_a_watch_ends_where_the_server_does_not_let_us_in_any_more(
     door: Door, words: tuple[str, ...]
 ) -> None:
@@ -64,6 +64,31 @@ def test_a_watch_ends_where_the_server_does_not_let_us_in_any_more(
         _, err = process.communicate(timeout=20)
     assert process.returncode == ExitCode.REFUSED
     assert f"{url} does not take the token: " in err.decode()
+
+
+@pytest.mark.parametrize("words", WATCHES, ids=["sql", "watch"])
+def test_so_it_does_over_zeromq_where_its_role_is_taken_away(
+    make_server: MakeServer, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """That port has no status for a refusal: the prompt waited in silence."""
+    users = tmp_path / "users.yaml"
+    users.write_text("users: {ann: {roles: [read]}}")
+    keys = tmp_path / "curve"
+    make_pair(keys / "server")
+    make_pair(keys / "clients" / "ann")
+    server = make_server(users_file=users, curve_keys=keys, generation_duration_s=1)
+    own = ("--curve-key", keys / "clients" / "ann.key_secret")
+    with start_qasino(
+        *words, "-s", zmq_url(server), *own, "--curve-server-key", keys / "server.key"
+    ) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != b"1\n":
+            assert process.poll() is None
+        users.write_text("users: {ann: {roles: [publish]}}")
+        server.reload()
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == ExitCode.REFUSED
+    assert "user ann may not query" in err.decode()
 
 
 def test_a_prompt_that_is_not_let_in_says_so_and_does_not_knock_again_by_itself(

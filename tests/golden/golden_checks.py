@@ -21,7 +21,7 @@ Table = tuple[list[str], list[list[str]]]
 
 ADDITIONS = {
     "ok": {"applied", "generation_number", "nr_rows", "message"},
-    "error": {"error_offset", "error_hint"},
+    "error": {"error_status", "error_offset", "error_hint"},
     "result_table": {
         *("max_widths", "generation_number", "generation_age_s", "elapsed_s", "truncated"),
     },

@@ -50,7 +50,7 @@ class Site:
         return self._signals.poll(20)
 
     def close(self) -> None:
-        """Close the client; the server is stopped by who made it."""
+        """Close the client."""
         self._signals.close()
         self.wire.close()
 
@@ -105,9 +105,10 @@ class Shared:
             self.close()
 
     def close(self) -> None:
-        """The end of the server's client."""
+        """The end of the server and its client."""
         if self._site is not None:
             self._site.close()
+            self._site.server.stop()
             self._site = None
 
 
@@ -130,13 +131,19 @@ def strict_json(data: bytes) -> Any:
     return json.loads(data.decode(), parse_constant=refuse)
 
 
+STATUSES = {400, 401, 403, 404, 405, 408, 413, 415, 431, 503, 504}
+"""Those of errors that are not the server's own."""
+
+
 def is_error(answer: Json, *places: str) -> None:
     """An error whose sentence matches each of these, and shows nothing of the insides."""
     assert answer["response_op"] == "error", answer
     assert answer["identity"] == "test-server"
     assert answer.keys() <= {
-        *("response_op", "identity", "error_message", "error_offset", "error_hint"),
+        *("response_op", "identity", "error_message", "error_status"),
+        *("error_offset", "error_hint"),
     }
+    assert answer["error_status"] in STATUSES
     sentence = answer["error_message"]
     for place in places:
         assert re.search(place, sentence), sentence
