@@ -46,8 +46,6 @@ class Lookout:
         self._deaf = [thread for thread in self._deaf if thread.is_alive()]
         if len(self._deaf) >= DEAF_MAX:
             return Busy("busy: queries that do not end still look into the open generation")
-        if job.stop_reason is not None or time.monotonic() > job.deadline:
-            return job.stop_reason or job.timed_out()
         looker = _Looker(job, place, overlay, self._limits, self._max_value_bytes)
         looker.start()
         if not looker.ended.wait(LOOK_S):

@@ -100,6 +100,8 @@ class Readers:
         self._own = Turns[Job]()
         self._fresh = Turns[Job]()
         self._slow = Turns[Job]()
+        self._elsewhere = Turns[Job]()
+        """Jobs that wait for somebody else, a look into the open generation say."""
         self._jobs: dict[str, Job] = {}
         self._nr_pinned = 0
         """Jobs that wait with the connection they began on."""
@@ -304,10 +306,17 @@ class Readers:
             self._counts.completed += 1
 
     def register(self, job: Job) -> None:
-        """Make a job known that runs elsewhere, so that it can be listed and cancelled."""
-        with self.lock:
+        """Make a job known that is to run elsewhere, so that it can be listed and cancelled, and is
+        told when its time is up, however long it waits there."""
+        with self._mutex:
             self._counts.received += 1
             self._enlist(job)
+            self._elsewhere.put(job)
+
+    def begins(self, job: Job) -> bool:
+        """Whoever calls is about to run it there; False where it has been answered meanwhile."""
+        with self._mutex:
+            return self._elsewhere.remove(job)
 
     def _enlist(self, job: Job) -> None:
         """Under its id, or under one that nobody else has, chosen or not."""
@@ -346,7 +355,7 @@ class Readers:
         return any(queue.remove(job) for queue in self._queues())
 
     def _queues(self) -> tuple[Turns[Job], ...]:
-        return self._brief, self._own, self._fresh, self._slow
+        return self._brief, self._own, self._fresh, self._slow, self._elsewhere
 
     def running(self) -> list[Job]:
         """The jobs that run or wait, the oldest first."""

@@ -316,10 +316,13 @@ class Store:
         try:
             self._writer.look(lambda path: self._look_now(job, path), job.asker)
         except Busy as error:
-            self._readers.conclude(job, error)
+            if self._readers.begins(job):
+                self._readers.conclude(job, error)
 
     def _look_now(self, job: Job, path: Path) -> None:
         """In the writer's thread, which waits for the looker."""
+        if not self._readers.begins(job):
+            return
         place = Place(self._files.of(path), None, self._statics.path)
         self._readers.conclude(job, self._lookout.look(job, place, self.overlay()))
 

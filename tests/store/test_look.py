@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import until
 
-from qasino_server.errors import Busy, SqlError
+from qasino_server.errors import Busy, Cancelled, QasinoError, QueryTimeout, SqlError
+from qasino_server.store import QueryRequest
 from qasino_server.store import looks as looks_room
+from qasino_server.store.job import Job
 from qasino_server.store.looks import LOOKS_LEAVE, Look, Looks
+from qasino_server.table import Result
 
 
 @pytest.mark.parametrize(
@@ -104,3 +110,56 @@ def test_one_look_after_the_other_leaves_a_while_to_those_who_publish(bench: Any
         bench.store._writer.look(look)
     until(lambda: len(ended) == 2)
     assert began[1] - ended[0] >= LOOKS_LEAVE * (ended[0] - began[0])
+
+
+@contextmanager
+def another_is_looking(bench: Any) -> Iterator[None]:
+    """Those that come meanwhile wait."""
+    looking, may_end = threading.Event(), threading.Event()
+
+    def look(path: Path) -> None:
+        looking.set()
+        assert may_end.wait(20)
+
+    bench.store._writer.look(look)
+    assert looking.wait(20)
+    try:
+        yield
+    finally:
+        may_end.set()
+
+
+def begin(bench: Any, sql: str, **keys: Any) -> list[Result | QasinoError]:
+    """Start a look that is not waited for; its outcome once there is one."""
+    answers: list[Result | QasinoError] = []
+    request = QueryRequest(sql=sql, port="test", peer="test", use_write_db=True, **keys)
+    bench.store.query(request, answers.append)
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("late", "told"),
+    [(False, Cancelled("the query was cancelled")), (True, QueryTimeout("did not end within 0.2"))],
+)
+def test_a_look_that_waits_is_told_of_its_end_when_it_comes(
+    make_bench: Any, monkeypatch: pytest.MonkeyPatch, late: bool, told: QasinoError
+) -> None:
+    """It heard of it when it was its turn, up to minutes later."""
+    monkeypatch.setattr(looks_room, "LOOKS_LEAVE", 0)
+    ran: list[str] = []
+    monkeypatch.setattr(Job, "run", lambda job, *given: ran.append(job.sql))
+    bench = make_bench(query_timeout_s=0.2 if late else 20.0)
+    with another_is_looking(bench):
+        answers = begin(bench, "select 1", query_id="mine")
+        assert [row[0] for row in bench.rows("show queries")] == ["mine"]
+        assert late or bench.rows("kill mine") == [["mine"]]
+        (outcome,) = until(lambda: answers)
+        assert type(outcome) is type(told)
+        assert told.sentence in outcome.sentence
+        assert bench.rows("show queries") == []
+    until(lambda: not bench.store._writer._looks)
+    bench.rotate()  # who was looking has ended
+    assert not ran
+    monkeypatch.undo()
+    counted = bench.rows("select sql_received, sql_errors from qasino_server_sql_stats")
+    assert (len(answers), counted) == (1, [[1, 1]])
