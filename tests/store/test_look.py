@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -14,8 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import until
 
-from qasino_server.errors import Busy, Cancelled, QasinoError, QueryTimeout, SqlError
-from qasino_server.store import QueryRequest
+from qasino_server.errors import (
+    Busy,
+    Cancelled,
+    QasinoError,
+    QueryTimeout,
+    ServerFault,
+    SqlError,
+)
+from qasino_server.render import CsvStream
+from qasino_server.store import QueryRequest, look
 from qasino_server.store import looks as looks_room
 from qasino_server.store.job import Job
 from qasino_server.store.looks import LOOKS_LEAVE, Look, Looks
@@ -163,3 +172,75 @@ def test_a_look_that_waits_is_told_of_its_end_when_it_comes(
     monkeypatch.undo()
     counted = bench.rows("select sql_received, sql_errors from qasino_server_sql_stats")
     assert (len(answers), counted) == (1, [[1, 1]])
+
+
+class Blocked:
+    """A sink that takes nothing, whatever one says, until it is let go."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+
+    def begin(self, media_type: str) -> None:
+        assert self.go_on.wait(20)
+
+    def write(self, chunk: bytes, deadline: float) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def test_looks_that_do_not_hear_are_few_and_leave_when_they_end(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks_room, "LOOKS_LEAVE", 0)
+    monkeypatch.setattr(look, "LOOK_S", 0.05)
+    monkeypatch.setattr(look, "_GRACE_S", 0.01)
+    monkeypatch.setattr(look, "DEAF_MAX", 2)
+    sinks = [Blocked() for _ in range(3)]
+    told = [
+        bench.ask("select 1", use_write_db=True, stream=CsvStream(), sink=sink) for sink in sinks
+    ]
+    assert [type(outcome) for outcome in told] == [QueryTimeout, QueryTimeout, Busy]
+    assert "queries that do not end still look" in told[2].sentence
+    monkeypatch.undo()
+    deaf = list(bench.store._lookout._deaf)
+    for sink in sinks:
+        sink.go_on.set()
+    for looker in deaf:
+        looker.join(20)
+    assert bench.rows("select 1", use_write_db=True) == [[1]]
+    assert (len(deaf), bench.store._lookout._deaf) == (2, [])
+
+
+def test_a_look_is_told_as_one_of_the_generation_that_is_collected(bench: Any) -> None:
+    now = bench.ask("select 1", use_write_db=True)
+    assert now.generation_number == bench.number
+    assert 0 <= now.generation_age_s <= time.time() - bench.number
+    bench.number += 1000  # the clock was set back since
+    bench.rotate()
+    ahead = bench.ask("select 1", use_write_db=True)
+    assert (ahead.generation_number, ahead.generation_age_s) == (bench.number, 0.0)
+
+
+def test_a_look_has_the_limits_of_any_query(make_bench: Any) -> None:
+    bench = make_bench(max_rows=10)
+    bench.publish("a", "t", "x int", [[n] for n in range(11)])
+    outcome = bench.ask("select x from t", use_write_db=True)
+    assert (outcome.nr_rows, outcome.truncated) == (10, True)
+
+
+def test_a_look_leaves_the_file_to_be_compressed_later(make_bench: Any) -> None:
+    """As long as somebody is counted who has it open, it is not."""
+    bench = make_bench(compress_from_bytes=1)
+    bench.publish("a", "t", "x int", [[1]])
+    assert bench.rows("select x from t", use_write_db=True) == [[1]]
+    for _ in range(2):
+        bench.rotate()
+    file = bench.store._snapshot.place.previous
+    until(lambda: file._pieces_bytes)
+
+
+def test_where_the_open_file_was_removed_a_look_says_so(bench: Any, tmp_path: Path) -> None:
+    shutil.rmtree(next((tmp_path / "db").glob("run-*")))
+    outcome = bench.ask("select 1", use_write_db=True)
+    assert isinstance(outcome, ServerFault)
+    assert outcome.sentence.startswith("the open generation cannot be read now: ")
