@@ -49,6 +49,14 @@ def test_what_was_asked_before_is_worked_out_once(bench: Any, runs: list[str]) -
     assert received == completed == 6
 
 
+def test_each_form_of_an_answer_is_remembered_as_that(bench: Any, runs: list[str]) -> None:
+    for _ in range(2):
+        strings, typed, rows = (bench.ask("select 1", form=f) for f in ("strings", "typed", "rows"))
+        assert (strings.rows_json, typed.rows_json) == (b'[["1"]]', b"[[1]]")
+        assert list(map(tuple, rows.rows)) == [(1,)]
+    assert runs.count("select 1") == 4, "rows are made each time"
+
+
 def test_a_new_snapshot_is_asked_anew(bench: Any) -> None:
     for n in range(3):
         bench.publish("a", "t", "x int", [[n]])
