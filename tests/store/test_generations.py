@@ -331,6 +331,14 @@ def test_no_table_becomes_static_that_queries_see_live(bench):
     assert bench.rows("select x from racks") == [[2]]
 
 
+def test_nor_one_that_they_are_about_to_see_live(bench):
+    bench.publish("a", "racks", "x int", [[1]])
+    sealed = bench.exchange()
+    outcome = bench.publish("ops", "Racks", "x int", [[2]], static=1)
+    assert isinstance(outcome, Refused), outcome
+    bench.carry(sealed)
+
+
 def test_sources_say_which_rows_came_from_whom(bench):
     bench.publish("a", "t", "x int", [[1], [2]])
     bench.publish("b", "t", "x int", [[3]])
@@ -421,6 +429,17 @@ def test_rows_in_several_places_count_once_for_who_sent_them(bench):
         ["t", "x", 1],
         ["u", "id", 1],
     ]
+
+
+def test_an_identity_has_sent_the_columns_of_all_its_updates(bench):
+    update = {"update": 1, "keycols": "id", "persist": 1}
+    bench.publish("a", "t", "id int, x int", [[1, 2]], **update)
+    bench.publish("a", "t", "id int, y int", [[1, 3]], **update)
+    columns = "select column_name, nr_identities from qasino_server_columns where tablename = 't'"
+    for _ in range(2):
+        bench.rotate()
+        assert bench.rows(columns) == [["id", 1], ["x", 1], ["y", 1]]
+        assert bench.rows("select * from t") == [[1, 2, 3]]
 
 
 IDENTITIES = [

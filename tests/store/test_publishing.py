@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import time
 from typing import Any
 
 import apsw
@@ -360,6 +361,24 @@ def test_drop_table_ends_a_static_table(bench):
     assert bench.drop("S") == "the static table S is gone"
     assert "no such table" in bench.refusal("select x from s")
     assert "no static or persistent table" in refused(bench.drop("s"))
+
+
+def test_of_a_static_table_nothing_is_dropped_for_one_identity(bench):
+    ok(bench.publish("a", "s", "x int", [[1]], static=1))
+    assert refused(bench.drop("S", "a")) == "S is static and has no rows of one identity alone"
+    assert bench.rows("select x from s") == [[1]]
+
+
+def test_a_static_table_tells_how_often_and_when_it_was_replaced(bench):
+    told = "select nr_updates, last_update_epoch from qasino_server_tables where tablename = 's'"
+    for n in range(1, 3):
+        began = time.time()
+        ok(bench.publish("a", "s", "x int", [[n]], static=1))
+        ended = time.time()
+        bench.rotate()
+        ((nr_updates, at),) = bench.rows(told)
+        assert nr_updates == n
+        assert began - 0.01 <= at <= ended + 0.01
 
 
 def test_drop_table_ends_persistence_of_one_identity_or_of_all(bench):
