@@ -61,11 +61,11 @@ class NamesTaken:
         return Receipt(ledger.number, table.nr_rows, message=publication.note)
 
     def _is_live(self, key: str, ledger: Ledger) -> bool:
-        """Whether it is collected, carried, or in the last generation; or in the one before that,
-        which queries see as long as the last is being finished, and longer where it was lost."""
-        owed = any(pair[0] == key for pair in ledger.arrears)
+        """Whether it is collected, or was in the last generation, as all that is to be carried; or
+        in the one before that, which queries see as long as the last is being finished, and longer
+        where it was lost."""
         had = ledger.before(key) is not None
-        return key in ledger.tables or owed or had or key in self._in_snapshot()
+        return key in ledger.tables or had or key in self._in_snapshot()
 
     def drop_static(self, drop: Drop) -> str | None:
         """End the static table of that name; a sentence, None where there is no such table.
