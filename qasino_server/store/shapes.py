@@ -49,9 +49,10 @@ class Shapes:
                 return table, place
         nr_shapes = len(table.shapes)
         if nr_shapes:
-            self._columns += len(sent)
-            if nr_shapes >= _SHAPES_MAX or self._columns > _COLUMNS_MAX:
+            columns = self._columns + len(sent)
+            if nr_shapes >= _SHAPES_MAX or columns > _COLUMNS_MAX:
                 return _as_all(table)
+            self._columns = columns
         return msgspec.structs.replace(table, shapes=(*table.shapes, sent)), nr_shapes
 
 

@@ -336,6 +336,22 @@ def test_a_table_remembers_so_many_headers_and_one_for_all_others(
     assert made.add(table, columns[1:2])[1] == 1
 
 
+def test_headers_that_are_not_remembered_take_no_room_from_other_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each that came again counted again, until the others' counted as every column."""
+    monkeypatch.setattr(shapes, "_SHAPES_MAX", 2)
+    monkeypatch.setattr(shapes, "_COLUMNS_MAX", 2)
+    columns, made = tuple(Column(f"c{n}", "INTEGER") for n in range(4)), Shapes()
+    many, few = (TableState(name=name, columns=columns) for name in "tu")
+    for column in columns * 2:
+        many, _ = made.add(many, (column,))
+    for column in columns[:2]:
+        few, _ = made.add(few, (column,))
+    assert many.has_all
+    assert few.shapes == ((columns[0],), (columns[1],))
+
+
 def test_a_header_is_carried_alone_until_somebody_sends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shapes, "_SHAPES_MAX", 3)
     headers = [(Column(f"c{n}", "INTEGER"),) for n in range(4)]
