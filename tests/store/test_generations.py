@@ -232,6 +232,14 @@ def test_the_trend_has_what_each_generation_had(bench):
     assert all(p.duration_s > 0 for p in points)
 
 
+def test_queries_that_failed_were_received_too(bench):
+    bench.rows("select 1")
+    bench.refusal("select nothing")
+    bench.rotate()
+    assert bench.store.trend()[-1].nr_queries == 2
+    assert bench.rows("select * from qasino_server_sql_stats") == [[2, 1, 1]]
+
+
 def test_updates_are_counted_apart_from_others_refused_or_not(bench):
     for flags, outcomes in (({}, "ok no no"), ({"update": 1}, "ok ok no")):
         for n, outcome in enumerate(outcomes.split()):
@@ -411,6 +419,37 @@ def test_tables_and_connections_count_what_was_published(bench):
     assert bench.rows(f"{sql} order by 1") == [["a", 1], ["b", 2]]
     sql = "select inserts_received, inserts_completed from qasino_server_update_stats"
     assert bench.rows(sql) == [[3, 3]]
+
+
+def test_the_servers_own_tables_are_told_of_like_all_others(bench, tmp_path):
+    views = "".join(f"- {{viewname: {v}, view: create view {v} as select 1 x}}\n" for v in "vwy")
+    (tmp_path / "views.conf").write_text(views)
+    for identity in "ab":
+        bench.publish(identity, "t", "x int", [[1]])
+    bench.publish("a", "s", "x int, y text", [[1, "z"]], static=1)
+    bench.rotate()
+    bench.publish("a", "t", "x int", [[1, 2]])
+    bench.publish("a", "u", "x int, y int", [[1, 2]])
+    bench.rotate()
+    ((began,),) = bench.rows("select generation_start_epoch from qasino_server_info")
+    told = bench.rows("select * from qasino_server_tables where tablename like 'qasino%'")
+    own = "select viewname from qasino_server_views"
+    assert [row[0] for row in bench.rows(own)] == ["v", "w", "y"]
+    for name, nr_rows, nr_updates, updated, static in told:
+        assert bench.rows(f"select count(*) from {name}") == [[nr_rows]], name
+        assert (nr_updates, updated, static) == (1, began, 0)
+    made = {name for name in bench.store._snapshot.place.snapshot.tables if "_" in name}
+    assert {name for name, *_ in told} == made | {"qasino_server_views"}  # which each reader makes
+
+
+def test_every_column_is_told_of_in_its_place(bench):
+    bench.publish("a", "t", "x int, y real", [[1, 2.5]])
+    bench.publish("a", "s", "i text, j int", [["z", 1]], static=1)
+    bench.rotate()
+    told = "select position, column_name, column_type from qasino_server_columns where tablename = "
+    for (name,) in bench.rows("select tablename from qasino_server_tables"):
+        of_sqlite = bench.rows(f"select cid + 1, name, type from pragma_table_info('{name}')")
+        assert bench.rows(f"{told} '{name}'") == of_sqlite
 
 
 def test_rows_in_several_places_count_once_for_who_sent_them(bench):
