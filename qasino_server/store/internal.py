@@ -241,7 +241,7 @@ def _column_rows(ledger: Ledger, shapes: Iterable[_Shape], statics: Iterable[Sta
     for static in statics:
         sentences = static.descriptions or (None,) * len(static.columns)
         pairs = enumerate(zip(static.columns, sentences, strict=True), start=1)
-        rows += [(static.name, n, c.name, c.type, 1, text) for n, (c, text) in pairs]
+        rows += [(static.name, n, c.name, c.type, 1, text or None) for n, (c, text) in pairs]
     for name, text in {**_COLUMNS, _VIEWS: _VIEWS_COLUMNS}.items():
         pairs_own = enumerate(_columns(text), start=1)
         rows += [(name, n, c.name, c.type, 1, None) for n, c in pairs_own]

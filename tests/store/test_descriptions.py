@@ -68,6 +68,14 @@ def test_of_a_column_that_nobody_sends_any_more_nothing_is_carried(bench: Any) -
     assert table.descriptions.of_columns == {"a": "of a"}
 
 
+def test_columns_of_a_static_table_are_described_until_it_is_replaced(bench: Any) -> None:
+    for sentences in (["of a", ""], ["of a, too", "of b"], ["", ""]):
+        words = dict(zip("ab", sentences, strict=True))
+        bench.hand_in(described("p", words, static=1))
+        bench.rotate()
+        assert told(bench) == {name: sentence or None for name, sentence in words.items()}
+
+
 @pytest.fixture
 def intakes(tmp_path: Path) -> Any:
     """Two generations; the first ends with a table of p's that is carried."""
