@@ -68,9 +68,10 @@ class Absence:
         ]
 
     def forget_table(self, table_key: str) -> None:
-        """The table has become static: nobody is missed for it."""
+        """The table has become static, as one can that nobody has reported for a generation: nobody
+        is missed for it."""
         with self._lock:
-            self._forget({p for p in (*self._before, *self._missing) if p[0] == table_key})
+            self._forget([pair for pair in self._missing if pair[0] == table_key])
 
     def forget(self, pairs: Iterable[Pair], generation_number: int) -> None:
         """Their rows were ended on purpose, in that generation: they are not missed, the others of
