@@ -314,6 +314,17 @@ def test_nobody_is_missed_for_a_table_that_has_become_static(bench):
     assert bench.rows(missing) == []
 
 
+def test_who_publishes_again_what_was_ended_in_one_generation_is_missed_later(bench):
+    bench.publish("a", "t", "x int", [[1]], persist=1)
+    bench.rotate()
+    bench.drop("t", "a")
+    bench.publish("a", "t", "x int", [[1]])
+    for missed in ([], [["a", 1]]):
+        bench.rotate()
+        told = "select identity, generations_missed from qasino_server_missing"
+        assert bench.rows(told) == missed
+
+
 @pytest.mark.parametrize("identity", [None, "a"])
 def test_who_is_silent_is_missed_where_the_rows_of_another_were_ended(bench, identity):
     bench.publish("a", "t", "x int", [[1]], persist=1)
@@ -440,6 +451,41 @@ def test_the_servers_own_tables_are_told_of_like_all_others(bench, tmp_path):
         assert (nr_updates, updated, static) == (1, began, 0)
     made = {name for name in bench.store._snapshot.place.snapshot.tables if "_" in name}
     assert {name for name, *_ in told} == made | {"qasino_server_views"}  # which each reader makes
+
+
+def test_the_summaries_tell_of_each_table_what_it_has(bench):
+    bench.publish("a", "t", "x int, y int", [[1, 2]])
+    bench.publish("b", "t", "x int", [[1], [2]], persist=1)
+    bench.publish("a", "u", "x int", [])
+    bench.publish("a", "s", "x int, y int, z int", [[1, 2, 3]], static=1)
+    bench.rotate()
+    found = {table.name: table for table in bench.store.summaries()}
+    told = [(found[n].nr_rows, found[n].nr_columns, found[n].nr_identities) for n in "tus"]
+    assert told == [(3, 2, 2), (0, 1, 1), (1, 3, 1)]
+    assert [(found[n].persistent, found[n].static) for n in "tus"] == [
+        (True, False), (False, False), (False, True)
+    ]  # fmt: skip
+    for name in found:
+        columns = f"select count(*) from pragma_table_info('{name}')"
+        assert bench.rows(columns) == [[found[name].nr_columns]], name
+    assert list(found) == sorted(found)
+
+
+def test_times_are_told_to_the_hundredth_of_the_newest(bench):
+    for name in "tu":
+        began = time.time()
+        bench.publish("a", name, "x int", [[1]])
+        ended = time.time()
+        until(lambda ended=ended: time.time() > ended + 0.02)
+    bench.rotate()
+    updated = "select last_update_epoch from qasino_server_"
+    for (told,) in (
+        *bench.rows(f"{updated}tables where tablename = 'u'"),
+        *bench.rows(f"{updated}connections where identity = 'a'"),
+        *bench.rows("select update_epoch from qasino_server_sources where tablename = 'u'"),
+    ):
+        assert began - 0.01 <= told <= ended + 0.01
+        assert told == round(told, 2)
 
 
 def test_every_column_is_told_of_in_its_place(bench):
@@ -650,6 +696,90 @@ def test_an_archive_leaves_what_it_has_not_made(make_bench, tmp_path):
     bench.store.stop(5)
     assert keep.read_text() == "mine"
     assert len(_files(tmp_path / "archive")) == 2
+
+
+def test_an_archive_is_made_and_rid_of_what_a_killed_server_left_half(make_bench, tmp_path):
+    archive = tmp_path / "not" / "yet"
+    make_bench(archive_dir=archive).store.stop(5)
+    left = [archive / "qasino_7.partial", archive / "notes.partial", archive / "qasino_\u00b2.db"]
+    for path in left:
+        path.write_text("half")
+    bench = make_bench(archive_dir=archive, archive_keep=1)
+    number = bench.rotate()
+    bench.rotate()
+    bench.store.stop(5)
+    assert [path.exists() for path in left] == [False, True, True]
+    assert _files(archive) == [f"qasino_{number}.db", left[2].name]
+
+
+def test_a_retired_file_that_cannot_be_removed_is_logged_and_others_are(bench, tmp_path, caplog):
+    bench.rotate()
+    stays = bench.store._snapshot.place.previous.path
+    stays.unlink()
+    stays.mkdir()
+    for _ in range(3):
+        bench.rotate()
+    until(lambda: len(_files(tmp_path / "db")) == 4)
+    assert "a retired generation was left as it was: " in caplog.text
+    stays.rmdir()
+
+
+def test_an_archive_keeps_the_newest_by_their_numbers(make_bench, tmp_path):
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    for number in (8, 9, 10):
+        (archive / f"qasino_{number}.db").touch()
+    bench = make_bench(archive_dir=archive, archive_keep=2)
+    number = bench.rotate()
+    bench.rotate()
+    bench.store.stop(5)
+    assert _files(archive) == ["qasino_10.db", f"qasino_{number}.db"]
+
+
+def test_a_snapshot_that_cannot_be_archived_leaves_nothing_and_is_logged(
+    make_bench, tmp_path, caplog
+):
+    archive = tmp_path / "archive"
+    bench = make_bench(archive_dir=archive, archive_keep=1)
+    number = bench.rotate()
+    (archive / f"qasino_{number}.db").mkdir()
+    for old in (1, 2):
+        (archive / f"qasino_{old}.db").touch()
+    bench.rotate()
+    until(lambda: f"archive of generation {number} failed: " in caplog.text)
+    assert _files(archive) == [f"qasino_{number}.db"], "there is less of the old all the same"
+    assert list(archive.glob("*.partial")) == []
+
+
+def test_an_archive_writes_into_nothing_that_is_in_its_way(make_bench, tmp_path):
+    archive, theirs = tmp_path / "archive", tmp_path / "theirs"
+    theirs.write_text("mine")
+    bench = make_bench(archive_dir=archive)
+    number = bench.rotate()
+    (archive / f"qasino_{number}.partial").symlink_to(theirs)
+    bench.rotate()
+    bench.store.stop(5)
+    assert (archive / f"qasino_{number}.db").stat().st_size > 0
+    assert theirs.read_text() == "mine"
+
+
+def test_the_file_of_a_generation_that_was_lost_goes_once_its_rows_are_carried(
+    bench, tmp_path, monkeypatch
+):
+    bench.publish("p", "kept", "x int", [[5]], persist=1)
+
+    def fails(*given):
+        raise OSError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.store, "_take_facts", fails)
+        with pytest.raises(OSError, match="no room"):
+            bench.rotate()
+    for _ in range(3):
+        bench.rotate()
+        assert bench.rows("select x from kept") == [[5]]
+    until(lambda: len(_files(tmp_path / "db")) == 3)
+    assert bench.store._files._lost == []
 
 
 def test_a_static_database_that_is_no_database_is_a_sentence(make_bench, tmp_path):

@@ -96,6 +96,16 @@ def test_a_small_one_stays_as_it_is(make_bench: Any, tmp_path: Path) -> None:
     assert bench.rows(RATE) == [[10]]
 
 
+def test_one_of_just_so_many_bytes_is_not_small(make_bench: Any, tmp_path: Path) -> None:
+    first = make_bench()
+    fill(first, 1)
+    size_bytes = first.store.state().generation_bytes
+    first.store.stop(5.0)
+    bench = make_bench(compress_from_bytes=size_bytes)
+    fill(bench, 2)
+    until(lambda: files(tmp_path) == AWAY)
+
+
 def test_all_at_once_get_it(away: Any) -> None:
     answers: list[Any] = []
     askers = [
@@ -156,6 +166,17 @@ def test_a_stream_has_it_before_its_first_row(make_bench: Any, tmp_path: Path) -
     outcome = bench.ask(sql, stream=CsvStream(), sink=sink)
     assert isinstance(outcome, Result), outcome
     assert sink.text().endswith(b"\n19999\nn\n")
+
+
+@pytest.mark.parametrize(
+    "sql", ["select n from t where n <> 'prev'", "select n from t where random() is not null"]
+)
+def test_a_stream_that_does_not_read_it_leaves_it_away(away: Any, tmp_path: Path, sql: str) -> None:
+    sink = Written()
+    outcome = away.ask(sql, stream=CsvStream(), sink=sink)
+    assert isinstance(outcome, Result), outcome
+    assert sink.text().split() == [b"n", b"10"]
+    assert files(tmp_path) == AWAY
 
 
 def test_its_tables_may_be_longer_than_what_queries_may_build(
