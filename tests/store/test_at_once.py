@@ -251,6 +251,22 @@ def test_what_was_long_once_is_not_tried_again_before_the_next_snapshot(
     at_port(bench, after)
 
 
+def test_who_asks_what_was_long_once_need_not_wait_for_who_receives_it(
+    patient: None, full: Any, at_port: Any
+) -> None:
+    bench = full()
+
+    def act(port: Any) -> None:
+        assert port.outcome_of(asking("select * from large where n = 1"))[0].startswith("reader")
+        port.answers.clear()
+        port.hand_in(asking("select * from large where n = 2"))
+        port.turn.ring()  # the turn is not ended
+        ((who, _),) = until(lambda: port.answers)
+        assert who.startswith("reader")
+
+    at_port(bench, act)
+
+
 def test_what_gave_many_rows_is_built_by_sqlite_from_the_first_row_on(
     full: Any, at_port: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +354,7 @@ def test_what_waits_can_be_cancelled_and_has_a_deadline(full: Any, at_port: Any)
         until(lambda: len(port.answers) == 2)  # the turn is not ended
         outcomes = [outcome for _, outcome in port.answers]
         assert [type(outcome) for outcome in outcomes] == [Cancelled, QueryTimeout]
+        assert not any(bench.store._readers._queues())
         port.end()
         assert len(port.answers) == 2
 

@@ -18,12 +18,13 @@ from handed_in import publication
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qasino_server.errors import BadRequest, Busy, Full, QasinoError, Refused
+from qasino_server.errors import BadRequest, Busy, Cancelled, Full, QasinoError, Refused
 from qasino_server.interpreter import STEP_BACK
 from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
 from qasino_server.store import intake, shapes
+from qasino_server.store import readers as readers_room
 from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.ledger import TableState
 from qasino_server.store.looks import LOOKS
@@ -625,6 +626,48 @@ def test_who_waits_for_a_reader_that_was_replaced_is_served_when_it_ends(make_be
     finally:
         for event in (*may_end, last):
             event.set()
+
+
+def test_a_stream_that_waits_for_a_reader_is_told_of_its_end_when_it_comes(
+    make_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers_room, "EXPRESS_S", 0.05)
+    bench = make_bench()
+    hogs = [begin(bench, ENDLESS, "junior", query_id=f"hog{n}") for n in range(2)]
+    until(lambda: bench.store._readers._held_by("junior") == 2)
+    waits = begin(bench, "select 1", "junior", query_id="w", stream=CsvStream(), sink=Nowhere())
+    assert not waits
+    assert bench.rows("kill w", asker="operator") == [["w"]]
+    assert isinstance(waits[0], Cancelled)
+    assert hogs == [[], []]
+    for n in range(2):
+        bench.rows(f"kill hog{n}", asker="operator")
+    until(lambda: all(hogs))
+
+
+def test_what_is_known_for_having_taken_long_has_a_bound(
+    make_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers_room, "_KNOWN_SLOW", 3)
+    bench = make_bench()
+    known = bench.store._readers._known_slow
+    slow = ENDLESS.replace("from n)", "from n where i < 100000)")
+    for n in range(10):
+        assert bench.rows(f"{slow} where {n + 1}") == [[100_000]]
+        until(lambda n=n: f"{slow} where {n + 1}" in known)
+        assert len(known) <= 3
+    known.clear()
+    assert bench.rows(f"{slow} -- {'x' * 2000}") == [[100_000]]
+    assert bench.rows("select 1") == [[1]]
+    assert not known
+
+
+def test_a_store_that_has_ended_has_no_snapshot_open(make_bench: Any) -> None:
+    bench = make_bench()
+    bench.rotate()
+    assert bench.rows("select 1") == [[1]]
+    bench.store.stop(20)
+    assert bench.store._snapshot.place.snapshot._nr_open == 0
 
 
 def test_no_number_of_the_servers_can_be_taken_beforehand(make_bench: Any) -> None:

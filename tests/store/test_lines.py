@@ -89,8 +89,11 @@ class Basin:
     def __init__(self) -> None:
         self.text = b""
         self.largest = 0
+        self.begun = False
 
-    def begin(self, media_type: str) -> None: ...
+    def begin(self, media_type: str) -> None:
+        assert not self.begun
+        self.begun = True
 
     def write(self, chunk: bytes, deadline: float) -> None:
         self.text += chunk
@@ -315,3 +318,19 @@ def test_a_stream_that_is_stopped_while_it_is_prepared_does_not_begin(
     one_connection.connection.authorizer = stop
     assert job.run(one_connection, Limits(1, 1)) is job.stop_reason
     assert basin.text == b""
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_nor_does_any_other(one_connection: SnapshotConnection, large: bool) -> None:
+    """An interrupt that came meanwhile is not heard any more."""
+    sql = f"{MANY} select count(*) from r"
+    request = QueryRequest(sql=sql, port="test", peer="test")
+    job = Job(request, Select(sql), 20.0, print)
+    job.large = large
+
+    def stop(*asked: Any) -> int:
+        job.stop_reason = Cancelled("the query was cancelled")
+        return apsw.SQLITE_OK
+
+    one_connection.connection.authorizer = stop
+    assert job.run(one_connection, Limits(1, 1)) is job.stop_reason

@@ -366,6 +366,24 @@ def test_running_queries_are_listed_and_killed(bench: Any) -> None:
     assert bench.refusal("kill mine") == "no query with the id mine is running"
 
 
+@pytest.mark.parametrize("nr_queries", [0, 2])
+def test_the_list_of_queries_has_a_row_and_the_room_for_each(bench: Any, nr_queries: int) -> None:
+    for n in range(nr_queries):
+        request = QueryRequest(sql=FOREVER, port="test", peer="test", query_id=f"query {n}")
+        bench.store.query(request, lambda outcome: None)
+    listed = bench.ask("show queries", form="strings")
+    rows = json.loads(listed.rows_json)
+    assert (listed.nr_rows, [row[0] for row in rows]) == (
+        nr_queries,
+        [f"query {n}" for n in range(nr_queries)],
+    )
+    texts = [listed.column_names, *rows]
+    assert listed.max_widths == tuple(max(map(len, column)) for column in zip(*texts, strict=True))
+    for n in range(nr_queries):
+        killed = bench.ask(f"kill 'query {n}'", form="strings")
+        assert (killed.nr_rows, killed.max_widths) == (1, (7,))
+
+
 def _raised(bench: Any, sql: str, **keys: Any) -> Exception | None:
     try:
         bench.ask(sql, **keys)
