@@ -97,6 +97,7 @@ class SnapshotConnection:
         self.static_fault = self._attach_static(place.static)
         """Why the static tables are not there; '' where they are."""
         self._has_prev = False
+        self._views_say_prev = False
         if place.previous is not None and not place.previous.away:
             self._attach_prev(place.previous)
         set_limits(self.connection, max_value_bytes)
@@ -150,6 +151,11 @@ class SnapshotConnection:
         """Whether there is a snapshot before that it does not have yet."""
         return self._previous is not None and not self._has_prev
 
+    def may_ask_for_prev(self, sql: str) -> bool:
+        """Whether the statement, or a view that it may read, says its name: a pragma's function
+        would ask for it when it is its turn, after some rows."""
+        return self.lacks_prev and (self._views_say_prev or _says_prev(sql))
+
     def fetch_prev(self, stopped: Stopped) -> None:
         """Attach the snapshot before, as soon as its file is there again, or `stopped` says so.
 
@@ -197,6 +203,7 @@ class SnapshotConnection:
             self._snapshot.tables |= own
             tables = own | statics
             self.sandbox.bare_views = _bare_views(overlay.views)
+            self._views_say_prev = any(_says_prev(view.body or "") for view in overlay.views)
             self._create_views(overlay, tables)
             self._create_shadows(tables)
         finally:
@@ -300,6 +307,10 @@ class SnapshotConnection:
                 f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM main.{quoted(name)}"
             )
         self.shadows = frozenset(gone)
+
+
+def _says_prev(sql: str) -> bool:
+    return "prev" in sql.lower()
 
 
 def _bare_views(views: Sequence[View]) -> frozenset[str]:

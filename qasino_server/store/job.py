@@ -169,8 +169,7 @@ class Job:
         stream, sink = self.request.stream, self.request.sink
         if stream is not None and sink is not None:
             examined = examine(on, sql, bindings)
-            if on.lacks_prev and not examined.repeatable and "prev" in sql.lower():
-                # A pragma's function would ask for it when it is its turn, after some rows.
+            if not examined.repeatable and on.may_ask_for_prev(sql):
                 raise LacksPrev
             self._go_on()
             return self._write(on, examined, stream, sink)

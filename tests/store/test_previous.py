@@ -154,15 +154,23 @@ def test_a_stream_describes_it(away: Any) -> None:
     assert sink.text().split() == [b"column_name,column_type", b"identity,TEXT", b"n,INTEGER"]
 
 
-def test_a_stream_has_it_before_its_first_row(make_bench: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", ["pragma_table_info('t', 'prev')", "seen_before"])
+@pytest.mark.parametrize("change", [str.lower, str.upper])
+def test_a_stream_has_it_before_its_first_row(
+    make_bench: Any, tmp_path: Path, columns: str, change: Callable[[str], str]
+) -> None:
     """SQLite looks for the schema a pragma names when it is its turn."""
+    body = change("select name from pragma_table_info('t', 'prev')")
+    (tmp_path / "views.conf").write_text(
+        f"- viewname: seen_before\n  view: create view seen_before as {body}\n"
+    )
     bench = make_bench(compress_from_bytes=1)
     for _ in range(2):
         bench.publish("a", "t", "n int", [[n] for n in range(20_000)])
         bench.rotate()
     until(lambda: files(tmp_path) == AWAY)
     sink = Written()
-    sql = "select n from t union all select name from pragma_table_info('t', 'prev')"
+    sql = f"select n from t union all select name from {change(columns)}"
     outcome = bench.ask(sql, stream=CsvStream(), sink=sink)
     assert isinstance(outcome, Result), outcome
     assert sink.text().endswith(b"\n19999\nn\n")
