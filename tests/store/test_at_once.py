@@ -12,7 +12,7 @@ from test_queries import SHAPES
 from wire import until
 
 from qasino_server.database import answer, examine
-from qasino_server.errors import Cancelled, QasinoError, QueryTimeout
+from qasino_server.errors import Busy, Cancelled, QasinoError, QueryTimeout
 from qasino_server.rights import ANYBODY
 from qasino_server.store import QueryRequest, at_once, job, readers
 from qasino_server.table import Result
@@ -359,6 +359,26 @@ def test_what_waits_can_be_cancelled_and_has_a_deadline(full: Any, at_port: Any)
         assert len(port.answers) == 2
 
     at_port(bench, act)
+
+
+def test_so_many_may_wait_and_half_of_them_of_one_asker(
+    full: Any, at_port: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = full()
+    monkeypatch.setattr(readers, "WAITING_MAX", 8)
+
+    def act(port: Any) -> None:
+        for asker, refused in (("a", "a"), ("b", "abc")):
+            port.hand_in(*(asking(f"select '{asker}', {n} as n", asker=asker) for n in range(4)))
+            for one in refused:
+                with pytest.raises(Busy, match="too many queries wait already"):
+                    port.hand_in(asking("select 9 as n", asker=one))
+        port.end()
+        until(lambda: len(port.answers) == 8)
+
+    at_port(bench, act)
+    bench.rotate()
+    assert bench.rows("select * from qasino_server_sql_stats") == [[12, 8, 4]]
 
 
 def test_a_changed_view_is_seen_at_once(full: Any, at_port: Any, tmp_path: Any) -> None:

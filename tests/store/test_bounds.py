@@ -645,6 +645,21 @@ def test_a_stream_that_waits_for_a_reader_is_told_of_its_end_when_it_comes(
     until(lambda: all(hogs))
 
 
+def test_one_that_is_ended_while_it_waits_lets_go_of_the_snapshot_it_began_on(
+    make_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers_room, "EXPRESS_S", 0.05)
+    bench = make_bench()
+    bench.rotate()
+    hogs = [begin(bench, ENDLESS, "junior", query_id=f"hog{n}") for n in range(3)]
+    until(lambda: bench.store._readers._nr_pinned == 1)
+    for n in range(3):
+        assert bench.rows(f"kill hog{n}", asker="operator") == [[f"hog{n}"]]
+    until(lambda: all(hogs))
+    bench.store.stop(20)
+    assert bench.store._snapshot.place.snapshot._nr_open == 0
+
+
 def test_what_is_known_for_having_taken_long_has_a_bound(
     make_bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
