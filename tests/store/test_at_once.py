@@ -344,6 +344,18 @@ def test_limits_of_the_server_hold(full: Any, at_port: Any) -> None:
     at_port(bench, act)
 
 
+def test_so_does_the_one_on_bytes(full: Any, at_port: Any) -> None:
+    bench = full(max_result_bytes=200)
+    expected = bench.ask("select id from t order by id")
+    bench.store._readers.memo._page.answers.clear()
+
+    def act(port: Any) -> None:
+        _, outcome = port.outcome_of(asking("select id from t order by id"))
+        assert (outcome.nr_rows, outcome.truncated) == (expected.nr_rows, True)
+
+    at_port(bench, act)
+
+
 def test_what_waits_can_be_cancelled_and_has_a_deadline(full: Any, at_port: Any) -> None:
     bench = full(query_timeout_s=1.0)
 
