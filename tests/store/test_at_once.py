@@ -251,18 +251,34 @@ def test_what_was_long_once_is_not_tried_again_before_the_next_snapshot(
     at_port(bench, after)
 
 
+@pytest.mark.parametrize("where", [("n = 1", "n = 2"), ("s = 'x'", "s = 'y'")])
 def test_who_asks_what_was_long_once_need_not_wait_for_who_receives_it(
+    patient: None, full: Any, at_port: Any, where: tuple[str, str]
+) -> None:
+    bench = full()
+    first, second = (f"select * from large where {condition}" for condition in where)
+
+    def act(port: Any) -> None:
+        assert port.outcome_of(asking(first))[0].startswith("reader")
+        port.answers.clear()
+        port.hand_in(asking(second))
+        port.turn.ring()  # the turn is not ended
+        ((who, _),) = until(lambda: port.answers)
+        assert who.startswith("reader")
+
+    at_port(bench, act)
+
+
+def test_what_was_answered_at_once_need_not_be_worked_out_again(
     patient: None, full: Any, at_port: Any
 ) -> None:
     bench = full()
 
     def act(port: Any) -> None:
-        assert port.outcome_of(asking("select * from large where n = 1"))[0].startswith("reader")
+        assert port.outcome_of(asking("select id from t where id = 7"))[0] == "port"
         port.answers.clear()
-        port.hand_in(asking("select * from large where n = 2"))
-        port.turn.ring()  # the turn is not ended
-        ((who, _),) = until(lambda: port.answers)
-        assert who.startswith("reader")
+        port.hand_in(asking("select id from t where id = 7"))  # the turn is not ended
+        assert [json.loads(outcome.rows_json) for _, outcome in port.answers] == [[[7]]]
 
     at_port(bench, act)
 
