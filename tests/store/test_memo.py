@@ -8,6 +8,7 @@ from typing import Any
 
 import apsw
 import pytest
+from wire import until
 
 from qasino_server.database.sandbox import CHANGING_FUNCTIONS, HARMLESS_FUNCTIONS
 from qasino_server.errors import Refused
@@ -195,8 +196,12 @@ def test_an_id_that_is_running_is_refused_for_what_was_asked_before_too(bench: A
     bench.rows("select 1 as x")
     endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
     request = QueryRequest(sql=endless, port="test", peer="test:1", query_id="mine", form="typed")
-    bench.store.query(request, lambda outcome: None)
+    ended: list[Any] = []
+    bench.store.query(request, ended.append)
     with pytest.raises(Refused, match="mine is running already"):
         bench.ask("select 1 as x", query_id="mine")
     assert bench.rows("select 1 as x", query_id="other") == [[1]]
     assert bench.store.cancel("mine")
+    until(lambda: ended)
+    bench.rotate()
+    assert bench.rows("select * from qasino_server_sql_stats") == [[4, 2, 2]]
