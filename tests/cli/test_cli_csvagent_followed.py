@@ -1,0 +1,165 @@
+"""One followed file: when it is judged, what stays in force, and what is told of it."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from agent_house import HURRY
+
+from qasino_cli.csvagent.followed import (
+    ABSENT,
+    LARGE_BYTES,
+    LARGE_S,
+    MAX_FILE_BYTES,
+    Flaw,
+    FollowedFile,
+    Reading,
+    sight_of,
+)
+
+Followed = FollowedFile[bytes]
+
+
+def parse(body: bytes) -> Reading[bytes]:
+    """Everything is sound but what is empty or has a question mark in it."""
+    if not body or b"?" in body:
+        return Reading(flaw=Flaw("this is no answer"))
+    return Reading(body)
+
+
+def followed(path: Path) -> Followed:
+    """A file with a first judgement, at the time 0."""
+    file = Followed(str(path), parse, HURRY)
+    assert file.look(0.0, hasty=True)
+    return file
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "t.csv"
+    made.write_text("a\n")
+    return made
+
+
+def test_a_file_below_what_is_no_directory_is_missing(path: Path) -> None:
+    assert sight_of(f"{path}/t.csv") == ABSENT
+
+
+def test_as_much_as_a_server_takes_is_not_too_large(path: Path) -> None:
+    os.truncate(path, MAX_FILE_BYTES)
+    assert sight_of(str(path)).reason == ""
+    os.truncate(path, MAX_FILE_BYTES + 1)
+    assert sight_of(str(path)).reason.startswith("it has over 64 MiB")
+
+
+def test_a_file_that_was_left_alone_long_ago_is_judged_at_the_first_look(path: Path) -> None:
+    old = Followed(__file__, parse, HURRY)
+    assert old.look(0.0)
+    young = Followed(str(path), parse, HURRY)
+    os.utime(path)
+    assert not young.look(0.0)
+    assert young.look(HURRY.settle_s)
+
+
+def test_what_took_long_to_read_is_large(path: Path) -> None:
+    """As a small file that unpacks to much."""
+    slowness = threading.Event()
+
+    def parse_slowly(body: bytes) -> Reading[bytes]:
+        slowness.wait(LARGE_S)
+        return Reading(body)
+
+    file = Followed(str(path), parse_slowly, HURRY)
+    assert not file.large
+    assert file.look(0.0, hasty=True)
+    assert file.large
+
+
+@pytest.mark.parametrize(("size", "look_at"), [(LARGE_BYTES, 1.0), (LARGE_BYTES + 1, math.inf)])
+def test_a_large_file_that_looks_unchanged_is_not_read_again(
+    path: Path, size: int, look_at: float
+) -> None:
+    os.truncate(path, size)
+    file = followed(path)
+    file.reread(1.0)
+    assert file.look_at == look_at
+
+
+def test_an_empty_file_that_goes_is_missing(path: Path) -> None:
+    path.write_text("")
+    file = followed(path)
+    path.unlink()
+    settled(file, 1.0)
+    assert (file.missing, str(file.flaw)) == (True, "no such file")
+
+
+def test_what_could_not_be_read_and_is_empty_by_now_is_judged_anew(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.mkdir()
+    file = followed(path)
+    assert (str(file.flaw), file.mtime) == ("this is not a regular file", None)
+    path.rmdir()
+    path.touch()
+    settled(file, 1.0)
+    assert str(file.flaw) == "this is no answer"
+
+
+def test_a_file_without_its_last_line_end_is_waited_for_though_it_was_closed(path: Path) -> None:
+    """As a shell leaves it between two commands that write into it."""
+    file = followed(path)
+    path.write_text("b\n1")
+    file.heard(1.0)
+    assert not file.look(file.look_at)
+    assert file.value == b"a\n"
+    path.write_text("b\n12\n")
+    file.heard(1.1)
+    assert file.look(file.look_at)
+    assert file.value == b"b\n12\n"
+    path.write_text("b\n1")
+    settled(file, 2.0)
+    assert file.value == b"b\n1"
+
+
+def test_what_is_wrong_with_a_file_that_keeps_changing_is_told(path: Path) -> None:
+    file = followed(path)
+    now = 1.0
+    while file.flaw is None:
+        with open(path, "a") as writer:
+            writer.write("?")
+        file.glance(now)
+        file.look(now)
+        now += HURRY.settle_s / 3
+    assert str(file.flaw) == "this is no answer"
+    assert file.value == b"a\n"
+
+
+def test_what_has_come_to_rest_is_not_said_to_keep_changing(path: Path) -> None:
+    """Though it did so for as long as it is waited for."""
+    file = followed(path)
+    for now in (1.0, 1.0 + HURRY.patience_s - HURRY.settle_s):
+        with open(path, "a") as writer:
+            writer.write("b")
+        file.glance(now)
+    assert file.look(1.01 + HURRY.patience_s)
+    assert (file.flaw, file.value) == (None, b"a\nbb")
+
+
+def test_a_touch_of_a_broken_file_makes_its_last_good_table_no_younger(path: Path) -> None:
+    os.utime(path, (5, 5))
+    file = followed(path)
+    path.write_text("?\n")
+    settled(file, 1.0)
+    os.utime(path, (9, 9))
+    settled(file, 2.0)
+    assert (file.mtime, file.value_mtime, file.value) == (9, 5, b"a\n")
+
+
+def settled(file: Followed, now: float) -> None:
+    """Have it looked at from outside, and judged once it has rested."""
+    file.glance(now)
+    assert not file.look(now)
+    assert file.look(now + 2 * HURRY.settle_s)
