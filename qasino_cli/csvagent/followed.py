@@ -98,7 +98,8 @@ def _unseen(error: OSError | ValueError) -> Sight:
 
 
 def read_whole(path: str) -> tuple[bytes, Sight]:
-    """The content and the sight it belongs to; where it changed meanwhile, the later sight."""
+    """The content and the sight it belongs to, taken before it was read: what is written
+    meanwhile makes the file look other than that."""
     try:
         # Without O_NONBLOCK a named pipe would have us wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -115,8 +116,7 @@ def _read_open(descriptor: int) -> tuple[bytes, Sight]:
     if before.reason:
         return b"", before
     with open(descriptor, "rb", closefd=False) as file:
-        body = file.read(MAX_FILE_BYTES + 1)
-    return body, _sight(os.fstat(descriptor))
+        return file.read(MAX_FILE_BYTES + 1), before
 
 
 class FollowedFile(Generic[T]):
@@ -214,7 +214,7 @@ class FollowedFile(Generic[T]):
             return self._same_again(seen)
         reading = self._read(body, seen)
         unfinished = not body.endswith(b"\n")
-        settled = self._settled(seen, now, hasty, first)
+        settled = self._settled(sight_of(self.path), now, hasty, first)
         if (reading.flaw is not None or unfinished) and not settled:
             return self._later(now)
         restless = unfinished and reading.flaw is None and self._restless(now)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from agent_house import HURRY
@@ -156,6 +158,34 @@ def test_a_touch_of_a_broken_file_makes_its_last_good_table_no_younger(path: Pat
     os.utime(path, (9, 9))
     settled(file, 2.0)
     assert (file.mtime, file.value_mtime, file.value) == (9, 5, b"a\n")
+
+
+def test_what_is_written_while_a_file_is_read_is_found_at_the_next_glance(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer may keep it open, so that no event tells of it."""
+    file = followed(path)
+    path.write_text("b\n")
+    file.glance(1.0)
+    sights = 0
+
+    def while_it_is_read(take: Callable[..., Any]) -> Callable[..., Any]:
+        def taken(*where: Any, **how: Any) -> Any:
+            nonlocal sights
+            sights += 1
+            if sights == 3:  # it was seen by its name and when it was opened
+                path.write_text("b\nc\n")
+            return take(*where, **how)
+
+        return taken
+
+    with monkeypatch.context() as patched:
+        for name in ("stat", "fstat"):
+            patched.setattr(os, name, while_it_is_read(getattr(os, name)))
+        file.look(1.0 + 2 * HURRY.settle_s)
+    assert path.read_text() == "b\nc\n"
+    settled(file, 2.0)
+    assert file.value == b"b\nc\n"
 
 
 def settled(file: Followed, now: float) -> None:
