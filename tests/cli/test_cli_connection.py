@@ -41,6 +41,16 @@ def test_without_any_option_the_server_is_local_and_speaks_zeromq() -> None:
 def test_the_environment_names_the_server() -> None:
     environ = {"QASINO_SERVER": "http://stats"}
     assert read_connection(Given(), environ).url == "http://stats:15597"
+    assert read_connection(Given(), {"QASINO_SERVER": ""}) == Connection()
+
+
+def test_the_address_of_a_url_stands_in_brackets_where_it_has_colons() -> None:
+    assert read_connection(Given(server="::1"), {}).url == "zmq://[::1]:15598"
+
+
+def test_a_host_is_given_up_after_five_seconds_or_when_the_time_is_up() -> None:
+    assert Connection().connect_timeout_s == 5
+    assert Connection(timeout_s=1).connect_timeout_s == 1
 
 
 def test_the_command_line_beats_the_environment() -> None:
@@ -107,8 +117,24 @@ def test_a_url_and_options_that_agree_are_one_server() -> None:
             "-s: 'http://stats/path' names more than a server; give zmq://host:15598,"
             " http://host:15597, https://user@host or host",
         ),
+        *(
+            (
+                Given(server=f"http://stats{more}"),
+                f"-s: 'http://stats{more}' names more than a server; give zmq://host:15598,"
+                " http://host:15597, https://user@host or host",
+            )
+            for more in ("?q=1", "#top")
+        ),
         (Given(server="stats:99999"), "-s: the port of 'stats:99999' is not 1 to 65535"),
+        (Given(server="stats:0"), "-s: 0 is not a port, ports are 1 to 65535"),
         (Given(port=0), "-p: 0 is not a port, ports are 1 to 65535"),
+        (Given(port=65536), "-p: 65536 is not a port, ports are 1 to 65535"),
+        (Given(pubsub_port=0), "--pubsub-port: 0 is not a port, ports are 1 to 65535"),
+        (
+            Given(hostname="http://stats"),
+            "-H: 'http://stats' is not the name of a host; give zmq://host:15598,"
+            " http://host:15597, https://user@host or host",
+        ),
         (
             Given(server=""),
             "-s: '' is not the name of a host; give zmq://host:15598, http://host:15597,"
