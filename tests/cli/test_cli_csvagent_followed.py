@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +67,33 @@ def test_a_file_that_was_left_alone_long_ago_is_judged_at_the_first_look(path: P
     os.utime(path)
     assert not young.look(0.0)
     assert young.look(HURRY.settle_s)
+
+
+def test_events_that_go_on_put_a_look_off_for_so_long_and_no_longer(path: Path) -> None:
+    file = followed(path)
+    first = now = 1.0
+    file.heard(now)
+    while now < file.look_at:
+        now += HURRY.quiet_s / 2
+        file.heard(now)
+    assert HURRY.patience_s <= now - first <= HURRY.patience_s + HURRY.quiet_s
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="no file system in memory")
+def test_a_file_that_an_event_tells_of_is_read_though_it_looks_unchanged() -> None:
+    """As a write through a mapping that stays open leaves it there."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        path = Path(name) / "t.csv"
+        path.write_text("a\n")
+        with open(path, "r+b") as opened, mmap.mmap(opened.fileno(), 0) as mapped:
+            mapped[0] = ord("b")
+            file = followed(path)
+            before = sight_of(str(path))
+            mapped[0] = ord("c")
+            assert sight_of(str(path)) == before
+            file.heard(1.0)
+            assert file.look(file.look_at)
+            assert file.value == b"c\n"
 
 
 def test_what_took_long_to_read_is_large(path: Path) -> None:
