@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,6 +39,7 @@ _REMOTE = frozenset(
     "nfs nfs4 cifs smb3 smbfs fuse.sshfs 9p afs ceph fuse.ceph lustre glusterfs fuse.glusterfs"
     " ncpfs virtiofs fuse.s3fs fuse.rclone".split()
 )
+_OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 
 Tell = Callable[[str, bool], None]
 """What to call with a real path; True where its writer has finished with it or it is gone."""
@@ -195,10 +197,12 @@ def _identity(path: str) -> tuple[int, int] | None:
 def remote_directory(directories: Mapping[str, Any], mounts: Path) -> str | None:
     """The first of the directories that lies on a network file system, in a sentence."""
     try:
-        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = os.fsdecode(mounts.read_bytes()).split("\n")
     except OSError:  # no Linux
         return None
-    points = [(_unescaped(fields[1]), fields[2]) for fields in map(str.split, lines)]
+    # A name may hold any blank but those the kernel writes otherwise.
+    split = (line.split(" ") for line in lines)
+    points = [(_unescaped(fields[1]), fields[2]) for fields in split if len(fields) > 2]
     for directory in sorted(directories):
         kind = _kind_of(directory, points)
         if kind in _REMOTE:
@@ -219,4 +223,4 @@ def _lies_in(directory: str, point: str) -> bool:
 
 def _unescaped(point: str) -> str:
     """The kernel writes a blank as \\040."""
-    return point.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+    return _OCTAL.sub(lambda found: chr(int(found[1], 8)), point)

@@ -827,6 +827,29 @@ def test_the_nearest_mount_decides(tmp_path: Path) -> None:
     assert remote_directory({"/": set()}, tmp_path / "none") is None
 
 
+@pytest.mark.parametrize("blank", [*"\r\x0b\x0c\x1c\x85\xa0\u2028\u3000"])
+def test_the_name_of_a_mount_may_hold_any_blank(tmp_path: Path, blank: str) -> None:
+    """The kernel writes four characters otherwise; whoever may mount something chooses names."""
+    mounts = tmp_path / "mounts"
+    mounts.write_bytes(f"ours / ext4 rw 0 0\nours /a{blank}b nfs rw 0 0\n".encode())
+    told = remote_directory({f"/a{blank}b/c": set()}, mounts)
+    assert told == f"/a{blank}b/c is on nfs, where other hosts' changes make no events"
+
+
+def test_what_the_kernel_writes_otherwise_is_the_same_name(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(r"ours /a\040b\011c\012d\134040e nfs rw 0 0")
+    assert remote_directory({"/a b\tc\nd\\040e": set()}, mounts) is not None
+    assert remote_directory({"/a b\tc\nd e": set()}, mounts) is None
+
+
+@given(st.binary(max_size=200))
+def test_no_list_of_mounts_is_more_than_no_help(tmp_path_factory: Any, text: bytes) -> None:
+    mounts = tmp_path_factory.getbasetemp() / "mounts"
+    mounts.write_bytes(b"ours / ext4 rw 0 0\n" + text)
+    remote_directory({"/": set()}, mounts)
+
+
 def test_landmarks_are_every_link_and_the_file_and_its_directory(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "x.csv").write_text("")
