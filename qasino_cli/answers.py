@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from qasino_cli.durations import MOST_S, Duration
 from qasino_cli.errors import NotLetIn, ServerRefused, Unreachable
 from qasino_server.table import Receipt, Result
 
@@ -44,10 +45,10 @@ class _Answer(msgspec.Struct):
 class Cadence(msgspec.Struct, frozen=True):
     """When generations begin, as a server tells everybody."""
 
-    generation_duration_s: Annotated[float, msgspec.Meta(gt=0)]
-    generation_age_s: float
+    generation_duration_s: Duration
+    generation_age_s: Annotated[float, msgspec.Meta(ge=0, le=MOST_S)]
     """Since the present one began."""
-    pubsub_port: int | None
+    pubsub_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None
     """Where their signal is; None where there is none."""
 
 

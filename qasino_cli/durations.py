@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
+
+import msgspec
 
 from qasino_cli.errors import UsageFault
 from qasino_server.table import shown
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MOST_S = 1e9
+
+Duration = Annotated[float, msgspec.Meta(gt=0, le=MOST_S)]
+"""How long something is as a server tells it, in seconds."""
 
 
 def duration_s(text: str, least_s: float | None = None, most_s: float = MOST_S) -> float:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from typing import Annotated
 
 import msgspec
 import zmq
@@ -24,6 +23,7 @@ import zmq
 from qasino_cli.client import open_client
 from qasino_cli.clock import Beat, next_due
 from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
+from qasino_cli.durations import Duration
 from qasino_cli.errors import ServerRefused
 from qasino_cli.reach import find_address
 from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect, read_event, see_that_files_are_left
@@ -43,7 +43,7 @@ REFUSED_S = 10.0  # until it is tried again where the signal is not for us
 
 class _Signal(msgspec.Struct):
     generation_number: int
-    generation_duration_s: Annotated[float, msgspec.Meta(gt=0)]
+    generation_duration_s: Duration
 
 
 _decoder = msgspec.json.Decoder(_Signal)

@@ -114,6 +114,7 @@ def test_signals_nobody_waited_for_count_as_one_the_newest(server: Server) -> No
         b'GENSIG\0{"generation_number": 3}',
         signal(3, 0.0),
         signal(3, -1.0),
+        signal(3, 1e300),
     ],
 )
 def test_what_is_no_signal_is_passed_over_on_the_port_that_was_named(
@@ -169,6 +170,39 @@ def test_a_server_that_does_not_answer_is_not_waited_for(
             clock.begin()
             clock.ask_duration()
         assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("told", "duration_s"),
+    [
+        ({"pubsub_port": "x"}, 30),
+        ({"pubsub_port": 70000}, 30),
+        ({"pubsub_port": 0}, 30),
+        ({"generation_duration_s": "y"}, 30),
+        ({"generation_duration_s": -1}, 30),
+        ({"generation_duration_s": 0}, 30),
+        ({"generation_duration_s": None}, 30),
+        ({"generation_duration_s": 1e300}, 30),
+        ({"generation_age_s": 1e300}, 30),
+        ({"generation_age_s": -1}, 30),
+        ({}, 17),
+    ],
+)
+def test_what_no_server_of_ours_would_tell_ends_no_clock(
+    told: dict[str, object], duration_s: float
+) -> None:
+    """Whoever listens at that port by now may say anything."""
+    known = {"generation_duration_s": 17, "generation_age_s": 1, "pubsub_port": 15596}
+    answer = json.dumps({"response_op": "health", **known, **told}).encode()
+    with zmq.Context() as context, context.socket(zmq.REP) as stranger:
+        stranger.linger = 0
+        port = stranger.bind_to_random_port("tcp://127.0.0.1")
+        answering = threading.Thread(target=lambda: stranger.send((stranger.recv(), answer)[1]))
+        answering.start()
+        with clock_of(Connection(host="127.0.0.1", port=port)) as clock:
+            clock.begin()
+            assert clock.duration_s == duration_s
+        answering.join()
 
 
 def test_without_a_signal_port_our_own_clock_beats_as_often_as_a_generation_lasts(
