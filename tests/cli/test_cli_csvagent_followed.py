@@ -96,6 +96,16 @@ def test_a_file_that_an_event_tells_of_is_read_though_it_looks_unchanged() -> No
             assert file.value == b"c\n"
 
 
+def test_an_event_tells_of_one_write_and_not_of_the_next(path: Path) -> None:
+    file = followed(path)
+    path.write_text("b\n")
+    file.heard(1.0)
+    assert file.look(file.look_at)
+    path.write_text("b\nc\n")  # nobody has told that there is no more to come
+    settled(file, 2.0)
+    assert file.value == b"b\nc\n"
+
+
 def test_what_took_long_to_read_is_large(path: Path) -> None:
     """As a small file that unpacks to much."""
     slowness = threading.Event()
