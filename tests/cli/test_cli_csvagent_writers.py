@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
-from agent_house import House, csv_of, write_index
+from agent_house import HURRY, House, csv_of, write_index
 from wire import until
 
 from qasino_server.server import Server
@@ -180,7 +181,8 @@ def test_a_new_file_of_a_slow_writer_is_not_read_before_it_is_done(
     house: House, tmp_path: Path, poll: bool
 ) -> None:
     path = tmp_path / "t.csv"
-    house.agent(poll=poll, directories=[tmp_path])
+    patient = msgspec.structs.replace(HURRY, settle_s=1.0, patience_s=60.0)
+    house.agent(poll=poll, pace=patient, directories=[tmp_path])
     seen = []
     pause = threading.Event()
     with open(path, "w") as file:
