@@ -9,71 +9,17 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 import trustme
-import zmq
 from command import Ran, http_url, run_qasino, start_qasino
+from strangers import free_port, http_answer, listener, router
 from wire import until
 
 from qasino_cli.console import ExitCode
 from qasino_server.server import Server
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as made:
-        port: int = made.getsockname()[1]
-    return port
-
-
-@contextmanager
-def listener(serve: Callable[[socket.socket], None] | None, backlog: int = 5) -> Iterator[int]:
-    """A port whose connections `serve` handles, one after the other; None accepts none."""
-    made = socket.create_server(("127.0.0.1", 0), backlog=backlog)
-
-    def accept() -> None:
-        while serve is not None:
-            try:
-                connection, _ = made.accept()
-            except OSError:
-                return
-            with connection:
-                serve(connection)
-
-    thread = threading.Thread(target=accept)
-    thread.start()
-    try:
-        yield made.getsockname()[1]
-    finally:
-        made.shutdown(socket.SHUT_RDWR)
-        made.close()
-        thread.join()
-
-
-@contextmanager
-def router(*answer: bytes) -> Iterator[int]:
-    """A ZeroMQ server that gives one answer, or goes away without one."""
-    context = zmq.Context()
-    socket_ = context.socket(zmq.ROUTER)
-    socket_.linger = 1000
-    port = socket_.bind_to_random_port("tcp://127.0.0.1")
-
-    def serve() -> None:
-        client, empty, _ = socket_.recv_multipart()
-        if answer:
-            socket_.send_multipart([client, empty, *answer])
-        socket_.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield port
-    finally:
-        thread.join()
-        context.term()
 
 
 def ask(url: str, *more: object) -> Ran:
@@ -210,14 +156,6 @@ def test_a_zeromq_server_that_answers_garbage_is_none_of_ours(answer: bytes, sen
     with router(answer) as port:
         url = f"zmq://127.0.0.1:{port}"
         check_sentence(ask(url), f"{url} {sentence}")
-
-
-def http_answer(answer: bytes) -> Callable[[socket.socket], None]:
-    def serve(connection: socket.socket) -> None:
-        connection.recv(1 << 16)
-        connection.sendall(answer)
-
-    return serve
 
 
 @pytest.mark.parametrize(
