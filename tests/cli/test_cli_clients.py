@@ -1,0 +1,251 @@
+"""The two clients themselves: what they make of silence, of strangers, of a server anew."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import pytest
+import zmq
+from strangers import free_port, http_answer, listener, router
+from wire import TIMEOUT_S, until
+
+from qasino_cli import connection as ways
+from qasino_cli.client import Client, open_client
+from qasino_cli.connection import Connection
+from qasino_cli.errors import NotLetIn, ServerRefused, Unanswered, Unreachable, UsageFault
+from qasino_cli.publish.sending import drop_table
+from qasino_cli.zmq_client import USUAL_MAX_BODY_BYTES
+from qasino_server.message import Query
+
+ONE = Query(sql="select 1", typed=True)
+TABLE = {"response_op": "result_table", "table": {"column_names": ["1"], "rows": [[1]]}}
+ANSWER = json.dumps(TABLE).encode()
+
+
+def way(scheme: str, port: int, **more: Any) -> Connection:
+    return Connection(scheme=scheme, host="127.0.0.1", port=port, **more)
+
+
+def client(scheme: str, port: int, **more: Any) -> closing[Client]:
+    return closing(open_client(way(scheme, port, **more)))
+
+
+@contextmanager
+def bound(port: int | None = None) -> Iterator[tuple[int, zmq.Socket[bytes]]]:
+    """The port of a ZeroMQ server, and its socket, for what a test has it do."""
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as made:
+        made.linger = 0
+        made.rcvtimeo = int(TIMEOUT_S * 1000)
+        if port is None:
+            port = made.bind_to_random_port("tcp://127.0.0.1")
+        else:
+            until(lambda: is_bound(made, port))
+        yield port, made
+
+
+def is_bound(server: zmq.Socket[bytes], port: int) -> bool:
+    """Whether it has the port, once nobody else has."""
+    with suppress(zmq.ZMQError):
+        server.bind(f"tcp://127.0.0.1:{port}")
+        return True
+    return False
+
+
+@contextmanager
+def doing(what: Any) -> Iterator[None]:
+    thread = threading.Thread(target=what)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def reply(server: zmq.Socket[bytes], answer: bytes = ANSWER) -> None:
+    server.send_multipart([*server.recv_multipart()[:2], answer])
+
+
+# --- ZeroMQ ---------------------------------------------------------------------------------
+
+
+def test_what_is_there_and_silent_is_told_from_what_is_no_server() -> None:
+    with bound() as (port, _), client("zmq", port, timeout_s=1.0) as made:
+        with pytest.raises(Unanswered, match="gave no answer in 1 s"):
+            made.query(ONE)
+    with listener(None) as port, client("zmq", port, timeout_s=0.1) as made:
+        with pytest.raises(Unreachable, match=r"no ZeroMQ server answers there within 0\.1 s"):
+            made.query(ONE)
+
+
+def test_a_server_that_is_there_may_take_longer_than_it_takes_to_connect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slowness = threading.Event()
+    with bound() as (port, server), client("zmq", port) as made:
+
+        def serve() -> None:
+            reply(server)
+            request = server.recv_multipart()
+            slowness.wait(0.2)
+            server.send_multipart([*request[:2], ANSWER])
+
+        with doing(serve):
+            assert made.query(ONE).rows == [(1,)]
+            monkeypatch.setattr(ways, "CONNECT_TIMEOUT_S", 0.01)
+            assert made.query(ONE).rows == [(1,)]
+
+
+def test_a_server_that_began_anew_between_two_requests_answers_the_second() -> None:
+    with router(ANSWER) as port, client("zmq", port) as made:
+        assert made.query(ONE).rows == [(1,)]
+        again = zmq.EVENT_HANDSHAKE_SUCCEEDED
+        with bound(port) as (_, server), server.get_monitor_socket(again) as monitor:
+            assert monitor.poll(TIMEOUT_S * 1000)
+            server.disable_monitor()
+            with doing(lambda: reply(server)):
+                assert made.query(ONE).rows == [(1,)]
+
+
+def test_who_is_interrupted_while_waiting_may_ask_again() -> None:
+    def serve() -> None:
+        server.recv_multipart()
+        signal.pthread_kill(waiting, signal.SIGINT)
+        reply(server)
+
+    waiting = threading.get_ident()
+    with bound() as (port, server), client("zmq", port) as made, doing(serve):
+        with pytest.raises(KeyboardInterrupt):
+            made.query(ONE)
+        assert made.query(ONE).rows == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"), [(USUAL_MAX_BODY_BYTES, False), (USUAL_MAX_BODY_BYTES + 1, True)]
+)
+def test_a_connection_closed_over_a_message_too_large_is_a_refusal(
+    size: int, refused: bool
+) -> None:
+    with bound() as (_, server):
+        server.maxmsgsize = 1000
+        port = server.bind_to_random_port("tcp://127.0.0.1")
+        with client("zmq", port) as made, pytest.raises((ServerRefused, Unreachable)) as caught:
+            made.publish(bytes(size))
+    assert isinstance(caught.value, ServerRefused) is refused
+    assert ("probably more than its --max-body" in caught.value.sentence) is refused
+
+
+def test_a_port_that_says_little_and_hangs_up_does_not_speak_zeromq() -> None:
+    def hang_up(connection: socket.socket) -> None:
+        connection.recv(10)
+        connection.sendall(b"\xff\0\0\0")
+
+    with listener(hang_up) as port, client("zmq", port) as made:
+        with pytest.raises(Unreachable) as caught:
+            made.query(ONE)
+    assert caught.value.sentence == (
+        f"cannot reach zmq://127.0.0.1:{port}: what listens there does not speak ZeroMQ"
+    )
+
+
+# --- HTTP -----------------------------------------------------------------------------------
+
+
+def answered(head: str, body: str) -> bytes:
+    return f"HTTP/1.1 {head}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
+
+
+PLAIN = "content-type: text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "sentence"),
+    [
+        (answered(f"500 Oops\r\n{PLAIN}", "SQL error: oh"), ServerRefused, "oh"),
+        (answered(f"500 Oops\r\n{PLAIN}", ""), Unreachable, "{url} answers 500 Oops, not as"),
+        (answered("500 Oops", '{"response_op": "ok"}'), Unreachable, "{url} answers 500 Oops, not"),
+        (
+            answered("400 Bad", '{"response_op": "error", "error_message": "no"}'),
+            ServerRefused,
+            "no",
+        ),
+        (
+            answered("403 No", '{"response_op": "error", "error_message": "not you"}'),
+            NotLetIn,
+            "not you",
+        ),
+    ],
+)
+def test_what_is_no_answer_is_told_apart(
+    answer: bytes, kind: type[Exception], sentence: str
+) -> None:
+    with listener(http_answer(answer)) as port, client("http", port) as made:
+        with pytest.raises((ServerRefused, Unreachable)) as caught:
+            made.query(ONE)
+    assert type(caught.value) is kind
+    assert caught.value.sentence.startswith(sentence.format(url=f"http://127.0.0.1:{port}"))
+
+
+def test_a_whole_answer_that_drips_is_given_up_when_the_time_is_up() -> None:
+    given_up = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.recv(1 << 16)
+        with suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+            while not given_up.wait(0.02):
+                connection.sendall(b" ")
+
+    with listener(drip) as port, client("http", port, timeout_s=0.3) as made:
+        with pytest.raises(Unanswered):
+            made.query(ONE)
+        given_up.set()
+
+
+def test_a_port_that_speaks_no_tls_is_named_so() -> None:
+    plain = http_answer(answered("400 Bad Request", ""))
+    with listener(plain) as port, client("https", port, verify_tls=False) as made:
+        with pytest.raises(Unreachable) as caught:
+            made.query(ONE)
+    assert caught.value.sentence.endswith(": what listens there does not speak TLS")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"generation_duration_s": 0, "generation_age_s": 1}',
+        '{"generation_duration_s": 1e300, "generation_age_s": 1}',
+        '{"generation_age_s": 1}',
+        "\xff",
+    ],
+)
+def test_what_no_server_of_ours_tells_of_generations_is_no_answer(told: str) -> None:
+    answer = answered("200 OK", told)
+    with listener(http_answer(answer)) as port, client("http", port) as made:
+        with pytest.raises(Unreachable):
+            made.cadence()
+
+
+# --- Dropping -------------------------------------------------------------------------------
+
+
+def test_that_a_table_was_dropped_is_told_though_the_server_says_no_more_than_ok() -> None:
+    with router(b'{"response_op": "ok"}') as port:
+        assert drop_table(way("zmq", port), "t", None) == "dropped t"
+
+
+@pytest.mark.parametrize(
+    ("tablename", "identity", "sentence"),
+    [("no-name", None, "--drop: 'no-name' is not"), ("t", "", "-I: identity is empty")],
+)
+def test_what_cannot_be_dropped_is_known_before_a_server_is_asked(
+    tablename: str, identity: str | None, sentence: str
+) -> None:
+    with pytest.raises(UsageFault) as caught:
+        drop_table(way("zmq", free_port()), tablename, identity)
+    assert caught.value.sentence.startswith(sentence)
