@@ -113,15 +113,20 @@ def test_a_server_that_began_anew_between_two_requests_answers_the_second() -> N
 
 
 def test_who_is_interrupted_while_waiting_may_ask_again() -> None:
+    interrupted = threading.Event()
+    waiting = threading.get_ident()
+
     def serve() -> None:
         server.recv_multipart()
-        signal.pthread_kill(waiting, signal.SIGINT)
+        while not interrupted.is_set():  # a signal just before it sleeps does not wake it
+            signal.pthread_kill(waiting, signal.SIGINT)
+            interrupted.wait(1.0)
         reply(server)
 
-    waiting = threading.get_ident()
     with bound() as (port, server), client("zmq", port) as made, doing(serve):
         with pytest.raises(KeyboardInterrupt):
             made.query(ONE)
+        interrupted.set()
         assert made.query(ONE).rows == [(1,)]
 
 
