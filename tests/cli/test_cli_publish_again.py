@@ -86,6 +86,21 @@ def test_a_table_is_told_of_once_however_its_rows_change(
     assert said == ("" if options else told)
 
 
+def test_that_columns_are_renamed_is_told_once(
+    start: Start, server: Server, wire: Wire, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("a b,c\n1,2\n")
+    process = start("-s", zmq_url(server), "--every", "0.02", "-I", "me", file)
+    assert line(process) == f"{file}: columns renamed: 'a b' -> a_b"
+    assert line(process).startswith("published t: 1 row as me")
+    new = file.with_suffix(".new")
+    new.write_text("a b,c\n1,2\n3,4\n")
+    os.replace(new, file)
+    assert until(lambda: nr_rows(wire) == 2)
+    assert ended(process) == (ExitCode.OK, "")
+
+
 def test_a_table_that_becomes_empty_is_news(start: Start, server: Server, tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     replace_rows(file, 1)
@@ -370,6 +385,12 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_command_is_not_given_what_we_read() -> None:
+    ran = run_qasino("publish", "--table", "t", "--dry-run", "--run", "cat", stdin="a\n1\n")
+    assert (ran.returncode, ran.stdout) == (ExitCode.INPUT, "")
+    assert ran.stderr.startswith("the output of 'cat'")
 
 
 def test_what_a_command_says_on_stderr_is_shown(server: Server) -> None:

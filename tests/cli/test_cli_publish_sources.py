@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qasino_cli.errors import UsageFault
-from qasino_cli.publish.asked import read_on_error
-from qasino_cli.publish.inputs import read_all
+from qasino_cli.errors import InputRejected, UsageFault
+from qasino_cli.publish import inputs
+from qasino_cli.publish.asked import read_header, read_on_error, read_types
+from qasino_cli.publish.inputs import check_rejects_path, mapping_lines, read_all, run_command
 from qasino_cli.publish.sources import (
     Files,
     Output,
@@ -59,6 +61,10 @@ def test_one_source_is_meant(
         (["-"], None, None, {}, "can be read once; name a FILE, or a command"),
         ([], None, HOST, {"skip_lines": 1}, "--this-host reads no input"),
         ([], None, HOST, {"types": {"a": "text"}}, "--this-host reads no input"),
+        ([], None, HOST, {"form": "csv"}, "--this-host reads no input"),
+        ([], None, HOST, {"strict_names": True}, "--this-host reads no input"),
+        ([], None, HOST, {"skip_bad_rows": True}, "--this-host reads no input"),
+        ([], None, HOST, {"header": ("a",)}, "--this-host reads no input"),
         ([], None, ThisHost(["load", "users"]), {"tablename": "t"}, "this host has 2; see --only"),
     ],
 )
@@ -122,3 +128,63 @@ def test_options_are_laid_over_what_the_input_says(
     body = f"{line_1}\nt\na,b\nint,int\nA,B\n1,2\n".encode()
     [laid] = [one.publication for one in read_all(["t.csv"], asked, lambda _: body)]
     assert {name: getattr(laid, name) for name in wanted} == wanted
+
+
+def test_types_are_told_of_columns_whatever_these_are_called() -> None:
+    assert read_types(["a=b=text,c=real", "d = integer"]) == {
+        **{"a=b": "text", "c": "real"},
+        "d": "integer",
+    }
+    with pytest.raises(UsageFault, match="--types: '=text' is not column=type"):
+        read_types(["=text"])
+
+
+def test_a_header_names_columns_that_a_table_may_have() -> None:
+    assert read_header(" a , b") == ("a", "b")
+    with pytest.raises(UsageFault, match="--header: "):
+        read_header("a,A")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "sentence"),
+    [
+        ({"header": ("a",), "form": "json"}, "names columns where there are no names; json has"),
+        ({"static": True, "update": True}, "--static goes with none of"),
+    ],
+)
+def test_wishes_that_contradict_each_other_are_refused(
+    wishes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UsageFault, match=sentence):
+        Wishes(**wishes).check()
+
+
+def test_names_are_mapped_unless_that_is_refused_and_what_was_done_is_told() -> None:
+    def read(_: str) -> bytes:
+        return b"# ours\na b,c\n1,2\n"
+
+    assert mapping_lines(read_all(["t.csv"], Wishes(), read)) == [
+        "t.csv: columns renamed: 'a b' -> a_b",
+        "t.csv: passed over before the header: # ours",
+    ]
+    with pytest.raises(InputRejected, match="a b"):
+        read_all(["t.csv"], Wishes(strict_names=True), read)
+
+
+def test_updates_of_one_table_do_not_replace_each_other() -> None:
+    def read(_: str) -> bytes:
+        return b"a,b\n1,2\n"
+
+    assert len(read_all(["t.csv", "x/t.csv"], Wishes(update=True), read)) == 2
+    with pytest.raises(InputRejected, match="both hold the table t of"):
+        read_all(["t.csv", "x/t.csv"], Wishes(), read)
+
+
+def test_rejects_may_go_where_nothing_is_kept() -> None:
+    check_rejects_path(Path("/dev/null"), ["/dev/null"])
+
+
+def test_a_command_that_prints_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "MAX_OUTPUT_BYTES", 1 << 17)
+    with pytest.raises(InputRejected, match="the output of 'yes': it is over"):
+        run_command("yes", Wishes(tablename="t"), lambda: 20.0)
