@@ -1,4 +1,4 @@
-"""`--check` and `--once`: what they say of each file, what is sent, and the exit code."""
+"""`--check`, `--once` and the greeting: what is said of the files, what is sent, the exit code."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import pytest
 from agent_house import HURRY, IDENTITY, House, csv_of, write_index
 
 from qasino_cli.console import ExitCode
+from qasino_cli.csvagent.agent import Errand, greeting
 from qasino_cli.csvagent.catalogue import Catalogue, Wanted
 from qasino_cli.csvagent.check import check, once
 from qasino_cli.csvagent.parcel import Wrapping
+from qasino_cli.csvagent.report import FileRow
 from qasino_server.server import Server
 
 YEAR_S = 365 * 86400.0
@@ -90,3 +92,12 @@ def test_a_missing_file_is_an_error_of_once_and_a_refused_table_is_named(
     assert told[0] == missing
     assert told[1].startswith(f"{tmp_path}/t.csv: refused: t is a static table here")
     assert told[2] == f"published 0 tables as {IDENTITY} to {connection.url}"
+
+
+def test_an_agent_greets_with_what_there_is_as_whom_and_to_where() -> None:
+    errand = Errand(identity="me", server="zmq://stats:15598")
+    good, bad = (FileRow(path="/a", table="a", state=state) for state in ("ok", "broken"))
+    assert greeting([good], 0, errand) == "1 table, identity me, to zmq://stats:15598"
+    assert greeting([good, good, bad], 2, errand) == (
+        "2 tables from 2 indexes, identity me, to zmq://stats:15598; 1 file not ok"
+    )
