@@ -165,6 +165,17 @@ def test_a_file_without_its_last_line_end_is_waited_for_though_it_was_closed(pat
     assert file.value == b"b\n1"
 
 
+def test_what_looks_broken_when_it_is_closed_is_told_of_once_it_rests(path: Path) -> None:
+    """Its writer may close it more than once."""
+    file = followed(path)
+    path.write_text("b?\n")
+    file.heard(1.0)
+    assert not file.look(file.look_at)
+    assert file.flaw is None
+    assert file.look(1.0 + 2 * HURRY.settle_s)
+    assert (str(file.flaw), file.value) == ("this is no answer", b"a\n")
+
+
 def test_what_is_wrong_with_a_file_that_keeps_changing_is_told(path: Path) -> None:
     file = followed(path)
     now = 1.0
