@@ -13,6 +13,7 @@ import pytest
 from agent_house import House, csv_of
 from wire import until
 
+from qasino_cli.csvagent.catalogue import EVERY_CSV
 from qasino_cli.csvagent.watching import RETRY_S, Watcher, native_observer
 from qasino_server.server import Server
 
@@ -97,6 +98,24 @@ def test_a_directory_that_does_not_count_any_more_is_not_watched(
         (place / "t.csv").write_text("a\n")
     until(lambda: told)
     assert {path for path, _ in told} == {f"{places[0]}/t.csv"}
+
+
+def test_of_a_directory_that_is_another_one_now_the_new_one_is_heard(
+    watcher: Callable[..., Watcher], tmp_path: Path, told: Told
+) -> None:
+    """And of what lies in it, names that count alone."""
+    place = tmp_path / "data"
+    place.mkdir()
+    made = watcher()
+    names = {str(place): {EVERY_CSV}}
+    made.follow(names, 0.0)
+    place.rename(tmp_path / "old")
+    place.mkdir()
+    made.follow(names, 1.0)
+    (place / "t.txt").write_text("a\n")
+    (place / "t.csv").write_text("a\n")
+    until(lambda: (f"{place}/t.csv", True) in told)
+    assert {path for path, _ in told} == {f"{place}/t.csv"}
 
 
 def test_who_is_to_poll_takes_no_watch(server: Server, tmp_path: Path) -> None:
