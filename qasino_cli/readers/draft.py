@@ -190,10 +190,12 @@ def cut(raw: str, column: int) -> str:
     """The line of a row as a sentence can show it, its fault within what is shown."""
     from qasino_server.render import visible  # 15 ms, for inputs that are wrong
 
-    shown = visible(legible(raw.split("\n", 1)[0].rstrip("\r")))
+    line = raw.split("\n", 1)[0].rstrip("\r")
+    shown = visible(legible(line))
     if len(shown) <= RAW_CHARS:
         return shown
-    begins = max(0, min(column - RAW_CHARS // 2, len(shown) - RAW_CHARS))
+    at = len(visible(legible(line[: column - 1])))  # a tab is shown as two characters
+    begins = max(0, min(at - RAW_CHARS // 2, len(shown) - RAW_CHARS))
     before = "..." if begins else ""
     after = "..." if begins + RAW_CHARS < len(shown) else ""
     return f"{before}{shown[begins : begins + RAW_CHARS]}{after}"

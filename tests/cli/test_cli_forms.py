@@ -8,13 +8,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qasino_cli.errors import InputRejected
 from qasino_cli.readers import Reading, Wanted, read_input
 from qasino_cli.readers.delimited import SAMPLE_CHARS, sample_of
-from qasino_server.render import CsvStream, NdjsonStream, TsvStream
+from qasino_cli.readers.draft import RAW_CHARS, cut, legible
+from qasino_server.render import CsvStream, NdjsonStream, TsvStream, visible
 
 
 def read(text: str | bytes, path: str = "t.csv", **wanted: Any) -> Reading:
@@ -322,6 +323,29 @@ def test_what_is_wrong_is_told_with_its_place_and_what_would_take_it(
     with pytest.raises(InputRejected) as caught:
         read(text)
     assert caught.value.sentence.startswith(sentence)
+
+
+PIECES = st.lists(st.sampled_from(["x" * 59, "\t" * 40, "\x01" * 30, "\udcff", "日"]), max_size=7)
+
+
+@given(PIECES.map("".join), PIECES.map("".join))
+@example("", "x" * (RAW_CHARS - 1))
+@example("x", "x" * (RAW_CHARS - 1))
+def test_a_fault_is_within_what_is_shown_of_its_row(before: str, after: str) -> None:
+    shown = cut(f"{before}@{after}\r\nx", len(before) + 1)
+    whole = visible(legible(f"{before}@{after}"))
+    part = shown.strip(".")
+    begins = whole.index("@") - part.index("@")
+    assert whole[begins:].startswith(part)
+    assert len(part) == min(len(whole), RAW_CHARS)
+    assert shown.startswith("...") == (begins > 0)
+    assert shown.endswith("...") == (begins + len(part) < len(whole))
+
+
+def test_a_fault_at_the_end_of_a_row_of_many_tabs_is_shown() -> None:
+    names = "\t".join(f"c{n}" for n in range(300))
+    with pytest.raises(InputRejected, match=r"\.\.\.(?:\\t0){40}\n"):
+        read(f"{names}\n" + "0\t" * 298 + "0\n")
 
 
 def test_bad_rows_can_be_passed_over_and_are_kept() -> None:
