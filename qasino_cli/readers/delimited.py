@@ -128,7 +128,9 @@ def _is_plain(text: str) -> bool:
     sample = sample_of(text)
     if '"' not in sample:
         return True
-    header = sample.lstrip("\r\n").split("\n", 1)[0].rstrip("\r").split("\t")
+    at, _ = _skip_comments(sample, Dialect("\t"))
+    sample = sample[at:]
+    header = sample.split("\n", 1)[0].rstrip("\r").split("\t")
     if all(_in_quotes(name) for name in header):
         return False
     plain = {len(line.split("\t")) for line in sample.split("\n") if line.strip("\r")}

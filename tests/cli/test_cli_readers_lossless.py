@@ -162,6 +162,39 @@ def test_a_whole_number_over_64_bits_is_no_integer_even_if_it_is_told_to_be() ->
         read(f"a,b\nx,{'9' * 20}\n", types={"b": "int"})
 
 
+@pytest.mark.parametrize("above", ["", "# made by x\n", "#\tx\n\n# y\r\n", "sep=\t\r\n"])
+@pytest.mark.parametrize(
+    "table", ['"a"\t"b"\t"c"\n"1"\t"x"\t\n', '"a"\tb\tc\n1\t"x"\t\n2\t"y\tz"\t\n']
+)
+def test_quotes_of_tsv_are_quotes_whatever_stands_above_the_header(above: str, table: str) -> None:
+    found = read(above + table)
+    assert (found.form, names(found)) == ("tsv", ["a", "b", "c"])
+    assert rows(found)[0] == [1, "x", None]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('a\tb\n"x"\ty\n', [['"x"', "y"]]),
+        ('a\tb\n"x"\ty\n1\t2\t3\n', [['"x"', "y"]]),
+        ('a\tb\n"x"y\t1\t2\n"z"\t4\n', [['"z"', 4]]),
+        ('a\tb\n"x"\t"y\tz"\n', [["x", "y\tz"]]),
+    ],
+)
+def test_quotes_of_tsv_are_text_unless_only_they_make_its_rows_alike(
+    text: str, found: list[Any]
+) -> None:
+    assert rows(read(text, form="tsv", skip_bad_rows=True)) == found
+
+
+def test_a_backslash_n_says_nothing_of_empty_cells_where_nothing_is_escaped() -> None:
+    assert rows(read("a\tb\n\\N\t1\nC:\\x\t\n")) == [["\\N", 1], ["C:\\x", None]]
+
+
+def test_a_header_that_needs_its_quotes_says_nothing_of_others() -> None:
+    assert rows(read('"x,1","y,2"\n"",5\n3,4\n')) == [["", 5], ["3", 4]]
+
+
 def test_backslashes_of_a_text_that_escapes_nothing_stay() -> None:
     assert rows(read("p\tq\nC:\\new\t1\nC:\\Users\t2\n")) == [["C:\\new", 1], ["C:\\Users", 2]]
     assert rows(read("p\tq\nC:\\\\new\t1\n")) == [["C:\\new", 1]]
