@@ -70,19 +70,19 @@ def as_text(body: bytes, skip_bad_rows: bool = False) -> str:
     Where bad rows are skipped those bytes stay, as lone surrogates, for the readers to find.
     """
     _refuse_binary(body)
+    if b"\r" in body and b"\n" not in body:
+        body = body.replace(b"\r", b"\n")
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if not skip_bad_rows:
-            raise _not_utf8(body, error) from None
+            raise _not_utf8(error) from None
         text = body.decode("utf-8-sig", "surrogateescape")
     at = -1 if skip_bad_rows else text.find("\0")
     if at >= 0:
         line, column = place(text, at)
         reason = "a NUL character stands there, text has none"
         raise BadPlace(line, reason, column, line_at(text, at), SKIP_REMEDY)
-    if "\r" in text and "\n" not in text:
-        return text.replace("\r", "\n")
     return text
 
 
@@ -122,11 +122,12 @@ def _refuse_binary(body: bytes) -> None:
         raise BadPlace(1, "this is binary, not text")
 
 
-def _not_utf8(body: bytes, error: UnicodeDecodeError) -> BadPlace:
+def _not_utf8(error: UnicodeDecodeError) -> BadPlace:
+    body = error.object  # a byte order mark is none of it
     begins = body.rfind(b"\n", 0, error.start) + 1
     line = body.count(b"\n", 0, error.start) + 1
     raw = body[begins:].split(b"\n", 1)[0].decode(errors="surrogateescape")
-    column = len(body[begins : error.start].decode("utf-8-sig", "replace")) + 1
+    column = len(body[begins : error.start].decode()) + 1
     byte = body[error.start]
     remedy = f"iconv -f latin1 -t utf8 may convert it; {SKIP_REMEDY}"
     return BadPlace(line, f"byte 0x{byte:02x} is not UTF-8", column, raw, remedy)

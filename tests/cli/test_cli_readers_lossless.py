@@ -146,6 +146,21 @@ def test_a_row_with_bytes_that_are_no_text_can_be_passed_over(bad: bytes, raw: s
         assert raw in found.rejects[0].raw
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize(("bad", "shown"), [(b"\xff", r"\xff"), (b"\0", r"\x00")])
+def test_a_byte_that_is_no_text_is_told_by_its_line_however_lines_end(
+    end: bytes, bad: bytes, shown: str
+) -> None:
+    for above in (b"", b"\xef\xbb\xbf"):
+        with pytest.raises(InputRejected) as caught:
+            read(above + "a,b\né,".encode().replace(b"\n", end) + bad + end + b"2,3" + end)
+        first, second, _ = caught.value.sentence.splitlines()
+        assert first.startswith("t.csv:2:3: ")
+        assert second == f"  é,{shown}"
+        with pytest.raises(InputRejected, match=r"t\.csv:1:2: "):
+            read(above + b"a" + bad + end + b"2" + end)
+
+
 def test_bad_rows_of_a_qasino_table_are_found_by_the_servers_own_rules() -> None:
     good = [f'{n},"x\ny"\n' for n in range(50)]
     lines = [*good[:20], "many,x\n", *good[20:], "1,2,3\n"]
