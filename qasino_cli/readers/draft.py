@@ -109,7 +109,13 @@ class BadPlace(Exception):
     """Something is wrong at a place of the input."""
 
     def __init__(
-        self, line: int, reason: str, column: int | None = None, raw: str = "", remedy: str = ""
+        self,
+        line: int,
+        reason: str,
+        column: int | None = None,
+        raw: str = "",
+        remedy: str = "",
+        raw_begins: int = 1,
     ) -> None:
         super().__init__(reason)
         self.line = line
@@ -118,13 +124,15 @@ class BadPlace(Exception):
         self.raw = raw
         self.remedy = remedy
         """The option that would take it, where there is one."""
+        self.raw_begins = raw_begins
+        """The column of the first character of `raw`."""
 
     def rejected(self, name: str) -> InputRejected:
         """As an error of that input: `file:line:column: reason`, the line, the remedy."""
         column = f":{self.column}" if self.column is not None else ""
         text = f"{name}:{self.line}{column}: {self.reason}"
         if self.raw.strip():
-            text += f"\n  {cut(self.raw, self.column or 1)}"
+            text += f"\n  {cut(self.raw, (self.column or self.raw_begins) - self.raw_begins + 1)}"
         if self.remedy:
             text += f"\n  {self.remedy}"
         return InputRejected(text)

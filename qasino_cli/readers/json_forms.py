@@ -26,6 +26,8 @@ _OBJECTS = re.compile(rb"\[\s*\{")
 _item = msgspec.json.Decoder(msgspec.Raw)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _object = msgspec.json.Decoder(_Object)
+_one = json.JSONDecoder(parse_int=str)  # Python makes no int of over 4,300 digits
+_keys = json.JSONDecoder(parse_int=str, object_pairs_hook=lambda pairs: [k for k, _ in pairs])
 
 
 def read_json(text: str, faults: Faults) -> Draft:
@@ -33,8 +35,10 @@ def read_json(text: str, faults: Faults) -> Draft:
     start = text.lstrip()[:1]
     if start == "{":
         found = _whole(_object.decode, text)
-        _check_keys(text, found, 1, text)
-        draft = _objects(lambda first: iter([(1, 0, found)]), text)
+        at = len(text) - len(text.lstrip())
+        line, column = place(text, at)
+        _check_keys(text.strip(), found, line, column)
+        draft = _objects(lambda first: iter([(line, at, found)]), text, _value_at)
         return msgspec.structs.replace(draft, notes=_rows_within(found))
     if start != "[":
         _whole(_item.decode, text)
@@ -42,7 +46,7 @@ def read_json(text: str, faults: Faults) -> Draft:
     items = _whole(_items.decode, text)
     if items and all(str(item, "utf-8").startswith("[") for item in items):
         return _arrays(text, items, faults)
-    return _objects(lambda first: _read_items(text, items, faults, first), text)
+    return _objects(lambda first: _read_items(text, items, faults, first), text, _value_at)
 
 
 def _rows_within(found: _Object) -> list[str]:
@@ -56,8 +60,8 @@ def _rows_within(found: _Object) -> list[str]:
 def read_ndjson(text: str, faults: Faults) -> Draft:
     """An object a line, or objects one after another as `jq` prints them."""
     if _spans_lines(NOT_TEXT.sub("?", text)):
-        return _objects(lambda first: _read_stream(text, faults, first), text)
-    return _objects(lambda first: _read_lines(text, faults, first), text)
+        return _objects(lambda first: _read_stream(text, faults, first), text, _value_at)
+    return _objects(lambda first: _read_lines(text, faults, first), text, line_at)
 
 
 def is_stream(text: str) -> bool:
@@ -93,7 +97,7 @@ def _spans_lines(text: str) -> bool:
     if _is_object(start.split("\n", 1)[0]):
         return False
     try:
-        _, end = json.JSONDecoder().raw_decode(start)
+        _, end = _one.raw_decode(start)
     except (ValueError, RecursionError):
         return False
     return "\n" in start[:end] and start[end:].lstrip()[:1] == "{"
@@ -102,10 +106,13 @@ def _spans_lines(text: str) -> bool:
 # --- Rows --------------------------------------------------------------------------------------
 
 
-def _objects(read: Callable[[bool], Iterator[_Numbered]], text: str) -> Draft:
+def _objects(
+    read: Callable[[bool], Iterator[_Numbered]], text: str, raw: Callable[[str, int], str]
+) -> Draft:
     """Columns are all keys, in the order they were first seen; a key an object lacks is NULL.
 
-    `read` is told whether it reads for the first time: then every object is checked.
+    `read` is told whether it reads for the first time: then every object is checked. `raw` is
+    what stands in the text at an object's offset.
     """
     seen: dict[str, None] = {}
     for _, _, found in read(True):
@@ -116,7 +123,15 @@ def _objects(read: Callable[[bool], Iterator[_Numbered]], text: str) -> Draft:
         for line, begins, found in read(False):
             yield line, begins, _cells(map(found.get, headers))
 
-    return Draft(headers=headers, rows=rows, typed=True, raw=lambda at: line_at(text, at))
+    return Draft(headers=headers, rows=rows, typed=True, raw=lambda at: raw(text, at))
+
+
+def _value_at(text: str, at: int) -> str:
+    """The whole JSON value that begins there: one line may have all rows, or a row several."""
+    try:
+        return text[at : _one.raw_decode(text, at)[1]]
+    except (ValueError, RecursionError):  # the other decoder takes more of it
+        return line_at(text, at)
 
 
 def _read_lines(text: str, faults: Faults, first: bool) -> Iterator[_Numbered]:
@@ -124,7 +139,7 @@ def _read_lines(text: str, faults: Faults, first: bool) -> Iterator[_Numbered]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip() and not faults.has(number) and faults.is_text(number, line):
             try:
-                yield number, begins, _read_object(line, number, line, first)
+                yield number, begins, _read_object(line, number, first)
             except BadPlace as error:
                 faults.bad_row(error)
         begins += len(line) + 1
@@ -132,12 +147,12 @@ def _read_lines(text: str, faults: Faults, first: bool) -> Iterator[_Numbered]:
 
 def _read_stream(text: str, faults: Faults, first: bool) -> Iterator[_Numbered]:
     """Objects of several lines; what follows one that is broken cannot be told apart."""
-    decoder, places = json.JSONDecoder(), Places(text)
+    places = Places(text)
     at = len(text) - len(text.lstrip())
     while at < len(text):
         line, column = places.of(at)
         try:
-            _, end = decoder.raw_decode(text, at)
+            _, end = _one.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             if isinstance(error, json.JSONDecodeError):
                 line, column = place(text, error.pos)
@@ -145,7 +160,7 @@ def _read_stream(text: str, faults: Faults, first: bool) -> Iterator[_Numbered]:
             raise fault from None
         try:
             if not faults.has(line, at) and faults.is_text(line, text[at:end]):
-                yield line, at, _read_object(text[at:end], line, text[at:end], first)
+                yield line, at, _read_object(text[at:end], line, first, column)
         except BadPlace as error:
             faults.bad_row(error, at)
         rest = text[end : end + 65536]
@@ -166,8 +181,9 @@ def _read_items(
             continue
         try:
             if not item.startswith("{"):
-                raise BadPlace(line, f"element {number} is no object", column, item)
-            yield line, at, _read_object(item, line, item, first)
+                reason = f"element {number} is no object"
+                raise BadPlace(line, reason, column, item, raw_begins=column)
+            yield line, at, _read_object(item, line, first, column)
         except BadPlace as error:
             faults.bad_row(error, at)
 
@@ -197,9 +213,9 @@ def _arrays(text: str, items: Sequence[msgspec.Raw], faults: Faults) -> Draft:
                 yield line, at, row
                 continue
             reason = f"row {number} has {len(row)} cells, the header {len(headers)}"
-            faults.bad_row(BadPlace(line, reason, column, item), at)
+            faults.bad_row(BadPlace(line, reason, column, item, raw_begins=column), at)
 
-    return Draft(headers=headers, rows=rows, typed=True, raw=lambda at: line_at(text, at))
+    return Draft(headers=headers, rows=rows, typed=True, raw=lambda at: _value_at(text, at))
 
 
 def _header(cell: msgspec.Raw) -> str:
@@ -217,23 +233,24 @@ def _cells(values: Iterable[msgspec.Raw | None]) -> list[Cell]:
 # --- Decoding ----------------------------------------------------------------------------------
 
 
-def _read_object(item: str, line: int, raw: str, first: bool) -> _Object:
-    """One object of several. Raises BadPlace."""
+def _read_object(item: str, line: int, first: bool, begins: int = 1) -> _Object:
+    """One object of several, which begins in that column. Raises BadPlace."""
     try:
         found = _object.decode(item)
     except msgspec.ValidationError:
-        raise BadPlace(line, "the line is no JSON object", 1, raw, SKIP_REMEDY) from None
+        raise BadPlace(line, "the line is no JSON object", 1, item, SKIP_REMEDY) from None
     except msgspec.DecodeError as error:
-        column = None if "\n" in item else _offset(item, error) + 1
-        raise BadPlace(line, f"not JSON: {_reason(error)}", column, raw, SKIP_REMEDY) from None
+        column = None if "\n" in item else begins + _offset(item, error)
+        reason = f"not JSON: {_reason(error)}"
+        raise BadPlace(line, reason, column, item, SKIP_REMEDY, begins) from None
     except RecursionError:
-        raise _too_deep(line, raw) from None
+        raise _too_deep(item, line, begins) from None
     if first:
-        _check_keys(item, found, line, raw)
+        _check_keys(item, found, line, begins)
     return found
 
 
-def _check_keys(item: str, found: _Object, line: int, raw: str) -> None:
+def _check_keys(item: str, found: _Object, line: int, begins: int) -> None:
     """Raise BadPlace where an object has a key twice: one of its values would be lost.
 
     Each key takes two quotation marks, and the others stand in values: that is counted, which
@@ -243,18 +260,19 @@ def _check_keys(item: str, found: _Object, line: int, raw: str) -> None:
     if item.count('"') == marks + 2 * len(found):
         return
     try:
-        keys: list[str] = json.loads(item, object_pairs_hook=lambda pairs: [k for k, _ in pairs])
+        keys: list[str] = _keys.decode(item)
     except RecursionError:  # of this decoder, which takes less of it
-        raise _too_deep(line, raw) from None
+        raise _too_deep(item, line, begins) from None
     twice = next((key for n, key in enumerate(keys) if key in keys[:n]), None)
     if twice is not None:
-        column = item.rfind(json.dumps(twice, ensure_ascii=False)) + 1 or None
+        at = item.rfind(json.dumps(twice, ensure_ascii=False))
+        column = None if "\n" in item or at < 0 else begins + at
         reason = f"the object has the key {json.dumps(twice)} twice"
-        raise BadPlace(line, reason, None if "\n" in item else column, raw)
+        raise BadPlace(line, reason, column, item, raw_begins=begins)
 
 
-def _too_deep(line: int, raw: str) -> BadPlace:
-    return BadPlace(line, "the JSON is nested too deeply", 1, raw)
+def _too_deep(item: str, line: int, begins: int) -> BadPlace:
+    return BadPlace(line, "the JSON is nested too deeply", begins, item, raw_begins=begins)
 
 
 def _whole(decode: Callable[[str], T], text: str) -> T:

@@ -472,6 +472,8 @@ def test_a_bad_row_is_told_by_its_place_whatever_stands_above_it(
         ('[["a","b"],[1],\n [2,3],[4]]', "json", [(1, 12), (2, 8)]),
         ('[{"a":1},7,\n{"a":2},\n\n 8]', "json", [(1, 10), (4, 2)]),
         ('{\n"a":1}\n{"a":1,"a":2} {\n"a":1,"a":2}', "ndjson", [(3, 8), (3, None)]),
+        ('{"a":\n1} {"a":1,"a":2}', "ndjson", [(2, 11)]),
+        ('[{"b":0}, {"a":1,"a":2}]', "json", [(1, 18)]),
         ('a,b\n"x\ny",1,"z\nz"\n1,2,3\n', "csv", [(2, 1), (5, 5)]),
         ('a,b\n"x\ny"z,1\n"x"y,1\n', "csv", [(2, 1), (4, 4)]),
         (QASINO_HEADER + '"x\ny",1\n"v,w",z\n"v\nw",z\n', None, [(8, 7), (9, None)]),
@@ -482,6 +484,47 @@ def test_the_line_and_the_column_of_a_bad_row(
 ) -> None:
     rejects = read(text, form=form, skip_bad_rows=True).rejects
     assert [(reject.line, reject.column) for reject in rejects] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            '[{"a":"w"}, {"a":"x"}, {"a":2},\n{"b":3,\n"a":"y"}]',
+            [(1, '{"a":"w"}'), (1, '{"a":"x"}'), (2, '{"b":3,\n"a":"y"}')],
+        ),
+        ('[["a"],["x"],[1],\n["y"]]', [(1, '["x"]'), (2, '["y"]')]),
+        ('{"a":1}\n {"a":"x"} \n', [(2, ' {"a":"x"} ')]),
+        ('{\n"a":1} {"a":"x"} {"a":2}', [(2, '{"a":"x"}')]),
+        ('\n\n{"a":\n"x"}\n', [(3, '{"a":\n"x"}')]),
+    ],
+)
+def test_of_json_a_row_that_does_not_fit_is_kept_as_it_stood(
+    text: str, found: list[tuple[int, str]]
+) -> None:
+    rejects = read(text, types={"a": "int"}, skip_bad_rows=True).rejects
+    assert [(reject.line, reject.raw) for reject in rejects] == found
+
+
+def test_a_row_that_stands_far_in_its_line_is_shown_from_where_its_fault_is() -> None:
+    text = "[" + '{"a":1},' * 99 + f'"{LONG * 9}"]'
+    with pytest.raises(InputRejected, match=rf'^t\.csv:1:794: element 100 is no object\n  "{LONG}'):
+        read(text)
+    text = "[" + '{"a":1},' * 99 + f'{{"b":"{LONG * 9}","c":1,"c":2}}]'
+    with pytest.raises(InputRejected, match=r' twice\n  \.\.\..*"c":1,"c":2\}\n'):
+        read(text)
+
+
+def test_an_object_that_has_a_key_twice_is_placed_also_where_it_stands_alone() -> None:
+    with pytest.raises(InputRejected, match=r'^t\.csv:3:9: the object has the key "a" twice\n  \{'):
+        read('\n\n {"a":1,"a":2}\n')
+
+
+def test_a_number_may_have_any_number_of_digits() -> None:
+    """Python makes no int of so many."""
+    digits = "7" * 5000
+    for text in (f'{{"a\\"b": {digits}, "c": 1}}', f'{{\n"a": {digits}}}\n{{"a": 1}}\n'):
+        assert rows(read(text))[0][0] == digits
 
 
 LONG = "a text that is longer than most " * 2
