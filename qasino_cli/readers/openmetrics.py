@@ -27,7 +27,8 @@ _SAMPLE = re.compile(
 )
 _LABEL = re.compile(r'\s*(?P<name>[a-zA-Z_]\w*)\s*=\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _TYPE = re.compile(rf"#\s*TYPE\s+(?P<name>{_NAME})\s+(?P<type>\w+)\s*")
-_COMMENT = re.compile(r"#\s*(HELP|TYPE|UNIT|EOF)\b")
+_COMMENT = re.compile(r"#\s*(?:(?:HELP|UNIT|EOF)\b|TYPE\s+\S+\s+\S)")
+"""PowerShell's Export-Csv writes a #TYPE of one word above its header."""
 _EOF = re.compile(r"^# EOF\s*$", re.MULTILINE)
 _SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_created", "_info", "_gsum", "_gcount")
 _ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}

@@ -218,6 +218,13 @@ def test_what_commands_print_gets_legal_names_and_keeps_its_last_column_whole() 
     assert rows(read(KUBECTL))[1][3] == "7 (2m ago)"
 
 
+def test_what_export_csv_writes_above_its_header_makes_no_metrics_of_it() -> None:
+    text = '#TYPE System.Diagnostics.Process\r\n"Name","Id"\r\n"sh","7"\r\n'
+    reading = read(text)
+    assert (reading.form, rows(reading)) == ("csv", [["sh", 7]])
+    assert reading.notes == ("passed over before the header: #TYPE System.Diagnostics.Process",)
+
+
 def test_metrics_become_one_long_table() -> None:
     reading = read(METRICS, "-", tablename="metrics")
     assert reading.form == "openmetrics"
