@@ -87,7 +87,7 @@ def _draft(samples: list[_Sample], types: dict[str, str], ticks_per_s: float) ->
         notes = [f"{len(labels) - MAX_LABEL_COLUMNS} labels have no column, see the column labels"]
         labels = labels[:MAX_LABEL_COLUMNS]
     timed = any(sample.time is not None for sample in samples)
-    headers = [label if label not in _OWN else f"label {label}" for label in labels]
+    headers = [label if label.lower() not in _OWN else f"label {label}" for label in labels]
 
     def rows() -> Iterator[Row]:
         for sample in samples:

@@ -253,6 +253,13 @@ def test_metrics_become_one_long_table() -> None:
     assert found[5] == ["lat_bucket", "histogram", '{"le":"0.5"}', None, None, "0.5", 3.0, None]
 
 
+def test_labels_called_as_a_column_of_the_table_are_columns_all_the_same() -> None:
+    reading = read('a_b{Type="x",value="7",LABELS="z"} 1\n', tablename="t")
+    names = ["metric", "type", "labels", "label_Type", "label_value", "label_LABELS", "value"]
+    assert list(columns(reading)) == names
+    assert rows(reading)[0][3:] == ["x", "7", "z", 1.0]
+
+
 @pytest.mark.parametrize(
     ("cells", "kind", "why"),
     [
