@@ -91,7 +91,9 @@ def table_name(path: str) -> str | None:
         flags=re.I,
     )
     name = mapped(base, 1)
-    return name if base and _is_legal(name) and name != "column_1" else None
+    if name == "column_1" != base:  # nothing of the file's is left in it
+        return None
+    return name if base and _is_legal(name) else None
 
 
 def _is_legal(name: str) -> bool:

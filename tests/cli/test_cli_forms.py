@@ -408,7 +408,12 @@ def test_names_that_mapping_made_alike_are_numbered() -> None:
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("/x/mounts.csv.gz", "mounts"), ("web logs.ndjson", "web_logs"), ("9.txt", "_9")],
+    [
+        ("/x/mounts.csv.gz", "mounts"),
+        ("web logs.ndjson", "web_logs"),
+        ("9.txt", "_9"),
+        ("column_1.csv", "column_1"),
+    ],
 )
 def test_a_table_is_called_as_its_file(path: str, name: str) -> None:
     assert read("a,b\n1,2\n", path).publication.tablename == name
