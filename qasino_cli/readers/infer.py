@@ -312,7 +312,7 @@ class _JsonColumn:
             self._wide |= abs(int(cell)) > _EXACT_INTEGER
             return
         self._kinds.add("real")
-        if not _json_kept(cell):
+        if not _is_kept(cell):
             self._lossy = cell
 
     def guess(self) -> Guess:
@@ -332,12 +332,6 @@ class _JsonColumn:
         if self._wide:
             return Guess("TEXT", "whole numbers beside decimal ones would lose digits")
         return Guess("REAL", "all are numbers")
-
-
-def _json_kept(cell: str) -> bool:
-    """Whether a double is as good as this JSON number."""
-    value = float(cell)
-    return (value == 0 and not _digits(cell)) or _is_kept(cell)
 
 
 # --- Cells -> JSON -----------------------------------------------------------------------------
