@@ -53,7 +53,12 @@ def names(reading: Reading) -> list[str]:
         (["12.50", "3.5"], "TEXT"),
         (["1e5", "2e7"], "TEXT"),
         (["1.0e+20", "1e-07"], "REAL"),
+        (["1.5E+20", "1.0e5"], "REAL"),
+        (["1E5"], "TEXT"),
+        (["0.10000000000000001"], "REAL"),
+        (["0.00000123456789012345"], "REAL"),
         (["1e-400"], "TEXT"),
+        (["3e-324"], "TEXT"),
         (["-9223372036854775808"], "INTEGER"),
         (["-9223372036854775809"], "TEXT"),
         (["-0.00", "1.50"], "REAL"),
@@ -95,6 +100,41 @@ def test_a_version_is_no_quantity() -> None:
     assert types(read("host,version\na,12\n"))[1] == "INTEGER"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, "TEXT") for name in ("kernelVersion", "app_ver", "VER", "Release", "rev")),
+        *((name, "TEXT") for name in ("os release", "revision_of_it")),
+        *((name, "REAL") for name in ("driver", "verbose", "revenue", "prev", "released")),
+    ],
+)
+def test_a_column_of_versions_is_known_by_its_name(name: str, kind: str) -> None:
+    assert types(read(f"{name},b\n1.10,2.50\n")) == [kind, "REAL"]
+
+
+@pytest.mark.parametrize("above", [4096, 5000])
+@pytest.mark.parametrize(
+    ("many", "then", "why"),
+    [
+        ("1", ["x", "y"], "'x' is no number"),
+        ("3", ["3.10", "3.20"], "'3.10' beside cells with other decimals"),
+        ("1.5", ["9007199254740993", "9007199254740995"], "9007199254740993 beside decimal"),
+        ("1", ['""', '""'], "an empty text is no number"),
+    ],
+)
+def test_the_first_row_that_makes_a_column_text_is_named_however_far_down(
+    above: int, many: str, then: list[str], why: str
+) -> None:
+    cells = [*[many] * above, then[0], *[many] * 5000, then[1]]
+    found = read("k,a\n" + "".join(f"x,{cell}\n" for cell in cells))
+    assert found.inferred[1].why.startswith(f"row {above + 1}: {why}")
+
+
+def test_cells_that_are_empty_do_not_count_as_whole_numbers() -> None:
+    found = read("k,a\n" + "x,\n" * 5000 + "x,12.50\nx,3.00\n")
+    assert (types(found)[1], found.inferred[1].why) == ("REAL", "all 2 cells are numbers")
+
+
 def test_an_empty_text_among_numbers_is_not_made_null() -> None:
     assert rows(read('a,b\n"",1\n5,2\n')) == [["", 1], ["5", 2]]
     assert rows(read("a\tb\n\tx\n\\N\ty\n5\tz\n")) == [["", "x"], [None, "y"], ["5", "z"]]
@@ -113,6 +153,71 @@ def test_json_numbers_and_nested_values_keep_every_digit_and_blank() -> None:
     assert rows(read('[{"a": {"v": 1.10, "b": [1,2]}}]')) == [['{"v": 1.10, "b": [1,2]}']]
     assert rows(read('[{"a": 1e999}]')) == [["1e999"]]
     assert types(read('[{"a": -9223372036854775808}]')) == ["INTEGER"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "why"),
+    [
+        (["9007199254740992", "0.5"], "REAL", "all are numbers"),
+        (["9007199254740993", "1", "0.5"], "TEXT", "whole numbers beside decimal ones"),
+        (["-9007199254740993", "0.5"], "TEXT", "whole numbers beside decimal ones"),
+        (["9223372036854775808", "1"], "TEXT", "'9223372036854775808' has more digits"),
+        (["-0.0", "0e5", "1"], "REAL", "all are numbers"),
+        (["1", "true"], "INTEGER", "all are whole numbers"),
+        (["true", "null"], "INTEGER", "true is 1"),
+        (["[1]", '{"b": 1.0}'], "TEXT", "arrays and objects are kept as their JSON"),
+        (["[1]", "2"], "TEXT", "text and other values are mixed"),
+        (["[1]", '"x"', "true"], "TEXT", "text and other values are mixed"),
+    ],
+)
+def test_what_a_column_of_json_is_and_why(values: list[str], kind: str, why: str) -> None:
+    found = read("".join(f'{{"a": {value}}}\n' for value in values), form="ndjson")
+    assert (types(found)[0], found.inferred[0].why[: len(why)]) == (kind, why)
+    for value, (cell,) in zip(values, rows(found), strict=True):
+        assert cell == (value if kind == "TEXT" and value[0] != '"' else json.loads(value))
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells", "sent", "refused"),
+    [
+        ("int", [" 07 ", "+5", "", " ", "-9223372036854775808"],
+         "7 5 null null -9223372036854775808",
+         ["1_0", "1.0", "x", "9223372036854775808", "-9223372036854775809"]),
+        ("real", ["1", "1e5", "", " ", "inf", "-Infinity"], "1.0 100000.0 null null 9e999 -9e999",
+         ["nan", "1_0.0", "0x1"]),
+        ("text", ["007", "1.10"], '"007" "1.10"', []),
+    ],
+)  # fmt: skip
+def test_a_type_that_is_told_takes_what_is_of_it_alone(
+    kind: str, cells: list[str], sent: str, refused: list[str]
+) -> None:
+    lines = [f"{cell},x" for cell in [*refused, *cells]]
+    found = read("\n".join(["a,b", *lines]), types={"a": kind}, skip_bad_rows=True)
+    assert found.publication.rows_json == "[" + ",".join(f'[{s},"x"]' for s in sent.split()) + "]"
+    assert [reject.raw for reject in found.rejects] == lines[: len(refused)]
+    assert found.inferred[0].why == "as --types says"
+
+
+def test_a_type_that_is_told_takes_values_of_json_as_the_text_they_are() -> None:
+    values = ['"07"', "8", "true", "false", "null", '" "', '"x"', "[1]", '"true"']
+    objects = [f'{{"a": {value}}}' for value in values]
+    found = read(f"[{','.join(objects)}]", types={"a": "int"}, skip_bad_rows=True)
+    assert rows(found) == [[7], [8], [1], [0], [None], [None]]
+    assert [reject.raw for reject in found.rejects] == objects[6:]
+    texts = ["07", "8", "true", "false", None, " ", "x", "[1]", "true"]
+    assert rows(read(f"[{','.join(objects)}]", types={"a": "text"})) == [[text] for text in texts]
+
+
+def test_rows_below_very_many_that_do_not_fit_are_kept() -> None:
+    text = "a,b\n" + "x,1\n" * 4096 + "3,4\n"
+    found = read(text, types={"a": "int"}, skip_bad_rows=True)
+    assert (rows(found), len(found.rejects)) == ([[3, 4]], 4096)
+    with pytest.raises(
+        InputRejected, match=r"^t\.csv:2:1: column a: .*\n  x,1\n  --types a=text k"
+    ):
+        read(text, types={"a": "int"})
+    with pytest.raises(InputRejected, match=r"^t\.csv:2:3: column b: 'y' is no REAL\n"):
+        read("a,b\nx,y\n", types={"B": "real"})
 
 
 # --- Nothing is left out unseen ------------------------------------------------------------------
@@ -569,3 +674,6 @@ def test_a_few_quotes_that_are_never_closed_are_passed_over() -> None:
     found = read("h1,h2\n" + 'a,"b\n' + "1,2\n" * 20 + 'a","b\n1,2\n', skip_bad_rows=True)
     assert rows(found).count(["1", "2"]) + rows(found).count([1, 2]) >= 20
     assert found.rejects
+    for bad, good in (('a","b\n', "1,2\n"), ('"a"b,1\n', "")):
+        found = read("h1,h2\n" + (bad + good) * 20, skip_bad_rows=True)
+        assert (len(rows(found)), len(found.rejects)) == (20 if good else 0, 20)
