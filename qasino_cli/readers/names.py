@@ -75,8 +75,7 @@ def mapped(header: str, place: int) -> str:
     text = re.sub(r"_{2,}", "_", text).strip("_") or f"column_{place}"
     if text[0].isdigit():
         text = f"_{text}"
-    text = text[:MAX_NAME_CHARS]
-    return text if _is_legal(text) else f"{text[: MAX_NAME_CHARS - 1]}_"
+    return text[:MAX_NAME_CHARS]
 
 
 def table_name(path: str) -> str | None:
@@ -91,9 +90,7 @@ def table_name(path: str) -> str | None:
         flags=re.I,
     )
     name = mapped(base, 1)
-    if name == "column_1" != base:  # nothing of the file's is left in it
-        return None
-    return name if base and _is_legal(name) else None
+    return None if name == "column_1" != base else name  # nothing of the file's is left in it
 
 
 def _is_legal(name: str) -> bool:
