@@ -10,8 +10,6 @@ several files none is sent if one is bad.
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from qasino_server.errors import BadRequest
@@ -24,27 +22,29 @@ _top_level = msgspec.json.Decoder(_Keys)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 _TABLE_KEYS = {"tablename", "column_names", "column_types", "rows"}
-_BYTE = re.compile(r"^(.*) \(byte (\d+)\)$")
 _SHOWN_CHARS = 80
 
 
 def is_message(text: str) -> bool:
     """Whether a JSON text is a Qasino table or message, and not an object of a row's values.
 
-    One that names a table in the way of either is one, however broken: better an error that
-    tells what is missing than a row of a table.
+    One that names a table in the way of either is one, whatever it lacks: better an error that
+    tells what is missing than a row of a table. What is no JSON is none: its place is told by
+    who reads any other.
     """
     try:
         keys = _top_level.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.ValidationError:
         return '"column_names"' in text[:4096]
+    except (msgspec.DecodeError, RecursionError):
+        return False
     if "table" in keys:
         return bytes(keys["table"]).startswith(b"{")
     return {"tablename", "column_names"} <= keys.keys() or {"rows", "column_names"} <= keys.keys()
 
 
 def read_json_table(text: str, identity: str | None) -> Publication:
-    """Read a table in JSON; `identity` serves where the message has none.
+    """Read a table in JSON (`is_message`); `identity` serves where the message has none.
 
     Raises BadRequest with the place and the reason.
     """
@@ -63,27 +63,6 @@ def _read_keys(text: str) -> _Keys:
         return _top_level.decode(text)
     except msgspec.ValidationError:
         raise BadRequest("line 1: the JSON must be one object, {..}") from None
-    except msgspec.DecodeError as error:
-        raise BadRequest(_syntax_sentence(text.encode(), str(error))) from None
-    except RecursionError:
-        raise BadRequest("the JSON is nested too deeply") from None
-
-
-def _syntax_sentence(text: bytes, message: str) -> str:
-    """msgspec's "JSON is malformed: reason (byte 57)" with a line and a column."""
-    found = _BYTE.match(message)
-    if found is None:
-        line, _ = _place(text, len(text.rstrip()))
-        return f"line {line}: not JSON: it ends too early"
-    line, column = _place(text, int(found[2]))
-    return f"line {line}, column {column}: not JSON: {found[1].removeprefix('JSON is malformed: ')}"
-
-
-def _place(text: bytes, offset: int) -> tuple[int, int]:
-    """Line and column of a byte, counted from 1; the column in characters."""
-    before = text[:offset]
-    last_line = before[before.rfind(b"\n") + 1 :]
-    return before.count(b"\n") + 1, len(last_line.decode(errors="replace")) + 1
 
 
 def _message_keys(keys: _Keys) -> _Keys:

@@ -74,6 +74,12 @@ def test_a_number_outside_a_double_survives() -> None:
         (b'{"a": 1,\n}', "FILE:2:1: not JSON: trailing comma in object"),
         (b'{"a":\n NaN}', "FILE:2:2: not JSON: invalid character"),
         (b'{"tablename": "t",\n', "FILE:1:19: not JSON: Input data was truncated"),
+        (
+            b'{"tablename": "t", "column_names": ["\xc3\xa9"\n ?}',
+            "FILE:2:2: not JSON: expected ','",
+        ),
+        (b'{"column_names": ["a"], "rows":\n\n', "FILE:1:32: not JSON: Input data was truncated\n"),
+        ([INNER], "FILE: line 1: the JSON must be one object, {..}"),
         (b'{"a": "\xff"}', "FILE:1:8: byte 0xff is not UTF-8"),
         (b"[1]", "FILE:1:2: element 1 is no object"),
         (
