@@ -84,7 +84,9 @@ def _draft(samples: list[_Sample], types: dict[str, str], ticks_per_s: float) ->
     labels = list(dict.fromkeys(label for sample in samples for label in sample.labels))
     notes = []
     if len(labels) > MAX_LABEL_COLUMNS:
-        notes = [f"{len(labels) - MAX_LABEL_COLUMNS} labels have no column, see the column labels"]
+        more = len(labels) - MAX_LABEL_COLUMNS
+        have = "1 label has" if more == 1 else f"{more} labels have"
+        notes = [f"{have} no column, see the column labels"]
         labels = labels[:MAX_LABEL_COLUMNS]
     timed = any(sample.time is not None for sample in samples)
     headers = [label if label.lower() not in _OWN else f"label {label}" for label in labels]
