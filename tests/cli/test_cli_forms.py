@@ -253,6 +253,56 @@ def test_metrics_become_one_long_table() -> None:
     assert found[5] == ["lat_bucket", "histogram", '{"le":"0.5"}', None, None, "0.5", 3.0, None]
 
 
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ('up{a="b"} 1\n', "openmetrics"),
+        ("a_b 1\n# x\nc_d{} -2.5e3\n", "openmetrics"),
+        ('a_b{x="' + "y" * 300 + '"} 1\n', "openmetrics"),
+        ("web 1\nmail 2\n", "csv"),
+        ("a_b c\nd_e f\n", "csv"),
+        ("# x\n# y\n", "csv"),
+    ],
+)
+def test_metrics_are_known_by_their_samples_too(text: str, form: str) -> None:
+    assert read(text * 20, tablename="t").form == form
+
+
+@pytest.mark.parametrize("end", ["", "# EOF", "# EOF\n"])
+def test_times_are_milliseconds_unless_the_text_ends_as_openmetrics_does(end: str) -> None:
+    text = "a_b 1 1700000000500\nc_d 2 0\ne_f 3\n" + end
+    seconds = 1700000000500.0 if end else 1700000000.5
+    assert [row[-1] for row in rows(read(text, tablename="t"))] == [seconds, 0.0, None]
+
+
+def test_what_a_label_holds_is_unescaped_and_the_type_is_that_of_its_metric() -> None:
+    text = (
+        "# TYPE a_b summary\n# TYPE a_b_sum gauge\n# TYPE h histogram\n"
+        'a_b_sum 1\na_b_count 2\nh_created -Inf\nc_total{l="x\\ny\\\\z\\q\\""} 3\n'
+    )
+    found = rows(read(text, tablename="t"))
+    assert [row[:2] for row in found] == [
+        ["a_b_sum", "gauge"], ["a_b_count", "summary"], ["h_created", "histogram"],
+        ["c_total", None],
+    ]  # fmt: skip
+    assert (found[2][-1], found[3][3]) == (float("-inf"), 'x\ny\\z\\q"')
+
+
+@pytest.mark.parametrize(
+    ("count", "note"),
+    [(200, None), (201, "1 label has no column"), (203, "3 labels have no column")],
+)
+def test_of_very_many_labels_some_have_no_column_and_it_is_said(
+    count: int, note: str | None
+) -> None:
+    labels = {f"l{n}": str(n) for n in range(count)}
+    told = ",".join(f'{name}="{value}"' for name, value in labels.items())
+    reading = read(f"a_b{{{told}}} 1\n", tablename="t")
+    assert reading.notes == (() if note is None else (f"{note}, see the column labels",))
+    assert list(columns(reading))[3:-1] == list(labels)[:200]
+    assert json.loads(rows(reading)[0][2]) == labels
+
+
 def test_labels_called_as_a_column_of_the_table_are_columns_all_the_same() -> None:
     reading = read('a_b{Type="x",value="7",LABELS="z"} 1\n', tablename="t")
     names = ["metric", "type", "labels", "label_Type", "label_value", "label_LABELS", "value"]
@@ -327,6 +377,9 @@ def test_json_values_keep_their_type(values: str, kind: str, first: Any) -> None
         ('[["a", "b"], [1]]', "t.csv:1:14: row 1 has 1 cells, the header 2"),
         ("up 1\nnode{a=1} 2\n".replace("up 1", "# TYPE up gauge"), "t.csv:2:6: not a label"),
         ("# TYPE a gauge\na one\n", "t.csv:2:3: 'one' is no number"),
+        ("# TYPE a gauge\na 1_0\n", "t.csv:2:3: '1_0' is no number"),
+        ('# TYPE a gauge\na{b="1",b="2"} 1\n', "t.csv:2:9: the label b stands there twice\n  a{"),
+        ("A,a\n1,2\n", "t.csv:1:3: two columns are called 'a'; rename one of them"),
         (DF + "/dev/x 1 2\n", "t.csv:5:11: the line has 1 column, the header 6\n  /dev/x 1 2\n"),
         ("", "t.csv: there is nothing in it"),
     ],
