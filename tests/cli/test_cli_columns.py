@@ -76,6 +76,35 @@ def test_a_header_of_two_words_is_one_whatever_stands_below() -> None:
     assert rows(read(PS_EF))[0][-1] == "/sbin/init -x"
 
 
+PODS = """\
+NAME    READY   STATUS    IP           NODE     NOMINATED NODE   READINESS GATES
+web-1   1/1     Running   10.42.0.12   node-1   <none>           <none>
+web-2   0/1     Pending   <none>                node-2           1/1 x
+"""
+
+
+def test_headers_of_two_words_whose_cells_are_shorter_stay_whole() -> None:
+    found = read(PODS)
+    assert names(found)[4:] == ["NODE", "NOMINATED_NODE", "READINESS_GATES"]
+    assert [row[4:] for row in rows(found)] == [
+        ["node-1", "<none>", "<none>"],
+        [None, "node-2", "1/1 x"],
+    ]
+
+
+def test_faults_of_columns_are_told_by_their_places() -> None:
+    with pytest.raises(InputRejected, match=r"^t\.csv:3:12: two columns are called 'name'"):
+        read("procs -a- x\n\nNAME  AGE  name\na     1    b\n")
+    with pytest.raises(
+        InputRejected, match=r"^t\.csv:2: column AGE: 'x' is no INTEGER\n  web   x\n"
+    ):
+        read("NAME  AGE\nweb   x\nab    4\n", types={"AGE": "int"})
+    found = read("NAME  AGE\nweb   3\nab    4\nxx\n", skip_bad_rows=True)
+    assert [(r.line, r.column, r.raw) for r in found.rejects] == [(4, 3, "xx")]
+    with pytest.raises(InputRejected, match="there is no header in it"):
+        read("\0\n", form="columns", skip_bad_rows=True)
+
+
 def test_a_cell_that_pushes_its_neighbours_aside_keeps_them_apart() -> None:
     found = rows(read(PUSHED))
     assert [row[3:5] for row in found] == [[42200, 12692], [74123456, 999], [741234567, 12345]]

@@ -41,8 +41,11 @@ def columns(reading: Reading) -> dict[str, str]:
     ],
 )
 def test_a_page_is_no_table_unless_it_is_said_to_be(page: str, what: str) -> None:
-    with pytest.raises(InputRejected, match=f"this looks like {what}"):
+    line = 1 + page.count("\n", 0, page.index("<"))
+    column = 3 if page.startswith("\n") else 1
+    with pytest.raises(InputRejected, match=f":{line}:{column}: this looks like {what}") as caught:
         read(page)
+    assert caught.value.sentence.endswith("\n  -d csv reads it all the same")
     with contextlib.suppress(InputRejected):
         assert read(page, form="csv").form == "csv"
     assert rows(read("<host>,b\n1,2\n")) == [[1, 2]]
@@ -68,6 +71,8 @@ def test_a_spreadsheets_line_that_names_the_delimiter_is_heeded(delimiter: str) 
         ("a\tb,n\nx,1\ny,2\n", ["a_b", "n"]),
         ("a,b;n\nx;1\ny;2\n", ["a_b", "n"]),
         ("a;b;n\nx, y;z;1\nu, v;w;2\n", ["a", "b", "n"]),
+        ("a,b;c;n\nx,y;z;1\nu,v;w;2\n", ["a_b", "c", "n"]),
+        ("a\tb,n\nx\ty,1\nz,2\n", ["a_b", "n"]),
     ],
 )
 def test_the_delimiter_is_what_is_said_a_tab_or_what_most_rows_follow(
@@ -316,6 +321,7 @@ def test_labels_called_as_a_column_of_the_table_are_columns_all_the_same() -> No
         (["1", "-2", ""], "INTEGER", "all 2 cells are whole numbers"),
         (["007", "1"], "TEXT", "'007' has a leading zero"),
         (["+1"], "TEXT", "'+1' is no number"),
+        (["1", " 2"], "TEXT", "row 2: ' 2' has blanks around it"),
         (["9223372036854775807"], "INTEGER", "its cell is a whole number"),
         (["9223372036854775808"], "TEXT", "'9223372036854775808' has more digits"),
         (["12.50", "3.00"], "REAL", "all 2 cells are numbers"),
@@ -368,6 +374,7 @@ def test_json_values_keep_their_type(values: str, kind: str, first: Any) -> None
         ('a,b\n1,"x\n', 't.csv:2:3: the quote that opens here is never closed\n  1,"x\n'),
         ('a,b\n1,"x"y\n', "t.csv:2:6: after the closing quote there is more text"),
         ("a,A\n1,2\n", "t.csv:1:3: two columns are called 'A'; rename one of them"),
+        ("\n# x\na,A\n1,2\n", "t.csv:3:3: two columns are called 'A'; rename one of them"),
         (b"a,b\n1,\xff\n", "t.csv:2:3: byte 0xff is not UTF-8\n  1,\\xff\n  iconv"),
         (b"a,b\n1,\x00\n", "t.csv:2:3: a NUL character stands there"),
         (b"\x7fELF\x00\x01\xff\xfe", "t.csv:1: this is binary, not text"),
@@ -444,6 +451,11 @@ def test_types_that_are_told_are_kept_and_what_does_not_fit_is_named() -> None:
         ("", "column_1"),
         ("é", "e"),
         ("日", "column_1"),
+        ("éa", "ea"),
+        ("R & D", "R_and_D"),
+        ("T°C", "T_deg_C"),
+        ("a" * 200, "a" * 128),
+        ("9" * 200, "_" + "9" * 127),
         ("order", "order"),
     ],
 )
@@ -457,6 +469,15 @@ def test_a_header_that_is_no_legal_name_gets_one(header: str, name: str) -> None
 
 def test_names_that_mapping_made_alike_are_numbered() -> None:
     assert list(columns(read("a b,a-b,A_b\n1,2,3\n"))) == ["a_b_2", "a_b_3", "A_b"]
+    assert list(columns(read("A b,a_b\n1,2\n"))) == ["A_b_2", "a_b"]
+    assert list(columns(read(",a,\n1,2,3\n"))) == ["column_1", "a", "column_3"]
+    long = list(columns(read(f"{'a b' * 60},{'a-b' * 60}\n1,2\n")))
+    assert [(len(name), name[-2:]) for name in long] == [(128, "a_"), (122, "_2")]
+
+
+def test_blanks_around_a_header_are_none_of_its_name() -> None:
+    for text in ('{" a ": 1}', '[[" a "], [1]]', " a , b\n1,2\n"):
+        assert (next(iter(columns(read(text)))), read(text).renamed) == ("a", ())
 
 
 @pytest.mark.parametrize(
@@ -465,11 +486,29 @@ def test_names_that_mapping_made_alike_are_numbered() -> None:
         ("/x/mounts.csv.gz", "mounts"),
         ("web logs.ndjson", "web_logs"),
         ("9.txt", "_9"),
+        ("X.TSV.GZ", "X"),
+        ("a.jsonl", "a"),
         ("column_1.csv", "column_1"),
     ],
 )
 def test_a_table_is_called_as_its_file(path: str, name: str) -> None:
     assert read("a,b\n1,2\n", path).publication.tablename == name
+
+
+def test_a_table_that_is_not_called_as_its_file_is_said_to_be() -> None:
+    assert read("a,b\n1,2\n", "/x/mounts.csv.gz").notes == ()
+    assert read("a,b\n1,2\n", "/x/mounts").notes == ()
+    notes = read("a,b\n1,2\n", "web logs.csv").notes
+    assert notes == ("the table is called web_logs, after the file",)
+    with pytest.raises(InputRejected, match="web_logs could be: give --table"):
+        read("a,b\n1,2\n", "web logs.csv", strict_names=True)
+    with pytest.raises(InputRejected, match=r"sqlite_x.*\n  give --table NAME"):
+        read("a,b\n1,2\n", "sqlite_x.csv")
+
+
+def test_one_column_is_wondered_at_only_where_nobody_asked_for_it() -> None:
+    assert read("a b\n1\n").notes[0].startswith("it has one column")
+    assert read("a b\n1\n", form="csv").notes == ()
 
 
 def test_standard_input_wants_a_name() -> None:
@@ -559,8 +598,10 @@ def test_lines_above_the_header_are_passed_over_and_places_stay(
 
 
 def test_something_has_to_stand_below_the_lines_that_are_passed_over() -> None:
-    for text in ("a,b\n1,2\n", "a,b\n\n\n\n", "a,b"):
-        with pytest.raises(InputRejected, match=r"t\.csv:\d: --skip-lines 3 leaves nothing of it"):
+    for text, line in (("a,b\n1,2\n", 2), ("a,b\n\n\n\n", 3), ("a,b", 1)):
+        with pytest.raises(
+            InputRejected, match=rf"t\.csv:{line}: --skip-lines 3 leaves nothing of"
+        ):
             read(text, skip_lines=3)
     assert rows(read('HTTP/1.1 200 OK\n{"a": 1}\n{"a": 2}\n', skip_lines=1)) == [[1], [2]]
     with pytest.raises(InputRejected, match=r"begins with its version; tail -n \+2 gives"):

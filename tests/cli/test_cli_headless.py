@@ -70,6 +70,8 @@ www-data:x:33:33:The Web:/var/www:/usr/sbin/nologin
         ('"a","1"\n"b",""\n', "x,y", "csv", [["a", 1], ["b", None]]),
         ("a\\tb\t1\n\\N\t2\n", "x,y", "tsv", [["a\tb", 1], [None, 2]]),
         ("a;1\nb;2\n", "x,y", "csv", [["a", 1], ["b", 2]]),
+        ('"",1\nb,2\n', "x,y", "csv", [["", 1], ["b", 2]]),
+        ('"a"b c\n1,2\n', "x,y", "columns", [['"a"b', "c"], ["1,2", None]]),
         ("one, two\n\n  three\t\r\n", "line", "columns", [["one, two"], ["  three\t"]]),
         ("[ 0.1] booted\n[ 0.2] up\n", "line", "columns", [["[ 0.1] booted"], ["[ 0.2] up"]]),
         ("", "a,b", "columns", []),
@@ -145,6 +147,26 @@ def test_bad_lines_are_passed_over_and_kept() -> None:
     assert [(reject.line, reject.raw) for reject in reading.rejects] == [(4, "4")]
 
 
+def test_colons_part_three_columns_or_more_and_a_form_that_is_told_its_own() -> None:
+    assert rows(read("a:1\nb:2\n", "x,y")) == [["a:1", None], ["b:2", None]]
+    assert rows(read("a:1:2\nb:3:4\n", "x,y,z")) == [["a", 1, 2], ["b", 3, 4]]
+    assert rows(read("a;1\nb;2\n", "x,y", form="csv")) == [["a", 1], ["b", 2]]
+    assert rows(read("a,1\nb,2\n", "x,y", form="csv")) == [["a", 1], ["b", 2]]
+
+
+def test_lines_are_counted_from_the_top_also_below_comments() -> None:
+    reading = read("\n# a\n# b\n1 2 3\n4\n5 6\n", "a,b,c", skip_bad_rows=True)
+    assert rows(reading) == [[1, 2, 3], [5, 6, None]]
+    assert [(reject.line, reject.column) for reject in reading.rejects] == [(5, 2)]
+
+
+def test_a_bad_first_line_is_a_row_to_pass_over() -> None:
+    reading = read('"a"b,1\n1,2\n', "a,b", form="csv", skip_bad_rows=True)
+    assert rows(reading) == [[1, 2]]
+    assert [(reject.line, reject.raw) for reject in reading.rejects] == [(1, '"a"b,1')]
+    assert rows(read("\n", "a,b", form="csv")) == []
+
+
 WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#\"'\\,;|:"))
 
 
@@ -164,6 +186,8 @@ def test_words_come_back_as_they_were(data: st.DataObject, width: int) -> None:
     [
         ("4.0K\t/var/log\n8K\t/var\n", "'/var/log' is taken for a header; --header A,B"),
         ("a,5\nb,6\n", "'5' is taken for a header; --header A,B"),
+        ("./a,x\n./b,y\n", "'./a' is taken for a header; --header A,B"),
+        ("x  ~/a\ny  ~/b\n", "'~/a' is taken for a header; --header A,B"),
         ("12 a\n13 b\n", "--header A,B names columns where no line does"),
     ],
 )

@@ -107,6 +107,37 @@ def test_bad_input_is_rejected_with_the_file_the_place_and_the_reason(
     assert caught.value.sentence.startswith(sentence or "FILE: table.column_names has 2 entries")
 
 
+def test_bad_rows_are_passed_over_for_the_rows_alone_not_for_the_head() -> None:
+    head = "1\nt\nAa, Bb\nint,int\n,\n"
+    reading = read_input(
+        "FILE", f"{head}1,2\r\n1,x\r\n".encode(), Wanted(identity="me", skip_bad_rows=True)
+    )
+    assert (reading.publication.identity, reading.publication.rows_json) == ("me", "[[1,2]]")
+    assert [(r.line, r.column, r.raw) for r in reading.rejects] == [(7, 3, "1,x")]
+    for skip in (False, True):
+        with pytest.raises(InputRejected) as caught:
+            read(f"{head}1,2\nx,1\n".replace("int,int", "int,nosuch").encode(), skip_bad_rows=skip)
+        assert caught.value.sentence.startswith(
+            "FILE: lines 3 and 4: column 2 (Bb): 'nosuch' is not a"
+        )
+        assert "--on-error" not in caught.value.sentence
+
+
+def test_a_form_that_is_forced_leaves_the_choice_among_its_kind() -> None:
+    def form(content: str, forced: str) -> tuple[str, str]:
+        wanted = Wanted(identity="me", form=forced, tablename="u")
+        reading = read_input("FILE", content.encode(), wanted)
+        return reading.form, reading.publication.tablename
+
+    assert form(TABLE_CSV, "csv") == ("qasino-csv", "u")
+    assert form('{"a": 1}\n{"a": 2}\n', "json") == ("ndjson", "u")
+    assert form(json.dumps(INNER), "json") == ("json", "u")
+    with pytest.raises(InputRejected, match="xml is not a form; there are qasino-csv, csv, tsv, "):
+        form("a,b\n1,2\n", "xml")
+    with pytest.raises(InputRejected, match="FILE: there is nothing in it"):
+        form("\ufeff\n", "csv")
+
+
 def test_the_form_can_be_forced() -> None:
     with pytest.raises(InputRejected, match="not JSON"):
         read(TABLE_CSV.encode(), form="json")

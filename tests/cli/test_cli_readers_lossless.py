@@ -245,6 +245,8 @@ def test_a_row_with_bytes_that_are_no_text_can_be_passed_over(bad: bytes, raw: s
         ("tsv", b"a\tb\n1\t%b\n2\t3\n", [[2, 3]]),
         ("ndjson", b'{"a":"%b"}\n{"a":2}\n', [[2]]),
         ("qasino-csv", b"1\nt\na,b\nint,text\n,\n1,%b\n2,x\n", [[2, "x"]]),
+        ("openmetrics", b'a_b{x="%b"} 1\nc_d 2\n', [["c_d", None, None, 2.0]]),
+        ("columns", b"a   b\nx%b  1\nyz  2\n", [["yz", 2]]),
     ):
         found = read(text % bad, skip_bad_rows=True)
         assert (found.form, rows(found), len(found.rejects)) == (form, kept, 1)
@@ -264,6 +266,26 @@ def test_a_byte_that_is_no_text_is_told_by_its_line_however_lines_end(
         assert second == f"  é,{shown}"
         with pytest.raises(InputRejected, match=r"t\.csv:1:2: "):
             read(above + b"a" + bad + end + b"2" + end)
+
+
+def test_a_byte_that_is_no_text_is_found_in_every_line_of_a_row() -> None:
+    found = read(b'\xef\xbb\xbfa,b\n1,"x\ny\xff"\n2,3\n', skip_bad_rows=True)
+    assert (rows(found), found.renamed) == ([[2, 3]], ())
+    assert [(r.line, r.column, r.raw) for r in found.rejects] == [(2, 2, '1,"x\ny\\xff"')]
+
+
+def test_rejects_are_in_the_order_of_their_lines_whatever_is_wrong() -> None:
+    found = read(f"{QASINO_HEADER}a,x\n".encode() + b"\xff,1\n1\nb,2\n", skip_bad_rows=True)
+    assert [reject.line for reject in found.rejects] == [6, 7, 8]
+
+
+def test_control_characters_alone_make_no_program_of_a_text() -> None:
+    assert rows(read("a,b\n\x01\x02\x03\x04,x\n")) == [["\x01\x02\x03\x04", "x"]]
+
+
+def test_a_few_nul_characters_make_no_program_of_a_text() -> None:
+    with pytest.raises(InputRejected, match=r"^t\.csv:2:3: a NUL character stands there"):
+        read(b"a,b\n1,\0\0\n" + b"x,y\n" * 50)
 
 
 def test_bad_rows_of_a_qasino_table_are_found_by_the_servers_own_rules() -> None:
@@ -330,6 +352,13 @@ def test_backslashes_of_a_text_that_escapes_nothing_stay() -> None:
         ('a\tb\n"x\ny"\t1\n', "tsv", [["x\ny", 1]]),
         ('{\n "a": 1\n}\n{\n "a": 2\n}\n', "ndjson", [[1], [2]]),
         ("a,b\nx\x0cy,\u2028z\x85\n", "csv", [["x\x0cy", "\u2028z\x85"]]),
+        ("a\tb\nx\ty\r\r\n", "tsv", [["x", "y\r"]]),
+        ("a\tb\n\n1\tx\n\r\n2\ty\n", "tsv", [[1, "x"], [2, "y"]]),
+        ("a\tb\nx\\Ny\t1\n", "tsv", [["x\\Ny", 1]]),
+        ('a,b,c\n"x""y","",\n', "csv", [['x"y', "", None]]),
+        ("a\nx\ty\n\\N\n", "csv", [["x\ty"], ["\\N"]]),
+        ("\r\n\r\n# x\r\na,b\r\n1,2\r\n", "csv", [[1, 2]]),
+        (f"a,b\n{'x' * 200_000},1\n", "csv", [["x" * 200_000, 1]]),
         ("1\rt\ra,b\rint,int\ra,b\r1,2\r", "qasino-csv", [[1, 2]]),
         ('{"tablename": "hosts", "nr_rows": 3}', "json", [["hosts", 3]]),
     ],
@@ -391,6 +420,13 @@ def test_blank_lines_at_the_end_of_one_column_are_told_of(end: str, note: str) -
         (b"PK\x03\x04a,b\n1,2\n", "a ZIP archive"),
         (b"\xfd7zXZ\0\0", "xz -dc FILE unpacks it"),
         ("a,b\n".encode("utf-16"), "this is UTF-16"),
+        ("\ufeffa,b\n".encode("utf-16-be"), "this is UTF-16"),
+        (b"BZh91AY&SY", "bzip2 -dc FILE unpacks it"),
+        (b"\x28\xb5\x2f\xfd\x04", "zstd -dc FILE unpacks it"),
+        (b"\x04\x22\x4d\x18a", "lz4 -dc FILE unpacks it"),
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b"SQLite format 3\0", "an SQLite database"),
+        (b"PAR1\x15", "a Parquet file"),
         (gzip.compress(gzip.compress(b"a,b\n1,2\n", mtime=0), mtime=0), "gzip within gzip"),
         (gzip.compress(b"a,b\n1,2\n" * 50, mtime=0)[:20] + b"xxxxxx", "the gzip data is damaged"),
         (
@@ -417,6 +453,7 @@ def test_gzip_is_unpacked_up_to_a_bound() -> None:
     long = b"3," + b"x" * (1 << 16) + b"\n"
     twice = gzip.compress(b"a,b\n1,2\n") + gzip.compress(long * 20)
     assert len(rows(read(twice))) == 21
+    assert len(rows(read(twice, max_unpacked_bytes=8 + len(long) * 20))) == 21
     with pytest.raises(InputRejected, match="it unpacks to over 1 MiB; publish parts of it"):
         read(twice, max_unpacked_bytes=1 << 20)
 
@@ -428,8 +465,9 @@ def test_gzip_of_very_many_members_is_unpacked_in_time() -> None:
 
 
 def test_a_pipe_gives_no_table_its_name() -> None:
-    with pytest.raises(InputRejected, match="give --table NAME"):
-        read("a,b\n1,2\n", "/dev/fd/63")
+    for path in ("/dev/fd/63", "/proc/self/fd/63", "日.csv", ".csv"):
+        with pytest.raises(InputRejected, match="it names no table\n  give --table NAME"):
+            read("a,b\n1,2\n", path)
     with pytest.raises(InputRejected, match="give --table NAME"):
         read("a,b\n1,2\n", "sqlite_x.csv")
 
@@ -581,6 +619,7 @@ def test_a_bad_row_is_told_by_its_place_whatever_stands_above_it(
         ('[{"b":0}, {"a":1,"a":2}]', "json", [(1, 18)]),
         ('a,b\n"x\ny",1,"z\nz"\n1,2,3\n', "csv", [(2, 1), (5, 5)]),
         ('a,b\n"x\ny"z,1\n"x"y,1\n', "csv", [(2, 1), (4, 4)]),
+        ('a,b\n"x\ny","z"w\n1,2\r3\n', "csv", [(2, None), (3, 7), (4, 4)]),
         (QASINO_HEADER + '"x\ny",1\n"v,w",z\n"v\nw",z\n', None, [(8, 7), (9, None)]),
     ],
 )
