@@ -155,7 +155,8 @@ def _read_stream(text: str, faults: Faults, first: bool) -> Iterator[_Numbered]:
             _, end = _one.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             if isinstance(error, json.JSONDecodeError):
-                line, column = place(text, error.pos)
+                at = error.pos
+                line, column = place(text, at)
             fault = BadPlace(line, "not JSON from here on", column, line_at(text, at))
             raise fault from None
         try:

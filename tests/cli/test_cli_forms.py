@@ -648,3 +648,34 @@ def test_json_that_is_nested_too_deeply_is_said_to_be(depth: int) -> None:
         with contextlib.suppress(InputRejected):
             read(text)
     assert read(f'{{"a": 1}}\n{deep}\n{{"a": 1}}\n', skip_bad_rows=True).publication
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "lines"),
+    [
+        (b'{"a": oops}\n{"a": 1}\n', [[1]], [1]),
+        (b'{\n"a": "\xff"}\n{"a": 1}\n', [[1]], [1]),
+        (b'{\n"a": 1}' + b" " * 70_000 + b'\n{"a": 2}\n', [[1], [2]], []),
+    ],
+)
+def test_objects_one_after_another_are_read_beside_bad_ones(
+    text: bytes, found: list[list[Any]], lines: list[int]
+) -> None:
+    reading = read(text, skip_bad_rows=True)
+    assert (reading.form, rows(reading)) == ("ndjson", found)
+    assert [reject.line for reject in reading.rejects] == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b'{\n"a": 1}\n{"a":\noops}\n', r"t\.csv:4:1: not JSON from here on\n  oops"),
+        (b'{"a": "\xff"}', r"t\.csv:1:8: byte 0xff is not UTF-8"),
+        (b'[["a"], {"b": 1}]', r"element 1 is no object\n  \[\"a\"\]"),
+    ],
+)
+def test_json_that_is_one_value_or_ends_in_none_cannot_be_passed_over(
+    text: bytes, sentence: str
+) -> None:
+    with pytest.raises(InputRejected, match=sentence):
+        read(text, skip_bad_rows=b"[" not in text)
