@@ -144,6 +144,19 @@ Filesystem  blocks   quota   limit   grace   files
 """
 
 
+LOADS = """\
+Load today
+host    cpu     state   zone
+web-1   20.5%   up      a
+web-2   -1,5    up      b
+"""
+UNIX_SOCKETS = """\
+Active UNIX domain sockets (servers and established)
+Proto RefCnt Flags       Type       State         I-Node   Path
+unix  2      [ ACC ]     STREAM     LISTENING     20000    /run/x
+"""
+
+
 def test_a_title_is_passed_over_and_said_to_be() -> None:
     found = read(NETSTAT)
     assert names(found)[3:] == ["Local_Address", "Foreign_Address", "State"]
@@ -156,6 +169,8 @@ def test_a_title_is_passed_over_and_said_to_be() -> None:
         (ROUTES, "Destination Gateway Genmask Flags MSS Window irtt Iface", "eth0"),
         (INTERFACES, "Iface MTU RX_OK RX_ERR RX_DRP RX_OVR TX_OK TX_ERR TX_DRP TX_OVR Flg", "LRU"),
         (QUOTAS, "Filesystem blocks quota limit grace files", 3),
+        (LOADS, "host cpu state zone", "b"),
+        (UNIX_SOCKETS, "Proto RefCnt Flags Type State I_Node Path", "/run/x"),
     ],
 )
 def test_a_title_above_columns_is_known_by_its_shape(text: str, header: str, last: Any) -> None:
@@ -174,6 +189,14 @@ def test_a_title_above_columns_is_known_by_its_shape(text: str, header: str, las
         "NAME DESCRIPTION N\na    xx yy  zz\nb    yy ww  6\n",
         "host free\nweb-one  none of it\nweb-two  41  7\n",
         "long_name n\na  none x\nb  1    2\n",
+        QUOTAS.replace("Disk quotas", "Disk  quotas"),
+        QUOTAS.replace("group users", "group users etc"),
+        QUOTAS.replace("grace", "1,024"),
+        QUOTAS.replace("Disk quotas for group users", "Filesystem abc"),
+        QUOTAS.replace("/dev/sdb1      120", "/dev/sdb1-long-120"),
+        LOADS.replace("20.5%", "idle ").replace("-1,5", "busy"),
+        LOADS.replace("20.5%", "idle "),
+        LOADS.replace("Load today", "Loadoftoday").replace("   zone", "").replace("   a\n", "\n"),
     ],
 )
 def test_a_header_is_no_title(text: str) -> None:
@@ -282,6 +305,12 @@ def test_a_line_has_a_character_for_each_place_and_comes_back(lines: list[str]) 
 def test_a_text_with_characters_of_our_own_is_left_as_it_is() -> None:
     text = aligned([*WIDE, ["\U000f0000日", "\U0010fffd", "4"]], len)
     assert rows(read(text))[-1] == ["\U000f0000日", "\U0010fffd", 4]
+
+
+def test_a_tab_among_columns_goes_to_the_next_place_of_eight() -> None:
+    found = read("NAME\tAGE   ROLE\nweb-1\t3     x y\nw\t4     z\n", form="columns")
+    assert names(found) == ["NAME", "AGE", "ROLE"]
+    assert rows(found) == [["web-1", 3, "x y"], ["w", 4, "z"]]
 
 
 VMSTAT = """\
