@@ -50,6 +50,7 @@ def names(reading: Reading) -> list[str]:
         (["12.5", "3"], "REAL"),
         (["12.50", "3"], "TEXT"),
         ([*["3"] * 5000, "3.10"], "TEXT"),
+        ([*["3"] * 4096, "3.10"], "TEXT"),
         (["12.50", "3.5"], "TEXT"),
         (["1e5", "2e7"], "TEXT"),
         (["1.0e+20", "1e-07"], "REAL"),
@@ -159,7 +160,11 @@ def test_json_numbers_and_nested_values_keep_every_digit_and_blank() -> None:
     ("values", "kind", "why"),
     [
         (["9007199254740992", "0.5"], "REAL", "all are numbers"),
-        (["9007199254740993", "1", "0.5"], "TEXT", "whole numbers beside decimal ones"),
+        (
+            ["9007199254740993", "1000000000000000", "0.5"],
+            "TEXT",
+            "whole numbers beside decimal ones",
+        ),
         (["-9007199254740993", "0.5"], "TEXT", "whole numbers beside decimal ones"),
         (["9223372036854775808", "1"], "TEXT", "'9223372036854775808' has more digits"),
         (["-0.0", "0e5", "1"], "REAL", "all are numbers"),
