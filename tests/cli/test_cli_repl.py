@@ -180,6 +180,19 @@ def test_names_and_values_are_completed_from_the_live_server(start: Start, hosts
     terminal.see("7 BOS")
 
 
+def test_a_tab_that_comes_with_other_keys_takes_a_candidate_as_any_other(
+    start: Start, hosts: None
+) -> None:
+    """The menu was not there yet, and the key was lost."""
+    terminal = start()
+    terminal.prompt()
+    terminal.see("generation")
+    terminal.type("select free_m\t from hos\t where free_mb = 7;\r")
+    terminal.see("free_mb ─────── 7", "1 row in")
+    terminal.type("nothing_is_called_so\t\x03")
+    terminal.run("select 1 one;", "one")
+
+
 def test_history_is_kept_for_the_next_time_but_for_what_begins_with_a_blank(
     start: Start, tmp_path: Path
 ) -> None:

@@ -13,10 +13,17 @@ from contextlib import contextmanager, suppress
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.buffer import Buffer, CompletionState
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
-from prompt_toolkit.filters import completion_is_selected, emacs_mode, has_focus
+from prompt_toolkit.filters import (
+    completion_is_selected,
+    emacs_insert_mode,
+    emacs_mode,
+    has_focus,
+    vi_insert_mode,
+)
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout.screen import Char
@@ -55,6 +62,7 @@ class Prompt:
 
     def __init__(self, shell: Shell, config: Config) -> None:
         self._shell = shell
+        self._completer = _LiveCompleter(shell)
         output = create_output(stdout=sys.stdout if terminal.watched(sys.stdout) else sys.stderr)
         coloured = terminal.coloured(output.stdout or sys.stdout, config.colors)
         self._session: PromptSession[str] = PromptSession(
@@ -64,7 +72,7 @@ class Prompt:
             history=FileHistory(history_file()),
             enable_history_search=False,
             auto_suggest=AutoSuggestFromHistory(),
-            completer=_LiveCompleter(shell),
+            completer=self._completer,
             complete_while_typing=True,
             complete_in_thread=True,
             validator=_Decoded(),
@@ -127,6 +135,21 @@ class Prompt:
     def _fit_menu(self, app: Application[str]) -> None:
         """A window that is too low for prompt, menu and toolbar would show none of them."""
         self._session.reserve_space_for_menu = _menu_lines(app.output.get_size().rows)
+
+    def tab(self, buffer: Buffer) -> None:
+        """Take the next candidate.
+
+        Keys that come over a network at once, or are typed quickly, are read before the menu is
+        there; a Tab among them was lost. A keystroke's completion takes some milliseconds, so it
+        is done here then.
+        """
+        if buffer.complete_state is None or not buffer.complete_state.completions:
+            document, asked = buffer.document, CompleteEvent(completion_requested=True)
+            found = list(self._completer.get_completions(document, asked))
+            if not found:
+                return
+            buffer.complete_state = CompletionState(document, found)
+        buffer.complete_next()
 
     def toggle_keys(self) -> str:
         """Switch between emacs and vi keys; the name of those in force now."""
@@ -289,6 +312,10 @@ def _keys(prompt: Prompt) -> KeyBindings:
     def _(event: KeyPressEvent) -> None:
         """With vi keys Escape is a key of its own, and Enter after it runs what is typed."""
         event.current_buffer.insert_text("\n")
+
+    @keys.add("tab", filter=typing & (emacs_insert_mode | vi_insert_mode))
+    def _(event: KeyPressEvent) -> None:
+        prompt.tab(event.current_buffer)
 
     @keys.add("f4")
     def _(event: KeyPressEvent) -> None:
