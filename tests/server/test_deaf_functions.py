@@ -18,7 +18,7 @@ from ill_treated import (
     strict_json,
     told_over,
 )
-from wire import until
+from wire import TIMEOUT_S, until
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_functions_that_do_not_hear_leave_a_reader_to_quick_queries(
     deaf_for: Callable[[float], str],
     beside: Callable[..., Any],
 ) -> None:
-    place = own_site(query_timeout_s=30.0)
+    place = own_site(query_timeout_s=TIMEOUT_S - 2.0)  # where they take longer, they are told
     sql = deaf_for(0.8 * min(4, os.cpu_count() or 1))  # 3.2 s, four at once
     deaf = [beside(lambda: place.wire.query(sql)) for _ in range(4)]
     until(lambda: len(running(place.wire)) == 4)
