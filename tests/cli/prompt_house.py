@@ -18,6 +18,11 @@ class Sql(Terminal):
         """Wait for a prompt with nothing typed at it, the last thing above the toolbar."""
         self.until(lambda: self._typed() == PROMPT.strip(), "a prompt")
 
+    def connected(self) -> None:
+        """Wait for a prompt that has heard from its server."""
+        self.prompt()
+        self.see("generation")
+
     def _typed(self) -> str:
         """The line of the last prompt."""
         prompts = [line for line in self.lines if line.startswith(PROMPT.strip())]

@@ -170,8 +170,7 @@ def test_an_error_has_a_caret_and_ends_nothing(start: Start, hosts: None) -> Non
 
 def test_names_and_values_are_completed_from_the_live_server(start: Start, hosts: None) -> None:
     terminal = start()
-    terminal.prompt()
-    terminal.see("generation")
+    terminal.connected()
     terminal.type("select free")
     terminal.see("free_mb INTEGER")
     terminal.type("\t, dc from hosts where dc = ")
@@ -185,8 +184,7 @@ def test_a_tab_that_comes_with_other_keys_takes_a_candidate_as_any_other(
 ) -> None:
     """The menu was not there yet, and the key was lost."""
     terminal = start()
-    terminal.prompt()
-    terminal.see("generation")
+    terminal.connected()
     terminal.type("select free_m\t from hos\t where free_mb = 7;\r")
     terminal.see("free_mb ─────── 7", "1 row in")
     terminal.type("nothing_is_called_so\t\x03")
@@ -515,8 +513,7 @@ def test_watch_repeats_the_statement_at_each_generation_until_ctrl_c(
     start: Start, server: Server, hosts: None
 ) -> None:
     terminal = start()
-    terminal.prompt()
-    terminal.see("generation")
+    terminal.connected()
     terminal.run("select count(*) as many from qasino_server_info;", "1 row in")
     terminal.type("\\watch\r")
     # A Ctrl-C that comes while the prompt still reads would be a key of the next prompt.
