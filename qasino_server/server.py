@@ -39,7 +39,7 @@ from qasino_server.seats import seats_of_process
 from qasino_server.service import Service
 from qasino_server.store import Store, StoreSettings
 from qasino_server.users import Users
-from qasino_server.zmq_port import SignalPort, ZmqPort, bind, port_of, spare
+from qasino_server.zmq_port import SignalPort, ZmqPort, bind, port_of, prepare, spare
 from qasino_server.zmq_watch import Unread, ZmqWatch
 
 log = logging.getLogger("qasino.server")
@@ -276,10 +276,7 @@ class Server:
         self._opened.callback(self._watch.close)
         if settings.zmq_port is not None:
             self._router = self._zmq_socket(zmq.ROUTER)
-            self._router.rcvhwm = 10
-            # Past it ZeroMQ drops replies without a word: no client asks so much at once.
-            self._router.sndhwm = 10_000
-            self._router.maxmsgsize = 2 * settings.max_body_bytes
+            prepare(self._router, settings.max_body_bytes)
             self._bind_watched("zmq", self._router, settings.zmq_port, self._watch)
         if settings.pubsub_port is not None:
             pub = self._zmq_socket(zmq.PUB)

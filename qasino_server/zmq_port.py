@@ -49,6 +49,10 @@ _FRAMES_AT_ONCE = 1000
 _FRAMES_MAX = 100_000
 """Whoever sends more in a message is cut off."""
 
+_AHEAD = 32
+"""Requests of one client that libzmq takes in before it waits for this port. Each time half of them
+are taken its thread is woken, twice, to go on: with 10 a client that has 64 on their way got 0.76
+to 0.81 of the answers. With 100 it would get 1.08, but be ended with 3 MB each (`zmq_watch`)."""
 _SUBSCRIPTION_BYTES = 1024
 """The largest frame a subscriber may send: a key exchange takes half of it."""
 _NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
@@ -78,6 +82,14 @@ def bind(unbound: _Socket, address: str, port: int) -> None:
     except zmq.ZMQError as error:
         reason = zmq.strerror(error.errno or 0)  # its own sentence has the address once more
         raise StartError(f"cannot listen on {address}:{port}: {reason}") from None
+
+
+def prepare(router: _Socket, max_body_bytes: int) -> None:
+    """Have a ROUTER hold little of what a client sends ahead, and all that it is to be sent."""
+    router.rcvhwm = _AHEAD
+    # Past it ZeroMQ drops replies without a word: no client asks so much at once.
+    router.sndhwm = 10_000
+    router.maxmsgsize = 2 * max_body_bytes
 
 
 def spare(pub: _Socket) -> None:
