@@ -71,6 +71,8 @@ _turns_since_s: dict[int, float] = {}
 def _others_are_late(now_s: float) -> bool:
     """Whether a turn of another thread has lasted for long."""
     mine = threading.get_ident()
+    if len(_turns_since_s) == (mine in _turns_since_s):
+        return False  # as nearly always
     return any(
         since_s < now_s - LATE_S and thread != mine
         for thread, since_s in _turns_since_s.copy().items()  # a list of them may be interrupted

@@ -33,7 +33,7 @@ from qasino_server.rights import Rights
 from qasino_server.service import OnDeath, Service
 from qasino_server.wakeup import Turn
 from qasino_server.way import turn_begins, turn_is_over
-from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, wire_bytes
+from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, usual_wire_bytes, wire_bytes
 
 log = logging.getLogger("qasino.zmq")
 
@@ -42,6 +42,8 @@ _DRAIN = 256
 _DRAIN_BYTES = 1 << 20
 """And what libzmq keeps of the rest has its senders wait."""
 _WORTH_HALVING = 4
+_USUAL_FRAMES = 2
+"""Of a message: an empty one and the request."""
 _FRAMES_KEPT = 100
 """Of one message; requests have one, after an envelope that has one more for each hop."""
 _FRAMES_AT_ONCE = 1000
@@ -179,21 +181,23 @@ class ZmqPort(Service):
         To take something where nothing is raises an error, which pyzmq makes in 7 us where a
         look takes 2: beyond what came together the last time it looks before it takes.
         """
+        arrived, nr_together = self._arrived, self._nr_together
         size_bytes = nr_taken = 0
-        while len(self._arrived) < _DRAIN and size_bytes < _DRAIN_BYTES:
+        while len(arrived) < _DRAIN and size_bytes < _DRAIN_BYTES:
             if not there and not self._door.poll(0):
                 break
             message = receive(self._router, self._begun)
             if message is None:
                 break
-            if message[1][-1].more:
+            _, frames, sizes_bytes = message
+            if len(frames) > _USUAL_FRAMES and frames[-1].more:
                 self._goes_on(message)
                 break
             self._begun = None
-            self._arrived.append(message)
-            size_bytes += message[2][-1]
+            arrived.append(message)
+            size_bytes += sizes_bytes[-1]
             nr_taken += 1
-            there = nr_taken < self._nr_together
+            there = nr_taken < nr_together
         if nr_taken:
             self._nr_together = nr_taken
 
@@ -282,12 +286,12 @@ class ZmqPort(Service):
     def _send(self) -> None:
         for peer, asker, envelope, body in self._outbox.take():
             message = [*envelope, *body]
-            size_bytes = wire_bytes(list(map(len, message[1:])), self._encrypted)
+            size_bytes = self._sent_bytes(message)
             try:
                 self._unread.check(peer, asker, size_bytes)
             except Busy as error:
                 message = [*envelope, *encode_reply(error, self._identity)]
-                size_bytes = wire_bytes(list(map(len, message[1:])), self._encrypted)
+                size_bytes = self._sent_bytes(message)
             try:
                 send(self._router, message)
             except zmq.ZMQError as error:
@@ -295,6 +299,11 @@ class ZmqPort(Service):
                 continue
             if peer is not None and not peer.gone:
                 self._unread.add(peer, asker, size_bytes)
+
+    def _sent_bytes(self, message: Sequence[bytes]) -> int:
+        if len(message) == 1 + _USUAL_FRAMES and not message[1]:
+            return usual_wire_bytes(len(message[2]), self._encrypted)
+        return wire_bytes([len(frame) for frame in message[1:]], self._encrypted)
 
 
 def receive(socket: _Socket, begun: _Message | None = None) -> _Message | None:
@@ -307,13 +316,20 @@ def receive(socket: _Socket, begun: _Message | None = None) -> _Message | None:
     follow, which pyzmq's `recv_multipart` asks libzmq for each time, at twice the price of all
     this. The first, which the ROUTER puts there, is never alone; as bytes it takes a third.
     """
+    most = _FRAMES_AT_ONCE if begun is None else len(begun[2]) + _FRAMES_AT_ONCE
     if begun is None:
         try:
-            begun = _recv(socket, _NOW), [], []
+            sender = _recv(socket, _NOW)
         except zmq.Again:
             return None
+        first = _recv(socket, copy=False)
+        if not first.more:
+            return sender, [first], [len(first)]
+        second = _recv(socket, copy=False)
+        begun = sender, [first, second], [len(first), len(second)]
+        if not second.more:
+            return begun
     _, frames, sizes_bytes = begun
-    most = len(sizes_bytes) + _FRAMES_AT_ONCE
     while True:
         frame = _recv(socket, copy=False)
         frames.append(frame)

@@ -22,6 +22,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import TypeVar
 
 import zmq
@@ -343,15 +344,18 @@ class Unread:
 
     def check(self, peer: ZmqPeer | None, asker: str, size_bytes: int) -> None:
         """Raise Busy where the asker is to read before an answer of this size goes out."""
-        if size_bytes <= SMALL_BYTES and (peer is None or self._owes_little(peer)):
+        if size_bytes <= SMALL_BYTES and (
+            peer is None
+            or peer.sent_bytes - peer.read_bytes <= OWED_BYTES
+            or self._owes_little(peer)
+        ):
             return
         if not self._share.has_room(asker):
             self.settle()
             self._share.check(asker)
 
     def _owes_little(self, peer: ZmqPeer) -> bool:
-        if peer.sent_bytes - peer.read_bytes <= OWED_BYTES:
-            return True
+        """Whether that is so by what the kernel knows."""
         self._settle(peer)
         return peer.sent_bytes - peer.read_bytes <= OWED_BYTES
 
@@ -383,12 +387,17 @@ class Unread:
 
 def wire_bytes(sizes_bytes: Sequence[int], encrypted: bool) -> int:
     """What frames of these sizes take on the wire: a header each, and what CURVE adds."""
+    if len(sizes_bytes) == 2 and not sizes_bytes[0]:
+        return usual_wire_bytes(sizes_bytes[1], encrypted)
     short_bytes, head_bytes = (222, 35) if encrypted else (255, 2)
-    if len(sizes_bytes) == 2 and not sizes_bytes[0]:  # what nearly all messages are
-        size_bytes = sizes_bytes[1] + 2 * head_bytes
-        return size_bytes if sizes_bytes[1] <= short_bytes else size_bytes + 7
     nr_long = sum([size_bytes > short_bytes for size_bytes in sizes_bytes])
     return sum(sizes_bytes) + head_bytes * len(sizes_bytes) + 7 * nr_long
+
+
+@lru_cache(maxsize=1024)
+def usual_wire_bytes(size_bytes: int, encrypted: bool) -> int:
+    """The same of an empty frame and one of this size, which nearly all messages are."""
+    return wire_bytes((size_bytes,), encrypted) + wire_bytes((0,), encrypted)
 
 
 def told_of(fd: int, port: int) -> TcpInfo | None:

@@ -55,6 +55,8 @@ def _store_all(intake: Intake, names: NamesTaken, publications: Sequence[Publica
     outcomes: dict[int, Outcome] = {}
     for group in alike(publications, intake.ledger, intake.adds):
         outcomes |= _store_alike(intake, names, group, [publications[place] for place in group])
+    if len(outcomes) == len(publications):
+        return Stored(outcomes, [], [])
     waits: set[Pair] = set()
     postponed: list[int] = []
     has_updated = False

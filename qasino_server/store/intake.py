@@ -155,8 +155,9 @@ class Intake:
         to be stored alone, and told what is wrong with it.
         """
         first = publications[0]
+        key = first.table_key
         try:
-            plan = self._plan(first)
+            plan = self._plan(key, first.columns)
         except Refused:
             return None
         rows_jsons = [publication.rows_json for publication in publications]
@@ -166,9 +167,9 @@ class Intake:
         nr_rows = sum(rows.counts)
         if not self._room_left.take_alike(publications, nr_rows):
             return None
-        table = self._ensure_table(first.table_key, self._new_name(first), plan)
+        table = self._ensure_table(key, first.tablename, plan)
         ranges = self.generation.insert_alike(table.name, plan.targets, rows)
-        self._book_alike(publications, plan, table, ranges, nr_rows)
+        self._book_alike(key, publications, plan, table, ranges, nr_rows)
         return self._receipts(plan, rows.counts)
 
     def _replace(
@@ -176,10 +177,10 @@ class Intake:
     ) -> Receipt:
         """The rows of this pair are these, whatever they were before."""
         rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
-        plan = self._plan(publication)
+        plan = self._plan(pair[0], publication.columns)
         new_rows = rows.nr_rows - (present.nr_rows if present else 0)
         self._room_left.take(publication, pair, new_rows)
-        table = self._ensure_table(pair[0], self._new_name(publication), plan)
+        table = self._ensure_table(pair[0], publication.tablename, plan)
         table = _uncarried(table, present, owed)
         if owed is not None:
             self.ledger.put_arrears(pair, None)
@@ -196,15 +197,15 @@ class Intake:
         if publication.name_value:
             _refuse_name_value(publication, present, owed)
         rows = self.generation.check_rows(publication.rows_json, len(publication.columns))
-        plan = self._plan(publication)
+        plan = self._plan(pair[0], publication.columns)
         if owed is not None:
             self._carry_at_once(pair, owed)
             present = self.ledger.source(pair)
-            plan = self._plan(publication)
+            plan = self._plan(pair[0], publication.columns)
         keys = _own_names(publication, plan)
         before = present.ranges if present is not None else ()
         existing = self.ledger.table(pair[0])
-        name = existing.name if existing is not None else self._new_name(publication)
+        name = existing.name if existing else self._new_name(pair[0], publication.tablename)
         wanted = Upsert(name, plan.columns, plan.targets, keys, rows, before)
         there = existing.columns if existing is not None else ()
         self._room_left.take(publication, pair, self._most_appended(wanted, there))
@@ -244,33 +245,33 @@ class Intake:
 
     # --- Tables -----------------------------------------------------------------------------
 
-    def _plan(self, publication: Publication) -> Plan:
+    def _plan(self, key: str, columns: Columns) -> Plan:
         """The merge plan; remembered, since a fleet sends one header over and over."""
-        key = publication.table_key
         table = self.ledger.table(key)
         existing = table.columns if table is not None else None
-        remembered = self._plans.get((key, publication.columns))
+        remembered = self._plans.get((key, columns))
         if remembered is not None and remembered[0] is existing:
             return remembered[1]
-        plan = plan_merge(existing, self.ledger.inherited(key), publication.columns)
+        plan = plan_merge(existing, self.ledger.inherited(key), columns)
         rowid_name(plan.columns)
         if existing is not None and not plan.add:
-            self._planned_columns += len(publication.columns)
+            self._planned_columns += len(columns)
             if self._planned_columns > _PLANNED_COLUMNS_MAX:
                 self._plans.clear()
-                self._planned_columns = len(publication.columns)
-            self._plans[key, publication.columns] = (existing, plan)
+                self._planned_columns = len(columns)
+            self._plans[key, columns] = (existing, plan)
         return plan
 
-    def _new_name(self, publication: Publication) -> str:
-        """What its table is called if it makes it: as it was, whoever comes first this time."""
-        before = self.ledger.before(publication.table_key)
-        return before.name if before is not None else publication.tablename
+    def _new_name(self, key: str, tablename: str) -> str:
+        """What a table that is made is called: as it was, whoever comes first this time."""
+        before = self.ledger.before(key)
+        return before.name if before is not None else tablename
 
-    def _ensure_table(self, key: str, name: str, plan: Plan) -> TableState:
-        """Create the table or add what it lacks."""
+    def _ensure_table(self, key: str, tablename: str, plan: Plan) -> TableState:
+        """Create the table, which somebody calls so, or add what it lacks."""
         table = self.ledger.table(key)
         if plan.create or table is None:
+            name = self._new_name(key, tablename)
             self.generation.create_table(name, plan.columns)
             return TableState(name=name, columns=plan.columns)
         if plan.add:
@@ -310,6 +311,7 @@ class Intake:
 
     def _book_alike(
         self,
+        key: str,
         publications: Sequence[Publication],
         plan: Plan,
         table: TableState,
@@ -320,7 +322,6 @@ class Intake:
         epoch = time.time()
         table, shape = self._shapes.add(table, plan.sent)
         descriptions = table.descriptions
-        key = publications[0].table_key
         sources = []
         for publication, rows in zip(publications, ranges, strict=True):
             source = _source(publication, rows, shape, epoch)

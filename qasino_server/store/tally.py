@@ -45,7 +45,7 @@ class UpdateCounts(msgspec.Struct):
         """Count publications that were tried, and those of them that were refused."""
         updates = sum([publication.update for publication in tried])
         inserts = len(tried) - updates
-        errors = sum([publication.update for publication in refused])
+        errors = sum([publication.update for publication in refused]) if refused else 0
         self.inserts_received += inserts
         self.inserts_completed += inserts - (len(refused) - errors)
         if updates:

@@ -322,11 +322,8 @@ class Writer(Service):
         if stored.postponed:
             self._postpone([batch[place] for place in stored.postponed])
         answered = sorted(stored.outcomes)
-        self._report(
-            [batch[place] for place in answered],
-            [stored.outcomes[place] for place in answered],
-            started,
-        )
+        told = batch if len(answered) == len(batch) else [batch[place] for place in answered]
+        self._report(told, [stored.outcomes[place] for place in answered], started)
         return [batch[place] for place in stored.left]
 
     def _report(
