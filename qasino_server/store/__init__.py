@@ -16,6 +16,7 @@
     looks         those that wait, in turns by who asked
     job           a query on its way
     reader        one thread that answers
+    roster        the queries that are not answered yet, and where they wait
     readers       which query is answered when, and by which reader
     warden        looks at the clock for them
     spill         how much a query has written to temporary files

@@ -30,7 +30,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
@@ -46,16 +45,15 @@ from qasino_server.store.at_once import AtOnce
 from qasino_server.store.job import Job
 from qasino_server.store.memo import Memo
 from qasino_server.store.reader import SOON_S, Reader
+from qasino_server.store.roster import Roster
 from qasino_server.store.tally import QueryCounts
 from qasino_server.store.warden import Warden
 from qasino_server.table import Result
-from qasino_server.turns import Turns
 from qasino_server.wakeup import ring, take_on
 
 log = logging.getLogger("qasino.store")
 
 READERS = 4
-WAITING_MAX = 2000
 EXPRESS_S = 1.0
 EXPRESS_CROWDED_S = 0.1
 _CROWD = 5
@@ -96,18 +94,11 @@ class Readers:
         self._express_bell = threading.Condition(self._mutex)
         self._called_at = 0.0
         """When a reader was woken that has not been seen since."""
-        self._brief = Turns[Job]()
-        self._own = Turns[Job]()
-        self._fresh = Turns[Job]()
-        self._slow = Turns[Job]()
-        self._elsewhere = Turns[Job]()
-        """Jobs that wait for somebody else, a look into the open generation say."""
-        self._jobs: dict[str, Job] = {}
+        self._roster = Roster(counts)
         self._nr_pinned = 0
         """Jobs that wait with the connection they began on."""
         self._readers: list[Reader] = []
         self._given_up: list[Reader] = []
-        self._numbers = itertools.count(1)
         self._counts = counts
         self.memo = Memo()
         self._at_once = AtOnce(current, overlay, limits, self.memo)
@@ -133,8 +124,8 @@ class Readers:
         self._warden.stop()
         with self.lock:
             self._stopping = True
-            waiting = [job for queue in self._queues() for job in queue.clear()]
-            for job in self._jobs.values():  # those that run elsewhere, or are to, among them
+            waiting = self._roster.clear()
+            for job in self._roster.jobs():  # those that run elsewhere, or are to, among them
                 job.stop(Busy("the server is shutting down"))
             for reader in self._readers:
                 reader.stopping.set()
@@ -159,7 +150,7 @@ class Readers:
         """There is a new snapshot: idle readers let go of the old one now."""
         self._at_once.turn_over()
         with self.lock:
-            for job in self._brief.clear():
+            for job in self._roster.brief.clear():
                 self._put(job)  # who received it may have found the chair taken, by us
             self._wake_all()
             self._call_if_nobody_comes(time.monotonic())
@@ -171,11 +162,11 @@ class Readers:
         with self._mutex:
             self._counts.received += 1
             self._refuse_stopping()
-            self._check_waiting(job)
-            self._enlist(job)
+            self._roster.check_room(job)
+            self._roster.enter(job)
             brief = self._is_for_who_receives(job)
             if brief:
-                self._brief.put(job)
+                self._roster.brief.put(job)
             else:
                 self._put(job)
         if not brief:
@@ -192,10 +183,7 @@ class Readers:
 
     def _put(self, job: Job) -> None:
         job.large = self._at_once.gave_much(job.sql)
-        if job.slow:
-            self._slow.put(job)
-        else:
-            (self._own if job.select.own else self._fresh).put(job)
+        self._roster.await_reader(job)
 
     def lend_a_hand(self) -> bool:
         """Answer some of what is brief, in the thread that received it; whether more is waiting."""
@@ -218,11 +206,11 @@ class Readers:
             return False
         finally:
             self._at_once.chair.release()
-        return bool(self._brief)
+        return bool(self._roster.brief)
 
     def _next_brief(self) -> Job | None:
         with self._mutex:
-            job = self._brief.take()
+            job = self._roster.brief.take()
             if job is not None:
                 job.running_since = time.monotonic()
             return job
@@ -242,13 +230,13 @@ class Readers:
     def _call(self) -> None:
         """See that somebody comes for what waits."""
         with self.lock:
-            if self._slow:
+            if self._roster.slow:
                 self.lock.notify_all()
             self._call_if_nobody_comes(time.monotonic())
 
     def _call_if_nobody_comes(self, now: float) -> None:
         """Wake one reader for what is quick, the express where the others have to pass it by."""
-        if not self._own and not self._fresh:
+        if not self._roster.nr_quick:
             return
         if self._somebody_comes(now):
             self._warden.watch()
@@ -269,28 +257,19 @@ class Readers:
 
     def _others_may_take(self) -> bool:
         """Whether anything waits that readers other than the express may take."""
-        return bool(self._own) or any(map(self._may_have_one, self._fresh.askers()))
+        roster = self._roster
+        return bool(roster.own) or any(map(self._may_have_one, roster.fresh.askers()))
 
     def look_after(self) -> bool:
         """Call a reader for what waits if none has come; whether anybody waits for anything."""
         now = time.monotonic()
         with self.lock:
-            waiting = bool(self._own or self._fresh)
+            waiting = self.crowded
             self._call_if_nobody_comes(now)
             held_up = [reader.bells for reader in self._readers if reader.is_held_up(now)]
         for bells in held_up:
             bells.ring()
         return waiting or bool(held_up)
-
-    def _check_waiting(self, job: Job) -> None:
-        """Raise Busy where too many wait: of all, or of this asker, who is left half of that."""
-        queues = (self._own,) if job.select.own else (self._brief, self._fresh, self._slow)
-        if sum(map(len, queues)) < WAITING_MAX // 2:
-            return
-        theirs = sum(queue.waiting_for(job.asker) for queue in queues)
-        if sum(map(len, queues)) >= WAITING_MAX or theirs >= WAITING_MAX // 2:
-            self._counts.errors += 1
-            raise Busy("busy: too many queries wait already; try again")
 
     def _refuse_stopping(self) -> None:
         """Raise Busy where no reader comes any more."""
@@ -302,7 +281,7 @@ class Readers:
         """Count a query that needed no reader. Raises Refused where its id is running."""
         with self._mutex:
             self._counts.received += 1
-            self._refuse_running(query_id)
+            self._roster.refuse_running(query_id)
             self._counts.completed += 1
 
     def register(self, job: Job) -> None:
@@ -310,25 +289,13 @@ class Readers:
         told when its time is up, however long it waits there."""
         with self._mutex:
             self._counts.received += 1
-            self._enlist(job)
-            self._elsewhere.put(job)
+            self._roster.enter(job)
+            self._roster.elsewhere.put(job)
 
     def begins(self, job: Job) -> bool:
         """Whoever calls is about to run it there; False where it has been answered meanwhile."""
         with self._mutex:
-            return self._elsewhere.remove(job)
-
-    def _enlist(self, job: Job) -> None:
-        """Under its id, or under one that nobody else has, chosen or not."""
-        self._refuse_running(job.query_id)
-        if not job.query_id:
-            job.query_id = next(name for name in map(str, self._numbers) if name not in self._jobs)
-        self._jobs[job.query_id] = job
-
-    def _refuse_running(self, query_id: str | None) -> None:
-        if query_id in self._jobs:
-            self._counts.errors += 1
-            raise Refused(f"a query with the id {query_id} is running already")
+            return self._roster.elsewhere.remove(job)
 
     def cancel(self, query_id: str, rights: Rights = ANYBODY) -> bool:
         """Stop the query of that id, running or waiting; False where there is none.
@@ -336,14 +303,14 @@ class Readers:
         Raises Forbidden where it is somebody else's.
         """
         with self.lock:
-            job = self._jobs.get(query_id)
+            job = self._roster.named(query_id)
             if job is None:
                 return False
             if not rights.owns(job.request.rights.name):
                 rights.require("admin", "end the queries of others")
             cancelled = Cancelled("the query was cancelled")
             job.stop(cancelled)
-            waiting = self._remove(job)
+            waiting = self._roster.remove(job)
             for reader in self._readers:
                 if reader.job is job:
                     reader.interrupt()
@@ -351,16 +318,10 @@ class Readers:
             self.conclude(job, job.stop_reason or cancelled)
         return True
 
-    def _remove(self, job: Job) -> bool:
-        return any(queue.remove(job) for queue in self._queues())
-
-    def _queues(self) -> tuple[Turns[Job], ...]:
-        return self._brief, self._own, self._fresh, self._slow, self._elsewhere
-
     def running(self) -> list[Job]:
         """The jobs that run or wait, the oldest first."""
         with self.lock:
-            return list(self._jobs.values())
+            return self._roster.jobs()
 
     def conclude(self, job: Job, outcome: Result | QasinoError) -> None:
         """Answer a job, unless it has been answered."""
@@ -368,7 +329,7 @@ class Readers:
             if job.finished:
                 return
             job.finished = True
-            self._jobs.pop(job.query_id, None)
+            self._roster.leave(job)
             if isinstance(outcome, Result):
                 self._counts.completed += 1
             else:
@@ -421,12 +382,13 @@ class Readers:
         return job
 
     def _take(self, reader: Reader) -> Job | None:
-        if (own := self._own.take()) is not None:
+        roster = self._roster
+        if (own := roster.own.take()) is not None:
             return own
         if reader.express:
             coming = self._somebody_comes(time.monotonic()) and self._others_may_take()
-            return None if coming else self._fresh.take()
-        return self._slow.take(self._may_have_one) or self._fresh.take(self._may_have_one)
+            return None if coming else roster.fresh.take()
+        return roster.slow.take(self._may_have_one) or roster.fresh.take(self._may_have_one)
 
     def _may_have_one(self, asker: str) -> bool:
         """Whether the asker has less than half of the readers, those that were given up with
@@ -462,7 +424,7 @@ class Readers:
                     job.pinned = reader.hand_over()
                     self._nr_pinned += job.pinned is not None
                 job.demoted, job.slow, job.running_since = False, True, None
-                self._slow.put(job)
+                self._roster.slow.put(job)
                 self.lock.notify_all()
         if not again:
             self.conclude(job, outcome)
@@ -488,13 +450,9 @@ class Readers:
 
     def keep_time(self) -> None:
         """Interrupt, refuse and give up what is over its time."""
-        late: list[Job] = []
         now = time.monotonic()
         with self.lock:
-            for queue in self._queues():
-                late += [job for job in queue if now > job.deadline]
-            for job in late:
-                self._remove(job)
+            late = self._roster.take_overdue(now)
             for reader in list(self._readers):
                 abandoned = self._keep_time_of(reader, now)
                 if abandoned is not None:
@@ -527,13 +485,13 @@ class Readers:
         return None
 
     def _express_s(self) -> float:
-        waiting = len(self._own) + len(self._fresh)
+        waiting = self._roster.nr_quick
         return EXPRESS_CROWDED_S / (1 + waiting // _CROWD) if waiting else EXPRESS_S
 
     @property
     def crowded(self) -> bool:
         """Whether somebody waits behind the express."""
-        return bool(self._own or self._fresh)
+        return bool(self._roster.nr_quick)
 
     def _replace_express(self, reader: Reader, job: Job) -> None:
         """The express does not let go of its query: it keeps it, and another is the express."""

@@ -14,7 +14,7 @@ from wire import until
 from qasino_server.database import answer, examine
 from qasino_server.errors import Busy, Cancelled, QasinoError, QueryTimeout
 from qasino_server.rights import ANYBODY
-from qasino_server.store import QueryRequest, at_once, job, readers
+from qasino_server.store import QueryRequest, at_once, job, readers, roster
 from qasino_server.table import Result
 
 NUMBERS = "with recursive c(n) as (select 1 union all select n + 1 from c)"
@@ -382,7 +382,7 @@ def test_what_waits_can_be_cancelled_and_has_a_deadline(full: Any, at_port: Any)
         until(lambda: len(port.answers) == 2)  # the turn is not ended
         outcomes = [outcome for _, outcome in port.answers]
         assert [type(outcome) for outcome in outcomes] == [Cancelled, QueryTimeout]
-        assert not any(bench.store._readers._queues())
+        assert not any(bench.store._readers._roster.queues)
         port.end()
         assert len(port.answers) == 2
 
@@ -393,7 +393,7 @@ def test_so_many_may_wait_and_half_of_them_of_one_asker(
     full: Any, at_port: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = full()
-    monkeypatch.setattr(readers, "WAITING_MAX", 8)
+    monkeypatch.setattr(roster, "WAITING_MAX", 8)
 
     def act(port: Any) -> None:
         for asker, refused in (("a", "a"), ("b", "abc")):

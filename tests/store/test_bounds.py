@@ -540,7 +540,7 @@ def test_those_that_wait_for_a_slow_reader_hold_few_connections(make_bench: Any)
         begin(bench, ENDLESS.replace("count(*)", f"count(*) + {n}"), f"h{n}", query_id=f"q{n}")
         for n in range(count)
     ]
-    until(lambda: len(readers._slow) >= count - 4, 30)
+    until(lambda: len(readers._roster.slow) >= count - 4, 30)
     assert len(os.listdir("/proc/self/fd")) < before + 100
     bench.rotate()
     for n in range(count - 1):
@@ -687,7 +687,7 @@ def test_a_store_that_has_ended_has_no_snapshot_open(make_bench: Any) -> None:
 
 def test_no_number_of_the_servers_can_be_taken_beforehand(make_bench: Any) -> None:
     bench = make_bench()
-    number = 1 + next(bench.store._readers._numbers)
+    number = 1 + next(bench.store._readers._roster._numbers)
     taken = [str(n) for n in range(number + 1, number + 4)]
     hogs = [begin(bench, ENDLESS, "junior:1", query_id=name) for name in taken]
     for n in range(5):

@@ -567,7 +567,7 @@ def test_one_that_waits_for_it_beyond_its_time_begins_anew(
     with file._lock:
         askers[-1].start()
         until(lambda: any(job.asker == "c" and job.demoted for job in readers.running()))
-    until(lambda: readers._slow.waiting_for("c"))
+    until(lambda: readers._roster.slow.waiting_for("c"))
     fill(bench, 1)
     until(lambda: not file.path.exists())
     for n in range(1, 4):
