@@ -189,10 +189,10 @@ def found_form(text: str) -> str:
         )
     if start == "[":
         return "json"
-    if start == "{":
-        return _object_form(text)
     if looks_like_metrics(text):
         return "openmetrics"
+    if start == "{":
+        return _object_form(text)
     delimiter = find_delimiter(text)
     if delimiter is not None:
         return "tsv" if delimiter == "\t" else "csv"

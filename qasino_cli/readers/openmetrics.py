@@ -5,7 +5,7 @@ value, its time if it has one. Labels are columns, since that is what one asks f
 = 'sda'`); one that a sample does not have is NULL. The JSON tells two samples apart whatever
 their labels are called, and holds those beyond the first 200. A NaN is NULL, since SQL has none;
 infinities stay. Times are seconds: OpenMetrics (it ends with # EOF) has them so, the older format
-has milliseconds.
+has milliseconds. Names with other characters are in quotes, a metric's as the first in the braces.
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
@@ -23,10 +23,13 @@ from qasino_cli.readers.draft import SKIP_REMEDY, BadPlace, Cell, Draft, Faults,
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _LABELS = r'\{(?P<labels>(?:[^"}]|"(?:[^"\\]|\\.)*")*)\}'
 _SAMPLE = re.compile(
-    rf"\s*(?P<name>{_NAME})\s*(?:{_LABELS})?\s+(?P<value>\S+)(?:\s+(?P<time>[^\s#]+))?\s*(?:#.*)?"
+    rf"\s*(?:(?P<name>{_NAME})(?:\s*(?=\{{))?|(?=\{{))(?:{_LABELS})?"
+    r"\s+(?P<value>\S+)(?:\s+(?P<time>[^\s#]+))?\s*(?:#.*)?"
 )
-_LABEL = re.compile(r'\s*(?P<name>[a-zA-Z_]\w*)\s*=\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*(?:,|$)')
-_TYPE = re.compile(rf"#\s*TYPE\s+(?P<name>{_NAME})\s+(?P<type>\w+)\s*")
+_TEXT = r'"(?:[^"\\]|\\.)*"'
+_LABEL = re.compile(rf"\s*(?P<name>[a-zA-Z_]\w*|{_TEXT})\s*=\s*(?P<value>{_TEXT})\s*(?:,|$)")
+_QUOTED_NAME = re.compile(rf"\s*(?P<name>{_TEXT})\s*(?:,|$)")
+_TYPE = re.compile(rf"#\s*TYPE\s+(?P<name>{_NAME}|{_TEXT})\s+(?P<type>\w+)\s*")
 _COMMENT = re.compile(r"#\s*(?:(?:HELP|UNIT|EOF)\b|TYPE\s+\S+\s+\S)")
 """PowerShell's Export-Csv writes a #TYPE of one word above its header."""
 _EOF = re.compile(r"^# EOF\s*$", re.MULTILINE)
@@ -57,7 +60,7 @@ def looks_like_metrics(text: str) -> bool:
     samples = [_SAMPLE.fullmatch(line) for line in lines if not line.startswith("#")]
     return bool(samples) and all(
         found is not None
-        and ("_" in found["name"] or found["labels"] is not None)
+        and (found["labels"] is not None or "_" in found["name"])
         and _value(found["value"]) is not None
         for found in samples
     )
@@ -70,7 +73,7 @@ def read_metrics(text: str, faults: Faults) -> Draft:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.lstrip().startswith("#"):
             if (found := _TYPE.fullmatch(line.strip())) is not None:
-                types[found["name"]] = found["type"]
+                types[_unquoted(found["name"])] = found["type"]
         elif line.strip() and faults.is_text(number, line):
             try:
                 samples.append(_sample(line.rstrip(), number, begins))
@@ -89,7 +92,7 @@ def _draft(samples: list[_Sample], types: dict[str, str], ticks_per_s: float) ->
         notes = [f"{have} no column, see the column labels"]
         labels = labels[:MAX_LABEL_COLUMNS]
     timed = any(sample.time is not None for sample in samples)
-    headers = [label if label.lower() not in _OWN else f"label {label}" for label in labels]
+    headers = _headers(labels)
 
     def rows() -> Iterator[Row]:
         for sample in samples:
@@ -112,6 +115,16 @@ def _draft(samples: list[_Sample], types: dict[str, str], ticks_per_s: float) ->
     )
 
 
+def _headers(labels: list[str]) -> list[str]:
+    """What the columns of labels are called: as they are, but for those that another has, as SQL
+    compares names."""
+    taken, headers = set(_OWN), []
+    for label in labels:
+        headers.append(label if label.lower() not in taken else f"label {label}")
+        taken.add(headers[-1].lower())
+    return headers
+
+
 def _sample(line: str, number: int, begins: int) -> _Sample:
     found = _SAMPLE.fullmatch(line)
     if found is None:
@@ -124,25 +137,40 @@ def _sample(line: str, number: int, begins: int) -> _Sample:
             raise BadPlace(number, f"{found[part]!r} is no number", column, line, SKIP_REMEDY)
     value = numbers["value"]
     assert value is not None
-    labels = _labels(found, line, number)
-    return _Sample(number, begins, found["name"], labels, value, numbers["time"])
+    text, at, name = found["labels"] or "", 0, found["name"]
+    if name is None:
+        quoted = _QUOTED_NAME.match(text)
+        if quoted is None:
+            column = found.start("labels") + 1
+            raise BadPlace(number, 'no metric: {"its name", ..}', column, line, SKIP_REMEDY)
+        at, name = quoted.end(), _unquoted(quoted["name"])
+    labels = _labels(found, at, line, number)
+    return _Sample(number, begins, name, labels, value, numbers["time"])
 
 
-def _labels(found: re.Match[str], line: str, number: int) -> dict[str, str]:
-    text, at = found["labels"] or "", 0
+def _labels(found: re.Match[str], at: int, line: str, number: int) -> dict[str, str]:
+    """What stands in the braces from there on."""
+    text = found["labels"] or ""
     labels: dict[str, str] = {}
     while text[at:].strip():
         label = _LABEL.match(text, at)
         column = found.start("labels") + at + 1
         if label is None:
             raise BadPlace(number, 'not a label: name="value"', column, line, SKIP_REMEDY)
-        if label["name"] in labels:
-            reason = f"the label {label['name']} stands there twice"
+        name = _unquoted(label["name"])
+        if name in labels:
+            reason = f"the label {name} stands there twice"
             raise BadPlace(number, reason, column, line, SKIP_REMEDY)
-        value = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), label["value"])
-        labels[label["name"]] = value
+        labels[name] = _unquoted(label["value"])
         at = label.end()
     return labels
+
+
+def _unquoted(text: str) -> str:
+    """A name as it is, or what is in its quotes."""
+    if not text.startswith('"'):
+        return text
+    return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), text[1:-1])
 
 
 def _type_of(name: str, types: dict[str, str]) -> str | None:

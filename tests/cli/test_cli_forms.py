@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import re
 from typing import Any
 
 import pytest
@@ -313,6 +314,49 @@ def test_labels_called_as_a_column_of_the_table_are_columns_all_the_same() -> No
     names = ["metric", "type", "labels", "label_Type", "label_value", "label_LABELS", "value"]
     assert list(columns(reading)) == names
     assert rows(reading)[0][3:] == ["x", "7", "z", 1.0]
+
+
+def test_labels_that_differ_in_case_alone_have_a_column_each() -> None:
+    reading = read('a_b{a="x",A="y"} 1\n', tablename="t")
+    assert list(columns(reading)) == ["metric", "type", "labels", "a", "label_A", "value"]
+    assert rows(reading)[0][2:5] == ['{"a":"x","A":"y"}', "x", "y"]
+
+
+def test_names_of_other_characters_stand_in_quotes() -> None:
+    text = (
+        '# HELP "my.metric" about\n# TYPE "my.metric" counter\n'
+        '{"my.metric",host="a","odd.label"="b"} 3\n{ "say \\"x\\"" } 4\nplain{"c d"="1",} 5\n'
+    )
+    reading = read(text, tablename="t")
+    assert reading.form == "openmetrics"
+    assert list(columns(reading))[3:-1] == ["host", "odd_label", "c_d"]
+    assert [[row[0], row[1], row[2], row[-1]] for row in rows(reading)] == [
+        ["my.metric", "counter", '{"host":"a","odd.label":"b"}', 3.0],
+        ['say "x"', None, None, 4.0],
+        ["plain", None, '{"c d":"1"}', 5.0],
+    ]
+    assert read('{"a.b"} 1\n' * 3, tablename="t").form == "openmetrics"
+
+
+def test_a_long_run_of_blanks_is_read_once() -> None:
+    """Each of its places was tried as the end of the name: for a hundred times as many, hours."""
+    with pytest.raises(InputRejected, match=r"^t\.prom:2:1: not a metric"):
+        read(f"# TYPE a_b gauge\na_b{' ' * 2_000_000}1 2 3\n", "t.prom")
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "reason"),
+    [
+        ('{a="b"} 1', 2, 'no metric: {"its name", ..}'),
+        ("{} 1", 2, 'no metric: {"its name", ..}'),
+        ('{"a.b","c"} 1', 8, 'not a label: name="value"'),
+        ('a_b{"c"} 1', 5, 'not a label: name="value"'),
+        (" 1", 1, "not a metric"),
+    ],
+)
+def test_a_sample_has_one_name(line: str, column: int, reason: str) -> None:
+    with pytest.raises(InputRejected, match=f"^t.prom:2:{column}: {re.escape(reason)}"):
+        read(f"# TYPE a_b gauge\n{line}\n", "t.prom")
 
 
 @pytest.mark.parametrize(
