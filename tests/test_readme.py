@@ -129,8 +129,11 @@ def secured(shell: Callable[[str], str], tmp_path: Path) -> Path:
     server = block("yaml", "/etc/qasino/server.yaml").replace("/etc/qasino", str(tmp_path))
     server = server.replace("/var/lib/qasino", str(tmp_path / "var"))
     (tmp_path / "server.yaml").write_text(server)
-    for half in ("clients/web-1.key_secret", "server.key"):
-        shutil.copy(tmp_path / "curve" / half, tmp_path / f"copied-{Path(half).name}")
+    for half, name in (
+        ("clients/web-1.key_secret", "web-1.key_secret"),
+        ("server.key", "stats.key"),
+    ):
+        shutil.copy(tmp_path / "curve" / half, tmp_path / f"copied-{name}")
     config = block("yaml", "config.yaml on web-1")
     (tmp_path / "config.yaml").write_text(config.replace("~/", f"{tmp_path}/copied-"))
     return tmp_path
