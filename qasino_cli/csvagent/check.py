@@ -43,36 +43,47 @@ def once(
     catalogue.look(math.inf, hasty=True)
     client = open_client(connection)
     sent_as: list[str] = []
+    unsaid: list[str] = []
     try:
         for table in catalogue.tables:
             if table.parcel is not None and table.sendable(max_age_s) and _send(table, client):
                 sent_as.append(table.parcel.identity)
         rows = rows_of(catalogue, max_age_s)
         for publication in own_tables(identity, rows, len(sent_as)):
-            client.publish(encode_publication(publication))
+            refusal = _refusal(client, encode_publication(publication))
+            if refusal is not None:
+                unsaid.append(f"{publication.tablename}: {REFUSED}: {refusal}")
     finally:
         client.close()
     for row in rows:
         if row.state != OK:
             say(_line(row))
-    for line in notes_of(catalogue):
+    for line in (*unsaid, *notes_of(catalogue)):
         say(line)
     who = _together(sent_as or [identity])
     say(f"published {counted(len(sent_as), 'table')} as {who} to {connection.url}")
-    refused = any(row.state == REFUSED for row in rows)
+    refused = bool(unsaid) or any(row.state == REFUSED for row in rows)
     return ExitCode.REFUSED if refused else _code(catalogue, rows)
 
 
 def _send(table: TableFile, client: Client) -> bool:
     """Send one; whether the server took it."""
     assert table.parcel is not None
-    try:
-        client.publish(table.parcel.message)
-    except ServerRefused as error:
-        table.refusal = error.sentence
+    refusal = _refusal(client, table.parcel.message)
+    if refusal is not None:
+        table.refusal = refusal
         return False
     table.published_at = time.time()
     return True
+
+
+def _refusal(client: Client, message: bytes) -> str | None:
+    """Send it; why the server did not take it."""
+    try:
+        client.publish(message)
+    except ServerRefused as error:
+        return error.sentence
+    return None
 
 
 def _together(identities: Sequence[str]) -> str:

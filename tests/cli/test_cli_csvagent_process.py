@@ -281,6 +281,22 @@ def test_once_sends_the_good_ones_and_names_the_bad(house: House, tmp_path: Path
     assert ran.returncode == ExitCode.REFUSED
 
 
+def test_once_names_the_bad_where_its_own_table_of_them_is_refused(
+    house: House, tmp_path: Path
+) -> None:
+    house.wire.publish("x", "qasino_agent_files", ["n"], ["int"], [[1]], static=1)
+    (tmp_path / "a.csv").write_text(csv_of("a", [1]))
+    (tmp_path / "bad.csv").write_text(BAD)
+    ran = run("--once", "--directory", tmp_path, "-s", zmq_url(house.server), "-I", IDENTITY)
+    assert (ran.returncode, ran.stdout) == (ExitCode.REFUSED, "")
+    bad, own, done = ran.stderr.splitlines()
+    assert bad.startswith(f"{tmp_path}/bad.csv:7: broken: column b")
+    assert own.startswith("qasino_agent_files: refused: ")
+    assert "static" in own
+    assert done.startswith("published 1 table as")
+    assert house.maybe("select n from a") == [[1]]
+
+
 def test_once_without_a_server_ends_with_3(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(csv_of("a", [1]))
     ran = run("--once", "--directory", tmp_path, "-s", "zmq://127.0.0.1:1")
