@@ -126,6 +126,12 @@ def test_mandoc_has_nothing_to_say_about_a_page(page: Path) -> None:
     assert output("mandoc", "-T", "lint", "-W", "warning", str(page)) == ""
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_no_macro_eats_the_quotes_of_what_it_shows(page: Path) -> None:
+    macros = [line for line in page.read_text().splitlines() if re.match(r"\.[A-Z]", line)]
+    assert [line for line in macros if '"' in line and not line.startswith(".TH ")] == []
+
+
 @needs("groff")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
 def test_groff_has_nothing_to_say_about_a_page(page: Path) -> None:
