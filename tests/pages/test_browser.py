@@ -75,6 +75,16 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+def test_the_longest_age_of_a_table_stays_in_its_column(filled: Wire, look: Look) -> None:
+    page = look("/tables", viewport={"width": 1200, "height": 900})
+    for age in ("23 h 59 min ago", "59 min 59 s ago", "365 d 23 h ago"):
+        fits = """age => [...document.querySelectorAll('.tables tbody td:nth-child(5)')].map(
+          cell => { cell.textContent = age; return cell.scrollWidth <= cell.clientWidth })"""
+        found = page.evaluate(fits, age)
+        assert found, age
+        assert all(found), age
+
+
 CONTRAST = """(() => {
   const parse = (c) => c.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
