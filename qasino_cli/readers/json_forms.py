@@ -23,6 +23,17 @@ T = TypeVar("T")
 
 _OBJECTS = re.compile(rb"\[\s*\{")
 
+_OF_HALVES = (
+    "invalid utf-16 surrogate pair",
+    "unexpected end of hex escape",
+    "Input data was truncated",
+)
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+
 _item = msgspec.json.Decoder(msgspec.Raw)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _object = msgspec.json.Decoder(_Object)
@@ -241,8 +252,8 @@ def _read_object(item: str, line: int, first: bool, begins: int = 1) -> _Object:
     except msgspec.ValidationError:
         raise BadPlace(line, "the line is no JSON object", 1, item, SKIP_REMEDY) from None
     except msgspec.DecodeError as error:
-        column = None if "\n" in item else begins + _offset(item, error)
-        reason = f"not JSON: {_reason(error)}"
+        offset, reason = _fault(item, error)
+        column = None if "\n" in item else begins + offset
         raise BadPlace(line, reason, column, item, SKIP_REMEDY, begins) from None
     except RecursionError:
         raise _too_deep(item, line, begins) from None
@@ -282,10 +293,23 @@ def _whole(decode: Callable[[str], T], text: str) -> T:
     except RecursionError:
         raise BadPlace(1, "the JSON is nested too deeply") from None
     except msgspec.DecodeError as error:
-        offset = _offset(text, error)
+        offset, reason = _fault(text, error)
         line, column = place(text, offset)
-        reason = f"not JSON: {_reason(error)}"
         raise BadPlace(line, reason, column, line_at(text, offset)) from None
+
+
+def _fault(text: str, error: msgspec.DecodeError) -> tuple[int, str]:
+    """Where it is, and what.
+
+    Of half a surrogate pair msgspec says that the text ends too early, or in the hex digits.
+    """
+    reason = str(error).partition(" (byte ")[0].removeprefix("JSON is malformed: ")
+    if reason in _OF_HALVES:
+        half = next((found for found in _ESCAPE.finditer(text) if found["half"]), None)
+        if half is not None:
+            what = "is half of a surrogate pair, as some write text that is no UTF-8"
+            return half.start(), f"{half['half']} {what}"
+    return _offset(text, error), f"not JSON: {reason}"
 
 
 def _offset(text: str, error: msgspec.DecodeError) -> int:
@@ -294,7 +318,3 @@ def _offset(text: str, error: msgspec.DecodeError) -> int:
     if not byte:
         return len(text.rstrip())
     return len(text.encode()[: int(byte.rstrip(")"))].decode(errors="replace"))
-
-
-def _reason(error: object) -> str:
-    return str(error).partition(" (byte ")[0].removeprefix("JSON is malformed: ")

@@ -338,6 +338,28 @@ def test_names_of_other_characters_stand_in_quotes() -> None:
     assert read('{"a.b"} 1\n' * 3, tablename="t").form == "openmetrics"
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "half"),
+    [
+        (r'[{"f":"caf\udce9"}]', "1:11", r"\udce9"),
+        ('[{"f":"a"},\n' r' {"f":"\ud83d\ude00caf\ud83d"},{"f":"x"}]', "2:23", r"\ud83d"),
+        (r'[{"w":"\\ud800\uD800"}]', "1:15", r"\uD800"),
+        ('{"f":"a"}\n' r'{"f":"\ud800x"}' "\n", "2:7", r"\ud800"),
+        (r'{"f":"\ud800"}', "1:7", r"\ud800"),
+    ],
+)
+def test_half_a_surrogate_pair_is_called_that(text: str, place: str, half: str) -> None:
+    """It was said to end too early."""
+    reason = f"t.json:{place}: {half} is half of a surrogate pair"
+    with pytest.raises(InputRejected, match=f"^{re.escape(reason)}"):
+        read(text, "t.json")
+
+
+def test_json_that_ends_too_early_is_still_said_to() -> None:
+    with pytest.raises(InputRejected, match="truncated"):
+        read(r'[{"f":"\ud83d\ude00"', "t.json")
+
+
 def test_a_long_run_of_blanks_is_read_once() -> None:
     """Each of its places was tried as the end of the name: for a hundred times as many, hours."""
     with pytest.raises(InputRejected, match=r"^t\.prom:2:1: not a metric"):
