@@ -252,9 +252,12 @@ class HttpClient:
     def _reason(self, error: httpx.HTTPError) -> str:
         doubt = _DOUBT.search(str(error))
         if doubt is not None:
+            remedy = "--ca-file names the authority that signed it"
+            if "mismatch" in doubt[1]:  # of names, which no authority mends
+                remedy = "ask for it by a name that the certificate has"
             return (
-                f"its certificate cannot be verified: {doubt[1]}; --ca-file names the authority"
-                " that signed it, --skip-ssl-verify takes any"
+                f"its certificate cannot be verified: {doubt[1]}; {remedy}, --skip-ssl-verify"
+                " takes any"
             )
         if "SSL" in str(error):
             return "what listens there does not speak TLS"

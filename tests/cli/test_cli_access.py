@@ -392,6 +392,17 @@ def test_a_certificate_nobody_vouches_for_is_refused_with_what_would_help(
     assert answered(ran)
 
 
+def test_a_certificate_of_another_name_is_to_be_asked_for_by_that(ask: Ask, server: Server) -> None:
+    url = f"https://127.0.0.1:{server.ports['https']}"
+    ran = ask("-s", url)
+    assert ran.returncode == ExitCode.UNREACHABLE
+    assert ran.stderr == (
+        f"cannot reach {url}: its certificate cannot be verified: IP address mismatch, certificate"
+        " is not valid for '127.0.0.1'; ask for it by a name that the certificate has,"
+        " --skip-ssl-verify takes any\n"
+    )
+
+
 def test_a_file_of_authorities_that_is_none_is_a_usage_error(ask: Ask, tmp_path: Path) -> None:
     ran = ask("--ca-file", secret_file(tmp_path, "no certificate"))
     assert ran.returncode == ExitCode.USAGE
