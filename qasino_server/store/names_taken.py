@@ -32,7 +32,7 @@ class NamesTaken:
         if key in self._statics.tables:
             raise Refused(
                 f"{publication.tablename} is a static table here; publish it with static, or end"
-                " it with drop_table first"
+                " it with drop_table first (qasino publish --static, --drop)"
             )
         self._refuse_reserved(publication)
 
