@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
 from command import run_qasino, zmq_url
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qasino_cli import places
 from qasino_cli.config import Config, load_config, read_config
@@ -184,3 +187,54 @@ def test_qasino_sql_takes_the_server_from_the_file(server: Server, tmp_path: Pat
     ran = run_qasino("sql", "-q", "select 1 one", QASINO_CONFIG=str(file))
     assert ran.returncode == 2
     assert "'sever' is not a key; the keys are servers, server, " in ran.stderr
+
+
+def test_what_a_person_wrote_around_the_saved_queries_stays(tmp_path: Path) -> None:
+    """All of it was written anew, and a link to the file was replaced by another file."""
+    file, link = tmp_path / "dots.yaml", tmp_path / "queries.yaml"
+    file.write_text(
+        "# shared\ntop: select 1   # by size\n\n# long\nlong: |\n  select 1,\n    2\n\nlast: 'a'"
+    )
+    file.chmod(0o644)
+    link.symlink_to(file)
+    saved = SavedQueries(link)
+    saved.save("new", "select 2\nfrom x")
+    saved.save("top", "select 3")
+    saved.save("long", "select 4")
+    saved.forget("last")
+    assert file.read_text() == (
+        "# shared\ntop: select 3   # by size\n\n# long\nlong: select 4\n"
+        "new: |-\n  select 2\n  from x\n"
+    )
+    assert (link.is_symlink(), file.stat().st_mode & 0o777) == (True, 0o644)
+    assert [path.name for path in tmp_path.iterdir() if path.name[0] == "."] == []
+
+
+def test_a_file_of_saved_queries_in_another_form_is_written_anew(tmp_path: Path) -> None:
+    file = tmp_path / "queries.yaml"
+    file.write_text("{a: b, c: d}")
+    SavedQueries(file).save("e", "f")
+    assert file.read_text() == "a: b\nc: d\ne: f\n"
+
+
+@given(
+    start=st.dictionaries(st.from_regex(r"[a-z0-9_.-]{1,6}", fullmatch=True), st.text(max_size=20)),
+    changes=st.lists(
+        st.tuples(st.from_regex(r"[a-z0-9_.-]{1,3}", fullmatch=True), st.none() | st.text()),
+        max_size=6,
+    ),
+)
+def test_whatever_is_saved_and_forgotten_the_others_stay(
+    start: dict[str, str], changes: list[tuple[str, str | None]]
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        saved, wanted = SavedQueries(Path(place, "q.yaml")), dict(start)
+        for name, sql in (*start.items(), *changes):
+            if sql is not None:
+                saved.save(name, sql)
+                wanted[name] = sql
+            elif name in wanted:
+                saved.forget(name)
+                del wanted[name]
+            assert name in saved.all() or sql is None
+        assert saved.all() == wanted

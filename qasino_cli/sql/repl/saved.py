@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -26,14 +28,21 @@ class SavedQueries:
 
     def all(self) -> dict[str, str]:
         """Every saved query, by name. Raises UsageFault where the file is no such file."""
+        return self._read(self._text())
+
+    def _text(self) -> str:
         try:
-            found = read_yaml(self._path.read_text(encoding="utf-8"))
+            return self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
-            return {}
-        except BadRequest as error:
-            raise UsageFault(f"{self._path}: {error.sentence}") from None
+            return ""
         except (OSError, UnicodeDecodeError) as error:
             raise UsageFault(f"{self._path}: {error}") from None
+
+    def _read(self, text: str) -> dict[str, str]:
+        try:
+            found = read_yaml(text)
+        except BadRequest as error:
+            raise UsageFault(f"{self._path}: {error.sentence}") from None
         if found is None:
             return {}
         if not isinstance(found, dict) or not all(isinstance(sql, str) for sql in found.values()):
@@ -59,23 +68,65 @@ class SavedQueries:
         """Save one under a name, in place of another of that name. Raises UsageFault."""
         if not _NAME.fullmatch(name):
             raise UsageFault(f"{shown(name)} is no name: letters, digits, _ . and - make one")
-        self._write(self.all() | {name: sql})
+        self._change(name, sql)
 
     def forget(self, name: str) -> None:
         """Forget one. Raises UsageFault where there is none of that name."""
         self.get(name)
-        self._write({known: sql for known, sql in self.all().items() if known != name})
+        self._change(name, None)
 
-    def _write(self, queries: dict[str, str]) -> None:
-        """The file appears whole or stays as it was."""
+    def _change(self, name: str, sql: str | None) -> None:
+        """Have one be so, or gone, and leave what a person wrote around it, unless that cannot be
+        told apart."""
+        text = self._text()
+        wanted = {known: its for known, its in self._read(text).items() if known != name}
+        if sql is not None:
+            wanted[name] = sql
+        changed = _changed(text, name, "" if sql is None else _dumped({name: sql}))
         try:
-            directory = private_directory(self._path.parent)
-            descriptor, partial = tempfile.mkstemp(dir=directory, prefix=".queries")  # 0600
+            kept = self._read(changed) == wanted
+        except UsageFault:
+            kept = False
+        self._write(changed if kept else _dumped(wanted))
+
+    def _write(self, text: str) -> None:
+        """The file appears whole or stays as it was, also where the path is a link to it."""
+        partial = None
+        try:
+            private_directory(self._path.parent)
+            path = Path(os.path.realpath(self._path))
+            descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".queries")  # 0600
             with open(descriptor, "w", encoding="utf-8") as file:
-                yaml.dump(queries, file, Dumper=_Readable, allow_unicode=True)
-            os.replace(partial, self._path)
+                file.write(text)
+            with suppress(FileNotFoundError):
+                shutil.copymode(path, partial)
+            os.replace(partial, path)
         except OSError as error:
+            if partial is not None:
+                with suppress(OSError):
+                    os.unlink(partial)
             raise UsageFault(f"{self._path}: {error.strerror}") from None
+
+
+def _changed(text: str, name: str, entry: str) -> str:
+    """The text of the file with that entry in the place of its own of that name, or at the end."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    entries = root.value if isinstance(root, yaml.MappingNode) else []
+    for key, value in entries:
+        if key.value == name:
+            begins, ends = key.start_mark.index, value.end_mark.index
+            if not entry:  # its remark goes with it
+                ends = text.find("\n", ends - 1) + 1 or len(text)
+            elif not text[begins:ends].endswith("\n"):
+                entry = entry.rstrip("\n")
+            return text[:begins] + entry + text[ends:]
+    between = "" if not text or text.endswith("\n") else "\n"
+    return text + between + entry
+
+
+def _dumped(queries: dict[str, str]) -> str:
+    text: str = yaml.dump(queries, Dumper=_Readable, allow_unicode=True)
+    return text if queries else ""
 
 
 class _Readable(yaml.SafeDumper):
