@@ -36,7 +36,7 @@ from qasino_server.store.arrivals import Arrivals
 from qasino_server.store.batch import transact
 from qasino_server.store.faults import disk_fault, no_room
 from qasino_server.store.intake import Intake
-from qasino_server.store.ledger import Ledger
+from qasino_server.store.ledger import Ledger, Pair
 from qasino_server.store.looks import Look, Looks
 from qasino_server.store.names_taken import NamesTaken
 from qasino_server.store.postponed import Drop, Dropped, Outcome, Postponed, Waiting
@@ -314,10 +314,9 @@ class Writer(Service):
         except apsw.Error as error:
             if len(batch) == 1:
                 self._report(batch, [disk_fault(error, self._intake.generation)], started)
-                return []
-            log.warning("batch of %d rolled back, trying one by one: %s", len(batch), error)
-            for waiting in batch:
-                self._store_batch([waiting], started)
+            else:
+                log.warning("batch of %d rolled back, trying one by one: %s", len(batch), error)
+                self._store_singly(batch, started)
             return []
         if stored.postponed:
             self._postpone([batch[place] for place in stored.postponed])
@@ -325,6 +324,19 @@ class Writer(Service):
         told = batch if len(answered) == len(batch) else [batch[place] for place in answered]
         self._report(told, [stored.outcomes[place] for place in answered], started)
         return [batch[place] for place in stored.left]
+
+    def _store_singly(self, batch: list[Waiting], started: float) -> None:
+        """Each in a transaction of its own; where one has to wait for its rows to be carried, what
+        comes after it for the same pair waits behind it."""
+        waits: set[Pair] = set()
+        for waiting in batch:
+            pair, nr_postponed = waiting.publication.pair, len(self._postponed)
+            if pair in waits:
+                self._postpone([waiting])
+                continue
+            self._store_batch([waiting], started)
+            if len(self._postponed) > nr_postponed:
+                waits.add(pair)
 
     def _report(
         self, batch: Sequence[Waiting], outcomes: Sequence[Outcome], started: float

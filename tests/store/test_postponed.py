@@ -126,6 +126,38 @@ def test_what_comes_after_an_update_that_waits_comes_after_it(
     assert mine == [[3, "newer still"], [4, "added"]]
 
 
+def test_what_comes_after_it_comes_after_it_where_their_batch_fails(bench: Any, held: Any) -> None:
+    """Tried one by one the replacement was stored at once, and the update's row came on top."""
+    bench.hand_in(of_t([[1, "old"]], persist=1))
+    sealed = bench.exchange()
+    told: list[Any] = []
+    things = [
+        of_t([[2, "updated"]], **UPDATE),
+        publication("q", "full", "a int", [[1]]),
+        of_t([[3, "newest"]], persist=1),
+        of_t([[4, "other"]], "p2", persist=1),
+    ]
+
+    def no_room(cursor: Any, sql: str, bound: Any) -> bool:
+        if "INTO main.full" in sql.replace('"', ""):
+            raise apsw.FullError("full")
+        return True
+
+    def hand_in() -> None:
+        bench.store._writer._intake.generation._connection.exec_trace = no_room
+        for n, thing in enumerate(things):
+            bench.store.publish(thing, "test", lambda outcome, n=n: told.append((n, outcome)))
+
+    held(hand_in)
+    assert isinstance(bench.hand_in(of_t([], "r")), Receipt)
+    assert [n for n, _ in told] == [1, 3]
+    bench.carry(sealed)
+    until(lambda: len(told) == 4)
+    outcomes = [outcome for _, outcome in sorted(told, key=lambda each: each[0])]
+    assert [type(outcome) for outcome in outcomes] == [Receipt, Full, Receipt, Receipt]
+    assert collected(bench) == [[3, "newest"], [4, "other"]]
+
+
 def test_what_waits_for_its_rows_is_within_the_bound_of_what_may_wait(make_bench: Any) -> None:
     bench = make_bench(max_body_bytes=100_000)
     bench.hand_in(of_t([[1, "old"]], persist=1))
