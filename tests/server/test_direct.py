@@ -163,6 +163,24 @@ def test_a_client_that_has_gone_ends_no_other_query_of_the_same_id(
         assert [row[0] for row in wire.rows("show queries")] == ["mine"]
 
 
+def test_who_leaves_a_large_answer_half_read_ends_no_other_query_of_the_same_id(
+    server: Server, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "WATCH_AFTER_S", 0.0)
+    wire.publish("a", "large", ["x"], ["text"], [["y" * 1000] for _ in range(20_000)])
+    server.rotate()
+    with wire.connect("http") as first:
+        first.sendall(request({"sql": "select x from large", "query_id": "mine"}))
+        assert first.recv(100).startswith(b"HTTP/1.1 200")
+        assert not wire.rows("show queries")
+        again = wire.connect("http")
+        again.sendall(request({"sql": ENDLESS, "query_id": "mine"}))
+        until(lambda: wire.rows("show queries"))
+    until(lambda: len(connections_of(server)) == 1)
+    assert [row[0] for row in wire.rows("show queries")] == ["mine"]
+    again.close()
+
+
 def test_a_query_whose_client_has_gone_is_cancelled(server: Server, wire: Wire) -> None:
     made = wire.connect("http")
     made.sendall(request({"sql": ENDLESS}))
