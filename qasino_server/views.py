@@ -101,10 +101,13 @@ def read_views(text: bytes) -> tuple[View, ...]:
 
 def _read_item(item: object, number: int) -> View:
     if not isinstance(item, dict):
-        return View(f"item {number}", str(item), None, "it must have the keys viewname and view")
+        return View(f"item {number}", "", None, "it must have the keys viewname and view")
     name, definition = item.get("viewname"), item.get("view")
     if not isinstance(name, str) or not isinstance(definition, str):
-        return View(str(name), str(definition), None, "viewname and view must both be text")
+        # What is no text is not written out: a number of thousands of digits has none in Python.
+        named = name if isinstance(name, str) else f"item {number}"
+        defined = definition if isinstance(definition, str) else ""
+        return View(named, defined, None, "viewname and view must both be text")
     try:
         check_tablename(name, "viewname")
         if is_table_function(name):

@@ -87,6 +87,26 @@ def test_broken_views_are_counted_and_told_each_time_the_file_is_read(
     ]
 
 
+def test_numbers_that_python_does_not_write_out_end_no_server(
+    wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each query had a 500, and the next publication ended the writer."""
+    caplog.set_level(logging.INFO)
+    path = tmp_path / "views.conf"
+    over_http(wire, "select 1")
+    told(caplog)
+    number = "0x" + "f" * 4000
+    path.write_text(f"- {{viewname: {number}, view: {number}}}\n- {number}\n- {{viewname: x}}\n")
+    wire.publish("a", "t", ["n"], ["int"], [[1]])
+    over_http(wire, "select 1")
+    assert told(caplog) == [
+        "view 'item 1' is broken: viewname and view must both be text",
+        "view 'item 2' is broken: it must have the keys viewname and view",
+        "view 'x' is broken: viewname and view must both be text",
+        f"views loaded file={path} views=0 broken=3",
+    ]
+
+
 def test_a_view_of_comments_is_told_as_broken_and_holds_nobody_up(
     wire: Wire, tmp_path: Path
 ) -> None:
