@@ -426,12 +426,16 @@ class Store:
             previous = None
         place = Place(self._files.of(retired.generation.path), previous, self._statics.path)
         overlay = self.overlay()
-        connections = [
-            SnapshotConnection(place, overlay, self.max_value_bytes) for _ in range(READERS)
-        ]
-        brief = brief_connection(place, overlay, self.max_value_bytes)
-        for connection in (*connections, brief):
-            connection.warm()
+        with ExitStack() as opened:
+            connections = []
+            for _ in range(READERS):
+                connections.append(SnapshotConnection(place, overlay, self.max_value_bytes))
+                opened.callback(connections[-1].close)
+            brief = brief_connection(place, overlay, self.max_value_bytes)
+            opened.callback(brief.close)
+            for connection in (*connections, brief):
+                connection.warm()
+            opened.pop_all()
         if connections[0].static_fault:
             log.error("static tables cannot be read: %s", connections[0].static_fault)
         return Snapshot(ledger.number, connections, brief, place, self.max_value_bytes, figures)

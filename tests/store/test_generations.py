@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sqlite3
@@ -18,6 +19,7 @@ from qasino_server.database import directory
 from qasino_server.errors import BadRequest, QasinoError, Refused, ServerFault, StartError
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.store import readers as readers_room
+from qasino_server.store import store as store_room
 from qasino_server.table import Receipt
 from qasino_server.way import way_is_free
 
@@ -780,6 +782,27 @@ def test_the_file_of_a_generation_that_was_lost_goes_once_its_rows_are_carried(
         assert bench.rows("select x from kept") == [[5]]
     until(lambda: len(_files(tmp_path / "db")) == 3)
     assert bench.store._files._lost == []
+
+
+def test_a_rotation_that_fails_leaves_no_file_open(bench, monkeypatch):
+    """Its connections were left to the garbage collector, where descriptors had run out."""
+    bench.publish("p", "kept", "x int", [[5]], persist=1)
+
+    def fails(*given):
+        raise apsw.CantOpenError("no descriptor left")
+
+    lost = bench.store._writer._intake.generation.path.name
+    gc.disable()
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(store_room, "brief_connection", fails)
+            with pytest.raises(ServerFault, match="no descriptor left"):
+                bench.rotate()
+        bench.rotate()
+        opened = list(Path("/proc/self/fd").iterdir())
+        assert [path for path in opened if lost in os.path.realpath(path)] == []
+    finally:
+        gc.enable()
 
 
 def test_a_static_database_that_is_no_database_is_a_sentence(make_bench, tmp_path):
