@@ -27,6 +27,8 @@ LOOK_S = 1.0
 """How long a look may keep publications waiting."""
 DEAF_MAX = 4
 """Lookers that do not hear, before nobody may look until one has ended."""
+_LISTEN_S = 0.02
+"""How often it is seen whether who asked still wants it."""
 _GRACE_S = 0.1
 
 
@@ -39,7 +41,8 @@ class Lookout:
         self._deaf: list[threading.Thread] = []
 
     def look(self, job: Job, place: Place, overlay: Overlay) -> Result | QasinoError:
-        """Run the job on the open generation's file; the outcome, after LOOK_S at most.
+        """Run the job on the open generation's file; the outcome, after LOOK_S at most, and before
+        that where it was cancelled or its own time is up.
 
         Between two transactions only.
         """
@@ -48,20 +51,29 @@ class Lookout:
             return Busy("busy: queries that do not end still look into the open generation")
         looker = _Looker(job, place, overlay, self._limits, self._max_value_bytes)
         looker.start()
-        if not looker.ended.wait(LOOK_S):
-            self._end(looker, job)
-        return _hinted(looker.outcome) or job.stop_reason or job.timed_out()
+        ends = time.monotonic() + LOOK_S
+        while not looker.ended.wait(_LISTEN_S):
+            _see_whether_it_may_go_on(job, ends)
+            if job.stop_reason is not None:
+                self._end(looker, job)
+                break
+        return job.stop_reason or _hinted(looker.outcome) or job.timed_out()
 
     def _end(self, looker: _Looker, job: Job) -> None:
-        job.stop(
-            QueryTimeout(
-                f"the query did not end within the {LOOK_S:g} s that use_write_db gives it"
-            )
-        )
         looker.interrupt()
         if not looker.ended.wait(_GRACE_S):
             log.warning("a look does not hear its interrupt: %s", job.sql[:200])
             self._deaf.append(looker)
+
+
+def _see_whether_it_may_go_on(job: Job, ends: float) -> None:
+    """Stop it where its time is up, on the monotonic clock."""
+    now = time.monotonic()
+    if now > job.deadline:
+        job.stop(job.timed_out())
+    elif now > ends:
+        sentence = f"the query did not end within the {LOOK_S:g} s that use_write_db gives it"
+        job.stop(QueryTimeout(sentence))
 
 
 def _hinted(outcome: Result | QasinoError | None) -> Result | QasinoError | None:

@@ -174,6 +174,29 @@ def test_a_look_that_waits_is_told_of_its_end_when_it_comes(
     assert (len(answers), counted) == (1, [[1, 1]])
 
 
+@pytest.mark.parametrize(
+    ("late", "told"),
+    [(False, Cancelled("the query was cancelled")), (True, QueryTimeout("did not end within 0.2"))],
+)
+def test_a_look_that_runs_is_ended_when_nobody_wants_it_any_more(
+    make_bench: Any, monkeypatch: pytest.MonkeyPatch, late: bool, told: QasinoError
+) -> None:
+    """It went on for its second, in which nobody could publish, and told its rows."""
+    monkeypatch.setattr(look, "LOOK_S", 600.0)
+    bench = make_bench(query_timeout_s=0.2 if late else 600.0)
+    endless = (
+        "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+    )
+    answers = begin(bench, endless, query_id="mine")
+    until(lambda: bench.store._writer._desk.locked())
+    assert late or bench.rows("kill mine") == [["mine"]]
+    (outcome,) = until(lambda: answers)
+    assert type(outcome) is type(told)
+    assert told.sentence in outcome.sentence
+    assert bench.publish("a", "t", "x int", [[1]])
+    assert bench.store._lookout._deaf == []
+
+
 class Blocked:
     """A sink that takes nothing, whatever one says, until it is let go."""
 
