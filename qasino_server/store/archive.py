@@ -24,6 +24,10 @@ from qasino_server.service import OnDeath, Service
 
 log = logging.getLogger("qasino.archive")
 
+COPIES_MAX = 2
+"""Snapshots that are being copied or wait for it. Each keeps its file where generations live, in
+memory mostly: a disk that is slow, or a network's that hangs, would fill it."""
+
 
 class Archive(Service):
     """Keeps the newest `keep` snapshots in `directory`; with None none is kept."""
@@ -41,6 +45,10 @@ class Archive(Service):
         """When which one is to be compressed; another takes its place at the next rotation."""
         self._directory = directory
         self._nr_kept = keep
+        self._copies: set[Path] = set()
+        """The snapshots that are copied or wait for it."""
+        self._kept: list[str] = []
+        """The names of those that this server has archived, the newest last."""
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = None if directory is None else _taken(directory)
 
@@ -51,17 +59,26 @@ class Archive(Service):
             self._lock = None
 
     def keep(self, snapshot: Path, number: int) -> None:
-        """Archive the snapshot of that number; its file must stay until `remove`."""
-        if self._directory is not None:
-            self._work.put(partial(self._keep_copy, snapshot, number))
+        """Archive the snapshot of that number, unless too many wait for that already; its file
+        must stay until `remove`."""
+        if self._directory is None:
+            return
+        if len(self._copies) >= COPIES_MAX:
+            log.error("generation %d is not archived: the ones before it still are", number)
+            return
+        self._copies.add(snapshot)
+        self._work.put(partial(self._keep_copy, snapshot, number))
 
     def compress(self, before: GenerationFile) -> None:
         """Compress the snapshot before, if it still is that in `compress_after_s`."""
         self._work.put(partial(self._put_off, before))
 
     def remove(self, retired: GenerationFile) -> None:
-        """Remove a snapshot's file, after what was asked before."""
-        self._work.put(retired.remove)
+        """Remove a snapshot's file: after what was asked before, unless that is to copy others."""
+        if self._copies and retired.path not in self._copies:
+            self._try(retired.remove)
+        else:
+            self._work.put(retired.remove)
 
     def wake(self) -> None:
         self._work.put(None)
@@ -101,6 +118,8 @@ class Archive(Service):
                 self._thin_out()  # which may give the next one the room this one had not
         except OSError as error:
             log.error("archive of generation %s failed: %s", number, error)
+        finally:
+            self._copies.discard(snapshot)
 
     def _copy(self, snapshot: Path, number: int) -> None:
         """Appear in the archive whole or not at all, readable by its owner only."""
@@ -112,16 +131,26 @@ class Archive(Service):
         try:
             with snapshot.open("rb") as source, os.fdopen(descriptor, "wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
+            if target.exists():  # that of a server whose clock was ahead of ours
+                log.warning("%s was there already and is replaced: was the clock set back?", target)
             half.rename(target)
+            if number:  # what there is before the first generation is older than all
+                self._kept.append(target.name)
         except OSError:
             half.unlink(missing_ok=True)  # it would keep the disk full
             raise
 
     def _thin_out(self) -> None:
+        """Remove all but the newest: what this server has archived, then the largest numbers.
+
+        Numbers are the clock's; where that was set back, older snapshots have larger ones.
+        """
         assert self._directory is not None
         ours = [path for path in self._directory.glob("qasino_*.db") if _number_of(path) >= 0]
-        kept = sorted(ours, key=_number_of, reverse=True)
-        for old in kept[self._nr_kept :]:
+        del self._kept[: max(0, len(self._kept) - self._nr_kept)]
+        when = {name: n for n, name in enumerate(self._kept)}
+        kept = sorted(ours, key=lambda path: (when.get(path.name, -1), _number_of(path)))
+        for old in kept[: max(0, len(kept) - self._nr_kept)]:
             old.unlink(missing_ok=True)
 
 

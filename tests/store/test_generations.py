@@ -738,6 +738,52 @@ def test_an_archive_keeps_the_newest_by_their_numbers(make_bench, tmp_path):
     assert _files(archive) == ["qasino_10.db", f"qasino_{number}.db"]
 
 
+def test_an_archive_keeps_what_is_new_where_the_clock_was_ahead_before(
+    make_bench, tmp_path, caplog
+):
+    """It was removed at once until the clock had caught up, or written over what was there."""
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    bench = make_bench(archive_dir=archive, archive_keep=3)
+    ahead = bench.number + 86_400
+    again = archive / f"qasino_{bench.number}.db"
+    for path in (again, *(archive / f"qasino_{ahead + n}.db" for n in range(2))):
+        path.touch()
+    told = f"{again} was there already and is replaced: was the clock set back?"
+    numbers = []
+    for _ in range(4):
+        bench.rotate()
+        numbers.append(bench.store.generation_number)
+        until(lambda: not bench.store._archive._copies)
+    kept = [f"qasino_{number}.db" for number in numbers[:-1]]
+    until(lambda: _files(archive) == kept)
+    assert caplog.text.count(told) == 1
+
+
+def test_an_archive_that_is_slower_than_generations_fills_nothing(
+    make_bench, tmp_path, monkeypatch, caplog
+):
+    """Each generation's file waited behind the copies of those before it."""
+    go_on = threading.Event()
+
+    def slow(source, copy, length):
+        assert go_on.wait(20)
+        copy.write(source.read())
+
+    monkeypatch.setattr(shutil, "copyfileobj", slow)
+    bench = make_bench(archive_dir=tmp_path / "archive", archive_keep=9)
+    for _ in range(9):
+        bench.rotate()
+    # One that is collected, the snapshot, the one before it, and the two that are copied.
+    assert len(_files(tmp_path / "db")) <= 5
+    assert caplog.text.count("is not archived: the ones before it still are") == 7
+    go_on.set()
+    until(lambda: not bench.store._archive._copies)
+    bench.rotate()
+    until(lambda: len(_files(tmp_path / "archive")) == 3)
+    until(lambda: len(_files(tmp_path / "db")) == 3)
+
+
 def test_a_snapshot_that_cannot_be_archived_leaves_nothing_and_is_logged(
     make_bench, tmp_path, caplog
 ):
