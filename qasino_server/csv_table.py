@@ -9,6 +9,8 @@
 
 The format is the ancestor's (its README, "CSV File Format"); the options on line 1 are the
 keys of a JSON publication. An empty cell is NULL in a numeric column and '' in a text one.
+A spreadsheet fills all lines up to the widest one with empty cells. At the end of lines 1 and 2
+they count for nothing; where one of those has some, nor do they beyond the column names.
 Errors name the line; lines are counted from 1 and a quoted cell may span several.
 """
 
@@ -78,10 +80,14 @@ def _check_utf8(body: bytes) -> None:
 
 
 def _read_table(lines: Rows, sender: _Sender) -> Publication:
-    options = _read_options(_header(lines, 1, "the version number"))
+    version = _header(lines, 1, "the version number")
+    options = _read_options(_without_padding(version))
     named = options.pop("identity", None)
     sender.identity = named or sender.identity
-    tablename = sender.tablename = _read_tablename(_header(lines, 2, "the table name"))
+    table = _header(lines, 2, "the table name")
+    tablename = sender.tablename = _read_tablename(_without_padding(table))
+    if not version[-1] or not table[-1]:
+        lines = _within_names(lines)
     names = _header(lines, 3, "the column names")
     types = _header(lines, 4, "the column types")
     with _on("lines 3 and 4"):
@@ -137,9 +143,32 @@ def _header(lines: Rows, number: int, what: str) -> list[str]:
     return found[1]
 
 
+def _without_padding(cells: list[str], width: int = 0) -> list[str]:
+    """The cells without the empty ones at their end, of which those up to a width are meant."""
+    end = len(cells)
+    while end > width and not cells[end - 1]:
+        end -= 1
+    return cells[:end]
+
+
+def _within_names(lines: Rows) -> Rows:
+    """The lines from that of the column names on, padded to no more than those."""
+    width = 0
+    for line, cells in lines:
+        cells = _without_padding(cells, width)
+        width = width or len(cells)
+        yield line, cells
+
+
 def _read_options(cells: list[str]) -> dict[str, str]:
-    if not cells or cells[0].strip() != "1":
-        first = cells[0] if cells else ""
+    first = cells[0] if cells else ""
+    version, semicolon, _ = first.partition(";")
+    if semicolon and version.strip() == "1":
+        raise BadRequest(
+            f"line 1: {shown(first)} has semicolons, a Qasino CSV table has commas between its"
+            " cells; save it with commas"
+        )
+    if first.strip() != "1":
         raise BadRequest(f"line 1: {shown(first)} is not a version this server knows; it knows 1")
     options = {}
     for cell in cells[1:]:

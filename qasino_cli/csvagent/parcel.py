@@ -14,9 +14,9 @@ from qasino_cli.csvagent.followed import MAX_FILE_BYTES, Flaw, Reading
 from qasino_cli.errors import InputRejected
 from qasino_cli.outgoing import encode_publication, with_identity_column
 from qasino_cli.readers import Wanted, read_input
+from qasino_cli.readers.qasino_csv import may_become_qasino_csv
 from qasino_server.errors import BadRequest
 
-_VERSION = re.compile(rb"(?:\xef\xbb\xbf)?1[ \t]*(?:,[^\n]*)?(?:\r?\n|$)")
 _LINE = re.compile(r"line (\d+)([:,] *)?|(\d+):(?:\d+:)? *")
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -71,7 +71,7 @@ def form_of(body: bytes) -> str | None:
     The agent sees files while they are written: of the first bytes of a Qasino CSV table, of
     `1` alone, a guess would make a plain one with a column named 1.
     """
-    if _VERSION.match(body):
+    if may_become_qasino_csv(body):
         return "qasino-csv"
     start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     return None if start in (b"{", b"[", b"<", b"\x1f") else "csv"

@@ -39,7 +39,7 @@ from qasino_cli.readers.draft import (
 from qasino_cli.readers.infer import typed_columns
 from qasino_cli.readers.names import legal_names, table_name
 from qasino_cli.readers.openmetrics import looks_like_metrics, read_metrics
-from qasino_cli.readers.qasino_csv import read_qasino_csv
+from qasino_cli.readers.qasino_csv import is_qasino_csv, read_qasino_csv
 from qasino_cli.readers.unpack import (
     as_text,
     first_line,
@@ -50,7 +50,7 @@ from qasino_cli.readers.unpack import (
 )
 from qasino_server.errors import BadRequest
 from qasino_server.publication_rules import make_publication
-from qasino_server.table import TYPE_NAMES, Columns, check_tablename
+from qasino_server.table import Columns, check_tablename
 
 __all__ = [
     "FORMS",
@@ -70,16 +70,6 @@ STDIN = "-"
 FORMS = ("qasino-csv", "csv", "tsv", "json", "ndjson", "openmetrics", "columns")
 HEADLESS_FORMS = ("csv", "tsv", "columns")
 """Of which an input may lack the header."""
-
-_LINE_2 = r"[ \t]*\"?[A-Za-z_][A-Za-z0-9_]*\"?[ \t]*\r?\n"
-_TYPES = r"[ \t]*\"?(?:" + "|".join(TYPE_NAMES) + r")\"?[ \t]*"
-_QASINO_CSV = re.compile(
-    rf"1[ \t]*(?:,[^\r\n]*)?\r?\n{_LINE_2}"
-    rf"|\d+[ \t]*(?:,[^\r\n]*)?\r?\n{_LINE_2}[^\r\n]+\r?\n{_TYPES}(?:,{_TYPES})*\r?\n",
-    re.IGNORECASE,
-)
-"""Version 1 and a table's name; or any version, where line 4 is all types."""
-
 
 _TABLE = "the table"
 _TABLE_REMEDY = "give --table NAME"
@@ -125,7 +115,7 @@ def _read(path: str, body: bytes, wanted: Wanted) -> Reading:
         raise BadRequest("there is nothing in it")
     faults = Faults(wanted.skip_bad_rows)
     text = without_first_lines(as_text(body, wanted.skip_bad_rows), wanted.skip_lines)
-    if wanted.skip_lines and _QASINO_CSV.match(text, first_line(text)):
+    if wanted.skip_lines and is_qasino_csv(text, first_line(text)):
         raise BadRequest(
             f"a Qasino CSV table begins with its version; tail -n +{wanted.skip_lines + 1} gives"
             " what stands below the lines before it"
@@ -133,7 +123,7 @@ def _read(path: str, body: bytes, wanted: Wanted) -> Reading:
     if wanted.header:
         from qasino_cli.readers.headless import read_headless
 
-        if wanted.form is None and _QASINO_CSV.match(text):
+        if wanted.form is None and is_qasino_csv(text):
             raise BadRequest("--header names columns, and a Qasino CSV table has names of its own")
         form, draft = read_headless(text, wanted.header, wanted.form, faults)
         return _assembled(draft, path, form, wanted, faults)
@@ -152,7 +142,7 @@ def _read(path: str, body: bytes, wanted: Wanted) -> Reading:
 
 def _form_of(text: str, forced: str | None) -> str:
     """The form that is forced, as far as it leaves no choice, else the one that is found."""
-    if forced in (None, "csv") and _QASINO_CSV.match(text):
+    if forced in (None, "csv") and is_qasino_csv(text):
         return "qasino-csv"
     if forced == "json" and text.lstrip()[:1] == "{":
         return _object_form(text)

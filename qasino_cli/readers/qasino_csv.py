@@ -15,13 +15,48 @@ from qasino_cli.readers.draft import NOT_TEXT, SKIP_REMEDY, BadPlace, Faults, Re
 from qasino_cli.readers.unpack import line_at
 from qasino_server.csv_table import read_csv_table
 from qasino_server.errors import BadRequest
-from qasino_server.table import Publication
+from qasino_server.table import TYPE_NAMES, Publication
 
 _Part = tuple[int, str]
 """A record as it stands, and its line."""
 
 _PLACE = re.compile(r"line (\d+)(?:, (column ([A-Za-z_]\w*)))?: (.*)", re.DOTALL)
 _HEADER_RECORDS = 5
+
+_LINE_2 = r"[ \t]*\"?[A-Za-z_][A-Za-z0-9_]*\"?[ \t]*"
+_TYPE = r"[ \t]*\"?(?:" + "|".join(TYPE_NAMES) + r")\"?[ \t]*"
+
+
+def _head(delimiter: str) -> str:
+    """The first four lines as a spreadsheet may have saved them: quoted, and padded."""
+    padding = rf"(?:{delimiter}(?:\"\")?)*\r?\n"
+    return (
+        rf"\"?\d+\"?[ \t]*(?:{delimiter}[^\r\n]*)?\r?\n{_LINE_2}{padding}[^\r\n]+\r?\n"
+        rf"{_TYPE}(?:{delimiter}{_TYPE})*{padding}"
+    )
+
+
+_TABLE = re.compile(
+    rf"1[ \t]*(?:,[^\r\n]*)?\r?\n{_LINE_2}\r?\n|{_head(',')}|{_head(';')}", re.IGNORECASE
+)
+"""Version 1 and a table's name; or any version, where line 4 is all types. A table between
+semicolons is one too, for its reader to refuse: as any other CSV its head would become rows."""
+
+_VERSION = re.compile(
+    rb"(?:\xef\xbb\xbf)?"
+    rb'(?:1[ \t]*(?:,[^\n]*)?|"1"(?:,(?:"")?)*(?:,"?[a-z_]+=[^\n]*)?)(?:\r?\n|$)'
+)
+"""Line 1, where no more may be written yet. Other names in quotes are those of a plain CSV."""
+
+
+def is_qasino_csv(text: str, at: int = 0) -> bool:
+    """Whether the text is a Qasino CSV table, by its first lines, which begin there."""
+    return _TABLE.match(text, at) is not None
+
+
+def may_become_qasino_csv(body: bytes) -> bool:
+    """Whether a file that is being written may become one, by its first line."""
+    return _VERSION.match(body) is not None
 
 
 def read_qasino_csv(text: str, identity: str | None, faults: Faults) -> Reading:

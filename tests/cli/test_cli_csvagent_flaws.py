@@ -57,6 +57,9 @@ def test_a_packed_file_is_unpacked_to_what_a_server_takes_and_no_further() -> No
         (b"1\nno-name\n", 2, "tablename: 'no-name' is not a legal name"),
         (b"1\nt\na\nint\nA\n1,2\n", 6, "the row has 2 cells, the table has 1 columns"),
         (b"a,b\n1\n", 2, "the row has 1 field, the header 2"),
+        (b'"1"\n"t"\n', 3, "line 3 is missing, it holds the column names"),
+        (b'"1","identity=h"\n', 2, "line 2 is missing, it holds the table name"),
+        (b"1;;\nt;;\na;b;c\nint;int;int\n;;\n", 1, "'1;;' has semicolons, a Qasino CSV table"),
     ],
 )
 def test_a_line_is_told_apart_from_the_sentence_unless_it_is_its_subject(
@@ -79,6 +82,24 @@ def test_options_that_an_agent_does_not_have_are_not_advised() -> None:
         flaw = pack(f"/d/{name}", b"a,b\n1,2\n", None, ME).flaw
         assert flaw is not None
         assert "--" not in flaw.sentence
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_table_that_a_spreadsheet_has_saved_is_no_plain_csv(mark: bytes, end: bytes) -> None:
+    for lines in (
+        [b"1,,", b"u,,", b"n,m,o", b"int,int,int", b"N,,", b"1,2,3"],
+        [b'"1"', b'"u"', b'"n","m"', b'"int","int"', b'"N",""', b'"1","2"'],
+    ):
+        parcel = pack("/d/t.csv", mark + end.join([*lines, b""]), None, ME).value
+        assert parcel is not None
+        assert (parcel.tablename, parcel.nr_rows) == ("u", 1)
+
+
+def test_names_in_quotes_may_begin_with_1() -> None:
+    parcel = pack("/d/t.csv", b'"1","2"\n"3","4"\n', "t", ME).value
+    assert parcel is not None
+    assert b'"column_names":["_1","_2"]' in parcel.message
 
 
 @pytest.mark.parametrize("start", [b'{"a": 1}', b'[{"a": 1}]'])

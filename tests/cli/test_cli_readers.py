@@ -138,6 +138,80 @@ def test_a_form_that_is_forced_leaves_the_choice_among_its_kind() -> None:
         form("\ufeff\n", "csv")
 
 
+PADDED = (
+    "1,,,\r\napp_stats,,,\r\nhost,dc,frobs,foobs\r\nstring,string,integer,integer\r\n"
+    'Host,DC,"Num, frobs",\r\nweb-1,BOS,123,456\r\n,,,\r\n'
+)
+"""As a spreadsheet saves it."""
+WIDER = "1,persist=1,ttl_s=9,\nt,,,\na,b,,\nint,text,,\nA,B,,\n1,,,\n2,x,,\n"
+QUOTED = '"1",""\n"qt",""\n"a","b"\n"int","text"\n"A",""\n"1","x"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "tablename", "rows"),
+    [
+        (PADDED, "app_stats", [["web-1", "BOS", 123, 456], ["", "", None, None]]),
+        (WIDER, "t", [[1, ""], [2, "x"]]),
+        (QUOTED, "qt", [[1, "x"]]),
+        (QUOTED.replace(',""\n', "\n"), "qt", [[1, "x"]]),
+        (QUOTED.replace('"1",""', '"1","persist=1"'), "qt", [[1, "x"]]),
+        (WIDER.replace("1,persist=1,ttl_s=9,", "1,,,"), "t", [[1, ""], [2, "x"]]),
+        (WIDER.replace("t,,,", "t"), "t", [[1, ""], [2, "x"]]),
+    ],
+)
+@pytest.mark.parametrize("form", [None, "csv", "qasino-csv"])
+def test_a_qasino_csv_table_is_read_as_a_spreadsheet_saves_it(
+    text: str, tablename: str, rows: list[list[Any]], form: str | None
+) -> None:
+    reading = read_input("FILE", text.encode(), Wanted(identity="me", form=form))
+    assert (reading.form, reading.publication.tablename) == ("qasino-csv", tablename)
+    assert json.loads(reading.publication.rows_json) == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (WIDER + "3,x,,y\n", ":8: the row has 4 cells, the table has 2 columns"),
+        (WIDER + "3\n", ":8: the row has 1 cells"),
+        (WIDER.replace("A,B,,", "A,B,,C"), ":5: 4 descriptions for 2 columns"),
+        (WIDER.replace("persist=1", ""), ":1: '' is not an option"),
+        ("1\nt\na,b\nint,text\nA,B\n1,x,\n", ":6: the row has 3 cells"),
+        ("1\nt\na,b,\nint,text,\nA,B\n1,x\n", ": lines 3 and 4: column 3: '' is not a"),
+        (PADDED.replace(",", ";"), ":1: '1;;;' has semicolons, a Qasino CSV table has commas"),
+    ],
+)
+def test_cells_that_are_too_many_are_refused_where_a_spreadsheet_did_not_put_them(
+    text: str, place: str
+) -> None:
+    with pytest.raises(InputRejected) as caught:
+        read(text.encode())
+    assert caught.value.sentence.startswith(f"FILE{place}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,,,\nt,,,\na,b,c,d\n1,2,3,4\n",
+        "1,,,\nt,u,,\na,b,c,d\nint,int,int,int\n",
+        "1,,,\nt,,,\na,b,c,d\nint,int,int,money\n",
+        '"1","x"\n"t",""\n"a","b"\n"1","2"\n',
+    ],
+)
+def test_a_plain_csv_with_a_column_1_is_no_qasino_csv(text: str) -> None:
+    reading = read_input("FILE", text.encode(), Wanted(identity="me", tablename="u"))
+    assert (reading.form, len(json.loads(reading.publication.rows_json))) == ("csv", 3)
+
+
+def test_bad_rows_of_a_padded_table_are_passed_over() -> None:
+    wanted = Wanted(identity="me", skip_bad_rows=True)
+    reading = read_input("FILE", (WIDER + "x,y,,\n3,z,,\n4,z,,z\n").encode(), wanted)
+    assert json.loads(reading.publication.rows_json) == [[1, ""], [2, "x"], [3, "z"]]
+    assert [(r.line, r.column, r.raw) for r in reading.rejects] == [
+        (8, 1, "x,y,,"),
+        (10, None, "4,z,,z"),
+    ]
+
+
 def test_the_form_can_be_forced() -> None:
     with pytest.raises(InputRejected, match="not JSON"):
         read(TABLE_CSV.encode(), form="json")

@@ -241,6 +241,19 @@ def test_any_bytes_are_a_csv_table_or_refused_with_the_line(body: bytes) -> None
     assert sentence is None or "line " in sentence
 
 
+@given(width=st.integers(1, 9), every=st.booleans())
+def test_a_csv_table_is_what_it_was_when_a_spreadsheet_has_padded_it(
+    width: int, every: bool
+) -> None:
+    lines = ["1,identity=me", "t", "a,b", "int,string", "A", "1,x", ",", "2,"]
+    padded = [line + "," * max(0, width - 1 - line.count(",")) for line in lines]
+    if every:
+        cells = [",".join(f'"{cell}"' for cell in line.split(",")) for line in padded]
+        padded = cells
+    table, saved = ("\r\n".join(body).encode() for body in (lines, padded))
+    assert read_csv_table(saved) == read_csv_table(table)
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
