@@ -222,6 +222,7 @@ def _assembled(draft: Draft, path: str, form: str, wanted: Wanted, faults: Fault
             f" {SKIP_LINES_REMEDY}, --header A,B names columns where no line does"
         )
     columns, rows_json, inferred = typed_columns(draft, names, types, faults)
+    notes += [f"{one.column} is text: {one.why}" for one in inferred if one.is_doubtful]
     if form in HEADLESS_FORMS and not wanted.header and len(names) > 1:
         notes += _is_it_a_row(draft.headers, columns)
     publication = make_publication(

@@ -90,6 +90,7 @@ def read_delimited(
     return Draft(
         headers=names,
         rows=lambda: _rows(text, starts, dialect, len(names), faults, header),
+        decimal_commas=delimiter == ";",
         empty_is_text=_empty_is_text(text, dialect, all_quoted),
         header_line=1 if header is None else header.line,
         header_columns=[] if header is None else [place(text, at)[1] for at in begins],

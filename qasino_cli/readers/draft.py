@@ -37,6 +37,8 @@ class Draft(msgspec.Struct, kw_only=True):
     """Whether cells are JSON."""
     types: Sequence[tuple[str, str]] = ()
     """The type of each column and why, in a form that says so itself."""
+    decimal_commas: bool = False
+    """Whether commas may stand before decimals in it, since they do not part its fields."""
     empty_is_text: bool = False
     """Whether an empty cell is a text of its own, since the form has another way to say NULL."""
     header_line: int = 1
@@ -81,6 +83,8 @@ class Inferred(msgspec.Struct, frozen=True):
     column: str
     type: str
     why: str
+    is_doubtful: bool = False
+    """Whether who publishes it should be told, who alone knows what is meant."""
 
 
 class Reject(msgspec.Struct, frozen=True):

@@ -12,6 +12,11 @@ REAL     decimal numbers that a double tells apart from all others of as many di
          and 1e5 (a hash?); 1.5e+20 and 1e-07 are how programs write numbers.
 TEXT     everything else: 007, telephone numbers, 20-digit ids, NaN, mixed columns
 
+Where commas stand before decimals, points part thousands: there 1.234 is 1234, and stays text. A
+table between semicolons, which spreadsheets put where commas are taken, is known as one of those
+by a column that is text since it has a cell like 0,5 or 1.234,50, if no column of numbers has a
+point elsewhere (0.125, 1.5). Then all columns are text whose points part groups of three digits.
+
 What is sent is the cell's own text in either case, so not even 12.50 is rewritten on the way.
 JSON values keep their own type; numbers and text in one column make it TEXT.
 """
@@ -37,6 +42,8 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?)[0-9]{1,4}
 _ZEROS = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?")
 _VERSIONS = re.compile(r"version|(?:^|_)(?:ver|release|rev|revision)(?:_|$)", re.I)
 _MIN, _MAX = -(1 << 63), (1 << 63) - 1
+_GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
+_DECIMAL_COMMA = re.compile(r"-?[0-9]+(?:\.[0-9]{3})*,[0-9]+(?:\s?[%€])?")
 _EXACT_DIGITS = 15
 """So many digits a double always keeps."""
 _EXACT_INTEGER = 1 << 53
@@ -48,6 +55,7 @@ class Guess(msgspec.Struct, frozen=True):
 
     type: str
     why: str
+    is_doubtful: bool = False
 
 
 class Guesser(Protocol):
@@ -89,7 +97,7 @@ def typed_columns(
         for n, column in enumerate(columns)
     ]
     inferred = [
-        Inferred(column.name, column.type, g.why)
+        Inferred(column.name, column.type, g.why, g.is_doubtful)
         for column, g in zip(columns, guesses, strict=True)
     ]
     return columns, _rows_json(_fitting(draft, names, wishes, faults), encoders), inferred
@@ -104,7 +112,7 @@ def _guesses(draft: Draft, names: list[str], wishes: dict[int, str], faults: Fau
     guessers: dict[int, Guesser] = {
         n: _JsonColumn() if draft.typed else _TextColumn(name, draft.empty_is_text)
         for n, name in enumerate(names)
-        if n not in wishes
+        if n not in wishes or draft.decimal_commas
     }
     seen = 0
     for batch in _fitting(draft, names, wishes, faults):
@@ -112,10 +120,20 @@ def _guesses(draft: Draft, names: list[str], wishes: dict[int, str], faults: Fau
         for n, guesser in guessers.items():
             guesser.look(columns[n], seen + 1)
         seen += len(batch)
+    if draft.decimal_commas:
+        _doubt_points([g for g in guessers.values() if isinstance(g, _TextColumn)])
     return [
-        guessers[n].guess() if n in guessers else Guess(wishes[n], "as --types says")
+        Guess(wishes[n], "as --types says") if n in wishes else guessers[n].guess()
         for n in range(len(names))
     ]
+
+
+def _doubt_points(columns: Sequence[_TextColumn]) -> None:
+    """Make text of what may be thousands; columns that --types names are signs like the others."""
+    has_commas = any(column.has_decimal_comma for column in columns)
+    if has_commas and not any(column.has_decimal_point for column in columns):
+        for column in columns:
+            column.doubt_points()
 
 
 def _rows_json(batches: Iterator[list[list[Cell]]], encoders: Sequence[Encode]) -> str:
@@ -160,6 +178,7 @@ class _TextColumn:
     """Whether cells without a type are numbers."""
 
     def __init__(self, name: str, empty_is_text: bool) -> None:
+        self._name = name
         self._versions = _VERSIONS.search(name) is not None
         self._empty_is_text = empty_is_text
         self._kind = "INTEGER"
@@ -173,6 +192,13 @@ class _TextColumn:
         """The first cell with zeros at its end that say something, and its row."""
         self._wide: tuple[int, str] | None = None
         """The first whole number whose digits a double would not keep, and its row."""
+        self._grouped: tuple[int, str] | None = None
+        """The first cell whose points may part thousands, and its row."""
+        self._pointed = False
+        """Whether a point stands before decimals for sure."""
+        self._points_are_doubted = False
+        self.has_decimal_comma = False
+        """Whether a comma before decimals is why it is text."""
 
     def look(self, cells: Sequence[Cell], first_row: int) -> None:
         if self._kind == "TEXT":
@@ -200,6 +226,7 @@ class _TextColumn:
         if fault:
             self._kind = "TEXT"
             self._why_text = f"row {first_row + texts.index(cell)}: {fault}"
+            self.has_decimal_comma = _DECIMAL_COMMA.fullmatch(cell) is not None
             return False
         if whole:
             self._decimals.add(0)
@@ -225,6 +252,21 @@ class _TextColumn:
         self._decimals.add(len(decimals))
         if self._padded is None and len(decimals) > 1 and decimals.endswith("0"):
             self._padded = (first_row + texts.index(cell), cell)
+        if self._pointed:
+            return
+        if _GROUPED.fullmatch(cell) is None:
+            self._pointed = True
+        elif self._grouped is None:
+            self._grouped = (first_row + texts.index(cell), cell)
+
+    @property
+    def has_decimal_point(self) -> bool:
+        """Whether it is of numbers that have one for sure."""
+        return self._pointed and self.guess().type == "REAL"
+
+    def doubt_points(self) -> None:
+        """Its points may part thousands, unless one of them cannot."""
+        self._points_are_doubted = not self._pointed
 
     def guess(self) -> Guess:
         if self._kind == "TEXT":
@@ -233,6 +275,10 @@ class _TextColumn:
             return Guess("TEXT", "it is empty")
         if self._empty is not None:
             return Guess("TEXT", self._empty)
+        if self._points_are_doubted and self._grouped is not None:
+            row, cell = self._grouped
+            why = f"row {row}: {shown(cell)} may be thousands; --types {self._name}=real if not"
+            return Guess("TEXT", why, is_doubtful=True)
         if self._padded is not None and len(self._decimals) > 1:
             row, cell = self._padded
             return Guess("TEXT", f"row {row}: {shown(cell)} beside cells with other decimals")

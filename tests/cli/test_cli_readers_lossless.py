@@ -113,6 +113,64 @@ def test_a_column_of_versions_is_known_by_its_name(name: str, kind: str) -> None
     assert types(read(f"{name},b\n1.10,2.50\n")) == [kind, "REAL"]
 
 
+GERMAN = "Host;Umsatz;Last\r\nA;1.234;0,5\r\nB;12.345;1,5\r\nC;999.000;2,25\r\n"
+"""As a German spreadsheet saves it: 1.234 is 1234."""
+THOUSANDS = "row 1: '1.234' may be thousands; --types Umsatz=real if not"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GERMAN,
+        GERMAN.replace("12.345", "12"),
+        GERMAN.replace("12.345", "-12.345"),
+        GERMAN.replace("0,5", "1.234,50").replace("1,5", "1,5 €"),
+        GERMAN.replace("0,5", "7,50 €"),
+        GERMAN.replace("0,5", "1.234"),
+        GERMAN.replace("B;", "1.10;").replace("C;", "1.9;").replace("A;", "1.1;"),
+        GERMAN + "D;1.250;x\r\n" * 5000,
+        GERMAN.replace("A;1.234", "A;") + "D;1.234;1\r\n" * 5000,
+    ],
+)
+def test_what_may_be_thousands_beside_decimal_commas_stays_text_and_is_told(text: str) -> None:
+    found = read(text)
+    first = next(row[1] for row in rows(found) if row[1])
+    assert (types(found)[1:], first) == (["TEXT", "TEXT"], text.split(";")[3] or "12.345")
+    why = found.inferred[1].why
+    assert why.partition(": ")[2] == THOUSANDS.partition(": ")[2].replace("1.234", first)
+    assert found.notes == (f"Umsatz is text: {why}",)
+    with_types = read(text, types={"umsatz": "real"})
+    assert (types(with_types)[1], with_types.notes) == ("REAL", ())
+
+
+@pytest.mark.parametrize("wish", [{"Last": "text"}, {"Host": "text", "Last": "text"}])
+def test_a_column_of_decimal_commas_is_a_sign_also_where_its_type_is_told(
+    wish: dict[str, str],
+) -> None:
+    found = read(GERMAN, types=wish)
+    assert (types(found)[1], found.inferred[1].why) == ("TEXT", THOUSANDS)
+    assert found.inferred[2].why == "as --types says"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GERMAN.replace(",", "."),
+        GERMAN.replace(",", "x"),
+        GERMAN.replace("12.345", "0.345"),
+        GERMAN.replace("12.345", "1234.345"),
+        GERMAN.replace("A;", "0.5;").replace("B;", "1.5;").replace("C;", "2.5;"),
+        GERMAN.replace(";", "\t"),
+        GERMAN.replace(",", "/").replace(";", ","),
+        GERMAN.replace("0,5", "a,b").replace("1,5", "a,b"),
+    ],
+)
+def test_three_decimals_are_decimals_where_nothing_says_that_they_are_thousands(text: str) -> None:
+    found = read(text)
+    assert types(found)[1] == "REAL"
+    assert not found.notes
+
+
 @pytest.mark.parametrize("above", [4096, 5000])
 @pytest.mark.parametrize(
     ("many", "then", "why"),
