@@ -38,6 +38,8 @@ _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+%?")
 _TITLED_LINES = 4
 _TITLED_COLUMNS = 4
 """So much a title must have below it, to be known for one by its shape."""
+_PADDED = 2
+"""As wide a gap may be within a cell (`Dec  5`)."""
 _SAMPLE_CHARS = 65536
 _PLACED_LINES = 1000
 
@@ -61,6 +63,7 @@ class _Run(msgspec.Struct):
     ends: int | None
     """None in the last one: it takes the rest of the line."""
     words: list[_Word]
+    """None where it is uncertain whose it is: a row with something there is a bad one."""
 
     def of(self, line: str) -> str:
         return line[self.begins : self.ends]
@@ -195,7 +198,7 @@ def _runs(header: str, rows: Sequence[_Line]) -> list[_Run]:
     """The columns, several in one where no gutter tells them apart."""
     words = _header_words(header)
     runs = _between_gutters(words, rows)
-    runs = _with_their_headers(runs, words)
+    runs = _with_their_headers(runs, words, rows)
     return [_named(run, rows) for run in _without_second_words(runs, rows)]
 
 
@@ -241,20 +244,20 @@ def _occupied(line: str, length: int) -> int:
     return int.from_bytes(places, "big")
 
 
-def _with_their_headers(runs: list[_Run], words: list[_Word]) -> list[_Run]:
-    """Each run with the words above it; one without any belongs to the run before it.
-
-    The first one may lack a header (`free`, whose rows begin with Mem: and Swap:).
-    """
+def _with_their_headers(runs: list[_Run], words: list[_Word], rows: Sequence[_Line]) -> list[_Run]:
+    """Each run with the words above it; those without any go to the runs beside them."""
     kept: list[_Run] = []
+    bare: list[_Run] = []
     for run in runs:
         ends = run.ends if run.ends is not None else words[-1].ends
         run.words = [word for word in words if word.begins < ends and word.ends > run.begins]
-        if run.words or not kept:
-            run.words = run.words or [_Word("", run.begins, ends)]
-            kept.append(run)
-        else:
-            kept[-1].ends = run.ends
+        if not run.words:
+            bare.append(run)
+            continue
+        if bare:
+            kept += _handed_out(kept[-1] if kept else None, bare, run, rows)
+            bare = []
+        kept.append(run)
     for before, after in pairwise(kept):
         before.ends = after.begins
     return kept
@@ -264,6 +267,9 @@ def _without_second_words(runs: list[_Run], rows: Sequence[_Line]) -> list[_Run]
     """A run that is empty in all rows, one blank after another: the second word of that one."""
     kept = [runs[0]]
     for run in runs[1:]:
+        if not run.words or not kept[-1].words:
+            kept.append(run)
+            continue
         before = kept[-1].words[-1]
         beside = run.words[0].begins == before.ends + 1
         if beside and rows and not any(run.of(line.text).strip() for line in rows):
@@ -286,6 +292,107 @@ def _named(run: _Run, rows: Sequence[_Line]) -> _Run:
         text = " ".join(word.text for word in run.words)
         run.words = [_Word(text, run.words[0].begins, run.words[-1].ends)]
     return run
+
+
+# --- Runs without a header ---------------------------------------------------------------------
+
+
+def _handed_out(
+    before: _Run | None, bare: list[_Run], after: _Run, rows: Sequence[_Line]
+) -> list[_Run]:
+    """Gives the runs without a header to those beside them; what nobody gets, as one run.
+
+    The first column may lack a header (`free`, whose rows begin with Mem: and Swap:).
+    """
+    whole = _Run(bare[0].begins, bare[-1].ends, [])
+    rows = [line for line in rows if whole.of(line.text).strip()]
+    if before is None:
+        if _begins_with(bare, after, rows):
+            after.begins = whole.begins
+            return []
+        whole.words = [_Word("", whole.begins, bare[0].ends or whole.begins)]
+        return [whole]
+    nr_before = _nr_before(before, bare, after, rows)
+    if nr_before is None:
+        return [whole]
+    if nr_before > 0:
+        before.ends = bare[nr_before - 1].ends
+    if nr_before < len(bare):
+        after.begins = bare[nr_before].begins
+    return []
+
+
+def _begins_with(bare: Sequence[_Run], after: _Run, rows: Sequence[_Line]) -> bool:
+    """Whether words before the first header are a part of the right-aligned cells below it.
+
+    These need to have several words below it as well, or a name of two words in a column without
+    a header (`New York 12`) would be taken for a part of the number beside it.
+    """
+    return (
+        len(bare) > 1
+        and _is_right_aligned(after, rows)
+        and _has_cells_of_words(after, rows)
+        and _widest_within([_gaps(line, bare, after)[-1] for line in rows], bare[0].begins) == 1
+    )
+
+
+def _nr_before(
+    before: _Run, bare: Sequence[_Run], after: _Run, rows: Sequence[_Line]
+) -> int | None:
+    """How many of the runs without a header belong to the run before them; None if uncertain.
+
+    A cell has more to its right only if it is left-aligned (`7 (2m ago)`), and to its left only
+    if it is right-aligned (`Fri Nov 27 21:18:10 2026`, the STARTED of `ps`). Where both may be,
+    the words of a cell stand closer together than cells do.
+    """
+    if not _is_right_aligned(after, rows):
+        return None if _is_right_aligned(before, rows) else len(bare)
+    if _is_right_aligned(before, rows):
+        return 0
+    gaps = [gap for line in rows for gap in _gaps(line, bare, after)]
+    widest = [_widest_within(gaps, run.begins) for run in (*bare, after)]
+    closest = _closest(widest)
+    if closest is None and widest[-1] == 1 and not _has_cells_of_words(after, rows):
+        return len(bare)  # `Samsung SSD 860 EVO 465.8G`: hardly a word of a number
+    return closest
+
+
+def _closest(widest: Sequence[int]) -> int | None:
+    """Where to divide, by the widest gap that each place leaves within a cell."""
+    close = [nr for nr, width in enumerate(widest) if width <= _PADDED]
+    ends = [nr for nr in (0, len(widest) - 1) if nr in close]
+    if len(close) > 1:
+        closer = [nr for nr in close if widest[nr] == 1]
+        close = closer if len(ends) < 2 and len(closer) == 1 else [n for n in ends if n in closer]
+    return close[0] if len(close) == 1 else None
+
+
+def _widest_within(gaps: Sequence[tuple[int, int]], divide: int) -> int:
+    return max((ends - begins for begins, ends in gaps if not begins < divide <= ends), default=0)
+
+
+def _has_cells_of_words(run: _Run, rows: Sequence[_Line]) -> bool:
+    return all(" " in run.of(line.text).strip() for line in rows)
+
+
+def _is_right_aligned(run: _Run, rows: Sequence[_Line]) -> bool:
+    """Whether each row has a cell that ends where the header does, and not all begin there."""
+    cells = [run.of(line.text).rstrip() for line in rows]
+    if len(run.words) > 1 or not all(cells):
+        return False
+    ends = {run.begins + len(cell) for cell in cells}
+    begins = {run.begins + len(cell) - len(cell.lstrip()) for cell in cells}
+    return ends == {run.words[0].ends} and begins != {run.words[0].begins}
+
+
+def _gaps(line: _Line, bare: Sequence[_Run], after: _Run) -> list[tuple[int, int]]:
+    """The blanks before each word without a header, and before the one after them."""
+    words = pairwise(_WORD.finditer(line.text))
+    return [
+        (left.end(), right.start())
+        for left, right in words
+        if right.start() >= bare[0].begins and left.start() < after.begins
+    ]
 
 
 # --- Rows --------------------------------------------------------------------------------------
@@ -318,6 +425,8 @@ def _divide(line: _Line, runs: Sequence[_Run], columns: int) -> list[Cell]:
         part = run.of(line.text)
         if len(run.words) == 1:
             cells.append(part.strip() or None)
+        elif not run.words:
+            _check_empty(line, run)
         else:
             cells += _shared(line, run, part, first=run is runs[0])
     if columns > 1 and not any(cells[1:]):
@@ -328,6 +437,13 @@ def _divide(line: _Line, runs: Sequence[_Run], columns: int) -> list[Cell]:
             line.text,
         )
     return cells
+
+
+def _check_empty(line: _Line, run: _Run) -> None:
+    found = _WORD.search(run.of(line.text))
+    if found is not None:
+        begins = run.begins + found.start()
+        raise _unclear(line, _Word(found[0], begins, begins + len(found[0])))
 
 
 def _shared(line: _Line, run: _Run, part: str, first: bool) -> list[Cell]:

@@ -336,3 +336,103 @@ def test_two_words_of_a_cell_beside_an_empty_one_stay_one_cell() -> None:
 @pytest.mark.parametrize("text", ["full name\nJohn Smith\nJane Doe\n", "2024 a  b\n2025 c  d\n"])
 def test_words_that_are_not_aligned_or_have_no_header_are_one_column(text: str) -> None:
     assert (read(text).form, len(names(read(text)))) == ("csv", 1)
+
+
+STARTED = {
+    "pid": """\
+    PID                  STARTED CMD
+      1 Fri Nov 27 21:18:10 2026 /sbin/init x
+   1234 Sat Nov 28 01:02:03 2026 sh
+""",
+    "user": """\
+USER                      STARTED     PID CMD
+root     Sat Dec  5 21:18:10 2026       1 /sbin/init x
+systemd+ Sat Dec  5 21:18:11 2026     412 sh
+""",
+    "first": """\
+                 STARTED     PID COMMAND
+Fri Nov 27 21:18:10 2026       1 init
+Sat Dec  5 21:18:11 2026     412 tmux: server
+""",
+    "last": """\
+    PID                  STARTED
+      1 Fri Nov 27 21:18:10 2026
+   1234 Sat Nov 28 01:02:03 2026
+""",
+    "elapsed": """\
+    PID                  STARTED     ELAPSED
+      1 Fri Nov 27 21:18:10 2026       17140
+   1234 Sat Nov 28 01:02:03 2026        9999
+""",
+    "command": """\
+COMMAND                          STARTED     PID
+init            Fri Nov 27 21:18:10 2026       1
+npm run start   Fri Nov 27 21:18:10 2026     412
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "first"),
+    [
+        ("pid", "PID STARTED CMD", [1, "Fri Nov 27 21:18:10 2026", "/sbin/init x"]),
+        ("user", "USER STARTED PID CMD", ["root", "Sat Dec  5 21:18:10 2026", 1, "/sbin/init x"]),
+        ("first", "STARTED PID COMMAND", ["Fri Nov 27 21:18:10 2026", 1, "init"]),
+        ("last", "PID STARTED", [1, "Fri Nov 27 21:18:10 2026"]),
+        ("elapsed", "PID STARTED ELAPSED", [1, "Fri Nov 27 21:18:10 2026", 17140]),
+        ("command", "COMMAND STARTED PID", ["init", "Fri Nov 27 21:18:10 2026", 1]),
+    ],
+)
+def test_words_before_a_right_aligned_header_are_a_part_of_its_cells(
+    text: str, header: str, first: list[Any]
+) -> None:
+    found = read(STARTED[text])
+    assert (names(found), rows(found)[0]) == (header.split(), first)
+    assert not found.rejects
+
+
+TIMERS = """\
+NEXT                            LEFT UNIT
+Sun 2023-11-05 23:09:27 CET    18min a.timer
+Mon 2023-11-06 00:00:00 CET  1h 8min b.timer
+"""
+DISKS = """\
+NAME MODEL                 SIZE
+sda  Samsung SSD 860 EVO 465.8G
+sdb  WDC WD40              3.6T
+"""
+UNNAMED = """\
+                n  x
+New York     1000  1
+Los Angeles     2  3
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        (
+            TIMERS,
+            ["Sun 2023-11-05 23:09:27 CET", "18min", "a.timer"],
+            ["Mon 2023-11-06 00:00:00 CET", "1h 8min", "b.timer"],
+        ),
+        (DISKS, ["sda", "Samsung SSD 860 EVO", "465.8G"], ["sdb", "WDC WD40", "3.6T"]),
+        (UNNAMED, ["New York", 1000, 1], ["Los Angeles", 2, 3]),
+    ],
+)
+def test_words_that_have_no_header_go_to_the_cell_they_stand_close_to(
+    text: str, first: list[Any], last: list[Any]
+) -> None:
+    assert [rows(read(text))[n] for n in (0, -1)] == [first, last]
+
+
+def test_words_that_may_be_of_either_column_make_a_bad_row() -> None:
+    text = "".join(
+        line + "\n" for line in STARTED["user"].splitlines() if not line.startswith("root")
+    )
+    with pytest.raises(InputRejected, match=r"t\.csv:2:10: it cannot be told .* 'Sat' belongs"):
+        read(text)
+    text = "SIZE    NOTE\n 100 x  a b\n  20 yy c d\n   3    e\n"
+    found = read(text, skip_bad_rows=True)
+    assert [reject.line for reject in found.rejects] == [2, 3]
+    assert rows(found) == [[3, "e"]]
