@@ -35,6 +35,8 @@ _TITLE = re.compile(r"Active (?:Internet|UNIX) |Kernel (?:IP|Interface)|procs -"
 _JOIN = "\ue000"  # not a blank, and in nobody's header
 _WORD = re.compile(r"\S+")
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+%?")
+_RULE = re.compile(r"[-=─]+(?:\++[-=─]+)*")
+"""A word of the line that some draw below the header."""
 _TITLED_LINES = 4
 _TITLED_COLUMNS = 4
 """So much a title must have below it, to be known for one by its shape."""
@@ -79,7 +81,8 @@ def looks_like_columns(text: str) -> bool:
         return False
     if any(re.fullmatch(r"[-+.\d]+", word) for word in lines[0].split()):
         return False  # no header at all
-    return all(len(line.split()) >= 2 for line in lines[:-1])
+    ruled = "  " in lines[0] and len(lines) > 1 and all(map(_RULE.fullmatch, lines[1].split()))
+    return all(len(line.split()) >= 2 for line in lines[ruled + 1 : -1])
 
 
 def read_columns(text: str, faults: Faults) -> Draft:
@@ -90,10 +93,12 @@ def read_columns(text: str, faults: Faults) -> Draft:
     if not lines:
         raise BadPlace(1, "there is no header in it")
     header, rows = lines[0], lines[1:]
-    runs = _runs(header.text, rows)
+    rules = [rows.pop(0).text] if rows and _is_ruled(header.text, rows[0].text) else []
+    headline = _joined_above(rules[0], header.text) if rules else header.text
+    runs = _runs(headline, rows)
     names = [word for run in runs for word in run.words]
     divide: _Divide = _divide
-    for words in (names, _header_words(header.text)):
+    for words in (names, _header_words(headline)):
         if divide is _divide and _have_outgrown(rows, runs, len(words)):
             names, divide = words, _by_words
 
@@ -113,7 +118,10 @@ def read_columns(text: str, faults: Faults) -> Draft:
         header_line=header.number,
         header_columns=[len(places.back(header.text[: word.begins])) + 1 for word in names],
         raw=lambda at: places.back(by_offset[at]),
-        notes=[f"passed over before the header: {places.back(title)}" for title in titles],
+        notes=[
+            *(f"passed over before the header: {places.back(title)}" for title in titles),
+            *(f"passed over below the header: {places.back(rule.strip())}" for rule in rules),
+        ],
     )
 
 
@@ -142,6 +150,24 @@ def _is_title(lines: Sequence[_Line]) -> bool:
         and len(runs := _between_gutters(words, rows)) == len(words)
         and any(_all_numbers(run, rows) for run in runs)
     )
+
+
+def _is_ruled(header: str, line: str) -> bool:
+    """Whether a line below the header underlines each word of it; `-` may be a cell of a row."""
+    rules = list(_WORD.finditer(line))
+    return all(_RULE.fullmatch(rule[0]) for rule in rules) and all(
+        any(rule.start() <= word.start() and rule.end() >= word.end() for rule in rules)
+        for word in _WORD.finditer(header)
+    )
+
+
+def _joined_above(line: str, header: str) -> str:
+    """The header, words above one rule of several joined (`Editable project location` of pip)."""
+    if len(line.split()) < 2:
+        return header
+    blanks = (found.start() for found in re.finditer(r"(?<=\S) (?=\S)", header))
+    under_rule = [at for at in blanks if line[at : at + 1].strip()]
+    return "".join(_JOIN if at in under_rule else mark for at, mark in enumerate(header))
 
 
 def _crosses_a_gutter(words: Sequence[_Word], lines: Sequence[_Line]) -> bool:

@@ -436,3 +436,72 @@ def test_words_that_may_be_of_either_column_make_a_bad_row() -> None:
     found = read(text, skip_bad_rows=True)
     assert [reject.line for reject in found.rejects] == [2, 3]
     assert rows(found) == [[3, "e"]]
+
+
+POWERSHELL = """
+
+Handles  WS(K)     Id  ProcessName
+-------  -----     --  -----------
+    123   7890   1234  svchost
+     45     78     12  System Idle
+
+"""
+PIP = """\
+Package    Build Location
+---------- ----- --------
+aiofiles       1 /a b
+attrs          2
+"""
+SQLITE = """\
+a   b    c
+--  ---  -
+1   x y  2
+22  z    3
+"""
+VIRSH = """\
+ Id   Name
+-----------
+ 1    web-1
+ 2    web-2
+"""
+DOUBLE = "n   name\n==+=====\n1   x y\n12  z\n"
+DRAWN = "n   name\n──  ────\n1   x y\n12  z\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        (POWERSHELL, [123, 7890, 1234, "svchost"], [45, 78, 12, "System Idle"]),
+        (PIP, ["aiofiles", 1, "/a b"], ["attrs", 2, None]),
+        (SQLITE, [1, "x y", 2], [22, "z", 3]),
+        (VIRSH, [1, "web-1"], [2, "web-2"]),
+        (DOUBLE, [1, "x y"], [12, "z"]),
+        (DRAWN, [1, "x y"], [12, "z"]),
+    ],
+)
+def test_a_line_that_is_drawn_below_the_header_is_no_row(
+    text: str, first: list[Any], last: list[Any]
+) -> None:
+    found = read(text)
+    assert rows(found) == [first, last]
+    rule = text.strip("\n").splitlines()[1]
+    assert found.notes == (f"passed over below the header: {rule}",)
+
+
+@pytest.mark.parametrize(
+    "row", ["-    -", "---- -", "---  --x", "--+  -- -", "++++ ++", "     ------"]
+)
+def test_a_row_of_dashes_underlines_each_header_or_is_one(row: str) -> None:
+    found = read(f"name  to\nabcd  ef\n{row}\n", form="columns", skip_bad_rows=True)
+    assert found.notes == ()
+    found = read(f"name  to\n{row}\nabcd  ef\n", form="columns", skip_bad_rows=True)
+    assert found.notes == ()
+    assert rows(found)[-1] == ["abcd", "ef"]
+
+
+def test_words_above_one_rule_of_several_are_one_header() -> None:
+    text = "Package Version Editable project location\n------- ------- ----------------------\n"
+    text = text.replace("-\n", "----\n") + "qasino  1       /a b\naiozmq  2\n"
+    assert names(read(text)) == ["Package", "Version", "Editable_project_location"]
+    assert rows(read(text)) == [["qasino", 1, "/a b"], ["aiozmq", 2, None]]
+    assert names(read("a b  c\n------\n1 2  3\n4 5  6\n")) == ["a", "b", "c"]
