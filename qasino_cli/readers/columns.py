@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import msgspec
 
@@ -37,6 +37,7 @@ _WORD = re.compile(r"\S+")
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+%?")
 _RULE = re.compile(r"[-=─]+(?:\++[-=─]+)*")
 """A word of the line that some draw below the header."""
+_PARTED_COLUMNS = 3
 _TITLED_LINES = 4
 _TITLED_COLUMNS = 4
 """So much a title must have below it, to be known for one by its shape."""
@@ -50,6 +51,8 @@ class _Line(msgspec.Struct, frozen=True):
     number: int
     begins: int
     text: str
+    width: int
+    """With the blanks at its end, which the text lacks."""
 
 
 class _Word(msgspec.Struct, frozen=True):
@@ -82,7 +85,29 @@ def looks_like_columns(text: str) -> bool:
     if any(re.fullmatch(r"[-+.\d]+", word) for word in lines[0].split()):
         return False  # no header at all
     ruled = "  " in lines[0] and len(lines) > 1 and all(map(_RULE.fullmatch, lines[1].split()))
-    return all(len(line.split()) >= 2 for line in lines[ruled + 1 : -1])
+    if all(len(line.split()) >= 2 for line in lines[ruled + 1 : -1]):
+        return True
+    header, *rows = _placed(list(_lines(text[:_SAMPLE_CHARS])))[0]
+    return _stand_below(_header_words(header.text), rows[ruled:])
+
+
+def _stand_below(words: Sequence[_Word], rows: Sequence[_Line]) -> bool:
+    """Whether lines with a first cell alone (`lsblk -f`) are rows all the same: gutters part all
+    headers, and the words of the others, but for the last column, begin or end as these do."""
+    runs = _between_gutters(words, rows)
+    begins, ends = {word.begins for word in words}, {word.ends for word in words}
+    beside = [
+        word
+        for line in rows
+        for word in _WORD.finditer(line.text)
+        if runs[0].ends is not None and runs[0].ends <= word.start() < words[-1].begins
+    ]
+    return (
+        len(words) >= _PARTED_COLUMNS
+        and len(runs) == len(words)
+        and len(beside) > 0
+        and all(word.start() in begins or word.end() in ends for word in beside)
+    )
 
 
 def read_columns(text: str, faults: Faults) -> Draft:
@@ -97,6 +122,7 @@ def read_columns(text: str, faults: Faults) -> Draft:
     headline = _joined_above(rules[0], header.text) if rules else header.text
     runs = _runs(headline, rows)
     names = [word for run in runs for word in run.words]
+    alone = _alone(rows, runs)
     divide: _Divide = _divide
     for words in (names, _header_words(headline)):
         if divide is _divide and _have_outgrown(rows, runs, len(words)):
@@ -105,7 +131,10 @@ def read_columns(text: str, faults: Faults) -> Draft:
     def divided() -> Iterator[Row]:
         for line in rows:
             try:
-                cells = divide(line, runs, len(names))
+                if line.number in alone:
+                    cells: list[Cell] = [line.text.strip(), *[None] * (len(names) - 1)]
+                else:
+                    cells = divide(line, runs, len(names))
             except BadPlace as error:
                 faults.bad_row(_as_it_stood(error, places))
             else:
@@ -188,7 +217,7 @@ def _lines(text: str) -> Iterator[_Line]:
     begins = 0
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            yield _Line(number, begins, line)
+            yield _Line(number, begins, line, len(line))
         begins += len(line) + 1
 
 
@@ -207,7 +236,8 @@ def _placed(lines: Sequence[_Line]) -> tuple[list[_Line], TerminalPlaces]:
 
 
 def _expanded(line: _Line, text: str) -> _Line:
-    return _Line(line.number, line.begins, text.expandtabs().rstrip())
+    expanded = text.expandtabs()
+    return _Line(line.number, line.begins, expanded.rstrip(), len(expanded))
 
 
 def _nr_in_place(lines: Sequence[_Line]) -> int:
@@ -242,7 +272,7 @@ def _header_words(header: str) -> list[_Word]:
     return words
 
 
-def _between_gutters(words: list[_Word], rows: Sequence[_Line]) -> list[_Run]:
+def _between_gutters(words: Sequence[_Word], rows: Sequence[_Line]) -> list[_Run]:
     """From the last header on all is one column: only there do blanks not count."""
     last = words[-1].begins
     bits = 0
@@ -422,6 +452,27 @@ def _gaps(line: _Line, bare: Sequence[_Run], after: _Run) -> list[tuple[int, int
 
 
 # --- Rows --------------------------------------------------------------------------------------
+
+
+def _alone(rows: Sequence[_Line], runs: Sequence[_Run]) -> set[int]:
+    """The lines that have a first cell alone, of one word, as `lsblk -f` has for a disk.
+
+    Not where the next line lacks this cell: it may be of that one, and too long to stand beside
+    the others (`df`). The last line may be cut off, unless blanks stand for its other cells.
+    """
+    first, *others = runs
+    if not others or len(first.words) > 1:
+        return set()
+    alone = [
+        row
+        for row, below in zip_longest(rows, rows[1:])
+        if row.text.strip() in first.of(row.text).split()
+        and (below is None or first.of(below.text).strip())
+    ]
+    if len(alone) == len(rows):
+        return set()
+    numbers = {row.number for row in alone}
+    return numbers if rows[-1].width > others[0].begins else numbers - {rows[-1].number}
 
 
 def _have_outgrown(rows: Sequence[_Line], runs: Sequence[_Run], columns: int) -> bool:

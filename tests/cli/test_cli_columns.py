@@ -505,3 +505,65 @@ def test_words_above_one_rule_of_several_are_one_header() -> None:
     assert names(read(text)) == ["Package", "Version", "Editable_project_location"]
     assert rows(read(text)) == [["qasino", 1, "/a b"], ["aiozmq", 2, None]]
     assert names(read("a b  c\n------\n1 2  3\n4 5  6\n")) == ["a", "b", "c"]
+
+
+PARTS = """\
+NAME   FSTYPE FSVER LABEL UUID                                 FSAVAIL FSUSE% MOUNTPOINTS
+sda@
+├─sda1 vfat   FAT32 EFI   ABCD-1234                             504.9M     1% /boot/efi
+└─sda2 ext4   1.0         0a1b2c3d-0000-1111-2222-333344445555   32.1G    61% /srv
+                                                                              /my disk
+sdb@
+└─sdb1 swap   1           1a1b2c3d-0000-1111-2222-333344445555                [SWAP]
+"""
+
+
+@pytest.mark.parametrize("padding", ["", " " * 71])
+@pytest.mark.parametrize("form", [None, "columns"])
+def test_a_line_may_have_its_first_cell_alone(padding: str, form: str | None) -> None:
+    found = read(PARTS.replace("@", padding), form=form)
+    assert found.form == "columns"
+    assert rows(found)[0] == ["sda", *[None] * 7]
+    assert rows(found)[2][5:] == ["32.1G", "61%", "/srv"]
+    assert rows(found)[3] == [*[None] * 7, "/my disk"]
+    assert rows(found)[4] == ["sdb", *[None] * 7]
+
+
+def test_the_last_line_may_have_been_cut_off_unless_it_is_padded() -> None:
+    (reject,) = read(PARTS + "sr0\n", skip_bad_rows=True).rejects
+    assert reject.raw == "sr0"
+    found = read(PARTS.replace("@", "") + "sr0" + " " * 71 + "\n")
+    assert rows(found)[-1] == ["sr0", *[None] * 7]
+
+
+@pytest.mark.parametrize(
+    ("text", "bad"),
+    [
+        ("NAME   AGE  N\nweb-1  3    x\nso it\nab     4    y\n", [3]),
+        ("NAME  AGE  N\nweb   3    x\nsome-prose\nab    4    y\n", [3]),
+        ("NAME  AGE\nweb\nab\n", [2, 3]),
+        ("NAME  SIZE N\n/long\n         3 4\n/b       5 6\n", [2]),
+        ("NAME  SIZE N\n/a/longer\n/b       5 6\n", [2]),
+    ],
+)
+def test_what_is_no_first_cell_alone_stays_a_bad_row(text: str, bad: list[int]) -> None:
+    found = read(text, form="columns", skip_bad_rows=True)
+    assert [reject.line for reject in found.rejects] == bad
+
+
+def test_a_header_may_have_no_rows() -> None:
+    assert (names(read("NAME  AGE\n")), rows(read("NAME  AGE\n"))) == (["NAME", "AGE"], [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dear all of  you\nhello\nthis is a text\nwith lines\n",
+        "Nov 27  started\nfailed\nNov 28  started\n",
+        "a b c  d\nx\ny\nz\n",
+        "one  two\nx\n1    2\n",
+        "one  two  three\nx\n1  2    3\n",
+    ],
+)
+def test_lines_of_one_word_make_no_columns_of_a_text(text: str) -> None:
+    assert read(text).form == "csv"
