@@ -50,6 +50,16 @@ def visible_pieces(pieces: Iterable[str | bytes]) -> Iterator[str]:
     yield visible_lines(decoder.decode(b"", final=True))
 
 
+def width_alone(text: str) -> int:
+    """Terminal cells of a visible text where no character makes another wider or narrower: many
+    terminals count so, and prompt_toolkit does."""
+    if text.isascii():
+        return len(text)
+    from wcwidth import wcwidth
+
+    return sum(max(wcwidth(character), 0) for character in text)
+
+
 def is_numeric(kinds: Collection[type], declared: str) -> bool:
     """Whether a column of cells of these types holds numbers alone; one without any goes by its
     declared type."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from qasino_cli.cells import clip, is_numeric, pad, shown_cell
+from qasino_cli.cells import clip, is_numeric, pad, shown_cell, width_alone
 from qasino_cli.layout import Look
 from qasino_cli.watch.diff import Key, Mark, Row, RowState
 from qasino_cli.watch.matching import took_too_long
@@ -288,12 +288,20 @@ def _row(
 
 
 def _cut(line: Line, columns: int, look: Look) -> Line:
-    """The line in at most so many columns, without the blanks at its end."""
+    """The line in at most so many columns, however a terminal counts those of a flag; without the
+    blanks at its end."""
     line = list(line)
     while line and not line[-1][1].strip():
         line.pop()
     if line:
         line[-1] = (line[-1][0], line[-1][1].rstrip())
+    room = columns
+    while over := _nr_over(out := _clipped(line, room, look), columns):
+        room -= over
+    return out
+
+
+def _clipped(line: Line, columns: int, look: Look) -> Line:
     out: Line = []
     for style, text in line:
         room = columns - sum(width(done) for _, done in out)
@@ -301,6 +309,18 @@ def _cut(line: Line, columns: int, look: Look) -> Line:
             break
         out.append((style, clip(text, room, look.ellipsis)))
     return out
+
+
+def _nr_over(line: Line, columns: int) -> int:
+    """How many columns a terminal that counts each character alone is short of.
+
+    A line that it counts otherwise leaves it the last column as well: prompt_toolkit goes there by
+    its own count, which is that one.
+    """
+    alone = sum(width_alone(text) for _, text in line)
+    if alone == sum(width(text) for _, text in line):
+        return 0
+    return max(alone - (columns - 1), 0)
 
 
 def plain(lines: Sequence[Line]) -> str:

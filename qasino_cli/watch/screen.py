@@ -27,7 +27,6 @@ from prompt_toolkit.layout import (
     BufferControl,
     ConditionalContainer,
     FormattedTextControl,
-    HSplit,
     Layout,
     Window,
 )
@@ -51,6 +50,7 @@ from qasino_cli.watch.herald import Herald
 from qasino_cli.watch.past import Seen
 from qasino_cli.watch.query import Update, is_ordered
 from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
+from qasino_cli.watch.whole_lines import WholeLines, keep_the_cursor
 from qasino_server.render import stream_for
 from qasino_server.table import Result
 
@@ -291,7 +291,7 @@ class Screen:
         asking = Condition(lambda: bool(self._view.asking))
         coloured = terminal.coloured(sys.stdout, config.colors)
         application: Application[None] = Application(
-            layout=Layout(HSplit([self._body, ConditionalContainer(line, asking)])),
+            layout=Layout(WholeLines([self._body, ConditionalContainer(line, asking)])),
             key_bindings=self._keys(asking),
             style=Style.from_dict(_STYLES["light" if config.theme == "light" else "dark"]),
             include_default_pygments_style=False,
@@ -299,6 +299,7 @@ class Screen:
             editing_mode=EditingMode.VI if config.keys == "vi" else EditingMode.EMACS,
             full_screen=True,
             refresh_interval=TICK_S,
+            after_render=keep_the_cursor,
             enable_page_navigation_bindings=False,
         )
         application.timeoutlen, application.ttimeoutlen = ESCAPED_S, SEQUENCE_S

@@ -61,7 +61,13 @@ def screen(server: Server, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     """Starts `qasino watch ..` in a terminal; what still runs at the end is killed."""
     with ExitStack() as stack:
 
-        def start(*args: object, columns: int = 80, lines: int = 16, **variables: str) -> Terminal:
+        def start(
+            *args: object,
+            columns: int = 80,
+            lines: int = 16,
+            clusters: bool = False,
+            **variables: str,
+        ) -> Terminal:
             terminal = Terminal(
                 "watch",
                 "-s",
@@ -71,6 +77,7 @@ def screen(server: Server, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
                 columns=columns,
                 lines=lines,
                 variables=variables,
+                clusters=clusters,
             )
             stack.callback(terminal.close)
             return terminal

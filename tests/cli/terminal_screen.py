@@ -10,12 +10,15 @@ import os
 import signal
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pexpect
 import pyte
 from command import clean_environment
+
+from qasino_server.render import width
 
 TIMEOUT_S = 20.0
 
@@ -29,6 +32,49 @@ class _Screen(pyte.Screen):
         self.answer(data)
 
 
+class _ClusterScreen(_Screen):
+    """A screen that counts columns as modern terminals do: a flag is one picture of two.
+
+    The other one counts each character alone, as older terminals do.
+    """
+
+    _cluster = ""
+    _end: tuple[int, int] | None = None
+
+    def draw(self, data: str) -> None:
+        for character in data:
+            joined = self._cluster + character
+            if self._end == (self.cursor.x, self.cursor.y) and _is_cluster(joined):
+                self.cursor.x -= width(self._cluster)
+                self._put(joined)
+            else:
+                self._put(character)
+
+    def _put(self, cluster: str) -> None:
+        columns = max(width(cluster), 1)
+        line = self.buffer[self.cursor.y]
+        self.cursor.x = min(self.cursor.x, self.columns - columns)
+        for n in range(columns):
+            data = "" if n else cluster
+            line[self.cursor.x + n] = self.cursor.attrs._replace(data=data)
+        self.cursor.x += columns
+        self._cluster, self._end = cluster, (self.cursor.x, self.cursor.y)
+
+    @property
+    def display(self) -> list[str]:
+        rows = (self.buffer[y] for y in range(self.lines))
+        return ["".join(row[x].data for x in range(self.columns)) for row in rows]
+
+
+def _is_cluster(text: str) -> bool:
+    """Whether characters stand for one thing: a flag, pictures that are joined, marks."""
+    first, last = text[0], text[-1]
+    if len(text) == 2 and all("\U0001f1e6" <= one <= "\U0001f1ff" for one in text):
+        return True
+    joins = len(text) > 2 and text[-2] == "\u200d" and last >= "\u2190"
+    return not first.isascii() and (joins or unicodedata.category(last) in ("Mn", "Mc", "Cf"))
+
+
 class Terminal:
     """`qasino ARGS..` in a terminal of so many columns and lines."""
 
@@ -40,6 +86,7 @@ class Terminal:
         lines: int = 40,
         variables: Mapping[str, str] | None = None,
         command: tuple[str, ...] = (sys.executable, "-m", "qasino_cli.main"),
+        clusters: bool = False,
     ) -> None:
         environment = clean_environment(
             TERM="xterm-256color",
@@ -49,7 +96,7 @@ class Terminal:
         )
         for name in ("COLUMNS", "LINES"):  # which the terminal has; pytest-xdist sets both
             environment.pop(name, None)
-        self._screen = _Screen(columns, lines)
+        self._screen = (_ClusterScreen if clusters else _Screen)(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         self.written = b""
         """Everything it has written, as it came."""
