@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 
 from qasino_cli.cells import clip, is_numeric, pad, shown_cell, width_alone
 from qasino_cli.layout import Look
+from qasino_cli.watch.amounts import difference_text, rate_text
 from qasino_cli.watch.diff import Key, Mark, Row, RowState
 from qasino_cli.watch.matching import took_too_long
 from qasino_cli.watch.trend import NR_BARS, bars, rates, trails
@@ -245,8 +246,9 @@ def _text(view: View, row: RowState, n: int) -> str:
     if change is None:
         return ""
     if view.mode == "rates":
-        return f"{change / view.picture.seconds:+.3g}"
-    return f"{change:+g}" if isinstance(change, float) else f"{change:+d}"
+        return rate_text(change / view.picture.seconds)
+    assert row.before is not None
+    return difference_text(row.cells[n], row.before[n])
 
 
 def _numeric(view: View, n: int) -> bool:

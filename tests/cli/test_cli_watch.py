@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from typing import Any
@@ -312,6 +313,58 @@ def test_marks_can_be_left_out_and_numbers_become_changes_and_rates() -> None:
     assert "+1.5▲" in drawn(view(mode="deltas"))
     assert "+0.05▲" in drawn(view(mode="rates"))
     assert "-0.0333▼" in drawn(view(mode="rates"))
+
+
+def seen_as(mode: str, then: float, now: float, seconds: int = 1) -> str:
+    """What stands in the cell of a number that was another."""
+    names = ("host", "n")
+    seen = pictured(result([("a", then)], 100, names), result([("a", now)], 100 + seconds, names))
+    return drawn(view(picture=seen, mode=mode)).splitlines()[-1].split()[-1].rstrip("▲▼")
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "text"),
+    [
+        (0, 51234567, "+51234567"),
+        (0.0, 51234567.0, "+51234567"),
+        (0.5, 1000000.25, "+999999.75"),
+        (80.2, 81.5, "+1.3"),
+        (1000000.1, 1000000.0, "-0.1"),
+        (0.1, 0.1 + 0.2, "+0.2"),
+        (123456789012.25, 0.0, "-123456789012.25"),
+        (1, 1234567.5, "+1234566.5"),
+        (0.0, 1e-7, "+1e-07"),
+        (0.0, 1e-300, "+1e-300"),
+        (2.0**60, 2.0**60 + 256, "+256"),
+        (0.0, 1e300, "+1e+300"),
+        (-1e308, 1.7e308, "+inf"),
+        (0.3, 0.1 + 0.2, "+0"),
+        (0.1 + 0.2, 0.3, "+0"),
+    ],
+)
+def test_a_difference_has_the_digits_of_its_numbers(then: float, now: float, text: str) -> None:
+    assert seen_as("deltas", then, now) == text
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "text"),
+    [
+        (0, 774123, "+774123"),
+        (0.0, 1e6, "+1000000"),
+        (200000, 0, "-200000"),
+        (0, 100, "+100"),
+        (0.0, 99.96, "+100"),
+        (0.0, 1234.56, "+1235"),
+        (0.0, 12.345, "+12.3"),
+        (0.0, 999999999999999.0, "+999999999999999"),
+        (0, 2 * 10**15, "+2e+15"),
+        (0.0, -math.inf, "-inf"),
+    ],
+)
+def test_a_rate_has_no_exponent_that_a_person_would_not_write(
+    then: float, now: float, text: str
+) -> None:
+    assert seen_as("rates", then, now) == text
 
 
 @pytest.mark.parametrize(
