@@ -49,9 +49,10 @@ from qasino_cli.watch.frame import CUT, fitted, frame, plain
 from qasino_cli.watch.herald import Herald
 from qasino_cli.watch.past import Seen
 from qasino_cli.watch.query import Update, is_ordered
+from qasino_cli.watch.rows_file import is_there, write_whole
 from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
 from qasino_cli.watch.whole_lines import WholeLines, keep_the_cursor
-from qasino_server.render import stream_for
+from qasino_server.render import stream_for, visible, width
 from qasino_server.table import Result
 
 TICK_S = 1.0
@@ -80,6 +81,7 @@ _STYLES = {
     },
 }
 _ASKED = {"filter": "filter: ", "sql": "SQL: ", "file": "write to: "}
+_OVERWRITES = "exists; Enter again overwrites, Esc leaves it: "
 
 
 class Screen:
@@ -100,6 +102,8 @@ class Screen:
         self._ended_by: int | None = None
         self._feed = Feed(connection, plan.watched, self._heard, plan.interval_s)
         self._herald = Herald(plan.on_change, plan.key, self._hook_failed, on_screen=True)
+        self._file_there: str | None = None
+        """The file that exists and may be overwritten, once somebody has been told."""
         self._line = Buffer(multiline=False, accept_handler=self._answered)
         self._app = self._application(config)
 
@@ -233,6 +237,7 @@ class Screen:
             begin = {"filter": view.filter, "sql": self._watched.sql, "file": ""}[view.asking]
             self._line.text = begin
             self._line.cursor_position = len(begin)
+            self._file_there = None
             self._app.vi_state.reset()
             self._app.layout.focus(self._line)
         elif view.now:
@@ -242,6 +247,9 @@ class Screen:
     def _answered(self, buffer: Buffer) -> bool:
         """Enter, in the line at the bottom."""
         text, asking = buffer.text.strip(), self._view.asking
+        if asking == "file" and text != self._file_there and is_there(text):
+            self._ask_again(text)
+            return True
         view = msgspec.structs.replace(self._view, asking="")
         if asking == "filter":
             view = msgspec.structs.replace(view, filter=text, top=0)
@@ -252,6 +260,19 @@ class Screen:
         self._change(view)
         self._app.layout.focus(self._body)
         return False
+
+    def _ask_again(self, path: str) -> None:
+        """Whether to overwrite it; where the line is too long for both, the question is seen."""
+        self._file_there = path
+        if width(_OVERWRITES + visible(path)) >= self._app.output.get_size().columns:
+            self._line.cursor_position = 0
+
+    def _prompt(self) -> str:
+        """What stands before the line at the bottom."""
+        asking = self._view.asking
+        if asking == "file" and self._line.text.strip() == self._file_there:
+            return _OVERWRITES
+        return _ASKED.get(asking, "")
 
     def _ask(self, view: View, sql: str) -> View:
         """Ask this from now on, where it can be sent."""
@@ -285,7 +306,7 @@ class Screen:
             ),
             always_hide_cursor=True,
         )
-        prompt = BeforeInput(lambda: _ASKED.get(self._view.asking, ""), style="class:header")
+        prompt = BeforeInput(self._prompt, style="class:header")
         control = BufferControl(self._line, input_processors=[prompt])
         line = Window(control, height=self._line_height)
         asking = Condition(lambda: bool(self._view.asking))
@@ -382,7 +403,7 @@ def written(view: View, path: str, drawn: str) -> str:
     made = stream_for(Path(path).suffix.removeprefix("."))
     text = drawn if made is None else made.head(view.picture.names) + made.rows(rows)
     try:
-        Path(path).expanduser().write_text(text, encoding="utf-8")
+        write_whole(path, text)
     except OSError as error:
         return f"{path}: {error.strerror}"
     except (RuntimeError, ValueError) as error:  # nobody of that name; what no name may have

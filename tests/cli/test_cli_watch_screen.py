@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from wire import until
 
 from qasino_cli.console import ExitCode
 from qasino_cli.watch.diff import Picture
+from qasino_cli.watch.rows_file import is_there
 from qasino_cli.watch.screen import written
 from qasino_cli.watch.view import View
 from qasino_server.server import Server
@@ -177,6 +180,100 @@ def test_a_frame_is_written_to_a_file(
     assert (tmp_path / "rows.tsv").read_text() == "host\tused\na\t1\n"
     until(lambda: (tmp_path / "seen.txt").exists())
     assert "generation" in (tmp_path / "seen.txt").read_text()
+
+
+def test_a_file_that_exists_is_overwritten_once_that_is_said(
+    screen: Callable[..., Terminal], rotate: Callable[..., None], tmp_path: Path
+) -> None:
+    rotate(a=1)
+    first, second = tmp_path / "1.tsv", tmp_path / "2.tsv"
+    for file in (first, second):
+        file.write_text("old")
+    terminal = screen(QUERY, columns=150)
+    terminal.see("a 1")
+    question = "exists; Enter again overwrites, Esc leaves it"
+    terminal.type(f"w{first}\r")
+    terminal.see(f"{question}: {first}")
+    terminal.type("\x1b")
+    terminal.gone(question)
+    assert first.read_text() == "old"
+    terminal.type(f"w{first}\r")
+    terminal.see(question)
+    terminal.type("\x7f" * len("1.tsv") + "2.tsv")  # another name, which nobody was asked about
+    terminal.see(f"write to: {second}")
+    terminal.type("\r")
+    terminal.see(f"{question}: {second}")
+    terminal.type("\r")
+    terminal.see(f"written to {second}")
+    assert (first.read_text(), second.read_text()) == ("old", "host\tused\na\t1\n")
+
+
+def test_the_question_is_seen_beside_a_long_name(
+    screen: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    file = tmp_path / ("x" * 90)
+    file.write_text("old")
+    terminal = screen("select 1 n")
+    terminal.see("1 row")
+    terminal.type(f"w{file}\r")
+    terminal.see("exists; Enter again overwrites, Esc leaves it")
+    terminal.type("\r")
+    terminal.see("written to")
+    assert "1 row" in file.read_text()
+
+
+def test_a_file_that_does_not_fit_on_the_disk_leaves_the_old_one_whole(tmp_path: Path) -> None:
+    file = tmp_path / "rows.txt"
+    file.write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        said = written(View(sql="select 1"), str(file), "x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said == f"{file}: File too large"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("rows.txt", "old")]
+
+
+def test_a_link_stays_one_and_a_file_keeps_its_mode(tmp_path: Path) -> None:
+    file, link, new = (tmp_path / name for name in ("rows.txt", "link.txt", "new.txt"))
+    file.write_text("old")
+    file.chmod(0o640)
+    link.symlink_to("rows.txt")
+    umask = os.umask(0o027)
+    try:
+        for path in (link, new):
+            assert written(View(sql="select 1"), str(path), "drawn") == f"written to {path}"
+    finally:
+        os.umask(umask)
+    assert link.is_symlink()
+    assert [path.read_text() for path in (file, new)] == ["drawn", "drawn"]
+    assert [path.stat().st_mode & 0o777 for path in (file, new)] == [0o640, 0o640]
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.txt", "link.txt", "new.txt"}
+
+
+def test_a_device_is_written_to_and_not_put_aside() -> None:
+    assert not is_there("/dev/null")
+    assert written(View(sql="select 1"), "/dev/null", "drawn") == "written to /dev/null"
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_file_is_written_where_nobody_may_write_beside_it(tmp_path: Path) -> None:
+    """And one that may not be written to is not put aside."""
+    shut, file = tmp_path / "shut", tmp_path / "shut" / "rows.txt"
+    shut.mkdir()
+    file.write_text("old, and longer")
+    try:
+        shut.chmod(0o555)
+        assert written(View(sql="select 1"), str(file), "drawn") == f"written to {file}"
+        assert file.read_text() == "drawn"
+        shut.chmod(0o755)
+        file.chmod(0o444)
+        assert written(View(sql="select 1"), str(file), "drawn") == f"{file}: Permission denied"
+    finally:
+        shut.chmod(0o755)
+    assert file.read_text() == "drawn"
 
 
 @pytest.mark.parametrize("name", ["~nosuchuser/rows.tsv", "~nosuchuser\udcff", "gone/rows.tsv"])
