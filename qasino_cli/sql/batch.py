@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import chain
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from qasino_cli.console import ExitCode, code_for, say
 from qasino_cli.errors import InputRejected, ServerRefused, Unanswered, UsageFault
 from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.session import Session
-from qasino_cli.sql.statements import Entry, Leaving
+from qasino_cli.sql.statements import Entry, Failed, Leaving
 from qasino_server.errors import SqlError
 
 
@@ -53,11 +54,14 @@ class Batch:
         self._fail_empty = fail_empty
         self._code = ExitCode.OK
 
-    def run(self, entries: Iterable[Entry]) -> ExitCode:
-        """Do everything to the end, to a `quit`, or to the first error; the first bad code."""
+    def run(self, scripts: Iterable[Iterable[Entry]]) -> ExitCode:
+        """Do each script to its end or to a `quit`, and none after the first error; the first bad
+        code."""
         try:
-            self.go_through(entries)
-        except Leaving:
+            for script in scripts:
+                with suppress(Leaving):
+                    self.go_through(script)
+        except Failed:
             pass
         finally:
             if self._commander is not None:
@@ -68,7 +72,8 @@ class Batch:
         return self._code
 
     def go_through(self, entries: Iterable[Entry]) -> None:
-        """The same as a part of it. Raises Leaving where nothing is to be done any more."""
+        """Do one script, or a part of one. Raises Leaving where it is done before its end, Failed
+        where nothing is to be done any more."""
         for entry in entries:
             try:
                 self._do(entry)
@@ -76,7 +81,7 @@ class Batch:
                 say(self.session.asides.tell(entry, self.asked, error))
                 self._count(code_for(error))
                 if not self._keep_going:
-                    raise Leaving from None
+                    raise Failed from None
 
     def answer(self, statement: str, vertical: bool = False, target: str = "") -> None:
         """Run one statement and show what it gives. Raises what goes wrong, and Leaving."""

@@ -16,7 +16,7 @@ from qasino_cli.errors import UsageFault
 from qasino_cli.sql.batch import Batch, Commander
 from qasino_cli.sql.present import FORMATS, choose_format
 from qasino_cli.sql.screen import Screen
-from qasino_cli.sql.scripts import given_entries, piped_entries
+from qasino_cli.sql.scripts import given_scripts, piped_entries
 from qasino_cli.sql.session import Session
 
 
@@ -93,7 +93,7 @@ def sql(
     queries = [options.in_utf8("-q", text) for text in (*(query or []), *(statements or []))]
     if sys.stdin is None and not (queries or file):
         raise UsageFault("standard input is closed; give statements by -q or -f")
-    given = given_entries(queries, file or [])
+    given = given_scripts(queries, file or [])
     prompting = not given and typed_in()
     screen = Screen(config, chosen, not no_header, null, prompting)
     tidy_when_ended()
@@ -103,7 +103,7 @@ def sql(
 
             return converse(session, config, screen)
         batch = Batch(session, screen, _commander, keep_going, fail_empty, piped=not given)
-        return batch.run(given or piped_entries())
+        return batch.run(given or [piped_entries()])
 
 
 def _commander(batch: Batch) -> Commander:

@@ -14,14 +14,13 @@ STDIN = "<stdin>"
 """Standard input, as psql names it in front of an error."""
 
 
-def given_entries(queries: Sequence[str], files: Sequence[str]) -> list[Entry]:
-    """What -q and -f say to do, in this order. Raises UsageFault where that is nothing."""
-    entries = [entry for text in queries for entry in entries_of(text)]
-    for path in files:
-        entries += entries_of(read_text(path), STDIN if path == "-" else path)
-    if (queries or files) and not entries:
+def given_scripts(queries: Sequence[str], files: Sequence[str]) -> list[list[Entry]]:
+    """What each -q and -f says to do, in this order. Raises UsageFault where that is nothing."""
+    scripts = [entries_of(text) for text in queries]
+    scripts += [entries_of(read_text(path), STDIN if path == "-" else path) for path in files]
+    if scripts and not any(scripts):
         raise UsageFault("there is no statement in what -q and -f give")
-    return entries
+    return scripts
 
 
 def entries_of(text: str, name: str = "") -> list[Entry]:

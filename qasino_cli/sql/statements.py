@@ -46,14 +46,18 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Leaving(Exception):
-    """\\q, quit or exit has come."""
+    """\\q, quit or exit has come: what it stands in is done, a script or the session."""
+
+
+class Failed(Exception):
+    """An error has been said; nothing that is to be done with it is done any more."""
 
 
 def read_set(statement: str) -> bool | None:
     """Whether the generation being collected is to be asked from now on, as SET use_write_db says;
     None where a statement is for the server.
 
-    Raises Leaving for one that ends the session, SqlError for a SET of anything else.
+    Raises Leaving for one that leaves, SqlError for a SET of anything else.
     """
     if _LEAVE.fullmatch(statement):
         raise Leaving

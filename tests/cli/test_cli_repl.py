@@ -467,6 +467,20 @@ def test_an_error_in_an_included_file_ends_those_that_include_it(
     assert not {"INNER", "OUTER", "TYPED"} & set(terminal.lines)
 
 
+@pytest.mark.parametrize("leave", ["\\q", "quit;"])
+def test_an_included_file_that_leaves_ends_itself_and_not_the_session(
+    start: Start, tmp_path: Path, leave: str
+) -> None:
+    inner, outer = tmp_path / "inner.sql", tmp_path / "outer.sql"
+    inner.write_text(f"\\echo INNER\n{leave}\n\\echo NO\n")
+    outer.write_text(f"\\i {inner}\n\\echo OUTER\n")
+    terminal = start()
+    terminal.prompt()
+    terminal.run(f"\\i {outer} \\echo TYPED", "INNER OUTER TYPED qasino>")
+    terminal.type(f"{leave}\r")
+    assert terminal.wait() == 0
+
+
 def test_ctrl_c_in_an_included_file_ends_those_that_include_it(
     start: Start, tmp_path: Path
 ) -> None:

@@ -163,6 +163,48 @@ def test_a_script_may_leave(server: Server, leave: str) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (ExitCode.OK, "a\n", "")
 
 
+@pytest.mark.parametrize("leave", ["\\q", "quit;", "exit;"])
+@pytest.mark.parametrize("way", ["pipe", "file", "option"])
+def test_an_included_file_that_leaves_ends_itself_alone(
+    server: Server, tmp_path: Path, leave: str, way: str
+) -> None:
+    inner, outer = tmp_path / "inner.sql", tmp_path / "outer.sql"
+    inner.write_text(f"\\echo inner\n{leave}\n\\echo no\n")
+    outer.write_text(f"\\i {inner}\n\\echo outer\n{leave}\n\\echo no\n")
+    script = f"\\i {outer}\n\\echo on\n"
+    given = tmp_path / "script.sql"
+    given.write_text(script)
+    arguments = {"pipe": (), "file": ("-f", given), "option": ("-q", script)}[way]
+    ran = run_qasino(
+        "sql", "-s", zmq_url(server), *arguments, stdin=script if way == "pipe" else ""
+    )
+    assert (ran.returncode, ran.stdout.split()) == (ExitCode.OK, ["inner", "outer", "on"])
+
+
+@pytest.mark.parametrize("leave", ["\\q", "quit"])
+def test_a_script_that_leaves_ends_none_that_is_given_after_it(
+    server: Server, tmp_path: Path, leave: str
+) -> None:
+    file = tmp_path / "q.sql"
+    file.write_text(f"\\echo file\n{leave};\n\\echo no\n")
+    options = ("-q", f"\\echo a\n{leave}", "-q", "\\echo b", "-f", file, "-f", "-", "-f", file)
+    ran = run_qasino("sql", "-s", zmq_url(server), *options, stdin="\\echo piped\n")
+    assert (ran.returncode, ran.stdout.split()) == (
+        ExitCode.OK,
+        ["a", "b", "file", "piped", "file"],
+    )
+
+
+def test_an_error_ends_all_that_is_given_after_it(server: Server, tmp_path: Path) -> None:
+    file, outer = tmp_path / "bad.sql", tmp_path / "outer.sql"
+    file.write_text("\\echo file\n\\fromat\n\\echo no\n")
+    outer.write_text(f"\\i {file}\n\\echo no\n")
+    ran = run_qasino("sql", "-s", zmq_url(server), "-f", outer, "-f", file)
+    assert (ran.returncode, ran.stdout) == (ExitCode.USAGE, "file\n")
+    ran = run_qasino("sql", "-s", zmq_url(server), "--keep-going", "-f", file, "-f", outer)
+    assert (ran.returncode, ran.stdout.split()) == (ExitCode.USAGE, ["file", "no"] * 2 + ["no"])
+
+
 @pytest.mark.parametrize("form", ["table", "markdown", "vertical"])
 def test_an_infinity_is_shown(server: Server, form: str) -> None:
     ran = run_qasino(

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
@@ -179,6 +180,7 @@ def _edited(editor: str, file: Path) -> str:
 
 
 def _include(shell: Shell, path: str) -> None:
+    """A file that leaves is done; who includes it goes on, as psql has it."""
     if not path:
         raise UsageFault("\\i wants the name of a file")
     file = str(expanded(unquoted(path)))
@@ -190,7 +192,8 @@ def _include(shell: Shell, path: str) -> None:
         raise InputRejected(f"\\i: {error.sentence}") from None
     shell.included.append(place)
     try:
-        shell.execute(text, file)
+        with suppress(Leaving):
+            shell.execute(text, file)
     finally:
         shell.included.pop()
 

@@ -40,7 +40,7 @@ class Script(Shell):
         self.execute(self.take_next())
 
     def execute(self, text: str, name: str = "") -> None:
-        """Do everything a text asks for. Raises Leaving after the first error in it."""
+        """Do everything a text asks for. Raises Failed after the first error in it, and Leaving."""
         self._batch.go_through(entries_of(text, name))
 
     def run_statement(self, statement: str, vertical: bool = False, target: str = "") -> None:

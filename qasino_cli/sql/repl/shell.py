@@ -18,14 +18,10 @@ from qasino_cli.sql.repl.saved import SavedQueries
 from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.scripts import entries_of
 from qasino_cli.sql.session import Session
-from qasino_cli.sql.statements import Entry, Leaving
+from qasino_cli.sql.statements import Entry, Failed, Leaving
 from qasino_server.errors import QasinoError
 
 Command = Callable[["Shell", str], None]
-
-
-class _Failed(Exception):
-    """An error has been said; nothing that was typed with it is done."""
 
 
 FORGETS = "\\r"
@@ -105,7 +101,7 @@ class Shell:
                 self._do_one(entry)
         except Leaving:
             return False
-        except _Failed:
+        except Failed:
             pass
         except Ended:
             raise
@@ -114,7 +110,7 @@ class Shell:
         return True
 
     def _do_one(self, entry: Entry) -> None:
-        """Do one thing and say what goes wrong. Raises _Failed then, and Leaving."""
+        """Do one thing and say what goes wrong. Raises Failed then, and Leaving."""
         try:
             self.run(entry)
         except QasinoError as error:
@@ -123,7 +119,7 @@ class Shell:
                 self.live.refresh()
             with self.on_a_line():
                 say(self.session.asides.tell(entry, self.asked, error))
-            raise _Failed from None
+            raise Failed from None
 
     def run(self, entry: Entry) -> None:
         """Do one thing. Raises what goes wrong, and Leaving."""
