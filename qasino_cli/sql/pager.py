@@ -2,7 +2,8 @@
 
 The pager is that of config.yaml, else QASINO_PAGER, else PAGER, else less; an empty one is
 none. less is told, unless LESS says otherwise, to pass colours (R), cut long lines (S) instead
-of folding them, leave the text on the screen (X) and end at once if it fits (F).
+of folding them, leave the text on the screen (X) and end at once if it fits (F). Colours it is
+told to pass by a LESS that says nothing of them as well: it would show them as codes.
 """
 
 from __future__ import annotations
@@ -93,6 +94,8 @@ def interrupted(code: int) -> bool:
 
 def _page(lines: Sequence[str], command: str) -> None:
     environment = {"LESS": _LESS} | os.environ
+    if any(map(_COLOURS.search, lines)):
+        environment["LESS"] = f"-R {environment['LESS']}"  # in front: what LESS says comes after it
     if fits(lines) or not _fit_in_width(lines):
         environment["LESS"] += " -+F"  # it would take a few lines for what fits, and end
     with alone_on_terminal():

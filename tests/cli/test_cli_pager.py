@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,13 +28,13 @@ def in_terminal() -> Iterator[Terminal]:
     """Shows so many lines in a terminal of 40 columns and 10 lines."""
     started: list[pexpect.spawn[str]] = []
 
-    def start(*arguments: object, **variables: str) -> pexpect.spawn[str]:
+    def start(*arguments: object, show: str = SHOW, **variables: str) -> pexpect.spawn[str]:
         environment = clean_environment(TERM="xterm", LINES="10", **variables)
         for name in {"LESS", "PAGER", "QASINO_PAGER"} - variables.keys():
             environment.pop(name, None)
         child = pexpect.spawn(
             sys.executable,
-            ["-c", SHOW, *map(str, arguments)],
+            ["-c", show, *map(str, arguments)],
             env=environment | {"COLUMNS": "40"},
             dimensions=(10, 40),
             encoding="utf-8",
@@ -78,6 +79,30 @@ def test_the_configured_pager_comes_first_and_an_empty_one_is_none(in_terminal: 
 def test_less_is_told_how_to_show_tables_unless_it_has_been(in_terminal: Terminal) -> None:
     assert "FRSX" in ends(in_terminal(100, PAGER='echo "$LESS" #'))
     assert "[e]" in ends(in_terminal(100, PAGER='echo "[$LESS]" #', LESS="e"))
+
+
+@pytest.mark.parametrize(
+    ("less", "told"),
+    [("-iM", "[-R -iM]"), ("", "[-R ]"), ("-r", "[-R -r]"), ("-Pmine", "[-R -Pmine]")],
+)
+def test_less_is_told_to_pass_colours_by_whoever_has_options_of_their_own(
+    in_terminal: Terminal, less: str, told: str
+) -> None:
+    """In front of them, so that one of these may still say otherwise."""
+    coloured = SHOW.replace('"line', '"\\x1b[1mline\\x1b[0m')
+    assert told in ends(in_terminal(100, PAGER='echo "[$LESS]" #', LESS=less, show=coloured))
+    assert f"[{less}]" in ends(in_terminal(100, PAGER='echo "[$LESS]" #', LESS=less))
+
+
+@pytest.mark.skipif(shutil.which("less") is None, reason="there is no less here")
+def test_colours_are_no_text_in_the_less_of_whoever_has_options_of_their_own(
+    in_terminal: Terminal,
+) -> None:
+    coloured = SHOW.replace('"line', '"\\x1b[1mline\\x1b[0m')
+    child = in_terminal(100, PAGER="less", LESS="-X", show=coloured)
+    child.expect_exact("line")
+    child.send("q")
+    assert "ESC" not in ends(child)
 
 
 def test_whoever_leaves_the_pager_early_goes_on(in_terminal: Terminal) -> None:
