@@ -366,6 +366,18 @@ def test_a_command_that_is_none_is_named_as_typed() -> None:
         find_command("\\fromat")
 
 
+def test_a_saved_query_may_be_all_that_can_be_typed(start: Start) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.run("\\save two select 1 a; select 2 b \\gx", "saved; \\run two runs it")
+    terminal.run("\\run two", "a ─ 1 1 row in", "-[ 1 ]- b | 2")
+    terminal.run("\\g", "b ─ 2")
+    terminal.run("\\save one \\run one", "saved; \\run one runs it")
+    terminal.run("\\run one", "\\run one:1: \\run: one runs itself")
+    terminal.run("\\save bad select nope", "saved; \\run bad runs it")
+    terminal.run("\\run bad", "SQL error: no such column: nope select nope")
+
+
 def test_saved_queries_stand_in_a_file_of_this_user(start: Start, tmp_path: Path) -> None:
     terminal = start()
     terminal.prompt()

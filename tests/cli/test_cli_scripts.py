@@ -133,6 +133,65 @@ def test_saved_queries_may_have_any_names_that_yaml_knows(server: Server, tmp_pa
     assert (ran.stdout, ran.stderr, ran.returncode) == ("a\n1\na\n404\n", "", ExitCode.OK)
 
 
+@pytest.fixture
+def queries(tmp_path: Path) -> Path:
+    """The file of the saved queries of whoever has `tmp_path` for XDG_CONFIG_HOME."""
+    file = tmp_path / "qasino" / "queries.yaml"
+    file.parent.mkdir()
+    return file
+
+
+def test_a_saved_query_is_read_as_a_script_is(
+    server: Server, tmp_path: Path, queries: Path
+) -> None:
+    """All that \\save takes: several statements, comments and commands."""
+    asked = ("sql", "-s", zmq_url(server), "--format", "table")
+    script = """\\save two select 1 a; select 2 b -- ; last
+\\save records select 3 c \\gx
+\\run two
+\\run records
+\\g
+"""
+    ran = run_qasino(*asked, stdin=script, XDG_CONFIG_HOME=str(tmp_path))
+    assert ran.returncode == ExitCode.OK, ran.stderr
+    assert ran.stdout.split() == "a ─ 1 b ─ 2 -[ 1 ]- c | 3 c ─ 3".split()
+    queries.write_text("by_hand: |\n  -- first;\n  select 4 d;\n  \\echo on\n  select 5 e;\n")
+    ran = run_qasino(*asked, "-q", "\\run by_hand", XDG_CONFIG_HOME=str(tmp_path))
+    assert ran.stdout.split() == "d ─ 4 on e ─ 5".split()
+
+
+def test_a_saved_query_that_leaves_ends_itself_alone(
+    server: Server, tmp_path: Path, queries: Path
+) -> None:
+    queries.write_text("left: select 1 a; quit; select 2 b\n")
+    asked = ("sql", "-s", zmq_url(server), "-q", "\\run left\n\\echo on")
+    ran = run_qasino(*asked, XDG_CONFIG_HOME=str(tmp_path))
+    assert (ran.stdout.split(), ran.returncode) == (["a", "1", "on"], ExitCode.OK)
+
+
+def test_an_error_in_a_saved_query_names_it_and_its_line(
+    server: Server, tmp_path: Path, queries: Path
+) -> None:
+    queries.write_text("bad: |\n  select 1 a;\n  select nope;\nworse: \\run bad\n")
+    asked = ("sql", "-s", zmq_url(server))
+    script = "\n\\run worse\n\\echo no\n"
+    ran = run_qasino(*asked, stdin=script, XDG_CONFIG_HOME=str(tmp_path))
+    assert (ran.stdout.split(), ran.returncode) == (["a", "1"], ExitCode.REFUSED)
+    assert ran.stderr.startswith("\\run bad:2: SQL error: no such column: nope\n")
+
+
+def test_a_saved_query_that_runs_itself_is_run_once(
+    server: Server, tmp_path: Path, queries: Path
+) -> None:
+    file = tmp_path / "s.sql"
+    file.write_text("\\echo file\n\\run first\n")
+    queries.write_text(f"first: \\run second\nsecond: \\echo two \\i {file}\n")
+    asked = ("sql", "-s", zmq_url(server), "--keep-going", "-q", "\\run first", "-q", "\\run first")
+    ran = run_qasino(*asked, XDG_CONFIG_HOME=str(tmp_path))
+    assert (ran.stdout.split(), ran.returncode) == (["two", "file"] * 2, ExitCode.USAGE)
+    assert ran.stderr == f"{file}:2: \\run: first runs itself\n" * 2
+
+
 def test_a_table_that_is_looked_for_is_not_the_last_statement(url: str) -> None:
     script = "select 1 one;\n\\d nope\n\\g\nselect 2 two \\r\n\\g\n"
     ran = run_qasino("sql", "-s", url, "--keep-going", stdin=script)

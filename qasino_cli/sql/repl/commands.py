@@ -180,7 +180,6 @@ def _edited(editor: str, file: Path) -> str:
 
 
 def _include(shell: Shell, path: str) -> None:
-    """A file that leaves is done; who includes it goes on, as psql has it."""
     if not path:
         raise UsageFault("\\i wants the name of a file")
     file = str(expanded(unquoted(path)))
@@ -190,10 +189,16 @@ def _include(shell: Shell, path: str) -> None:
         text = read_text(file)
     except InputRejected as error:
         raise InputRejected(f"\\i: {error.sentence}") from None
+    _run_script(shell, place, text, file)
+
+
+def _run_script(shell: Shell, place: str, text: str, name: str) -> None:
+    """Do what a file or a saved query says; `place` tells it from all others. One that leaves is
+    done; who runs it goes on, as psql has it."""
     shell.included.append(place)
     try:
         with suppress(Leaving):
-            shell.execute(text, file)
+            shell.execute(text, name)
     finally:
         shell.included.pop()
 
@@ -385,9 +390,17 @@ def _save(shell: Shell, argument: str) -> None:
 
 
 def _run(shell: Shell, name: str) -> None:
-    if name:
-        shell.run_statement(shell.saved.get(name).rstrip().removesuffix(";"))
+    """A saved query is a script: it may be all that \\save takes."""
+    if not name:
+        _list_saved(shell)
         return
+    script = f"\\run {name}"
+    if script in shell.included:
+        raise UsageFault(f"\\run: {name} runs itself")
+    _run_script(shell, script, shell.saved.get(name), script)
+
+
+def _list_saved(shell: Shell) -> None:
     for known, sql in shell.saved.all().items():
         say(f"{known}: {' '.join(sql.split())}")
     if not shell.saved.all():

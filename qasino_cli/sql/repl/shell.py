@@ -58,7 +58,7 @@ class Shell:
         """Whether what is to be done comes from standard input, and not by a keyboard."""
         self._away = False
         self.included: list[str] = []
-        """The files that are being run, each by the one before it."""
+        """The files and saved queries that are being run, each by the one before it."""
 
     @property
     def live(self) -> Live:
@@ -86,7 +86,7 @@ class Shell:
 
     def execute(self, text: str, name: str = "") -> None:
         """Do everything a script asks for, up to the first error or Ctrl-C, which end as well what
-        it is a part of; `name` is that of its file. Raises what `_do_one` raises.
+        it is a part of; `name` is what a sentence calls it. Raises what `_do_one` raises.
         """
         for entry in entries_of(text, name):
             self._do_one(entry)
