@@ -104,6 +104,18 @@ class Catalog(msgspec.Struct, frozen=True, dict=True):
             by_kind.setdefault(table.kind, []).append(name)
         return {kind: Names(names) for kind, names in by_kind.items()}
 
+    def offers_as(self, other: Catalog) -> bool:
+        """Whether both have the same names to complete; rows and identities always change."""
+        return self._offered == other._offered
+
+    @property
+    def _offered(self) -> object:
+        tables = {
+            name: (table.name, table.kind, [(column.name, column.type) for column in table.columns])
+            for name, table in self.tables.items()
+        }
+        return tables, self.functions
+
     def make_ready(self) -> Catalog:
         """Itself, with everything made that a keystroke would have to wait for."""
         _ = self.column_index, self.table_indexes

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from wire import Wire
 
-from qasino_cli.catalog import EMPTY, Ask, ColumnFact, TableFact, fetch_catalog, fetch_values
+from qasino_cli.catalog import (
+    EMPTY,
+    Ask,
+    Catalog,
+    ColumnFact,
+    TableFact,
+    fetch_catalog,
+    fetch_values,
+)
 from qasino_cli.client import open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused
@@ -48,6 +56,22 @@ def full(server: Server, wire: Wire, tmp_path: Path) -> None:
     publish(wire, "web-2", HOSTS)
     publish(wire, "web-1", {**HOSTS, "tablename": "racks"}, static=1)
     server.rotate()
+
+
+def test_another_number_of_rows_is_nothing_else_to_offer() -> None:
+    def catalog(*columns: ColumnFact, name: str = "t", nr_rows: int = 1) -> Catalog:
+        return Catalog({name.lower(): TableFact(name, "table", columns, nr_rows)})
+
+    one = catalog(ColumnFact("n", "INTEGER", 1))
+    assert one.offers_as(catalog(ColumnFact("n", "INTEGER", 2), nr_rows=2))
+    for other in (
+        EMPTY,
+        catalog(),
+        catalog(ColumnFact("n", "TEXT", 1)),
+        catalog(ColumnFact("m", "INTEGER", 1)),
+        catalog(ColumnFact("n", "INTEGER", 1), name="T"),
+    ):
+        assert not one.offers_as(other)
 
 
 def test_the_catalog_has_tables_views_and_functions(ask: Ask, full: None) -> None:

@@ -27,7 +27,7 @@ __all__ = ["Script", "converse"]
 def converse(session: Session, config: Config, screen: Screen) -> ExitCode:
     """Run what is typed until quit, exit or Ctrl-D."""
     prompts: list[Prompt] = []
-    live = Live(session.connection, lambda values: prompts[0].news(values) if prompts else None)
+    live = Live(session.connection, lambda offers: prompts[0].news(offers) if prompts else None)
     shell = Shell(session, screen, live, find_command)
     say(f"qasino at {session.connection.url}; \\? for help")
     live.start()

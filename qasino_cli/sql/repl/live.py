@@ -53,7 +53,8 @@ class Live(Service):
     """Follows one server."""
 
     def __init__(self, connection: Connection, changed: Callable[[bool], None]) -> None:
-        """`changed` is called, in this thread, when something is known: whether it is values."""
+        """`changed` is called, in this thread, when something is known: whether completion has
+        something else to offer by it."""
         super().__init__("live")
         self.catalog: Catalog = EMPTY
         self.status = Status()
@@ -163,6 +164,7 @@ class Live(Service):
             if not asked:
                 raise
         fresh = asked[0].generation_number != self.status.generation_number
+        others = not catalog.offers_as(self.catalog)
         self.catalog = catalog
         with self._lock:
             if fresh:
@@ -175,7 +177,7 @@ class Live(Service):
             with self._news:
                 self.nr_generations += 1
                 self._news.notify_all()
-        self._changed(False)
+        self._changed(others)
 
     def _fetch_values(self) -> None:
         """A column that is gone, or of which they take too long, has none for a generation."""

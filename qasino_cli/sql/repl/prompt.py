@@ -110,6 +110,7 @@ class Prompt:
         it is left after Ctrl-C: a handler may come in the middle of drawing.
         """
         ended: list[Ended] = []
+        self._completer.asked_last = None
         app = self._session.app
 
         def hear(number: int) -> None:
@@ -157,15 +158,21 @@ class Prompt:
         self._session.editing_mode = EditingMode.VI if vi else EditingMode.EMACS
         return "vi" if vi else "emacs"
 
-    def news(self, values: bool) -> None:
-        """Something new is known: draw again, and complete anew where it is values. Any thread."""
+    def news(self, offers: bool) -> None:
+        """Something new is known: draw again, and complete anew where completion has something
+        else to offer. Any thread."""
         app = self._session.app
         loop = app.loop
         if loop is not None and app.is_running:
             try:
-                loop.call_soon_threadsafe(_renew, app, values)
+                loop.call_soon_threadsafe(self._hear, app, offers)
             except RuntimeError:
                 pass  # the prompt has just ended
+
+    def _hear(self, app: Application[str], offers: bool) -> None:
+        """No menu opens under a line that has come from the history: the next Up would choose in
+        it, where it is to bring the line before."""
+        _renew(app, offers and self._completer.asked_last == app.current_buffer.document)
 
     def _toolbar(self) -> StyleAndTextTuples:
         live, session = self._shell.live, self._shell.session
@@ -237,15 +244,15 @@ def _unechoed() -> Iterator[None]:
             termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
-def _renew(app: Application[str], values: bool) -> None:
-    """In the prompt's thread: values that were fetched appear in the menu that waits for them.
+def _renew(app: Application[str], offers: bool) -> None:
+    """In the prompt's thread: what was fetched appears in the menu that waits for it.
 
     A menu in which somebody is choosing is left alone.
     """
     app.invalidate()
     buffer = app.current_buffer
     state = buffer.complete_state
-    if values and buffer.text and (state is None or state.complete_index is None):
+    if offers and buffer.text and (state is None or state.complete_index is None):
         buffer.complete_state = None
         buffer.start_completion(select_first=False)
         if app.loop is not None:
@@ -264,10 +271,13 @@ class _LiveCompleter(Completer):
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
+        self.asked_last: Document | None = None
+        """What was to be completed at this prompt; any other text has not come by a key."""
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
+        self.asked_last = document
         live = self._shell.live
         for candidate in complete(
             document.text,

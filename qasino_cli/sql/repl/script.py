@@ -26,7 +26,7 @@ class Script(Shell):
         """What is known of the server, found out when it is first asked for."""
         if self._live is None:
             known = threading.Event()
-            self._live = Live(self.session.connection, lambda values: known.set())
+            self._live = Live(self.session.connection, lambda offers: known.set())
             self._live.start()
             while not known.wait(HEAR_S):
                 pass  # Ctrl-C is heard now
