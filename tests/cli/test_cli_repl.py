@@ -378,6 +378,19 @@ def test_a_saved_query_may_be_all_that_can_be_typed(start: Start) -> None:
     terminal.run("\\run bad", "SQL error: no such column: nope select nope")
 
 
+def test_a_command_that_is_like_none_gets_no_guess() -> None:
+    with pytest.raises(UsageFault, match=r"^\\password is no command; \\\? lists them$"):
+        find_command("\\password")
+
+
+@pytest.mark.parametrize("name", ["\\z", "\\H", "\\T", "\\C", "\\f", ".q", "\\"])
+def test_nothing_is_guessed_from_a_single_letter(name: str) -> None:
+    """They had \\x suggested, each of them: a backslash is half of two characters."""
+    with pytest.raises(UsageFault) as told:
+        find_command(name)
+    assert told.value.sentence == f"{name} is no command; \\? lists them"
+
+
 def test_saved_queries_stand_in_a_file_of_this_user(start: Start, tmp_path: Path) -> None:
     terminal = start()
     terminal.prompt()

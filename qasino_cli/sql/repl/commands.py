@@ -51,9 +51,15 @@ def find_command(name: str) -> Command:
             return command.run
     if name in _ELSEWHERE:
         raise UsageFault(f"{name} is no command here: {_ELSEWHERE[name]}")
-    near = get_close_matches(name, [command.name for command in COMMANDS], 1, 0.5)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise UsageFault(f"{name[:80]} is no command{hint} \\? lists them")
+    raise UsageFault(f"{name[:80]} is no command; {_guess(name)}\\? lists them")
+
+
+def _guess(name: str) -> str:
+    """The question whether the nearest name is meant: none for a single letter, to which another
+    is as near as any."""
+    names = [command.name for command in COMMANDS] if len(name) > 2 else []
+    near = get_close_matches(name, names, 1, 0.5)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 _ALIASES = {"\\quit": "\\q", "\\exit": "\\q"}
