@@ -154,6 +154,18 @@ def test_records_that_leave_no_room_for_the_next_prompt_are_paged(
     assert b"options FRSX -+F" in terminal.written  # it would take them for what fits, and end
 
 
+def test_only_a_line_that_was_begun_has_the_mark_of_one(start: Start) -> None:
+    terminal = start()
+    terminal.connected()
+    terminal.type(f"select '{'x' * 100}'\ras long, 6 * 7 as answer;")
+    terminal.see("answer;")
+    begun = next(n for n, line in enumerate(terminal.lines) if line.startswith("qasino>"))
+    first, wrapped, second, *_ = terminal.lines[begun:]
+    assert first == f"qasino> select '{'x' * 84}"
+    assert wrapped == f"{'x' * 16:>24}'"
+    assert second == "     -> as long, 6 * 7 as answer;"
+
+
 def test_a_low_window_has_a_prompt(start: Start) -> None:
     terminal = start()
     terminal.prompt()

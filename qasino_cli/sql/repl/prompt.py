@@ -68,7 +68,7 @@ class Prompt:
         self._session: PromptSession[str] = PromptSession(
             message=[("class:prompt", PROMPT)],
             multiline=True,
-            prompt_continuation=CONTINUED,
+            prompt_continuation=_before_line,
             history=FileHistory(history_file()),
             enable_history_search=False,
             auto_suggest=AutoSuggestFromHistory(),
@@ -215,6 +215,12 @@ class _Shown(dict[str, str]):
 
     def __missing__(self, character: str) -> str:
         return visible(character)
+
+
+def _before_line(width: int, line_number: int, wrap_count: int) -> str:
+    """What stands before each line but the first: the mark says that Enter has begun it, which
+    nobody did where the window is too narrow for one."""
+    return " " * width if wrap_count else CONTINUED
 
 
 def _menu_lines(height: int) -> int:
