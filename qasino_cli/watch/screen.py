@@ -49,9 +49,9 @@ from qasino_cli.watch.frame import CUT, fitted, frame, plain
 from qasino_cli.watch.herald import Herald
 from qasino_cli.watch.past import Seen
 from qasino_cli.watch.query import Update, is_ordered
-from qasino_cli.watch.rows_file import is_there, write_whole
 from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
 from qasino_cli.watch.whole_lines import WholeLines, keep_the_cursor
+from qasino_cli.whole_file import is_there, write_whole
 from qasino_server.render import stream_for, visible, width
 from qasino_server.table import Result
 

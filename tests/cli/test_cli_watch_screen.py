@@ -19,9 +19,9 @@ from wire import until
 
 from qasino_cli.console import ExitCode
 from qasino_cli.watch.diff import Picture
-from qasino_cli.watch.rows_file import is_there
 from qasino_cli.watch.screen import written
 from qasino_cli.watch.view import View
+from qasino_cli.whole_file import is_there
 from qasino_server.server import Server
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.places import private_directory
+from qasino_cli.whole_file import write_whole
 from qasino_server.errors import BadRequest
 from qasino_server.table import shown
 from qasino_server.yaml_text import read_yaml
@@ -91,20 +88,10 @@ class SavedQueries:
 
     def _write(self, text: str) -> None:
         """The file appears whole or stays as it was, also where the path is a link to it."""
-        partial = None
         try:
             private_directory(self._path.parent)
-            path = Path(os.path.realpath(self._path))
-            descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".queries")  # 0600
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            with suppress(FileNotFoundError):
-                shutil.copymode(path, partial)
-            os.replace(partial, path)
+            write_whole(str(self._path), text, mode=0o600)
         except OSError as error:
-            if partial is not None:
-                with suppress(OSError):
-                    os.unlink(partial)
             raise UsageFault(f"{self._path}: {error.strerror}") from None
 
 

@@ -1,4 +1,4 @@
-"""A file that somebody wants written: never over another unasked, and whole or not at all."""
+"""A file that is written whole or not at all, in the place of the one that has been there."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ def is_there(path: str) -> bool:
         return False
 
 
-def write_whole(path: str, text: str) -> None:
+def write_whole(path: str, text: str, mode: int = 0o666) -> None:
     """Write the text to a file; where that fails, what has been there stays.
 
-    A symbolic link stays one, and the file keeps its mode. Raises OSError; RuntimeError and
+    A symbolic link stays one, and the file keeps its mode; a new one has that, as far as the umask
+    lets it. Raises OSError; RuntimeError and
     ValueError where nobody has that name, or nothing can.
     """
     target = Path(path).expanduser().resolve()
@@ -34,18 +35,18 @@ def write_whole(path: str, text: str) -> None:
     if old is not None:
         open(target, "r+b").close()  # who may not write to it may not put another in its place
     try:
-        _put(target, text, old)
+        _put(target, text, old, mode)
     except PermissionError:
         if old is None:
             raise
         target.write_text(text, encoding="utf-8")  # nobody may write beside it
 
 
-def _put(target: Path, text: str, old: os.stat_result | None) -> None:
+def _put(target: Path, text: str, old: os.stat_result | None, mode: int) -> None:
     """Put a file in its place, like the one that has been there."""
     partial = target.with_name(f".qasino-{secrets.token_hex(8)}")
-    mode = 0o666 if old is None else 0o600
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    descriptor = os.open(partial, flags, mode if old is None else 0o600)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             if old is not None:
