@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from command import run_qasino, zmq_url
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qasino_cli import places
@@ -217,6 +217,7 @@ def test_a_file_of_saved_queries_in_another_form_is_written_anew(tmp_path: Path)
     assert file.read_text() == "a: b\nc: d\ne: f\n"
 
 
+@example(start={"a": "\x85", "b": "\u2028x\n\u2029", "c": " \n \ufeff"}, changes=[])
 @given(
     start=st.dictionaries(st.from_regex(r"[a-z0-9_.-]{1,6}", fullmatch=True), st.text(max_size=20)),
     changes=st.lists(

@@ -15,6 +15,7 @@ from qasino_server.table import shown
 from qasino_server.yaml_text import read_yaml
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
 
 
 class SavedQueries:
@@ -122,6 +123,8 @@ class _Readable(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text else None
+    if _OTHER_BREAKS.search(text):  # which yaml would read as a blank, unless they are escaped
+        style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
