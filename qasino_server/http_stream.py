@@ -124,7 +124,7 @@ class StreamSink:
     def _may_begin(self, over: bool) -> bool:
         if self.media_type is None:
             return False
-        if self._leaving.has_room(self._asker):
+        if self._leaving.has_room(self._asker, -self._counted_bytes):  # beside what it has itself
             return True
         if self._size_bytes > PORTION_BYTES:
             raise self._leaving.busy
