@@ -16,24 +16,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise, zip_longest
-
-import msgspec
+from itertools import zip_longest
 
 from qasino_cli.readers.draft import BadPlace, Cell, Draft, Faults, Row
+from qasino_cli.readers.gutters import (
+    JOIN,
+    WORD,
+    Line,
+    Run,
+    Word,
+    between_gutters,
+    columns_of,
+    header_words,
+    occupied,
+)
 from qasino_cli.readers.padding import TerminalPlaces, may_be_wide
 
-_PHRASES = (
-    "Mounted on", "Local Address:Port", "Peer Address:Port", "Local Address", "Foreign Address",
-    "PID/Program name", "CONTAINER ID", "IMAGE ID", "NOMINATED NODE", "READINESS GATES",
-)  # fmt: skip
-"""Headers of two words, where their cells may leave a gutter between these."""
-_GLUED = {"Peer Address:PortProcess": ("Peer Address:Port", "Process")}
-"""`ss` into a pipe leaves no blank there."""
 _TITLE = re.compile(r"Active (?:Internet|UNIX) |Kernel (?:IP|Interface)|procs -")
 """What `netstat`, `route` and `vmstat` print above their header; see `_is_title` for others."""
-_JOIN = "\ue000"  # not a blank, and in nobody's header
-_WORD = re.compile(r"\S+")
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+%?")
 _RULE = re.compile(r"[-=─]+(?:\++[-=─]+)*")
 """A word of the line that some draw below the header."""
@@ -41,40 +41,11 @@ _PARTED_COLUMNS = 3
 _TITLED_LINES = 4
 _TITLED_COLUMNS = 4
 """So much a title must have below it, to be known for one by its shape."""
-_PADDED = 2
-"""As wide a gap may be within a cell (`Dec  5`)."""
 _SAMPLE_CHARS = 65536
 _PLACED_LINES = 1000
 
 
-class _Line(msgspec.Struct, frozen=True):
-    number: int
-    begins: int
-    text: str
-    width: int
-    """With the blanks at its end, which the text lacks."""
-
-
-class _Word(msgspec.Struct, frozen=True):
-    text: str
-    begins: int
-    ends: int
-
-
-class _Run(msgspec.Struct):
-    """What stands between two gutters, and the headers above it."""
-
-    begins: int
-    ends: int | None
-    """None in the last one: it takes the rest of the line."""
-    words: list[_Word]
-    """None where it is uncertain whose it is: a row with something there is a bad one."""
-
-    def of(self, line: str) -> str:
-        return line[self.begins : self.ends]
-
-
-_Divide = Callable[[_Line, Sequence[_Run], int], list[Cell]]
+_Divide = Callable[[Line, Sequence[Run], int], list[Cell]]
 
 
 def looks_like_columns(text: str) -> bool:
@@ -88,18 +59,18 @@ def looks_like_columns(text: str) -> bool:
     if all(len(line.split()) >= 2 for line in lines[ruled + 1 : -1]):
         return True
     header, *rows = _placed(list(_lines(text[:_SAMPLE_CHARS])))[0]
-    return _stand_below(_header_words(header.text), rows[ruled:])
+    return _stand_below(header_words(header.text), rows[ruled:])
 
 
-def _stand_below(words: Sequence[_Word], rows: Sequence[_Line]) -> bool:
+def _stand_below(words: Sequence[Word], rows: Sequence[Line]) -> bool:
     """Whether lines with a first cell alone (`lsblk -f`) are rows all the same: gutters part all
     headers, and the words of the others, but for the last column, begin or end as these do."""
-    runs = _between_gutters(words, rows)
+    runs = between_gutters(words, rows)
     begins, ends = {word.begins for word in words}, {word.ends for word in words}
     beside = [
         word
         for line in rows
-        for word in _WORD.finditer(line.text)
+        for word in WORD.finditer(line.text)
         if runs[0].ends is not None and runs[0].ends <= word.start() < words[-1].begins
     ]
     return (
@@ -120,11 +91,11 @@ def read_columns(text: str, faults: Faults) -> Draft:
     header, rows = lines[0], lines[1:]
     rules = [rows.pop(0).text] if rows and _is_ruled(header.text, rows[0].text) else []
     headline = _joined_above(rules[0], header.text) if rules else header.text
-    runs = _runs(headline, rows)
+    runs = columns_of(headline, rows)
     names = [word for run in runs for word in run.words]
     alone = _alone(rows, runs)
     divide: _Divide = _divide
-    for words in (names, _header_words(headline)):
+    for words in (names, header_words(headline)):
         if divide is _divide and _have_outgrown(rows, runs, len(words)):
             names, divide = words, _by_words
 
@@ -159,7 +130,7 @@ def _as_it_stood(fault: BadPlace, places: TerminalPlaces) -> BadPlace:
     return BadPlace(fault.line, places.back(fault.reason), column, places.back(fault.raw))
 
 
-def _is_title(lines: Sequence[_Line]) -> bool:
+def _is_title(lines: Sequence[Line]) -> bool:
     """Whether the first line is none of a table's, and its header is the second one.
 
     A title that nobody knows has to give itself away in every respect, so that no header is ever
@@ -171,22 +142,22 @@ def _is_title(lines: Sequence[_Line]) -> bool:
         return True
     if len(lines) < _TITLED_LINES or "  " in lines[0].text.strip():
         return False
-    words, rows = _header_words(lines[1].text), lines[2:]
+    words, rows = header_words(lines[1].text), lines[2:]
     return (
         len(words) >= max(_TITLED_COLUMNS, len(lines[0].text.split()) + 1)
         and all(re.search("[A-Za-z]", word.text) for word in words)
-        and _crosses_a_gutter(_header_words(lines[0].text), lines[1:])
-        and len(runs := _between_gutters(words, rows)) == len(words)
+        and _crosses_a_gutter(header_words(lines[0].text), lines[1:])
+        and len(runs := between_gutters(words, rows)) == len(words)
         and any(_all_numbers(run, rows) for run in runs)
     )
 
 
 def _is_ruled(header: str, line: str) -> bool:
     """Whether a line below the header underlines each word of it; `-` may be a cell of a row."""
-    rules = list(_WORD.finditer(line))
+    rules = list(WORD.finditer(line))
     return all(_RULE.fullmatch(rule[0]) for rule in rules) and all(
         any(rule.start() <= word.start() and rule.end() >= word.end() for rule in rules)
-        for word in _WORD.finditer(header)
+        for word in WORD.finditer(header)
     )
 
 
@@ -196,35 +167,35 @@ def _joined_above(line: str, header: str) -> str:
         return header
     blanks = (found.start() for found in re.finditer(r"(?<=\S) (?=\S)", header))
     under_rule = [at for at in blanks if line[at : at + 1].strip()]
-    return "".join(_JOIN if at in under_rule else mark for at, mark in enumerate(header))
+    return "".join(JOIN if at in under_rule else mark for at, mark in enumerate(header))
 
 
-def _crosses_a_gutter(words: Sequence[_Word], lines: Sequence[_Line]) -> bool:
+def _crosses_a_gutter(words: Sequence[Word], lines: Sequence[Line]) -> bool:
     """Whether a word begins before a place that is blank in all lines, and ends behind it."""
     bits = 0
     for line in lines:
-        bits |= _occupied(line.text, words[-1].ends)
+        bits |= occupied(line.text, words[-1].ends)
     filled = bits.to_bytes(words[-1].ends, "big")
     return any(0 in filled[word.begins + 1 : word.ends - 1] for word in words)
 
 
-def _all_numbers(run: _Run, rows: Sequence[_Line]) -> bool:
+def _all_numbers(run: Run, rows: Sequence[Line]) -> bool:
     return all(_NUMBER.fullmatch(run.of(line.text).strip()) for line in rows)
 
 
-def _lines(text: str) -> Iterator[_Line]:
+def _lines(text: str) -> Iterator[Line]:
     """The lines that are not blank, as they stand there."""
     begins = 0
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            yield _Line(number, begins, line, len(line))
+            yield Line(number, begins, line, len(line))
         begins += len(line) + 1
 
 
 # --- Places ------------------------------------------------------------------------------------
 
 
-def _placed(lines: Sequence[_Line]) -> tuple[list[_Line], TerminalPlaces]:
+def _placed(lines: Sequence[Line]) -> tuple[list[Line], TerminalPlaces]:
     """The lines, so that a place in one is the same place in all, and the way back to the text."""
     plain = [_expanded(line, line.text) for line in lines]
     if may_be_wide(line.text for line in lines):
@@ -235,226 +206,22 @@ def _placed(lines: Sequence[_Line]) -> tuple[list[_Line], TerminalPlaces]:
     return plain, TerminalPlaces()
 
 
-def _expanded(line: _Line, text: str) -> _Line:
+def _expanded(line: Line, text: str) -> Line:
     expanded = text.expandtabs()
-    return _Line(line.number, line.begins, expanded.rstrip(), len(expanded))
+    return Line(line.number, line.begins, expanded.rstrip(), len(expanded))
 
 
-def _nr_in_place(lines: Sequence[_Line]) -> int:
+def _nr_in_place(lines: Sequence[Line]) -> int:
     """How many words of the first lines begin or end where a word of the first one does."""
-    header, *rows = [list(_WORD.finditer(line.text)) for line in lines[:_PLACED_LINES]]
+    header, *rows = [list(WORD.finditer(line.text)) for line in lines[:_PLACED_LINES]]
     begins, ends = {word.start() for word in header}, {word.end() for word in header}
     return sum(word.start() in begins or word.end() in ends for words in rows for word in words)
-
-
-# --- Gutters -----------------------------------------------------------------------------------
-
-
-def _runs(header: str, rows: Sequence[_Line]) -> list[_Run]:
-    """The columns, several in one where no gutter tells them apart."""
-    words = _header_words(header)
-    runs = _between_gutters(words, rows)
-    runs = _with_their_headers(runs, words, rows)
-    return [_named(run, rows) for run in _without_second_words(runs, rows)]
-
-
-def _header_words(header: str) -> list[_Word]:
-    joined = header
-    for phrase in (*_GLUED, *_PHRASES):
-        joined = joined.replace(phrase, phrase.replace(" ", _JOIN))
-    words: list[_Word] = []
-    for found in _WORD.finditer(joined):
-        begins = found.start()
-        text = found[0].replace(_JOIN, " ")
-        for part in _GLUED.get(text, (text,)):
-            words.append(_Word(part, begins, begins + len(part)))
-            begins += len(part)
-    return words
-
-
-def _between_gutters(words: Sequence[_Word], rows: Sequence[_Line]) -> list[_Run]:
-    """From the last header on all is one column: only there do blanks not count."""
-    last = words[-1].begins
-    bits = 0
-    for line in rows:
-        bits |= _occupied(line.text, last)
-    filled = list(bits.to_bytes(last, "big")) if last else []
-    for word in words[:-1]:
-        filled[word.begins : word.ends] = [1] * (word.ends - word.begins)
-    runs: list[_Run] = []
-    for at, mark in enumerate([*filled, 1]):
-        if mark and (at == 0 or not filled[at - 1]):
-            runs.append(_Run(at, at, []))
-        if mark:
-            runs[-1].ends = at + 1
-    runs[-1].ends = None
-    return runs
-
-
-_MARKS = bytes(0 if code == 0x20 else 1 for code in range(256))
-
-
-def _occupied(line: str, length: int) -> int:
-    """A byte for each place of a line, 1 where it is not blank, as one number."""
-    places = line[:length].ljust(length).encode("latin-1", "replace").translate(_MARKS)
-    return int.from_bytes(places, "big")
-
-
-def _with_their_headers(runs: list[_Run], words: list[_Word], rows: Sequence[_Line]) -> list[_Run]:
-    """Each run with the words above it; those without any go to the runs beside them."""
-    kept: list[_Run] = []
-    bare: list[_Run] = []
-    for run in runs:
-        ends = run.ends if run.ends is not None else words[-1].ends
-        run.words = [word for word in words if word.begins < ends and word.ends > run.begins]
-        if not run.words:
-            bare.append(run)
-            continue
-        if bare:
-            kept += _handed_out(kept[-1] if kept else None, bare, run, rows)
-            bare = []
-        kept.append(run)
-    for before, after in pairwise(kept):
-        before.ends = after.begins
-    return kept
-
-
-def _without_second_words(runs: list[_Run], rows: Sequence[_Line]) -> list[_Run]:
-    """A run that is empty in all rows, one blank after another: the second word of that one."""
-    kept = [runs[0]]
-    for run in runs[1:]:
-        if not run.words or not kept[-1].words:
-            kept.append(run)
-            continue
-        before = kept[-1].words[-1]
-        beside = run.words[0].begins == before.ends + 1
-        if beside and rows and not any(run.of(line.text).strip() for line in rows):
-            kept[-1].words[-1] = _Word(
-                f"{before.text} {run.words[0].text}", before.begins, run.words[0].ends
-            )
-            kept[-1].words += run.words[1:]
-            kept[-1].ends = run.ends
-        else:
-            kept.append(run)
-    return kept
-
-
-def _named(run: _Run, rows: Sequence[_Line]) -> _Run:
-    """Words above cells of at most one word each are one header (`Local Address:Port`)."""
-    adjacent = all(b.begins == a.ends + 1 for a, b in pairwise(run.words))
-    if len(run.words) < 2 or not adjacent or any(" " in word.text for word in run.words):
-        return run  # a phrase is whole already
-    if rows and all(len(run.of(line.text).split()) <= 1 for line in rows):
-        text = " ".join(word.text for word in run.words)
-        run.words = [_Word(text, run.words[0].begins, run.words[-1].ends)]
-    return run
-
-
-# --- Runs without a header ---------------------------------------------------------------------
-
-
-def _handed_out(
-    before: _Run | None, bare: list[_Run], after: _Run, rows: Sequence[_Line]
-) -> list[_Run]:
-    """Gives the runs without a header to those beside them; what nobody gets, as one run.
-
-    The first column may lack a header (`free`, whose rows begin with Mem: and Swap:).
-    """
-    whole = _Run(bare[0].begins, bare[-1].ends, [])
-    rows = [line for line in rows if whole.of(line.text).strip()]
-    if before is None:
-        if _begins_with(bare, after, rows):
-            after.begins = whole.begins
-            return []
-        whole.words = [_Word("", whole.begins, bare[0].ends or whole.begins)]
-        return [whole]
-    nr_before = _nr_before(before, bare, after, rows)
-    if nr_before is None:
-        return [whole]
-    if nr_before > 0:
-        before.ends = bare[nr_before - 1].ends
-    if nr_before < len(bare):
-        after.begins = bare[nr_before].begins
-    return []
-
-
-def _begins_with(bare: Sequence[_Run], after: _Run, rows: Sequence[_Line]) -> bool:
-    """Whether words before the first header are a part of the right-aligned cells below it.
-
-    These need to have several words below it as well, or a name of two words in a column without
-    a header (`New York 12`) would be taken for a part of the number beside it.
-    """
-    return (
-        len(bare) > 1
-        and _is_right_aligned(after, rows)
-        and _has_cells_of_words(after, rows)
-        and _widest_within([_gaps(line, bare, after)[-1] for line in rows], bare[0].begins) == 1
-    )
-
-
-def _nr_before(
-    before: _Run, bare: Sequence[_Run], after: _Run, rows: Sequence[_Line]
-) -> int | None:
-    """How many of the runs without a header belong to the run before them; None if uncertain.
-
-    A cell has more to its right only if it is left-aligned (`7 (2m ago)`), and to its left only
-    if it is right-aligned (`Fri Nov 27 21:18:10 2026`, the STARTED of `ps`). Where both may be,
-    the words of a cell stand closer together than cells do.
-    """
-    if not _is_right_aligned(after, rows):
-        return None if _is_right_aligned(before, rows) else len(bare)
-    if _is_right_aligned(before, rows):
-        return 0
-    gaps = [gap for line in rows for gap in _gaps(line, bare, after)]
-    widest = [_widest_within(gaps, run.begins) for run in (*bare, after)]
-    closest = _closest(widest)
-    if closest is None and widest[-1] == 1 and not _has_cells_of_words(after, rows):
-        return len(bare)  # `Samsung SSD 860 EVO 465.8G`: hardly a word of a number
-    return closest
-
-
-def _closest(widest: Sequence[int]) -> int | None:
-    """Where to divide, by the widest gap that each place leaves within a cell."""
-    close = [nr for nr, width in enumerate(widest) if width <= _PADDED]
-    ends = [nr for nr in (0, len(widest) - 1) if nr in close]
-    if len(close) > 1:
-        closer = [nr for nr in close if widest[nr] == 1]
-        close = closer if len(ends) < 2 and len(closer) == 1 else [n for n in ends if n in closer]
-    return close[0] if len(close) == 1 else None
-
-
-def _widest_within(gaps: Sequence[tuple[int, int]], divide: int) -> int:
-    return max((ends - begins for begins, ends in gaps if not begins < divide <= ends), default=0)
-
-
-def _has_cells_of_words(run: _Run, rows: Sequence[_Line]) -> bool:
-    return all(" " in run.of(line.text).strip() for line in rows)
-
-
-def _is_right_aligned(run: _Run, rows: Sequence[_Line]) -> bool:
-    """Whether each row has a cell that ends where the header does, and not all begin there."""
-    cells = [run.of(line.text).rstrip() for line in rows]
-    if len(run.words) > 1 or not all(cells):
-        return False
-    ends = {run.begins + len(cell) for cell in cells}
-    begins = {run.begins + len(cell) - len(cell.lstrip()) for cell in cells}
-    return ends == {run.words[0].ends} and begins != {run.words[0].begins}
-
-
-def _gaps(line: _Line, bare: Sequence[_Run], after: _Run) -> list[tuple[int, int]]:
-    """The blanks before each word without a header, and before the one after them."""
-    words = pairwise(_WORD.finditer(line.text))
-    return [
-        (left.end(), right.start())
-        for left, right in words
-        if right.start() >= bare[0].begins and left.start() < after.begins
-    ]
 
 
 # --- Rows --------------------------------------------------------------------------------------
 
 
-def _alone(rows: Sequence[_Line], runs: Sequence[_Run]) -> set[int]:
+def _alone(rows: Sequence[Line], runs: Sequence[Run]) -> set[int]:
     """The lines that have a first cell alone, of one word, as `lsblk -f` has for a disk.
 
     Not where the next line lacks this cell: it may be of that one, and too long to stand beside
@@ -475,7 +242,7 @@ def _alone(rows: Sequence[_Line], runs: Sequence[_Run]) -> set[int]:
     return numbers if rows[-1].width > others[0].begins else numbers - {rows[-1].number}
 
 
-def _have_outgrown(rows: Sequence[_Line], runs: Sequence[_Run], columns: int) -> bool:
+def _have_outgrown(rows: Sequence[Line], runs: Sequence[Run], columns: int) -> bool:
     """Whether each line has a word for each header, and where they stand does not tell them apart.
 
     Else two words of a cell beside an empty one (`Up 3m`, and no ports) would be two cells.
@@ -485,18 +252,18 @@ def _have_outgrown(rows: Sequence[_Line], runs: Sequence[_Run], columns: int) ->
     )
 
 
-def _is_doubtful(line: _Line, runs: Sequence[_Run], columns: int) -> bool:
+def _is_doubtful(line: Line, runs: Sequence[Run], columns: int) -> bool:
     try:
         return any("  " in cell for cell in _divide(line, runs, columns) if cell)
     except BadPlace:
         return True
 
 
-def _by_words(line: _Line, runs: Sequence[_Run], columns: int) -> list[Cell]:
+def _by_words(line: Line, runs: Sequence[Run], columns: int) -> list[Cell]:
     return [*line.text.split()]
 
 
-def _divide(line: _Line, runs: Sequence[_Run], columns: int) -> list[Cell]:
+def _divide(line: Line, runs: Sequence[Run], columns: int) -> list[Cell]:
     cells: list[Cell] = []
     for run in runs:
         part = run.of(line.text)
@@ -516,14 +283,14 @@ def _divide(line: _Line, runs: Sequence[_Run], columns: int) -> list[Cell]:
     return cells
 
 
-def _check_empty(line: _Line, run: _Run) -> None:
-    found = _WORD.search(run.of(line.text))
+def _check_empty(line: Line, run: Run) -> None:
+    found = WORD.search(run.of(line.text))
     if found is not None:
         begins = run.begins + found.start()
-        raise _unclear(line, _Word(found[0], begins, begins + len(found[0])))
+        raise _unclear(line, Word(found[0], begins, begins + len(found[0])))
 
 
-def _shared(line: _Line, run: _Run, part: str, first: bool) -> list[Cell]:
+def _shared(line: Line, run: Run, part: str, first: bool) -> list[Cell]:
     """The cells of a run that several headers share; `first` is whether no run is before it."""
     tokens = _tokens(part, run)
     missing = len(run.words) - len(tokens)
@@ -544,22 +311,22 @@ def _shared(line: _Line, run: _Run, part: str, first: bool) -> list[Cell]:
     return [token.text for token in tokens] + [None] * missing
 
 
-def _tokens(part: str, run: _Run) -> list[_Word]:
+def _tokens(part: str, run: Run) -> list[Word]:
     """The words of a line that may be cells; in the last run the last cell is all that is left."""
-    found = list(_WORD.finditer(part))
-    tokens = [_Word(f[0], run.begins + f.start(), run.begins + f.end()) for f in found]
+    found = list(WORD.finditer(part))
+    tokens = [Word(f[0], run.begins + f.start(), run.begins + f.end()) for f in found]
     last = len(run.words) - 1
     if run.ends is None and len(tokens) > len(run.words):
         rest = part[found[last].start() :]
-        tokens[last:] = [_Word(rest, tokens[last].begins, tokens[last].begins + len(rest))]
+        tokens[last:] = [Word(rest, tokens[last].begins, tokens[last].begins + len(rest))]
     return tokens
 
 
-def _under_headers(line: _Line, run: _Run, part: str) -> list[Cell]:
+def _under_headers(line: Line, run: Run, part: str) -> list[Cell]:
     """Cells by the header each word stands under: some are empty, or of several words."""
     spans: list[tuple[int, int] | None] = [None] * len(run.words)
-    for found in _WORD.finditer(part):
-        token = _Word(found[0], run.begins + found.start(), run.begins + found.end())
+    for found in WORD.finditer(part):
+        token = Word(found[0], run.begins + found.start(), run.begins + found.end())
         under = [
             n
             for n, word in enumerate(run.words)
@@ -572,7 +339,7 @@ def _under_headers(line: _Line, run: _Run, part: str) -> list[Cell]:
     return [None if span is None else part[slice(*span)] for span in spans]
 
 
-def _unclear(line: _Line, token: _Word) -> BadPlace:
+def _unclear(line: Line, token: Word) -> BadPlace:
     return BadPlace(
         line.number,
         f"it cannot be told which column {token.text!r} belongs to",
