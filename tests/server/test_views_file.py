@@ -32,6 +32,15 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return found
 
 
+@pytest.fixture
+def path(wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Path:
+    """A views file to be, whose absence was told already."""
+    caplog.set_level(logging.INFO)
+    over_http(wire, "select 1")
+    told(caplog)
+    return tmp_path / "views.conf"
+
+
 def test_a_views_file_that_was_named_is_missed_until_it_is_there(
     make_server: Callable[..., Server],
     wire_to: Callable[[Server], Wire],
@@ -63,12 +72,8 @@ def test_the_usual_views_file_is_not_missed(
 
 
 def test_broken_views_are_counted_and_told_each_time_the_file_is_read(
-    wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    wire: Wire, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
-    path = tmp_path / "views.conf"
-    over_http(wire, "select 1")
-    told(caplog)
     sound = "- {viewname: v, view: create view v as select 5 as five}\n"
     bad = "- {viewname: w, view: create view w as selec 5}\n- 7\n"
     for n in range(2):
@@ -88,13 +93,9 @@ def test_broken_views_are_counted_and_told_each_time_the_file_is_read(
 
 
 def test_numbers_that_python_does_not_write_out_end_no_server(
-    wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    wire: Wire, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each query had a 500, and the next publication ended the writer."""
-    caplog.set_level(logging.INFO)
-    path = tmp_path / "views.conf"
-    over_http(wire, "select 1")
-    told(caplog)
     number = "0x" + "f" * 4000
     path.write_text(f"- {{viewname: {number}, view: {number}}}\n- {number}\n- {{viewname: x}}\n")
     wire.publish("a", "t", ["n"], ["int"], [[1]])
