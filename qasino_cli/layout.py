@@ -100,12 +100,14 @@ def lay_out(
     lines: int | None = None,
     expanded: Expanded = False,
     look: Look | None = None,
+    whole_records: bool = False,
 ) -> list[str]:
     """The lines of a result for a screen `columns` wide.
 
     With `lines`, of more rows than that the first and the last are shown, and between them
-    how many are not. No line is longer than `columns`, if those are LEAST_COLUMNS or more, but
-    for a number that is too long beside a name of MIN_HEADER columns.
+    how many are not; of records only where they are not to be `whole_records`. No line is
+    longer than `columns`, if those are LEAST_COLUMNS or more, but for a number that is too long
+    beside a name of MIN_HEADER columns.
     """
     look = look or Look()
     head, tail = _shown_rows(result.nr_rows, lines)
@@ -116,6 +118,8 @@ def lay_out(
     ]
     hidden = result.nr_rows - head - tail
     if expanded is True or (expanded == "auto" and rows and not _fits(made, columns)):
+        if hidden and whole_records:
+            return lay_out(result, columns, expanded=True, look=look)
         return _records(made, len(rows), head, hidden, columns, look)
     return _table(made, len(rows), head, hidden, columns, look)
 

@@ -234,12 +234,13 @@ class Screen:
     def _show_table(self, result: Result, expanded: Expanded) -> None:
         height, beside = terminal.size()[1], self._beside()
         screen = self._prompting and on_terminal()
+        pages = screen and self._paging and pager.pager_command(self._config.pager) is not None
         lines = height - beside - _AROUND_ROWS if screen else None
-        drawn = lay_out(result, self._columns(), lines, expanded, self.look)
-        if screen and expanded and self._paging and len(drawn) + beside > height:
+        drawn = lay_out(result, self._columns(), lines, expanded, self.look, whole_records=pages)
+        if pages and expanded and len(drawn) + beside > height:
             pager.show(drawn, self._config.pager, beside)
-        else:
-            write_lines(drawn)
+            return
+        write_lines(drawn)
         if not shows_all(result, lines):
             say(f"the first and last of {result.nr_rows:,} rows; \\last shows all")
 

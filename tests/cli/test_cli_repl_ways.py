@@ -154,6 +154,20 @@ def test_records_that_leave_no_room_for_the_next_prompt_are_paged(
     assert b"options FRSX -+F" in terminal.written  # it would take them for what fits, and end
 
 
+@pytest.mark.parametrize("switch", ["\\x", "\\x auto"])
+def test_records_that_are_paged_are_all_there(start: Start, tmp_path: Path, switch: str) -> None:
+    paged = tmp_path / "paged"
+    terminal = start(PAGER=f"cat > {paged}; echo READ", NO_COLOR="1")
+    terminal.prompt()
+    terminal.resize(80, 24)
+    terminal.run(switch, "records")
+    cells = ", ".join(f"n as number_{i}" for i in range(15))
+    terminal.run(COUNTED.format(100, cells), "READ 100 rows in")
+    records = [line for line in paged.read_text().splitlines() if line.startswith("-[")]
+    assert [record.split()[1] for record in records] == [str(n) for n in range(1, 101)]
+    assert b"first and last" not in terminal.written
+
+
 def test_only_a_line_that_was_begun_has_the_mark_of_one(start: Start) -> None:
     terminal = start()
     terminal.connected()
