@@ -55,6 +55,33 @@ def test_a_table_may_be_named_with_its_schema(
     assert [line.split("\t")[0] for line in lines] == ["column", *columns, "identity", "web-1"]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("t", ["t"]),
+        ("t;", ["t"]),
+        ('"T"', ["t"]),
+        ("main.[st]", []),  # a name in SQLite's brackets
+        ("main.[st]*", ["t"]),
+        ("prev.*e", ["gone"]),
+        ('prev."gone"', ["gone"]),
+        ("prev.u", []),
+        ("main.gone", []),
+    ],
+)
+def test_a_pattern_may_have_a_schema_and_quotes(
+    server: Server, wire: Wire, pattern: str, found: list[str]
+) -> None:
+    wire.publish("web-1", "gone", ["z"], ["text"], [["x"]])
+    server.rotate()
+    for name in ("t", "u"):
+        wire.publish("web-1", name, ["a"], ["text"], [["x"]])
+    server.rotate()
+    ran = run_qasino("sql", "-s", zmq_url(server), "-q", f"\\dt {pattern}")
+    assert ran.stderr == ""
+    assert [line.split("\t")[0] for line in ran.stdout.splitlines()] == ["name", *found]
+
+
 def test_a_table_that_only_the_snapshot_before_has_is_not_described_as_this_ones(
     server: Server, wire: Wire
 ) -> None:

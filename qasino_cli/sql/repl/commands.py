@@ -126,12 +126,12 @@ def _show_all_of(shell: Shell, name: str) -> None:
         _show(shell, describe.views(), unless_empty=True)
         return
     name = name.rstrip("; ")
-    if "*" in name or "?" in name:
-        _show(shell, describe.tables(name))
-        _show(shell, describe.views(name), unless_empty=True)
-        return
     schema, plain = describe.split(name)
-    if _show(shell, describe.columns(plain, schema), unless_empty=True):
+    if "*" in name or "?" in name:
+        _show(shell, describe.tables(plain, schema))
+        if schema == describe.MAIN:
+            _show(shell, describe.views(plain), unless_empty=True)
+    elif _show(shell, describe.columns(plain, schema), unless_empty=True):
         _show(shell, describe.sources(plain, schema), unless_empty=True)
     elif schema == describe.MAIN and _show(
         shell, describe.definition(plain), unless_empty=True, vertical=True
@@ -151,13 +151,15 @@ def _show(shell: Shell, sql: str, unless_empty: bool = False, vertical: bool = F
 
 
 def _tables(shell: Shell, pattern: str) -> None:
+    schema, plain = describe.split(pattern.rstrip("; "))
     with shell.screen.shown_whole():
-        _show(shell, describe.tables(pattern))
+        _show(shell, describe.tables(plain, schema))
 
 
 def _views(shell: Shell, pattern: str) -> None:
+    _, plain = describe.split(pattern.rstrip("; "))
     with shell.screen.shown_whole():
-        _show(shell, describe.views(pattern))
+        _show(shell, describe.views(plain))
 
 
 def _edit(shell: Shell, path: str) -> None:

@@ -8,18 +8,20 @@ MAIN = "main"
 """The snapshot's schema."""
 PREVIOUS = "prev"
 """That of the snapshot before."""
-_QUOTES = "\"'`[]"
+_CLOSES = {'"': '"', "'": "'", "`": "`", "[": "]"}
+"""How SQLite has a name that was begun with a quote end."""
 
 _NAMES = """\
 with reported as (
-  select tablename, max(nr_identities) as identities from qasino_server_columns group by tablename
+  select tablename, max(nr_identities) as identities from {schema}.qasino_server_columns
+  group by tablename
 )
 select t.tablename as name,
   case when t.tablename like 'qasino_server_%' then 'internal' when static then 'static'
        else 'table' end as kind,
   nr_rows as "rows", identities,
   round(unixepoch('now', 'subsec') - last_update_epoch, 1) as updated_s_ago
-from qasino_server_tables t left join reported using (tablename)
+from {schema}.qasino_server_tables t left join reported using (tablename)
 where {where}
 order by kind = 'internal', name"""
 
@@ -46,17 +48,22 @@ select view, errormsg from qasino_server_views where viewname = {name} collate n
 
 
 def split(name: str) -> tuple[str, str]:
-    """The schema that is meant, and the name in it without its quotes."""
+    """The schema that is meant, and the name or pattern in it without its quotes."""
     schema, dot, plain = name.partition(".")
-    schema = schema.strip(_QUOTES).lower()
+    schema = _unquoted(schema).lower()
     if dot and schema in (MAIN, PREVIOUS):
-        return schema, plain.strip(_QUOTES)
-    return MAIN, name.strip(_QUOTES)
+        return schema, _unquoted(plain)
+    return MAIN, _unquoted(name)
 
 
-def tables(pattern: str = "") -> str:
+def _unquoted(name: str) -> str:
+    closes = _CLOSES.get(name[:1])
+    return name[1:-1] if closes and name.endswith(closes) and len(name) > 1 else name
+
+
+def tables(pattern: str = "", schema: str = MAIN) -> str:
     """All tables, or those a shell pattern fits."""
-    return _NAMES.format(where=_fits("tablename", pattern))
+    return _NAMES.format(schema=schema, where=_fits("tablename", pattern))
 
 
 def views(pattern: str = "") -> str:
