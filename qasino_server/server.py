@@ -330,9 +330,15 @@ class Server:
         self, store: Store, dispatch: Dispatch, metrics: Metrics, health: Health
     ) -> None:
         settings = self.settings
-        gate = Gate(self._users, self._died) if self._users and settings.asks_over_http else None
-        mailbox = Mailbox()
-        self._pages = Pages(dispatch, settings.identity, settings.generation_duration_s, mailbox)
+        users, mailbox = self._users, Mailbox()
+        gate = Gate(users, self._died) if users and settings.asks_over_http else None
+        self._pages = Pages(
+            dispatch,
+            settings.identity,
+            settings.generation_duration_s,
+            mailbox,
+            (lambda: None) if users is None else users.current,
+        )
         app = RequestApp(
             dispatch,
             settings.identity,

@@ -60,8 +60,13 @@ class Events:
         """End every connection: a server that stops does not wait for them."""
         if self._pings is not None:
             self._pings.cancel()
-        for follower in list(self._followers):
+        self.let_all_go()
+
+    def let_all_go(self) -> None:
+        """End the connection of everybody who follows now; they hear nothing more."""
+        for follower in self._followers:
             follower.let_go()
+        self._followers.clear()
 
     def tell(self, generation_number: int, facts: dict[str, float]) -> None:
         """There is a new snapshot."""

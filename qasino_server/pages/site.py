@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -31,10 +31,19 @@ class Pages:
     """The pages of one server; an application for the HTTP port."""
 
     def __init__(
-        self, dispatch: Dispatch, identity: str, duration_s: int, mailbox: Mailbox
+        self,
+        dispatch: Dispatch,
+        identity: str,
+        duration_s: int,
+        mailbox: Mailbox,
+        users: Callable[[], object],
     ) -> None:
+        """`users` gives another object where it has changed who may do what."""
         self._dispatch = dispatch
         self._duration_s = duration_s
+        self._users = users
+        self._asked = users()
+        """Under which those who follow were let in."""
         self._assets = read_assets()
         self._templating = Templating(self._assets, identity, duration_s)
         self._contents = Contents(dispatch, mailbox)
@@ -61,6 +70,10 @@ class Pages:
 
     def _tell(self) -> None:
         self._recent.forget()
+        users = self._users()
+        if users is not self._asked:  # those who may still read come again by themselves
+            self._asked = users
+            self.events.let_all_go()
         state = self._dispatch.look_around(anybody_at("http", "events")).state()
         self.events.tell(state.generation_number, self._facts(state))
 

@@ -12,7 +12,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from http.client import HTTPConnection, HTTPSConnection
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -385,6 +386,27 @@ def test_a_users_file_with_half_a_character_leaves_those_in_force_who_were(
 ) -> None:
     users_file.write_text(USERS.replace("to]", '"\\ud800"]'))
     assert door.query("select 1", bearer("to"))[0] == 200
+
+
+def test_who_may_not_read_any_more_does_not_follow_on(
+    make_server: MakeServer, users_file: Path
+) -> None:
+    server = make_server(users_file=users_file)
+    made = HTTPConnection("127.0.0.1", server.ports["http"], timeout=20)
+    with closing(made):
+        made.request("GET", "/events", headers=bearer("tr"))
+        events = made.getresponse()
+        number = server.rotate()
+        while f"id: {number}" not in (line := events.readline().decode()):
+            assert line
+        users_file.write_text(USERS.replace("[read]", "[publish]"))
+        number = server.rotate()
+        with suppress(IncompleteRead):  # it ends as it does with a server that stops
+            while line := events.readline().decode():
+                assert f"id: {number}" not in line
+        made.close()
+        made.request("GET", "/events", headers=bearer("tr"))
+        assert made.getresponse().status == 403
 
 
 def test_users_of_the_htpasswd_file_alone_may_all_but_administer(door: Door) -> None:
