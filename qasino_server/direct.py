@@ -4,7 +4,7 @@ A task, a scope, two streams and their awaiting cost four times what it takes to
 request and to write its answer (DESIGN.md), and a seventh of storing 10,000 cells. So a POST
 to /request with a JSON body of a megabyte at most is taken here as soon as it is whole, and
 its answer is written when it comes. Whatever is not plain (formats, CSV, gzip,
-browsers' headers, users to be asked for) goes the usual way, by `http_port`; the answers are
+browsers' headers, users to be asked for) goes the usual way, by `http_app`; the answers are
 the same, but for what only browsers read.
 """
 

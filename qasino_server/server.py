@@ -28,7 +28,8 @@ from qasino_server.dispatch import Dispatch
 from qasino_server.errors import SettingsFault, StartError
 from qasino_server.health import Health
 from qasino_server.heartbeat import Heartbeat, next_number
-from qasino_server.http_port import HttpPort, RequestApp
+from qasino_server.http_app import RequestApp
+from qasino_server.http_port import HttpPort
 from qasino_server.interpreter import take_turns
 from qasino_server.line_port import LinePort
 from qasino_server.listening import listen, load_certificate, tls_context

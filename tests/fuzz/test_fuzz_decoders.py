@@ -29,7 +29,7 @@ from qasino_server.csv_table import read_csv_table
 from qasino_server.curve_keys import read_public_key
 from qasino_server.errors import QasinoError
 from qasino_server.gzip_body import check_coding, unpacked
-from qasino_server.http_port import _params
+from qasino_server.http_app import _params
 from qasino_server.message import decode_request, means_to_publish, query_from_params
 from qasino_server.publication_rules import name_value_from_params
 from qasino_server.render import text_table
