@@ -29,7 +29,7 @@ from qasino_server.csv_table import read_csv_table
 from qasino_server.curve_keys import read_public_key
 from qasino_server.errors import QasinoError
 from qasino_server.gzip_body import check_coding, unpacked
-from qasino_server.http_app import _params
+from qasino_server.http_request import params_of
 from qasino_server.message import decode_request, means_to_publish, query_from_params
 from qasino_server.publication_rules import name_value_from_params
 from qasino_server.render import text_table
@@ -84,7 +84,7 @@ def test_gzip_bodies(body: bytes, coding: str | None) -> None:
 def test_parameters(params: dict[str, str], query: bytes) -> None:
     read_or_refused(lambda: query_from_params(params))
     read_or_refused(lambda: name_value_from_params(params))
-    read_or_refused(lambda: _params({"query_string": query}))
+    read_or_refused(lambda: params_of({"query_string": query}))
 
 
 @FUZZ

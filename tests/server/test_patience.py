@@ -445,8 +445,8 @@ def test_bodies_that_arrive_have_a_bound_for_each_address(
     for _ in range(4):
         made = connect(server)
         made.sendall(head + b" " * 990_000)
-        until(lambda before=before: app._arriving.held_bytes > before + 900_000)
-        before = app._arriving.held_bytes
+        until(lambda before=before: app._reader.arriving.held_bytes > before + 900_000)
+        before = app._reader.arriving.held_bytes
         waiting.append(made)
     greedy = connect(server)
     greedy.sendall(head + b" " * 900_000)
@@ -460,10 +460,10 @@ def test_bodies_that_arrive_have_a_bound_for_each_address(
     body = b'{"op": "query", "sql": "select 1"}'
     other.sendall(head + body + b" " * (1_000_000 - len(body)))
     assert b"200 OK" in other.recv(1000)
-    assert app._arriving.held_bytes == before
+    assert app._reader.arriving.held_bytes == before
     for made in waiting:
         made.close()
-    until(lambda: app._arriving.held_bytes == 0)
+    until(lambda: app._reader.arriving.held_bytes == 0)
 
 
 # --- TLS ----------------------------------------------------------------------------------------
@@ -613,7 +613,7 @@ def test_a_body_that_nobody_waits_for_is_read_no_further(
     long: Callable[[], bytes],
 ) -> None:
     monkeypatch.setattr(gzip_body, "_PIECE_BYTES", 1)  # so that it takes long
-    places = service(server, HttpPort)._app._unpacking
+    places = service(server, HttpPort)._app._reader._unpacking
     made = connect(server)
     made.sendall(long())
     until(lambda: places.nr_taken)
@@ -635,7 +635,7 @@ def test_who_sends_bodies_that_take_long_has_half_of_the_places(
     server: Server, connect: Callable[..., socket.socket]
 ) -> None:
     """Four of them by one address had all the places, and nobody else's gzip was read."""
-    places = service(server, HttpPort)._app._unpacking
+    places = service(server, HttpPort)._app._reader._unpacking
     sent = gzip_posted(gzip.compress(MANY_ROWS), CSV_OP)
     for _ in range(4):
         connect(server).sendall(sent)
@@ -649,7 +649,7 @@ def test_who_sends_bodies_that_take_long_has_half_of_the_places(
 def test_who_hangs_up_while_it_waits_for_a_place_has_nothing_done(
     server: Server, connect: Callable[..., socket.socket]
 ) -> None:
-    places = service(server, HttpPort)._app._unpacking
+    places = service(server, HttpPort)._app._reader._unpacking
     sent = gzip_posted(gzip.compress(MANY_ROWS), CSV_OP)
     for _ in range(2):
         connect(server).sendall(sent)
