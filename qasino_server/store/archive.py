@@ -60,8 +60,8 @@ class Archive(Service):
 
     def keep(self, snapshot: Path, number: int) -> None:
         """Archive the snapshot of that number, unless too many wait for that already; its file
-        must stay until `remove`."""
-        if self._directory is None:
+        must stay until `remove`, or the end of this thread."""
+        if self._directory is None or not number:  # what is there before the first is none
             return
         if len(self._copies) >= COPIES_MAX:
             log.error("generation %d is not archived: the ones before it still are", number)
@@ -134,8 +134,7 @@ class Archive(Service):
             if target.exists():  # that of a server whose clock was ahead of ours
                 log.warning("%s was there already and is replaced: was the clock set back?", target)
             half.rename(target)
-            if number:  # what there is before the first generation is older than all
-                self._kept.append(target.name)
+            self._kept.append(target.name)
         except OSError:
             half.unlink(missing_ok=True)  # it would keep the disk full
             raise

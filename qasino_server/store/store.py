@@ -210,6 +210,8 @@ class Store:
     def _stop_threads(self, ends: float) -> None:
         self._readers.stop()
         self._writer.stop()
+        # Finished like those that were retired, and nothing is left of it where the files were.
+        self._archive.keep(self._snapshot.place.snapshot.path, self._snapshot.number)
         self._archive.stop()
         for part in (self._writer, self._readers, self._archive):
             if not part.join(max(0.1, ends - time.monotonic())):
