@@ -171,10 +171,23 @@ def _known(
     if catalog is None:
         return []
     lines = _candidates(statement, kind, name, offset, catalog)
-    if kind == "table":
+    qualifier, _, plain = name.rpartition(".")
+    if kind == "table" and catalog.table(plain) is not None:
+        lines += _not_there(plain, qualifier.lower())
+    elif kind == "table":
         for find in (_missed, _rejected, _broken_view):
             lines += _asked(find, name, ask)
     return lines
+
+
+def _not_there(name: str, schema: str) -> list[str]:
+    """Where a table was looked for that the snapshot has."""
+    where = {
+        "": "not yet in the generation being collected",
+        "main": "not yet in the generation being collected",
+        "prev": "was not in the one before",
+    }
+    return [f"{name} is in the snapshot, and {where[schema]}"] if schema in where else []
 
 
 def _asked(find: Callable[[str, Ask], Iterator[str]], name: str, ask: Ask) -> list[str]:

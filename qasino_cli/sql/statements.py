@@ -10,11 +10,12 @@ import msgspec
 
 from qasino_server.errors import BadRequest, SqlError
 from qasino_server.publication_rules import flag
+from qasino_server.statement import BLANKS
 from qasino_server.table import shown
 
-_SET = re.compile(r"\s*set\b(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_ASSIGNMENT = re.compile(r"\s*(?P<name>\w+)\s*=\s*(?P<value>\S+)\s*")
-_LEAVE = re.compile(r"\s*(quit|exit)\s*", re.IGNORECASE)
+_SET = re.compile(rf"{BLANKS}*+set\b(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_ASSIGNMENT = re.compile(rf"{BLANKS}*+(?P<name>\w+)\s*=\s*(?P<value>\S+?){BLANKS}*+")
+_LEAVE = re.compile(rf"{BLANKS}*+(quit|exit){BLANKS}*+", re.IGNORECASE)
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -166,6 +166,28 @@ def test_a_table_that_is_only_being_collected_is_told(
     assert lines[-1] == "fresh is being collected: 1 row for the next generation so far"
 
 
+def test_a_table_of_the_snapshot_that_another_generation_lacks_has_not_stopped(
+    diagnose: Callable[[str], list[str]], server: Server, wire: Wire, ask: Ask
+) -> None:
+    for identity in ("web-1", "web-2"):
+        publish(wire, "queues", "name", identity=identity)
+    server.rotate()
+    publish(wire, "queues", "name", identity="web-1")
+    publish(wire, "fresh", "a")
+    server.rotate()
+    assert ask("select identity from qasino_server_missing where tablename = 'queues'").nr_rows
+    client = open_client(Connection(host="127.0.0.1", port=server.ports["zmq"]))
+    statement = "select * from queues"
+    with pytest.raises(ServerRefused) as caught:
+        client.query(Query(sql=statement, use_write_db=True))
+    client.close()
+    told = explain(statement, caught.value, ask).split("\n")
+    assert told[-1] == "queues is in the snapshot, and not yet in the generation being collected"
+    assert not [line for line in told if "stopped" in line]
+    before = diagnose("select * from prev.fresh")
+    assert before[-1] == "fresh is in the snapshot, and was not in the one before"
+
+
 def test_a_refused_publication_is_told(
     diagnose: Callable[[str], list[str]], server: Server, wire: Wire
 ) -> None:

@@ -49,7 +49,9 @@ def test_a_long_statement_is_split_in_a_moment() -> None:
     assert len(splitter.rest) == 300_001
 
 
-@pytest.mark.parametrize("text", ["quit", "EXIT", " quit "])
+@pytest.mark.parametrize(
+    "text", ["quit", "EXIT", " quit ", "-- leave\nquit", "/* so; */ exit -- it"]
+)
 def test_quit_and_exit_leave(text: str) -> None:
     with pytest.raises(Leaving):
         read_set(text)
@@ -61,6 +63,8 @@ def test_quit_and_exit_leave(text: str) -> None:
         ("SET use_write_db = true", True),
         ("set use_write_db=0", False),
         ("set USE_WRITE_DB = 'yes'", True),
+        ("-- ask the open generation\nset use_write_db = true", True),
+        ("/**/set /* so */ use_write_db = off/* x */ -- y", False),
     ],
 )
 def test_set_use_write_db_is_for_this_end(text: str, on: bool) -> None:
@@ -73,6 +77,8 @@ def test_any_other_set_is_an_error(text: str) -> None:
         read_set(text)
 
 
-@pytest.mark.parametrize("text", ["select 1", "settle", "show tables", "quit now"])
+@pytest.mark.parametrize(
+    "text", ["select 1", "settle", "show tables", "quit now", "-- quit", "-- set x = 1\nx"]
+)
 def test_everything_else_is_for_the_server(text: str) -> None:
     assert read_set(text) is None
