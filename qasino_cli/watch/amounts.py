@@ -11,9 +11,14 @@ _LARGE = 1e15
 """From here on SQLite too writes a REAL with an exponent."""
 
 
+def difference(now: int | float, then: int | float) -> int | float:
+    """How much a number is larger than another; an infinity that stays is larger by nothing."""
+    return now - then if now != then else 0
+
+
 def difference_text(now: int | float, then: int | float) -> str:
     """How much a number is larger than another, in the digits of the larger one."""
-    change = now - then
+    change = difference(now, then)
     if isinstance(change, int):
         return f"{change:+d}"
     if not math.isfinite(change):

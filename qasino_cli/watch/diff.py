@@ -22,6 +22,7 @@ from typing import Any, Literal
 import msgspec
 
 from qasino_cli.errors import UsageFault
+from qasino_cli.watch.amounts import difference
 from qasino_server.render import distinct
 from qasino_server.table import Result
 
@@ -62,7 +63,7 @@ class RowState(msgspec.Struct, frozen=True):
         now, then = self.cells[n], None if self.before is None else self.before[n]
         if self.status != "same" or not isinstance(now, int | float):
             return None
-        return now - then if isinstance(then, int | float) else None
+        return difference(now, then) if isinstance(then, int | float) else None
 
 
 class Picture(msgspec.Struct, frozen=True):

@@ -225,6 +225,10 @@ class Screen:
     def _take(self, update: Update) -> None:
         """An update has come."""
         self._change(taken(self._view, update, self._plan.key, time.monotonic()))
+        newest = self._view.newest
+        if update.result is not None and newest.sql != update.sql == self._watched.sql:
+            # It has no column of --key; what stands there would grow old.
+            self._feed.ask(msgspec.structs.replace(self._watched, sql=newest.sql))
         if self._plan.goal is not None and self._plan.goal.reached(update):
             self._leave(ExitCode.OK)
 

@@ -340,6 +340,7 @@ def seen_as(mode: str, then: float, now: float, seconds: int = 1) -> str:
         (-1e308, 1.7e308, "+inf"),
         (0.3, 0.1 + 0.2, "+0"),
         (0.1 + 0.2, 0.3, "+0"),
+        (math.inf, 5, "-inf"),
     ],
 )
 def test_a_difference_has_the_digits_of_its_numbers(then: float, now: float, text: str) -> None:
@@ -499,6 +500,17 @@ def test_rows_are_sorted_by_the_numbers_that_are_seen() -> None:
     assert [line.split()[-1] for line in lines[5:]] == ["+1▲", "+0.333▲", "+0.0333▲", "NULL•", "e"]
     assert hosts(after("> > r", view(picture=seen))) == ["e", "a", "c", "b", "d"]
     assert hosts(after("> r", view(picture=seen, mode="rates"))) == ["e", "d", "c", "b", "a"]
+
+
+def test_an_infinity_that_stays_differs_by_nothing() -> None:
+    names = ("host", "n")
+    then = [("a", 5), ("b", math.inf), ("c", 1), ("d", math.inf), ("e", 3)]
+    now = [("a", 9), ("b", math.inf), ("c", 2), ("d", math.inf), ("e", 6)]
+    seen = pictured(result(then, 100, names), result(now, 130, names))
+    state = after("> >", view(picture=seen, mode="deltas"))
+    assert hosts(state) == ["b", "d", "c", "e", "a"]
+    lines = drawn(state).splitlines()[5:]
+    assert [line.split()[-1] for line in lines] == ["+0", "+0", "+1▲", "+3▲", "+4▲"]
 
 
 def test_numbers_that_a_double_cannot_tell_apart_are_sorted() -> None:

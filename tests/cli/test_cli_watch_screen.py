@@ -162,6 +162,8 @@ def test_a_statement_without_the_column_of_the_key_leaves_the_screen_as_it_is(
     terminal.see("a 1 b 5")
     terminal.type("e\x15select used from disks\r")
     terminal.see("--key: there is no column 'host'; there are used", "a 1 b 5")
+    rotate(a=2, b=5)  # the statement before is asked on: its rows would grow old
+    terminal.see("--key: there is no column 'host'; there are used", "a 2")
     terminal.type(f"e\x15{QUERY}\r")
     terminal.see("2 rows")
 
