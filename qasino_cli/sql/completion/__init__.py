@@ -27,6 +27,7 @@ MAX_CHARS = 20_000
 
 _COMPARISONS = frozenset({"=", "==", "!=", "<>", "<", ">", "<=", ">=", "LIKE", "GLOB", "IS", "IN"})
 _AFTER_SOURCE = ("join", "left join", "where", "group by", "order by", "on", "using (", "as")
+_DESCRIBING = ("DESC", "DESCRIBE")
 _STATEMENTS = ("select", "with", "values", "explain query plan", "show", "desc", "set", "kill")
 _NAMES = ("column", "table", "view", "alias", "schema")
 _SHOWS = ("tables", "info", "connections", "views", "queries", "tables like '")
@@ -168,10 +169,11 @@ class _Place:
     # --- Which offers -----------------------------------------------------------------------
 
     def _offers(self, typed: str) -> list[Offer]:
+        words = [token.upper for token in self._before]
         qualifier = self._qualifier()
         if qualifier is not None:
-            return list(suggest.qualified(self._sight, qualifier, self._clause, typed))
-        words = [token.upper for token in self._before]
+            clause = "from" if words[0] in _DESCRIBING else self._clause
+            return list(suggest.qualified(self._sight, qualifier, clause, typed))
         if not words:
             return _words(_STATEMENTS, self._upper())
         special = self._of_shortcuts(words, typed)
@@ -183,7 +185,7 @@ class _Place:
         """SHOW, DESC, SET and KILL are ours, not SQLite's."""
         if words[0] == "SHOW":
             return _words(_SHOWS, False) if len(words) == 1 else []
-        if words[0] in ("DESC", "DESCRIBE") and len(words) <= 2:
+        if words[0] in _DESCRIBING and len(words) <= 2:
             if words[-1] == "VIEW":
                 return [o for o in suggest.tables(self._sight, typed) if o.kind == "view"]
             return [*suggest.tables(self._sight, typed), *_words(("view",), self._upper())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from qasino_cli.catalog import Catalog
@@ -14,6 +15,7 @@ PathsBeginning = Callable[[str], Sequence[str]]
 NamesSaved = Callable[[], Sequence[str]]
 """The names of the saved queries, which a file has: it is not read at each keystroke."""
 
+_NAME = re.compile(r"""(?:(?:main|prev)\.)?(?P<quote>["'`[]?)(?P<begun>.*)""", re.IGNORECASE)
 _OF_FILES = ("\\i", "\\o", "\\g", "\\gx", "\\e")
 
 
@@ -38,7 +40,9 @@ def offered_commands(
     if command in _OF_FILES:
         return _files(argument.lstrip(), paths, follows)
     typed = argument.rpartition(" ")[2]
-    return ranked(_arguments(command, typed, catalog, saved, formats), typed, len(typed))
+    if command.removesuffix("+") in ("\\d", "\\dt", "\\dv"):
+        return _tables(typed, follows, catalog, views_only=command.startswith("\\dv"))
+    return ranked(_arguments(command, saved, formats), typed, len(typed))
 
 
 def _files(argument: str, paths: PathsBeginning, follows: str) -> list[Candidate]:
@@ -62,16 +66,21 @@ def _as_argument(path: str, quote: str, follows: str) -> str:
     return f"{quote}{path}{closing}"
 
 
-def _arguments(
-    command: str, typed: str, catalog: Catalog, saved: NamesSaved, formats: Sequence[str]
-) -> list[Offer]:
-    if command.removesuffix("+") in ("\\d", "\\dt", "\\dv"):
-        tables = [
-            table
-            for table in likely_tables(catalog, typed)
-            if table.kind == "view" or not command.startswith("\\dv")
-        ]
-        return [Offer(t.name, t.name, "table", 0, table_meta(t), p) for p, t in enumerate(tables)]
+def _tables(typed: str, follows: str, catalog: Catalog, views_only: bool) -> list[Candidate]:
+    """Tables and views; a schema, and a quote that is begun, stand before what is completed."""
+    name = _NAME.fullmatch(typed)
+    if name is None:
+        return []
+    closing = "" if name["quote"] == follows else name["quote"].replace("[", "]")
+    offers = [
+        Offer(table.name, table.name + closing, "table", 0, table_meta(table), place)
+        for place, table in enumerate(likely_tables(catalog, name["begun"]))
+        if table.kind == "view" or not views_only
+    ]
+    return ranked(offers, name["begun"], len(name["begun"]))
+
+
+def _arguments(command: str, saved: NamesSaved, formats: Sequence[str]) -> list[Offer]:
     if command in ("\\run", "\\forget", "\\save"):
         return [Offer(name, name, "command", 0, "saved query", p) for p, name in enumerate(saved())]
     if command == "\\format":
