@@ -481,6 +481,15 @@ def test_the_delay_after_beats_of_our_own_stays_as_it_was_drawn(
     assert agent.delay_s(Beat(None, 4)) < 2
 
 
+def test_the_delay_leaves_the_time_that_sending_takes(house: House, tmp_path: Path) -> None:
+    """Of 3,000 tables some missed the end of the generation."""
+    (tmp_path / "t.csv").write_text(csv_of("t", [1]))
+    agent = house.agent(directories=[tmp_path], send_delay_max_s=15)
+    house.until_rows("select n from t", [[1]])
+    until(lambda: agent.delay_s(Beat(1, 1e-6)) == 0)
+    assert max(agent.delay_s(Beat(1, 30)) for _ in range(100)) > 10
+
+
 class Sidetracked(Courier):
     """Does something else as well after it has sent the table t for the first time."""
 
