@@ -61,6 +61,8 @@ class Screen:
         self._config = config
         self._file: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._with_tables: set[IO[bytes] | None] = set()
+        """The files that have a table of Markdown, None for the terminal."""
 
     @property
     def look(self) -> Look:
@@ -86,7 +88,8 @@ class Screen:
         records = vertical or self.expanded is True
         if self.form != "table":
             form = "vertical" if records else self.form
-            self._show_raw(present(result, form, self.header, self.null))
+            gap = self._gap() if form == "markdown" else ""
+            self._show_raw(chain([gap], present(result, form, self.header, self.null)))
         elif self._file is not None:
             plain = lay_out(result, PIPE_COLUMNS, expanded=records)
             self.write(line + "\n" for line in plain)
@@ -243,6 +246,13 @@ class Screen:
         write_lines(drawn)
         if not shows_all(result, lines):
             say(f"the first and last of {result.nr_rows:,} rows; \\last shows all")
+
+    def _gap(self) -> str:
+        """What stands between two tables of Markdown, which are one without it."""
+        prompt_between = self._prompting and self.seen
+        gap = "\n" if self._file in self._with_tables and not prompt_between else ""
+        self._with_tables.add(self._file)
+        return gap
 
     def _show_raw(self, pieces: Iterator[str]) -> None:
         """What a format gives; at a prompt through the pager where it has more lines than fit."""

@@ -28,6 +28,17 @@ def test_piped_output_is_tsv_with_a_header(url: str) -> None:
     assert ran.stdout == "s\tn\tx\na\t1\t\\N\n\t20\tb\\t\n"
 
 
+def test_tables_of_markdown_stay_two(server: Server, tmp_path: Path) -> None:
+    script = f"select 1 a; select 2 b;\n\\o {tmp_path / 'md'}\nselect 3 c;\n\\o\nselect 4 d;"
+    ran = run_qasino("sql", "-s", zmq_url(server), "--format", "markdown", stdin=script)
+    assert ran.stdout.split("\n\n") == [
+        "| a |\n| ---: |\n| 1 |",
+        "| b |\n| ---: |\n| 2 |",
+        "| d |\n| ---: |\n| 4 |\n",
+    ]
+    assert (tmp_path / "md").read_text() == "| c |\n| ---: |\n| 3 |\n"
+
+
 @pytest.mark.parametrize("form", ["csv", "tsv", "ndjson", "json", "text", "markdown", "vertical"])
 def test_both_transports_print_the_same(server: Server, form: str) -> None:
     printed = [
