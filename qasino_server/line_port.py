@@ -67,6 +67,9 @@ _NO_HTTP = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
     b"this port takes SQL by the line (nc, telnet); HTTP has a port of its own\r\n"
 )
+_NEGOTIATION = re.compile(rb"\xff[\xfb-\xfe].", re.DOTALL)
+"""What telnet will do or not, or is to: of option 3, which is no Ctrl-C, among others. No UTF-8 has
+such a byte."""
 _BREAK = (b"\x03", b"\xff\xf4")
 """Ctrl-C, and what telnet makes of it."""
 _END = re.compile(rb"\x04|\xff\xec")
@@ -189,6 +192,7 @@ class LinePort(Service):
         if not data:
             self._end_of_input(connection)
             return
+        data = _NEGOTIATION.sub(b"", data)
         if any(mark in data for mark in _BREAK):
             self._leave(connection)
             return

@@ -19,6 +19,25 @@ def test_who_wants_to_leave_is_let_go(wire: Wire, word: str) -> None:
         assert read_all(made).endswith(b"Bye!\r\n")
 
 
+PUTTY = bytes.fromhex("fffb1ffffb20fffb18fffb27fffd01fffb03fffd03")
+"""What it begins with: its window, speed, terminal and environment, echo, and no going ahead."""
+
+
+@pytest.mark.parametrize("leaves", [b"quit;", b"\x03", b"\xff\xf4\xff\xfd\x06"])
+def test_a_client_that_negotiates_is_served(wire: Wire, leaves: bytes) -> None:
+    with wire.connect("line") as made:
+        made.sendall(PUTTY + b"select 'x' as a;\xff\xfd\x03 select 'y' as b;")
+        told = b""
+        while b"y\r\n1 rows returned\r\n" not in told:
+            data = made.recv(65536)
+            assert data, told
+            told += data
+        made.sendall(leaves)
+        told += read_all(made)
+    row = b"%b\r\n=\r\n%b\r\n1 rows returned\r\n"
+    assert told == row % (b"a", b"x") + row % (b"b", b"y") + b"Bye!\r\n"
+
+
 @pytest.mark.parametrize("data", [b"\xe9", b"\xed\xa0\x80", b"\xc3\xc3\xa9", b"e\xe2\x82"])
 def test_a_statement_that_is_not_utf8_is_refused_and_those_around_it_are_not(
     wire: Wire, data: bytes
