@@ -2,7 +2,8 @@
 
 Only the head of the statement is found by its words (CREATE VIEW, whatever else stands
 there); the rest is made a TEMP view in an empty database, where SQLite says whether it is
-one, alone, and of which name. It has to be TEMP there too: only those may speak of `prev`.
+one, alone, and of which name. It has to be TEMP there too: only those may speak of `prev`; so a
+schema `main` before its name, which the ancestor took, is left out.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from apsw.ext import QueryDetails
 
 _HEAD = re.compile(
-    rf"{BLANKS}*+create{BLANKS}++(?:temp(?:orary)?{BLANKS}++)?view{BLANKS}++"
-    rf"(?:if{BLANKS}++not{BLANKS}++exists{BLANKS}++)?",
+    rf"{BLANKS}*+create{BLANKS}++(?:temp(?:orary)?{BLANKS}++)?view\b{BLANKS}*+"
+    rf"(?:if{BLANKS}++not{BLANKS}++exists\b{BLANKS}*+)?(?:main{BLANKS}*+\.{BLANKS}*+)?",
     re.IGNORECASE,
 )
 

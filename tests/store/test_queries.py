@@ -527,6 +527,23 @@ def test_views_are_in_force_at_the_next_query_and_broken_ones_hurt_nobody(
     assert "no such table" in bench.refusal("select * from testview")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "create view main.v",
+        "CREATE TEMP VIEW/**/main . v",
+        "create view if not exists main.[v]",
+        "Create View`v`",
+        'create view if not exists"v"(x)',
+        "create view temp.v",
+    ],
+)
+def test_a_view_may_be_written_as_sqlite_takes_it(bench: Any, tmp_path: Any, head: str) -> None:
+    write(tmp_path / "views.conf", json.dumps([{"viewname": "v", "view": f"{head} as select 7 x"}]))
+    assert bench.rows("select errormsg from qasino_server_views") == [[""]]
+    assert bench.rows("select x from v") == [[7]]
+
+
 def test_a_view_named_like_a_table_gives_way_and_its_name_cannot_be_published(
     bench: Any, tmp_path: Any
 ) -> None:
