@@ -13,8 +13,6 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-import msgspec
-
 from qasino_server.bridge import Mailbox, Receive, Scope, watched
 from qasino_server.browser import header
 from qasino_server.csv_table import read_csv_table
@@ -30,6 +28,7 @@ from qasino_server.message import (
     decode_request,
     means_to_publish,
     query_from_params,
+    query_with_params,
 )
 from qasino_server.places import Places
 from qasino_server.publication_rules import name_value_from_params
@@ -166,9 +165,7 @@ class RequestReader:
                 return Publish(read_csv_table(body, identity))
             return Publish(await self._beside(receive, read_csv_table, body, identity))
         request = decode_request(body, op)
-        if isinstance(request, Query) and "format" in params:
-            return msgspec.structs.replace(request, format=params["format"])
-        return request
+        return query_with_params(request, params) if isinstance(request, Query) else request
 
     async def _room(self) -> None:
         """Stop reading while the store holds all it can: publishers feel it, memory does not."""

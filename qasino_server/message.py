@@ -270,6 +270,18 @@ def query_from_params(params: Mapping[str, str]) -> Query:
     )
 
 
+def query_with_params(query: Query, params: Mapping[str, str]) -> Query:
+    """The query of an HTTP POST with what its URL says of it, which counts as its op does there."""
+    changes: dict[str, object] = {
+        name: flag(params[name], name) for name in ("typed", "use_write_db") if name in params
+    }
+    if "query_id" in params:
+        changes["query_id"] = _check_query_id(params["query_id"])
+    if "format" in params:
+        changes["format"] = check_format(params["format"])
+    return msgspec.structs.replace(query, **changes) if changes else query
+
+
 def check_format(name: str) -> str:
     """Return the name of an answer's format, or say which there are."""
     if name not in FORMATS:

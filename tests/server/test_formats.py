@@ -33,6 +33,18 @@ def test_the_open_generation_can_be_streamed_too(server: Any, wire: Any) -> None
     assert wire.http_get(query)[2] == b"x\n1\n2\n"
 
 
+def test_what_the_url_of_a_post_says_of_a_query_counts(wire: Any) -> None:
+    wire.publish("a", "t", ["x"], ["int"], [[1]])
+    body = {"sql": "select x from t", "typed": 0}
+    for typed, cell in (("1", 1), ("0", "1")):
+        status, _, told = wire.http_post("query", body, typed=typed, use_write_db="yes")
+        assert (status, json.loads(told)["table"]["rows"]) == (200, [[cell]])
+    assert b"no such table" in wire.http_post("query", body)[2]
+    for wrong in ({"typed": "maybe"}, {"query_id": ""}, {"use_write_db": "2"}):
+        status, _, told = wire.http_post("query", body, **wrong)
+        assert (status, next(iter(wrong)) in told.decode()) == (400, True)
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_a_line_longer_than_a_value_may_be_is_streamed_all_the_same(
     make_server: Any, wire_to: Any, name: str
