@@ -146,7 +146,7 @@ class Dispatch:
         if isinstance(outcome, QasinoError):
             self._metrics.rejected(outcome)
         elif outcome.applied:
-            self._metrics.stored(port, outcome.nr_rows, size_bytes)
+            self._metrics.stored(port, size_bytes)
         answer(outcome)
 
     def _query(

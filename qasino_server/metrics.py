@@ -77,16 +77,16 @@ class _Stored:
     """What was stored, counted at the writer's desk, so by one thread at a time: without the locks
     of three counters, 2 us a publication."""
 
-    def __init__(self) -> None:
+    def __init__(self, nr_rows: Callable[[], int]) -> None:
+        """`nr_rows` tells how many, which the store counts."""
         self._by_port: dict[str, int] = {}
-        self._nr_rows = 0
+        self._nr_rows = nr_rows
         self._size_bytes = 0
         self._since_epoch = time.time()
 
-    def count(self, port: str, nr_rows: int, size_bytes: int) -> None:
+    def count(self, port: str, size_bytes: int) -> None:
         """A publication was stored; at the desk only."""
         self._by_port[port] = self._by_port.get(port, 0) + 1
-        self._nr_rows += nr_rows
         self._size_bytes += size_bytes
 
     def collect(self) -> Iterator[CounterMetricFamily]:
@@ -96,7 +96,7 @@ class _Stored:
             by_port.add_metric([port], number, created=since)
         yield by_port
         for name, about, total in (
-            ("qasino_published_rows", "Rows stored", self._nr_rows),
+            ("qasino_published_rows", "Rows stored", self._nr_rows()),
             ("qasino_published_bytes", "Size of the rows stored, as JSON", self._size_bytes),
         ):
             yield CounterMetricFamily(name, about, value=total, created=since)
@@ -161,15 +161,18 @@ class Metrics:
     """The counters of one server."""
 
     def __init__(
-        self, state: Callable[[], State], connections: Callable[[], dict[str, int]]
+        self,
+        state: Callable[[], State],
+        nr_rows_published: Callable[[], int],
+        connections: Callable[[], dict[str, int]],
     ) -> None:
         """`connections` tells how many are open, by the name of their port."""
         self._registry = registry = CollectorRegistry()
         registry.register(_Gauges(state, connections))
-        stored = _Stored()
+        stored = _Stored(nr_rows_published)
         registry.register(stored)
         self.stored = stored.count
-        """A publication was stored: its port, its rows, the size of their JSON."""
+        """A publication was stored: its port, the size of its rows' JSON."""
         self._rejects = Counter(
             "qasino_rejects", "Publications refused", ["reason"], registry=registry
         )

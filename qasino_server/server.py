@@ -222,7 +222,7 @@ class Server:
         first_number = next_number(0)
         ports = [(name, settings.listen, port) for name, port in self.ports.items()]
         store.start(first_number, ports)
-        metrics = Metrics(store.state, self._seats.by_port)
+        metrics = Metrics(store.state, store.nr_rows_published, self._seats.by_port)
         health = Health(store.state, settings.generation_duration_s, self.ports.get("pubsub"))
         dispatch = Dispatch(store, metrics, health, settings.slow_query_s)
         self._make_ports(store, dispatch, metrics, health)

@@ -169,7 +169,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     tables: Sequence[TableSummary]
     """All that are not static, the server's own among them."""
     nr_rows: int
-    """Rows that were published for it."""
+    """Rows of its tables that are not the server's own; those that were carried are among them."""
+    nr_rows_published: int
+    """Rows that were published while it was collected."""
     nr_identities: int
     nr_missing: int
     """(table, identity) pairs that used to report and did not."""

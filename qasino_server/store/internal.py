@@ -108,6 +108,7 @@ def write_internal(generation: Generation, ledger: Ledger, facts: Facts) -> Figu
     return Figures(
         tables=known,
         nr_rows=sum(table.nr_rows for table in live),
+        nr_rows_published=facts.counted.nr_rows,
         nr_identities=ledger.nr_identities,
         nr_missing=len(facts.missing),
         nr_identities_missing=len({identity for identity, *_ in facts.missing}),

@@ -231,14 +231,17 @@ class Store:
         self._writer.submit(publication, peer, done)
 
     def _settled(self, batch: Sequence[Waiting], outcomes: Sequence[Receipt | QasinoError]) -> None:
-        refused = []
+        refused, nr_rows = [], 0
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, QasinoError):
                 refused.append(waiting.publication)
                 self.reject(waiting.peer, outcome, waiting.publication)
+            elif outcome.applied:
+                nr_rows += outcome.nr_rows
         if not refused and batch and batch[0].publication.static:  # such a one comes alone
             self._absence.forget_table(batch[0].publication.table_key)
         self._tally.updates.count([waiting.publication for waiting in batch], refused)
+        self._tally.nr_rows += nr_rows
 
     def reject(self, peer: str, error: QasinoError, publication: Publication | None = None) -> None:
         """Note a publication that was refused, or could not even be read (None)."""
@@ -349,6 +352,10 @@ class Store:
     def trend(self) -> list[Point]:
         """What the last generations were like, the oldest first."""
         return self._tally.points()
+
+    def nr_rows_published(self) -> int:
+        """Of the publications since the start that counted."""
+        return self._tally.nr_rows
 
     def state(self) -> State:
         """What the server is at this moment."""

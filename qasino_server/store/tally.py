@@ -61,6 +61,8 @@ class Counted(msgspec.Struct, frozen=True):
     """Received, completed, failed."""
     updates: tuple[int, ...]
     """Updates received, completed, failed; inserts received, completed."""
+    nr_rows: int
+    """Of publications that counted."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     """How long it was collected."""
     nr_rows: int
+    """Rows published meanwhile; those that are only carried are not."""
     nr_identities: int
     nr_identities_missing: int
     """Identities that used to report a table and did not."""
@@ -97,8 +100,11 @@ class Tally:
     def __init__(self) -> None:
         self.queries = QueryCounts()
         self.updates = UpdateCounts()
+        self.nr_rows = 0
+        """Of the publications since the start that counted, so not of repeats; added to at the
+        writer's desk."""
         self._points: deque[Point] = deque(maxlen=GENERATIONS)
-        self._counted: tuple[int, ...] = (0,) * 8
+        self._counted: tuple[int, ...] = (0,) * 9
         """The totals when a share was taken last."""
         self._rejects: deque[tuple[Any, ...]] = deque(maxlen=REJECTS_MAX)
         self._nr_rejects = 0
@@ -125,10 +131,11 @@ class Tally:
 
     def take_share(self) -> Counted:
         """What was counted since the last share was taken: that of the generation that ends."""
-        totals = *msgspec.structs.astuple(self.queries), *msgspec.structs.astuple(self.updates)
+        queries, updates = map(msgspec.structs.astuple, (self.queries, self.updates))
+        totals = *queries, *updates, self.nr_rows
         before, self._counted = self._counted, totals
         counts = tuple([now - then for now, then in zip(totals, before, strict=True)])
-        return Counted(queries=counts[:3], updates=counts[3:])
+        return Counted(queries=counts[:3], updates=counts[3:-1], nr_rows=counts[-1])
 
     def note_rotation(self, previous: Snapshot, snapshot: Snapshot, rotation_s: float) -> None:
         """One more point of the trend: `snapshot` has taken the place of `previous`."""
@@ -137,7 +144,7 @@ class Tally:
         self._points.append(
             Point(
                 duration_s=previous.age_s - snapshot.age_s,
-                nr_rows=figures.nr_rows,
+                nr_rows=figures.nr_rows_published,
                 nr_identities=figures.nr_identities,
                 nr_identities_missing=figures.nr_identities_missing,
                 nr_rejects=nr_rejects,

@@ -199,6 +199,17 @@ def test_the_overview_tells_of_rates_missing_and_rejects(server: Server, filled:
     assert 'aria-label="rejected publications: now 0, at most 1 in 2 generations"' in later
 
 
+def test_the_overview_shows_that_publishing_has_stopped(server: Server, wire: Wire) -> None:
+    """Rows that were only carried counted as published, in each generation again."""
+    wire.publish("web", "kept", ["a"], ["int"], [[1]] * 5000, persist=1)
+    server.rotate()
+    assert 'aria-label="rows published a second: now 0, ' not in page(wire, "/")
+    server.rotate()
+    later = page(wire, "/")
+    assert 'aria-label="rows published a second: now 0, ' in later
+    assert "The snapshot has 5,000 published rows in 1 table, " in text_of(later)
+
+
 def test_what_is_refused_again_and_again_is_one_line(server: Server, wire: Wire) -> None:
     bad = {"tablename": "bad", "column_names": ["a"], "column_types": ["int"], "rows": [[1, 2]]}
     for _ in range(5):
@@ -296,7 +307,10 @@ def test_the_last_120_generations_are_kept() -> None:
     tally, previous = Tally(), SimpleNamespace(age_s=30.5)
     for number in range(130):
         figures = SimpleNamespace(
-            nr_rows=30 * number, nr_identities=1, nr_identities_missing=0, nr_queries=60
+            nr_rows_published=30 * number,
+            nr_identities=1,
+            nr_identities_missing=0,
+            nr_queries=60,
         )
         tally.note_rotation(previous, SimpleNamespace(age_s=0.5, figures=figures), 0.01)
     points = tally.points()

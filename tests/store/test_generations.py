@@ -234,6 +234,22 @@ def test_the_trend_has_what_each_generation_had(bench):
     assert all(p.duration_s > 0 for p in points)
 
 
+def test_rows_that_were_published_are_counted_and_carried_ones_are_not(bench):
+    bench.publish("a", "kept", "x int", [[1], [2], [3]], persist=1)
+    bench.publish("a", "t", "x int", [[1], [2]])
+    bench.publish("a", "t", "x int", [[1], [2]])
+    bench.publish("b", "t", "x int", [[1, 2]])
+    bench.rotate()
+    bench.rotate()
+    bench.publish("a", "kept", "x int", [[3], [4]], persist=1, update=1, keycols="x")
+    bench.rotate()
+    bench.publish("a", "fixed", "x int", [[1]], static=1)
+    bench.rotate()
+    assert [point.nr_rows for point in bench.store.trend()] == [5, 0, 2, 1]
+    assert bench.store.nr_rows_published() == 8
+    assert bench.store.state().nr_rows == 4
+
+
 def test_queries_that_failed_were_received_too(bench):
     bench.rows("select 1")
     bench.refusal("select nothing")
