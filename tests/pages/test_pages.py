@@ -265,6 +265,17 @@ def test_the_overview_counts_the_tables_that_were_published(server: Server, wire
     assert "The snapshot has 3 published rows in 2 tables, " in text_of(page(wire, "/"))
 
 
+def test_the_overview_counts_the_queries_that_run(server: Server, wire: Wire) -> None:
+    assert "; 0 queries run now, " in text_of(page(wire, "/"))
+    endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
+    with wire.zmq_socket() as asking:
+        asking.send_json({"op": "query", "sql": endless, "query_id": "endless"})
+        until(lambda: wire.rows("show queries"))
+        server.rotate()
+        assert "; 1 query runs now, " in text_of(page(wire, "/"))
+        wire.post("cancel", query_id="endless")
+
+
 def test_an_overview_that_many_look_at_is_made_once_a_second(server: Server, wire: Wire) -> None:
     def queries() -> float:
         metrics = wire.http("GET", path="/metrics")[2].decode()
