@@ -78,6 +78,7 @@ class Contents:
             "since_epoch": time.time() - state.generation_age_s,
             "sparks": _sparks(points),
             "nr_points": len(points),
+            "anybody_yet": bool(points) and points[-1].anybody_yet,
             "nr_published": sum(not (t.static or _is_own(t.name)) for t in tables),
             "missing": missing.rows,
             "rejects": rejects.rows,

@@ -73,6 +73,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     nr_rows: int
     """Rows published meanwhile; those that are only carried are not."""
     nr_identities: int
+    anybody_yet: bool
+    """Whether anybody has reported, for this generation or any before."""
     nr_identities_missing: int
     """Identities that used to report a table and did not."""
     nr_rejects: int
@@ -104,6 +106,7 @@ class Tally:
         """Of the publications since the start that counted, so not of repeats; added to at the
         writer's desk."""
         self._points: deque[Point] = deque(maxlen=GENERATIONS)
+        self._anybody_yet = False
         self._counted: tuple[int, ...] = (0,) * 9
         """The totals when a share was taken last."""
         self._rejects: deque[tuple[Any, ...]] = deque(maxlen=REJECTS_MAX)
@@ -141,11 +144,13 @@ class Tally:
         """One more point of the trend: `snapshot` has taken the place of `previous`."""
         nr_rejects, self._nr_rejects = self._nr_rejects, 0
         figures = snapshot.figures
+        self._anybody_yet = self._anybody_yet or figures.nr_identities > 0
         self._points.append(
             Point(
                 duration_s=previous.age_s - snapshot.age_s,
                 nr_rows=figures.nr_rows_published,
                 nr_identities=figures.nr_identities,
+                anybody_yet=self._anybody_yet,
                 nr_identities_missing=figures.nr_identities_missing,
                 nr_rejects=nr_rejects,
                 nr_queries=figures.nr_queries,

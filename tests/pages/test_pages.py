@@ -229,6 +229,23 @@ def test_a_fresh_server_has_pages(wire: Wire) -> None:
     )
 
 
+def test_the_overview_says_why_nobody_is_missing(
+    make_server: Callable[..., Server], wire_to: Callable[[Server], Wire]
+) -> None:
+    server = make_server(forget_after_s=0.0)
+    wire = wire_to(server)
+
+    def told_next() -> str:
+        server.rotate()
+        return text_of(page(wire, "/"))
+
+    assert "Nobody has reported yet." in told_next()
+    wire.publish("web", "load", ["a"], ["int"], [[1]])
+    assert "None: everybody who reported before has reported." in told_next()
+    assert "web silent : all of 1 table: load" in told_next()
+    assert "None: nobody reports, and nobody is missed any more." in told_next()
+
+
 def test_a_name_that_sql_takes_for_something_else_is_quoted(server: Server, wire: Wire) -> None:
     wire.publish("web", "order", ["group"], ["int"], [[7]])
     server.rotate()
@@ -314,16 +331,33 @@ def test_an_answer_opened_in_a_browser_is_no_page(wire: Wire, form: str) -> None
     )
 
 
+def note_rotation(tally: Tally, nr_rows: int, nr_identities: int) -> None:
+    """A generation of 30 s and 60 queries, of which nobody is missed."""
+    figures = SimpleNamespace(
+        nr_rows_published=nr_rows,
+        nr_identities=nr_identities,
+        nr_identities_missing=0,
+        nr_queries=60,
+    )
+    previous, snapshot = SimpleNamespace(age_s=30.5), SimpleNamespace(age_s=0.5, figures=figures)
+    tally.note_rotation(previous, snapshot, 0.01)
+
+
+@pytest.mark.parametrize("nr_identities", [0, 1])
+def test_it_is_known_whether_anybody_has_reported_however_long_ago(nr_identities: int) -> None:
+    tally = Tally()
+    note_rotation(tally, 0, nr_identities)
+    for _ in range(130):
+        note_rotation(tally, 0, 0)
+    points = tally.points()
+    assert {point.nr_identities for point in points} == {0}
+    assert {point.anybody_yet for point in points} == {nr_identities > 0}
+
+
 def test_the_last_120_generations_are_kept() -> None:
-    tally, previous = Tally(), SimpleNamespace(age_s=30.5)
+    tally = Tally()
     for number in range(130):
-        figures = SimpleNamespace(
-            nr_rows_published=30 * number,
-            nr_identities=1,
-            nr_identities_missing=0,
-            nr_queries=60,
-        )
-        tally.note_rotation(previous, SimpleNamespace(age_s=0.5, figures=figures), 0.01)
+        note_rotation(tally, 30 * number, 1)
     points = tally.points()
     assert [point.rows_per_s for point in points] == list(range(10, 130))
     assert points[-1].queries_per_s == 2
