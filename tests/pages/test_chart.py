@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from page_house import MANY, Look, ask, asking, load
 from playwright.sync_api import expect
@@ -41,7 +43,7 @@ SCALES = (
         ["0", "1.796e+18"],
         "v: 3 values from 1795795650123456789 to 1795795650123456791",
     ),
-    ("1e300, -1234567", ["-1.235M", "0", "1e+300"], "v: 2 values from -1234567 to 1.0e+300"),
+    ("1e300, -1234567", ["-1.235M", "1e+300"], "v: 2 values from -1234567 to 1.0e+300"),
     ("999999, 999.5e12", ["0", "999.5T"], "v: 2 values from 999999 to 999500000000000.0"),
     (
         "-1.7976931348623157e308, 1.7976931348623157e308, 0",
@@ -75,3 +77,24 @@ def test_the_scale_tells_the_numbers_there_are(look: Look, lined: bool) -> None:
             assert box is not None
             assert chart["x"] <= box["x"], "the whole label is seen"
         assert "NaN" not in page.locator("#chart").inner_html()
+
+
+@pytest.mark.parametrize(
+    ("values", "axis"),
+    [
+        ("-3, 0, 950, 400", ["-3", "950"]),
+        ("-950, 0, 3, -400", ["-950", "3"]),
+        ("-13, 100", ["-13", "0", "100"]),
+        ("-11, 100", ["-11", "100"]),
+    ],
+)
+def test_no_number_of_the_scale_stands_on_another(look: Look, values: str, axis: list[str]) -> None:
+    cells = values.split(", ")
+    rows = ", ".join(f"('r{n}', {cell})" for n, cell in enumerate(cells))
+    page = look(asking(f"select column1 as n, column2 as v from (values {rows})"))
+    expect(page.locator("#chart rect")).to_have_count(len(cells))
+    numbers = page.locator("#chart text[text-anchor=end]").all()
+    assert [number.text_content() for number in numbers] == axis
+    heights = sorted(float(number.get_attribute("y") or "") for number in numbers)
+    assert all(below - above >= 12 for above, below in pairwise(heights))
+    expect(page.locator("#chart line")).to_have_count(3)

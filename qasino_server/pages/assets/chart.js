@@ -4,7 +4,7 @@ import { byValue, visible } from "./cells.js";
 
 const NS = "http://www.w3.org/2000/svg";
 const [HEIGHT, TOP, BOTTOM, MOST] = [160, 10, 40, 60];
-const [LETTER, DIGIT, LEAST_LEFT] = [7, 8, 60];
+const [LETTER, DIGIT, LEAST_LEFT, LINE] = [7, 8, 60, 12];
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });
 
 // An infinity has no place on a scale.
@@ -46,10 +46,11 @@ export function draw(names, rows, column, width) {
   const cut = drawn.length < all.length ? `, the first ${drawn.length} of ${all.length} rows` : "";
   const title = `${names[column]}: ${values.length} values from ${least} to ${most}${cut}`;
   svg.setAttribute("aria-label", visible(title));
+  const isZeroCrowded = marks.some((value) => value && Math.abs(frame.y(value) - frame.y(0)) < LINE);
   for (const value of marks) {
     const y = frame.y(value);
     svg.append(make("line", { x1: left, x2: width, y1: y, y2: y }));
-    svg.append(words(scaled(value), { x: left - 6, y: y + 4, "text-anchor": "end" }));
+    if (value || !isZeroCrowded) svg.append(words(scaled(value), { x: left - 6, y: y + 4, "text-anchor": "end" }));
   }
   svg.append(...(lined ? [line(values, frame)] : bars(drawn, values, label, column, frame)));
   if (label >= 0) svg.append(...labels(drawn.map((row) => row[label].text.slice(0, 24)), lined, frame));
