@@ -98,3 +98,36 @@ def test_no_number_of_the_scale_stands_on_another(look: Look, values: str, axis:
     heights = sorted(float(number.get_attribute("y") or "") for number in numbers)
     assert all(below - above >= 12 for above, below in pairwise(heights))
     expect(page.locator("#chart line")).to_have_count(3)
+
+
+NAMES_Y = "134"
+NAMED = {
+    "short": ["w1", "w2", "w3"],
+    "as many as there is room for": [f"server number {n:04}" for n in range(8)],
+    "wide": [f"東京本社サーバー東京本社{n}" for n in range(8)],
+    "capitals": [f"WWWWWWWWWWW{n}" for n in range(8)],
+    "pictures": [f"👩‍🚀🛰️🚀🌍 {n}" for n in range(8)],
+    "a few wide": [f"{n}東京本社サーバー東京本社東京本社サーバー東京" for n in range(2)],
+    "what cannot be seen": ["\u202e" * 12 + f"{n}" for n in range(8)],
+}
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("names", NAMED.values(), ids=NAMED)
+def test_names_below_the_bars_stand_apart(look: Look, names: list[str], width: int) -> None:
+    """They were taken for seven pixels a character, of which a wide one takes twelve."""
+    rows = ", ".join(f"('{name}', {n})" for n, name in enumerate(names, start=1))
+    sql = f"select column1 as n, column2 as v from (values {rows})"
+    page = look(asking(sql), viewport={"width": width, "height": 740})
+    expect(page.locator("#chart rect")).to_have_count(len(names))
+    texts = page.locator(f"#chart text[y='{NAMES_Y}']").all()
+    assert len(texts) in (2, len(names))
+    boxes = [text.bounding_box() for text in texts]
+    chart = page.locator("#chart svg").bounding_box()
+    assert chart is not None
+    edges = [chart["x"]]
+    for box in boxes:
+        assert box is not None
+        edges += [box["x"], box["x"] + box["width"]]
+    edges.append(chart["x"] + chart["width"])
+    assert edges == sorted(edges)

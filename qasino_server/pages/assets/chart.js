@@ -4,7 +4,10 @@ import { byValue, visible } from "./cells.js";
 
 const NS = "http://www.w3.org/2000/svg";
 const [HEIGHT, TOP, BOTTOM, MOST] = [160, 10, 40, 60];
-const [LETTER, DIGIT, LEAST_LEFT, LINE] = [7, 8, 60, 12];
+const [GAP, DIGIT, LEAST_LEFT, LINE] = [6, 8, 60, 12];
+const FONT = "12px system-ui, sans-serif";
+const ruler = document.createElement("canvas").getContext("2d");
+ruler.font = FONT;
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });
 
 // An infinity has no place on a scale.
@@ -43,6 +46,7 @@ export function draw(names, rows, column, width) {
   const step = (width - left) / (lined ? Math.max(1, values.length - 1) : Math.max(1, values.length));
   const frame = { left, step, width, y: heights(marks[0], marks.at(-1)) };
   const svg = make("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img" });
+  svg.style.font = FONT;
   const cut = drawn.length < all.length ? `, the first ${drawn.length} of ${all.length} rows` : "";
   const title = `${names[column]}: ${values.length} values from ${least} to ${most}${cut}`;
   svg.setAttribute("aria-label", visible(title));
@@ -53,10 +57,13 @@ export function draw(names, rows, column, width) {
     if (value || !isZeroCrowded) svg.append(words(scaled(value), { x: left - 6, y: y + 4, "text-anchor": "end" }));
   }
   svg.append(...(lined ? [line(values, frame)] : bars(drawn, values, label, column, frame)));
-  if (label >= 0) svg.append(...labels(drawn.map((row) => row[label].text.slice(0, 24)), lined, frame));
+  if (label >= 0) svg.append(...labels(drawn.map((row) => visible(row[label].text.slice(0, 24))), lined, frame));
   svg.append(words(title, { x: left, y: HEIGHT - 6, class: "title" }));
   return svg;
 }
+
+// How far a text reaches. Told by its letters it would be wrong: a W, a kanji and an emoji take twice an n.
+const extent = (text) => ruler.measureText(text).width;
 
 const longest = (texts) => Math.max(...texts.map((text) => text.length));
 
@@ -97,14 +104,23 @@ function bars(rows, values, label, column, { left, step, y }) {
   });
 }
 
-// All of them where they fit, else the first and the last.
+// All of them where they fit, else the first and the last, each in its half.
 function labels(texts, lined, { left, step, width }) {
   const y = HEIGHT - BOTTOM + 14;
-  if (!lined && longest(texts) * LETTER < step) {
+  if (!lined && texts.every((text) => extent(text) + GAP <= step)) {
     return texts.map((text, n) => words(text, { x: left + (n + 0.5) * step, y, "text-anchor": "middle" }));
   }
   if (texts.length < 2) return [];
-  return [words(texts[0], { x: left, y }), words(texts.at(-1), { x: width - 2, y, "text-anchor": "end" })];
+  const [first, last] = [texts[0], texts.at(-1)].map((text) => fitted(text, (width - left) / 2 - GAP));
+  return [words(first, { x: left, y }), words(last, { x: width - 2, y, "text-anchor": "end" })];
+}
+
+// As much of a text as there is room for.
+function fitted(text, room) {
+  if (extent(text) <= room) return text;
+  const letters = [...text];
+  while (letters.length && extent(`${letters.join("")}…`) > room) letters.pop();
+  return `${letters.join("")}…`;
 }
 
 function make(name, attributes) {
