@@ -95,9 +95,10 @@ def read_columns(text: str, faults: Faults) -> Draft:
     names = [word for run in runs for word in run.words]
     alone = _alone(rows, runs)
     divide: _Divide = _divide
-    for words in (names, header_words(headline)):
-        if divide is _divide and _have_outgrown(rows, runs, len(words)):
-            names, divide = words, _by_words
+    nameless = [word for word in names if not word.text]
+    words = nameless + header_words(headline)  # not as the places have joined them
+    if _have_outgrown(rows, runs, len(words)):
+        names, divide = words, _by_words
 
     def divided() -> Iterator[Row]:
         for line in rows:

@@ -333,6 +333,23 @@ def test_two_words_of_a_cell_beside_an_empty_one_stay_one_cell() -> None:
     assert rows(found) == [["web-1", "Up 3m", None], ["web-2", "Up 4m", None]]
 
 
+UNIX = """\
+Num       RefCount Protocol Flags    Type St Inode Path
+00000000dc31ce9d: 00000003 00000000 00000000 0001 03 4468267
+000000007e85426d: 00000003 00000000 00000000 0001 03 4468266
+"""
+
+
+def test_words_are_counted_against_all_headers_where_their_places_tell_nothing() -> None:
+    with pytest.raises(InputRejected, match=r"^t\.csv:2:1: it cannot be told which column"):
+        read(UNIX)
+    found = read(UNIX.replace("67\n", "67 /run/x\n").replace("66\n", "66 /run/y\n"))
+    assert names(found)[4:] == ["Type", "St", "Inode", "Path"]
+    assert rows(found)[1][4:] == ["0001", "03", 4468266, "/run/y"]
+    found = read("      total used  free\nMem:  24000000 1000000 23000000\nSwap: 0 0 0\n")
+    assert rows(found) == [["Mem:", 24000000, 1000000, 23000000], ["Swap:", 0, 0, 0]]
+
+
 @pytest.mark.parametrize("text", ["full name\nJohn Smith\nJane Doe\n", "2024 a  b\n2025 c  d\n"])
 def test_words_that_are_not_aligned_or_have_no_header_are_one_column(text: str) -> None:
     assert (read(text).form, len(names(read(text)))) == ("csv", 1)
