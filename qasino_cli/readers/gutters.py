@@ -16,6 +16,7 @@ import msgspec
 _PHRASES = (
     "Mounted on", "Local Address:Port", "Peer Address:Port", "Local Address", "Foreign Address",
     "PID/Program name", "CONTAINER ID", "IMAGE ID", "NOMINATED NODE", "READINESS GATES",
+    "ACCESS MODES", "RECLAIM POLICY",
 )  # fmt: skip
 """Headers of two words, where their cells may leave a gutter between these."""
 _GLUED = {"Peer Address:PortProcess": ("Peer Address:Port", "Process")}
@@ -64,7 +65,7 @@ def columns_of(header: str, rows: Sequence[Line]) -> list[Run]:
     words = header_words(header)
     runs = between_gutters(words, rows)
     runs = _with_their_headers(runs, words, rows)
-    return [_named(run, rows) for run in _without_second_words(runs, rows)]
+    return [_named(run, rows) for run in _without_second_words(header, runs, rows)]
 
 
 def header_words(header: str) -> list[Word]:
@@ -129,24 +130,51 @@ def _with_their_headers(runs: list[Run], words: list[Word], rows: Sequence[Line]
     return kept
 
 
-def _without_second_words(runs: list[Run], rows: Sequence[Line]) -> list[Run]:
-    """A run that is empty in all rows, one blank after another: the second word of that one."""
+def _without_second_words(header: str, runs: list[Run], rows: Sequence[Line]) -> list[Run]:
+    """Runs, one that is empty in all rows joined to that one blank before it: a second word.
+
+    Not where others stand one blank apart as well (`lsblk`, `findmnt`): such a run is a column that
+    has no cell here, and it keeps its name, or one command would make other columns on each host.
+    """
+    others = [run for left, run in pairwise(runs) if not _may_be_second(left, run, rows)]
+    if len(others) == len(runs) - 1:
+        return runs
+    if not all(_is_two_apart(header, run, rows) for run in others):
+        return runs
     kept = [runs[0]]
     for run in runs[1:]:
-        if not run.words or not kept[-1].words:
-            kept.append(run)
-            continue
-        before = kept[-1].words[-1]
-        beside = run.words[0].begins == before.ends + 1
-        if beside and rows and not any(run.of(line.text).strip() for line in rows):
-            kept[-1].words[-1] = Word(
-                f"{before.text} {run.words[0].text}", before.begins, run.words[0].ends
-            )
-            kept[-1].words += run.words[1:]
-            kept[-1].ends = run.ends
+        before = kept[-1]
+        if _may_be_second(before, run, rows) and _may_go_on(before, run, rows):
+            word = before.words[-1]
+            text = f"{word.text} {run.words[0].text}"
+            before.words[-1:] = [Word(text, word.begins, run.words[0].ends), *run.words[1:]]
+            before.ends = run.ends
         else:
             kept.append(run)
     return kept
+
+
+def _is_two_apart(header: str, run: Run, rows: Sequence[Line]) -> bool:
+    """Whether two blanks, or more, part a run from the one before it in all lines."""
+    gutter = slice(run.begins - 2, run.begins)
+    return not any(line[gutter].strip() for line in (header, *(row.text for row in rows)))
+
+
+def _may_be_second(before: Run, run: Run, rows: Sequence[Line]) -> bool:
+    """Whether the header of a run stands one blank after another, above nothing."""
+    if not before.words or not run.words or run.words[0].begins != before.words[-1].ends + 1:
+        return False
+    return not any(run.of(line.text).strip() for line in rows)
+
+
+def _may_go_on(before: Run, run: Run, rows: Sequence[Line]) -> bool:
+    """Whether the header of a run may have another word, by its cells: some are there, they are
+    not aligned with the word it has, and no line is padded up to the other, as for a cell of it."""
+    return (
+        any(before.of(line.text).strip() for line in rows)
+        and not _is_right_aligned(before, rows)
+        and not any(line.width == run.begins for line in rows)
+    )
 
 
 def _named(run: Run, rows: Sequence[Line]) -> Run:

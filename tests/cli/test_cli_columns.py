@@ -76,6 +76,75 @@ def test_a_header_of_two_words_is_one_whatever_stands_below() -> None:
     assert rows(read(PS_EF))[0][-1] == "/sbin/init -x"
 
 
+BLOCKS = """\
+NAME   SIZE MODEL MOUNTPOINT
+zram0    0B @
+vda    256G       /
+"""
+LABELS = """\
+TARGET SOURCE  LABEL UUID FSTYPE
+/proc  proc               proc
+/sys   sysfs              sysfs
+"""
+LOGINS = """\
+ UID USER PWD-LOCK PWD-DENY LAST-LOGIN GECOS
+   0 root        0        0            root
+1000 me          1        0
+"""
+TYPES = """\
+NAME  FSTYPE LABEL   SIZE
+zram0                  0B
+vda   ext4         465.8G
+"""
+LAST = """\
+NAME  SIZE MODEL
+vda   256G@
+vdb   128G@
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        (BLOCKS.replace("@", "      "), "NAME SIZE MODEL MOUNTPOINT"),
+        (BLOCKS.replace("@", ""), "NAME SIZE MODEL MOUNTPOINT"),
+        (LABELS, "TARGET SOURCE LABEL UUID FSTYPE"),
+        (LOGINS, "UID USER PWD_LOCK PWD_DENY LAST_LOGIN GECOS"),
+        (TYPES, "NAME FSTYPE LABEL SIZE"),
+        ("NAME   NODE ROLE   AGE\nweb-1              5d\n", "NAME NODE ROLE AGE"),
+        (LAST.replace("@", " "), "NAME SIZE MODEL"),
+        (LAST.replace("128G@", " 64G").replace("@", ""), "NAME SIZE MODEL"),
+    ],
+)
+def test_a_column_without_a_cell_is_no_second_word_of_the_one_before(
+    text: str, header: str
+) -> None:
+    assert names(read(text)) == header.split()
+
+
+VOLUMES = """NAME   CAPACITY   ACCESS MODES   RECLAIM POLICY   STATUS   REASON   AGE
+pv1    10Gi       RWO            Retain           Bound             5d
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        (VOLUMES, "NAME CAPACITY ACCESS_MODES RECLAIM_POLICY STATUS REASON AGE"),
+        (VOLUMES.splitlines()[0], "NAME CAPACITY ACCESS_MODES RECLAIM_POLICY STATUS REASON AGE"),
+        (
+            "ID    Submit Date Now  Type\nab    2026             x\nc     20               y\n",
+            "ID Submit_Date_Now Type",
+        ),
+        ("DRIVER    VOLUME NAME\nlocal     pgdata\nlocal     0f9c\n", "DRIVER VOLUME_NAME"),
+    ],
+)
+def test_the_second_word_of_a_header_is_known_where_columns_are_further_apart(
+    text: str, header: str
+) -> None:
+    assert names(read(text)) == header.split()
+
+
 PODS = """\
 NAME    READY   STATUS    IP           NODE     NOMINATED NODE   READINESS GATES
 web-1   1/1     Running   10.42.0.12   node-1   <none>           <none>
