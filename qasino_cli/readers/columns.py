@@ -59,26 +59,30 @@ def looks_like_columns(text: str) -> bool:
     if all(len(line.split()) >= 2 for line in lines[ruled + 1 : -1]):
         return True
     header, *rows = _placed(list(_lines(text[:_SAMPLE_CHARS])))[0]
-    return _stand_below(header_words(header.text), rows[ruled:])
+    return _stand_below(header.text, rows[ruled:])
 
 
-def _stand_below(words: Sequence[Word], rows: Sequence[Line]) -> bool:
+def _stand_below(header: str, rows: Sequence[Line]) -> bool:
     """Whether lines with a first cell alone (`lsblk -f`) are rows all the same: gutters part all
-    headers, and the words of the others, but for the last column, begin or end as these do."""
-    runs = between_gutters(words, rows)
-    begins, ends = {word.begins for word in words}, {word.ends for word in words}
+    headers, and the cells of the others, but for the last column, begin or end as these do."""
+    runs = columns_of(header, rows)
+    parted = len(runs) == len(header_words(header)) and all(len(run.words) == 1 for run in runs)
+    if not parted or len(runs) < _PARTED_COLUMNS:
+        return False
     beside = [
-        word
+        _stands_below(run, cell)
+        for run in runs[1:-1]
         for line in rows
-        for word in WORD.finditer(line.text)
-        if runs[0].ends is not None and runs[0].ends <= word.start() < words[-1].begins
+        if (cell := run.of(line.text)).strip()
     ]
-    return (
-        len(words) >= _PARTED_COLUMNS
-        and len(runs) == len(words)
-        and len(beside) > 0
-        and all(word.start() in begins or word.end() in ends for word in beside)
-    )
+    return len(beside) > 0 and all(beside)
+
+
+def _stands_below(run: Run, cell: str) -> bool:
+    """Whether a cell, with the blanks around it, begins or ends as the header of its run does."""
+    (header,) = run.words
+    begins = run.begins + len(cell) - len(cell.lstrip())
+    return begins == header.begins or run.begins + len(cell.rstrip()) == header.ends
 
 
 def read_columns(text: str, faults: Faults) -> Draft:

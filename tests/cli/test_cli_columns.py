@@ -615,6 +615,28 @@ def test_a_line_may_have_its_first_cell_alone(padding: str, form: str | None) ->
     assert rows(found)[4] == ["sdb", *[None] * 7]
 
 
+VOLUMES_OF_LVM = """\
+NAME              FSTYPE      FSVER    LABEL      UUID           FSUSE% MOUNTPOINTS
+sda
+├─sda1            vfat        FAT32    Windows RE ABCD-1234
+├─sda2            ext4        1.0                 7a8b1c2d-1111      7% /boot
+└─sda3            LVM2_member LVM2 001            zjmMQA-7QGh-ab
+  └─vg0-root      ext4        1.0                 5a8b1c2d-1111     46% /
+"""
+
+
+def test_cells_of_several_words_are_cells_beside_a_first_one_alone() -> None:
+    found = read(VOLUMES_OF_LVM)
+    assert names(found)[1:5] == ["FSTYPE", "FSVER", "LABEL", "UUID"]
+    assert [row[1:5] for row in rows(found)] == [
+        [None, None, None, None],
+        ["vfat", "FAT32", "Windows RE", "ABCD-1234"],
+        ["ext4", "1.0", None, "7a8b1c2d-1111"],
+        ["LVM2_member", "LVM2 001", None, "zjmMQA-7QGh-ab"],
+        ["ext4", "1.0", None, "5a8b1c2d-1111"],
+    ]
+
+
 def test_the_last_line_may_have_been_cut_off_unless_it_is_padded() -> None:
     (reject,) = read(PARTS + "sr0\n", skip_bad_rows=True).rejects
     assert reject.raw == "sr0"
