@@ -117,6 +117,7 @@ def read_columns(text: str, faults: Faults) -> Draft:
                 yield line.number, line.begins, [cell and places.back(cell) for cell in cells]
 
     by_offset = {line.begins: line.text for line in rows}
+    above = rows[0].number - 1 if rows else header.number
     return Draft(
         headers=[places.back(word.text) for word in names],
         rows=divided,
@@ -127,6 +128,7 @@ def read_columns(text: str, faults: Faults) -> Draft:
             *(f"passed over before the header: {places.back(title)}" for title in titles),
             *(f"passed over below the header: {places.back(rule.strip())}" for rule in rules),
         ],
+        renaming=f"--skip-lines {above} --header A,B names them, if blanks are in last cells alone",
     )
 
 

@@ -49,6 +49,8 @@ class Draft(msgspec.Struct, kw_only=True):
     column: Callable[[int, int], int | None] = lambda begins, n: None
     """Where in its line the cell `n` (from 0) of the row that begins at an offset begins."""
     notes: list[str] = []
+    renaming: str = ""
+    """The options that name its columns, where nobody can change what stands in its header."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

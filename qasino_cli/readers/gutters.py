@@ -17,10 +17,15 @@ _PHRASES = (
     "Mounted on", "Local Address:Port", "Peer Address:Port", "Local Address", "Foreign Address",
     "PID/Program name", "CONTAINER ID", "IMAGE ID", "NOMINATED NODE", "READINESS GATES",
     "ACCESS MODES", "RECLAIM POLICY",
+    "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "VOLUME NAME",
+    "NET IO", "BLOCK IO", "CPU TIME", "AVG CPU %", "DISK READ", "DISK WRITE",
+    "Name/IP address", "Last sample", "Name/IP Address", "Freq Skew", "Std Dev",
 )  # fmt: skip
-"""Headers of two words, where their cells may leave a gutter between these."""
+"""Headers of several words, where their cells may leave a gutter between these."""
 _GLUED = {"Peer Address:PortProcess": ("Peer Address:Port", "Process")}
 """`ss` into a pipe leaves no blank there."""
+_KNOWN = re.compile(rf"(?<!\S)(?:{'|'.join(map(re.escape, (*_GLUED, *_PHRASES)))})(?!\S)")
+"""Whole words: no `CPU %` is in the `%CPU %MEM` of `ps`."""
 JOIN = "\ue000"
 """Joins words of one header: not a blank, and in nobody's header."""
 WORD = re.compile(r"\S+")
@@ -70,9 +75,7 @@ def columns_of(header: str, rows: Sequence[Line]) -> list[Run]:
 
 def header_words(header: str) -> list[Word]:
     """The headers of a line, those of several words among them."""
-    joined = header
-    for phrase in (*_GLUED, *_PHRASES):
-        joined = joined.replace(phrase, phrase.replace(" ", JOIN))
+    joined = _KNOWN.sub(lambda found: found[0].replace(" ", JOIN), header)
     words: list[Word] = []
     for found in WORD.finditer(joined):
         begins = found.start()

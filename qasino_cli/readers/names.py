@@ -46,7 +46,8 @@ def _check_distinct(headers: list[str], draft: Draft) -> None:
     seen: set[str] = set()
     for n, header in enumerate(headers):
         if header and header.lower() in seen:
-            raise _fault(draft, n, f"two columns are called {header!r}; rename one of them")
+            ask = "" if draft.renaming else "; rename one of them"
+            raise _fault(draft, n, f"two columns are called {header!r}{ask}", draft.renaming)
         seen.add(header.lower())
 
 

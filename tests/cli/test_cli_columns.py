@@ -161,6 +161,92 @@ def test_headers_of_two_words_whose_cells_are_shorter_stay_whole() -> None:
     ]
 
 
+STATS = """\
+CONTAINER ID   NAME      CPU %     MEM USAGE / LIMIT     MEM %     NET I/O          PIDS
+4c01db0b339c   web       0.00%     2.32MiB / 7.67GiB     0.03%     1.05kB / 0B      3
+d7886598dbe2   cache     0.12%     3.1MiB / 7.67GiB      0.04%     12.1MB / 3.4kB   5
+"""
+POD_STATS = """\
+ID       MEM %   NET IO   BLOCK IO   CPU TIME   AVG CPU %
+a9f807   0.01%   1kB      0B         2.1s       0.10%
+"""
+SOURCES = """\
+MS Name/IP address         Stratum Poll Reach LastRx Last sample
+===============================================================================
+#* PPS0                          0   4   377    11    +12ns[ -123ns] +/-  456ns
+^- time2                         2  10   377   345    -12us[  -12us] +/-   30ms
+"""
+SOURCE_STATS = """\
+Name/IP Address            NP  Span  Frequency  Freq Skew  Offset  Std Dev
+===========================================================================
+time1.example.com          11   46m     -0.001      0.045      1us     7us
+PPS0                        5   46m     -0.001      0.045      1us     5us
+"""
+IOTOP = """\
+    TID  PRIO  USER     DISK READ  DISK WRITE  SWAPIN      IO    COMMAND
+      1 be/4 root        0.00 B/s    0.00 B/s  0.00 %  0.00 % init --x y
+   1234 be/4 daemon     12.34 M/s    1.00 K/s  0.00 % 99.99 % [kworker/u4:1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "last"),
+    [
+        (
+            STATS,
+            "CONTAINER_ID NAME CPU_pct MEM_USAGE_LIMIT MEM_pct NET_I_O PIDS",
+            ["0.12%", "3.1MiB / 7.67GiB", "0.04%", "12.1MB / 3.4kB", 5],
+        ),
+        (POD_STATS, "ID MEM_pct NET_IO BLOCK_IO CPU_TIME AVG_CPU_pct", ["0B", "2.1s", "0.10%"]),
+        (
+            SOURCES,
+            "MS Name_IP_address Stratum Poll Reach LastRx Last_sample",
+            [345, "-12us[  -12us] +/-   30ms"],
+        ),
+        (
+            SOURCE_STATS,
+            "Name_IP_Address NP Span Frequency Freq_Skew Offset Std_Dev",
+            [-0.001, 0.045, "1us", "5us"],
+        ),
+        (
+            IOTOP,
+            "TID PRIO USER DISK_READ DISK_WRITE SWAPIN IO COMMAND",
+            ["12.34 M/s", "1.00 K/s", "0.00 %", "99.99 %", "[kworker/u4:1]"],
+        ),
+        ("DRIVER    VOLUME NAME\n", "DRIVER VOLUME_NAME", None),
+        ("PID %CPU %MEM  CMD\n  1  0.1  0.2  a b\n", "PID pct_CPU pct_MEM CMD", [0.1, 0.2, "a b"]),
+    ],
+)
+def test_headers_of_several_words_that_are_known_are_one(
+    text: str, header: str, last: list[Any] | None
+) -> None:
+    found = read(text)
+    assert names(found) == header.split()
+    assert last is None or rows(found)[-1][-len(last) :] == last
+
+
+TWICE = """\
+procs -----reads----- ----writes-----
+name   total  sectors  total  sectors
+vda      100     2000      3       40
+"""
+
+
+def test_columns_of_one_name_are_refused_with_the_options_that_name_them() -> None:
+    reason = (
+        r"^t\.csv:2:24: two columns are called 'total'\n"
+        r"  --skip-lines 2 --header A,B names them, if blanks are in last cells alone$"
+    )
+    with pytest.raises(InputRejected, match=reason):
+        read(TWICE)
+    found = read(TWICE, skip_lines=2, header=("disk", "r", "rs", "w", "ws"))
+    assert rows(found) == [["vda", 100, 2000, 3, 40]]
+    with pytest.raises(InputRejected, match=r"\n  --skip-lines 3 --header A,B names them"):
+        read("NAME  AGE  name\n====  ===  ====\n\na     1    b\n")
+    with pytest.raises(InputRejected, match=r"\n  --skip-lines 1 --header A,B names them"):
+        read("NAME  AGE  name\n")
+
+
 def test_faults_of_columns_are_told_by_their_places() -> None:
     with pytest.raises(InputRejected, match=r"^t\.csv:3:12: two columns are called 'name'"):
         read("procs -a- x\n\nNAME  AGE  name\na     1    b\n")
