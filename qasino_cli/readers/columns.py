@@ -37,6 +37,8 @@ _TITLE = re.compile(r"Active (?:Internet|UNIX) |Kernel (?:IP|Interface)|procs -"
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+%?")
 _RULE = re.compile(r"[-=─]+(?:\++[-=─]+)*")
 """A word of the line that some draw below the header."""
+_ALONE = "Local Address:Port Peer Address:Port"
+"""In what `ss` prints where there is no socket: a header alone, whose blanks align nothing."""
 _PARTED_COLUMNS = 3
 _TITLED_LINES = 4
 _TITLED_COLUMNS = 4
@@ -51,6 +53,8 @@ _Divide = Callable[[Line, Sequence[Run], int], list[Cell]]
 def looks_like_columns(text: str) -> bool:
     """Whether a text has a header of words, blanks that align something, and rows like it."""
     lines = [line.strip() for line in text[:_SAMPLE_CHARS].splitlines() if line.strip()]
+    if len(lines) == 1 and _ALONE in lines[0]:
+        return True
     if not lines or len(lines[0].split()) < 2 or not any("  " in line for line in lines):
         return False
     if any(re.fullmatch(r"[-+.\d]+", word) for word in lines[0].split()):

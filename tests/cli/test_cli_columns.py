@@ -749,6 +749,15 @@ def test_a_header_may_have_no_rows() -> None:
     assert (names(read("NAME  AGE\n")), rows(read("NAME  AGE\n"))) == (["NAME", "AGE"], [])
 
 
+@pytest.mark.parametrize("process", ["Process", " Process", ""])
+def test_the_header_of_ss_alone_makes_the_columns_that_it_has_above_sockets(process: str) -> None:
+    found = read("State Recv-Q Send-Q Local Address:Port Peer Address:Port" + process + "\n")
+    header = "State Recv_Q Send_Q Local_Address_Port Peer_Address_Port " + process
+    assert (names(found), rows(found)) == (header.split(), [])
+    assert read("Peer Address:Port\nPeer Address:Port\n").form == "csv"
+    assert read("Mounted on\n").form == "csv"
+
+
 @pytest.mark.parametrize(
     "text",
     [
