@@ -14,6 +14,7 @@ from qasino_cli.csvagent.followed import MAX_FILE_BYTES, Flaw, Reading
 from qasino_cli.errors import InputRejected
 from qasino_cli.outgoing import encode_publication, with_identity_column
 from qasino_cli.readers import Wanted, read_input
+from qasino_cli.readers.drawn import SAMPLE_CHARS, drawn_line
 from qasino_cli.readers.qasino_csv import may_become_qasino_csv
 from qasino_server.errors import BadRequest
 
@@ -73,8 +74,11 @@ def form_of(body: bytes) -> str | None:
     """
     if may_become_qasino_csv(body):
         return "qasino-csv"
-    start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return None if start in (b"{", b"[", b"<", b"\x1f") else "csv"
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    is_drawn = drawn_line(body[:SAMPLE_CHARS].decode(errors="replace")) is not None
+    if is_drawn or body.lstrip()[:1] in (b"{", b"[", b"<", b"\x1f"):
+        return None
+    return "csv"
 
 
 def flaw_of(path: str, sentence: str) -> Flaw:

@@ -36,6 +36,7 @@ from qasino_cli.readers.draft import (
     Renamed,
     Wanted,
 )
+from qasino_cli.readers.drawn import check_not_drawn
 from qasino_cli.readers.infer import typed_columns
 from qasino_cli.readers.names import legal_names, table_name
 from qasino_cli.readers.openmetrics import looks_like_metrics, read_metrics
@@ -177,6 +178,7 @@ def found_form(text: str) -> str:
         raise BadPlace(
             line, f"this looks like {what}", column, line_at(text, marked_up.start(1)), remedy
         )
+    check_not_drawn(text)
     if start == "[":
         return "json"
     if looks_like_metrics(text):

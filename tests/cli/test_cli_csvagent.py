@@ -74,6 +74,14 @@ def test_a_page_of_a_web_server_is_no_table() -> None:
     assert packed.flaw.sentence.startswith("this looks like HTML")
 
 
+def test_a_table_that_is_drawn_is_no_table_to_publish() -> None:
+    for mark in ("", "\ufeff"):
+        body = f"{mark}+---+\n| a |\n+---+\n| 1 |\n+---+\n".encode()
+        packed = pack("/d/t.csv", body, None, Wrapping("me"))
+        assert packed.flaw is not None
+        assert packed.flaw.sentence.startswith("this is a table as it is drawn for people; qasino")
+
+
 def test_both_forms_of_an_index_line_name_files_beside_the_index(
     house: House, tmp_path: Path
 ) -> None:

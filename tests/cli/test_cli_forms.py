@@ -52,6 +52,57 @@ def test_a_page_is_no_table_unless_it_is_said_to_be(page: str, what: str) -> Non
     assert rows(read("<host>,b\n1,2\n")) == [[1, 2]]
 
 
+@pytest.mark.parametrize(
+    ("drawn", "line"),
+    [
+        ("| host | load |\n|---|--:|\n| a | 1 |\n", 2),
+        ("| host | load |\n|------+------|\n| a    |    1 |\n", 2),
+        ("\n| a \\| b |\r\n| :---: |\r\n| x |\r\n", 3),
+        ("host | load\n---|:---\na | 1\n", 2),
+        (" a | b\n---+---\n 1 | x\n(1 row)\n\n", 2),
+        (" a │ b\n───┼───\n 1 │ x\n(1 row)\n", 2),
+        ("   List\n a | b\n---+---\n 1 | x\n", 3),
+        ("+---+---+\n| a | b |\n+---+---+\n| 1 | x |\n+---+---+\n", 1),
+        ("+---+\n| a |\n+===+\n| 1 |\n+---+\n", 1),
+        ("┌───┬───┐\n│ a │ b │\n├───┼───┤\n│ 1 │ x │\n└───┴───┘\n", 1),
+        ("╭───┬───╮\n│ a │ b │\n├───┼───┤\n│ 1 │ x │\n╰───┴───╯\n", 1),
+        ("┏━━━┳━━━┓\n┃ a ┃ b ┃\n┡━━━╇━━━┩\n│ 1 │ x │\n└───┴───┘\n", 1),
+    ],
+)
+def test_a_table_that_is_drawn_is_refused_unless_it_is_said_to_be_meant(
+    drawn: str, line: int
+) -> None:
+    with pytest.raises(
+        InputRejected, match=f"^t\\.csv:{line}: this is a table as it is drawn"
+    ) as e:
+        read(drawn)
+    assert "qasino sql --format csv, psql --csv, mysql -B and sqlite3 -csv" in e.value.sentence
+    assert e.value.sentence.endswith("\n  -d csv reads it all the same")
+    assert read(drawn, form="csv", skip_bad_rows=True).form == "csv"
+    assert read(drawn, header=("line",)).form == "columns"
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("a,b\n---,---\n", ["---", "---"]),
+        ("a\n---\n", ["---"]),
+        ("a|b\n-|-\n", ["-", "-"]),
+        ("a|b\n--|--\n", ["--", "--"]),
+        ("a|b|c\n---|---\n", None),
+        ("+--+\nx\n", ["x"]),
+        ("x\n+--+\n", ["+--+"]),
+        ("text\n| x |\n---\n", ["| x |"]),
+        ("n   name\n--+-----\n1   x y\n12  z\n", [1, "x y"]),
+        ('note\n"| a | b |\n|---|---|"\n', ["| a | b |\n|---|---|"]),
+        ('note\n"as drawn:\n+---+\n| a |"\n', ["as drawn:\n+---+\n| a |"]),
+    ],
+)
+def test_dashes_and_bars_that_draw_no_table_are_cells(text: str, first: list[Any] | None) -> None:
+    found = rows(read(text, skip_bad_rows=True))
+    assert found == [] if first is None else found[0] == first
+
+
 @pytest.mark.parametrize("delimiter", [";", ",", "|", "\t"])
 def test_a_spreadsheets_line_that_names_the_delimiter_is_heeded(delimiter: str) -> None:
     text = "sep=;\r\nname;n\r\na,b;1\r\nc,d;2\r\n".replace(";", delimiter)

@@ -584,6 +584,12 @@ def test_what_sql_prints_in_csv_and_tsv_reads_back_the_same(result: Result) -> N
 
 
 @given(results())
+def test_what_sql_prints_in_markdown_is_refused(result: Result) -> None:
+    with pytest.raises(InputRejected, match=r"^t\.csv:2: this is a table as it is drawn"):
+        read("".join(present(result, "markdown")))
+
+
+@given(results())
 def test_what_sql_prints_in_json_and_ndjson_reads_back_with_its_types(result: Result) -> None:
     for form in ("json", "ndjson"):
         reading = read("".join(present(result, form)))
