@@ -49,6 +49,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 _OTHER_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\tnrN])")
 _NULL = re.compile(r"(?:^|\t)\\N(?:$|[\t\r\n])", re.MULTILINE)
+_QUOTE = re.compile('^"', re.MULTILINE)
 _SAID = re.compile(r"sep=([\t,;|])\r?\n")
 """How spreadsheets are told the delimiter, in a line before the header."""
 _PLAIN_HEADER = re.compile(r"[A-Za-z_][A-Za-z0-9_. %/-]*")
@@ -442,8 +443,11 @@ def find_delimiter(text: str) -> str | None:
 
 
 def is_one_tsv_column(text: str) -> bool:
-    """Whether a text without a delimiter is TSV all the same: in a line of it is a \\N alone."""
-    return "\t" not in text and _NULL.search(text) is not None and not _OTHER_ESCAPE.search(text)
+    """Whether a text without a delimiter is TSV all the same: in a line of it is a \\N alone, and
+    none of its cells stand in quotes."""
+    if "\t" in text or _NULL.search(text) is None or _OTHER_ESCAPE.search(text):
+        return False
+    return _QUOTE.search(text) is None or not _widths(sample_of(text), Dialect("\t"))[1]
 
 
 def are_as_wide(text: str, delimiter: str, width: int) -> bool:

@@ -466,6 +466,22 @@ def test_a_blank_line_of_one_column_is_a_row(text: str, form: str, found: list[A
     assert not any("blank" in note for note in reading.notes)
 
 
+@pytest.mark.parametrize(
+    ("text", "form", "found"),
+    [
+        ('note\n"a, b"\n\\N\n"say ""hi"""\n', "csv", ["a, b", "\\N", 'say "hi"']),
+        ('note\nx\n\\N\n"two\nlines"\n', "csv", ["x", "\\N", "two\nlines"]),
+        ('note\n"hi" he said\n\\N\n"yes"\n', "tsv", ['"hi" he said', None, '"yes"']),
+        ('note\n17" wide\n\\N\n', "tsv", ['17" wide', None]),
+    ],
+)
+def test_a_column_with_a_backslash_n_is_no_tsv_where_its_cells_stand_in_quotes(
+    text: str, form: str, found: list[Any]
+) -> None:
+    reading = read(text)
+    assert (reading.form, rows(reading)) == (form, [[cell] for cell in found])
+
+
 @pytest.mark.parametrize(("end", "note"), [("\n", "a blank line"), ("\n\r\n", "2 blank lines")])
 def test_blank_lines_at_the_end_of_one_column_are_told_of(end: str, note: str) -> None:
     for text, wanted in (("a\nx\n", {}), ("x\n", {"header": ("a",)}), ("a\nx\n", {"form": "tsv"})):
