@@ -67,9 +67,10 @@ _NO_HTTP = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
     b"this port takes SQL by the line (nc, telnet); HTTP has a port of its own\r\n"
 )
-_NEGOTIATION = re.compile(rb"\xff[\xfb-\xfe].", re.DOTALL)
-"""What telnet will do or not, or is to: of option 3, which is no Ctrl-C, among others. No UTF-8 has
-such a byte."""
+_NEGOTIATION = re.compile(rb"\xff[\xfb-\xfe][\0-\x31]")
+"""What telnet will do or not, or is to, of options up to 49: 3 among them, which is no Ctrl-C here.
+UTF-8 has no such byte, and UTF-16 begins with two that are refused with a sentence.
+https://www.iana.org/assignments/telnet-options"""
 _BREAK = (b"\x03", b"\xff\xf4")
 """Ctrl-C, and what telnet makes of it."""
 _END = re.compile(rb"\x04|\xff\xec")
