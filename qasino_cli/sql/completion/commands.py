@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from qasino_cli.catalog import Catalog
 from qasino_cli.sql.completion.candidates import Candidate, Offer, ranked, table_meta
-from qasino_cli.sql.completion.suggest import likely_tables
+from qasino_cli.sql.completion.suggest import SCHEMAS, likely_tables
 
 PathsBeginning = Callable[[str], Sequence[str]]
 """The beginning of a path -> the paths that begin so."""
@@ -15,7 +15,9 @@ PathsBeginning = Callable[[str], Sequence[str]]
 NamesSaved = Callable[[], Sequence[str]]
 """The names of the saved queries, which a file has: it is not read at each keystroke."""
 
-_NAME = re.compile(r"""(?:(?:main|prev)\.)?(?P<quote>["'`[]?)(?P<begun>.*)""", re.IGNORECASE)
+_NAME = re.compile(
+    rf"""(?:(?:{"|".join(SCHEMAS)})\.)?(?P<quote>["'`[]?)(?P<begun>.*)""", re.IGNORECASE
+)
 _OF_FILES = ("\\i", "\\o", "\\g", "\\gx", "\\e")
 
 
