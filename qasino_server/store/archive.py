@@ -1,4 +1,4 @@
-"""Retired snapshots: kept as plain SQLite files where that is asked for, compressed while they
+"""Finished generations: kept as plain SQLite files where that is asked for, compressed while they
 are the one before and nobody asks for that, removed when nobody can.
 
 A thread of its own, because a copy from /dev/shm to a disk takes as long as it takes and the
