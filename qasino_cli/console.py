@@ -94,8 +94,18 @@ class _Heeded:
             _send_again(number, left_s)
         return left_s <= 0
 
+    def over(self) -> None:
+        """What Ctrl-C was about is over: the next one is about something else."""
+        if self._number not in ENDING:
+            self._at = -math.inf
+
 
 _heeded = _Heeded()
+
+
+def begin_anew() -> None:
+    """From now on Ctrl-C is about what begins now, however soon after the last one it comes."""
+    _heeded.over()
 
 
 def _send_again(number: int, after_s: float) -> None:

@@ -43,6 +43,11 @@ def history(home: Path) -> str:
     return (home / "state" / "qasino" / "history").read_text()
 
 
+def running(wire: Wire) -> bool:
+    """Whether a query without an end is."""
+    return b"recursive" in wire.http_get({"op": "query", "sql": "show queries"})[2]
+
+
 def test_a_statement_is_answered_and_ctrl_d_leaves(start: Start, hosts: None) -> None:
     terminal = start()
     terminal.prompt()
@@ -77,15 +82,13 @@ def test_ctrl_c_cancels_on_the_server_any_number_of_times(
 ) -> None:
     terminal = start(zmq_url(server) if port == "zmq" else http_url(server))
     terminal.prompt()
-    for _ in range(3):
+    for nr_times in range(1, 4):
         terminal.type(ENDLESS + "\r")
-        while b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2]:
-            pass
-        terminal.interrupt()
-        terminal.see("cancelled")
+        until(lambda: running(wire))
+        terminal.interrupt()  # also where the last one was only just heard
+        until(lambda: not running(wire))  # long before --query-timeout ends it
+        terminal.until(lambda n=nr_times: terminal.text.count("cancelled") == n, "cancelled")
         terminal.prompt()
-        while b"recursive" in wire.http_get({"op": "query", "sql": "show queries"})[2]:
-            pass
     terminal.run("select 6 * 7 x;", "42")
     assert terminal.leave() == 0
 
@@ -100,14 +103,13 @@ def test_a_prompt_that_is_ended_cancels_its_query_on_the_server(
     terminal.prompt()
     if not before:
         terminal.type(ENDLESS + "\r")
-        while b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2]:
-            pass
+        until(lambda: running(wire))
     terminal.child.kill(number)
     terminal.child.expect(pexpect.EOF)
     terminal.child.wait()
     assert terminal.child.signalstatus == number
     # Long before --query-timeout ends it.
-    until(lambda: b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2])
+    until(lambda: not running(wire))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -530,12 +532,12 @@ def test_a_prompt_that_is_ended_after_an_included_file_cancels_its_query(
     terminal = start()
     terminal.prompt()
     terminal.type(f"\\i {outer}\r")
-    until(lambda: b"recursive" in wire.http_get({"op": "query", "sql": "show queries"})[2])
+    until(lambda: running(wire))
     terminal.child.kill(signal.SIGTERM)
     terminal.child.expect(pexpect.EOF)
     terminal.child.wait()
     assert terminal.child.signalstatus == signal.SIGTERM
-    until(lambda: b"recursive" not in wire.http_get({"op": "query", "sql": "show queries"})[2])
+    until(lambda: not running(wire))
 
 
 def test_what_is_forgotten_or_only_looked_for_is_not_the_last_statement(start: Start) -> None:

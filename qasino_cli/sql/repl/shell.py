@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from qasino_cli.console import Ended, say
+from qasino_cli.console import Ended, begin_anew, say
 from qasino_cli.errors import Unreachable
 from qasino_cli.places import queries_file
 from qasino_cli.sql.entries import read_entries, undecoded
@@ -80,6 +80,7 @@ class Shell:
             say(fault[1])
             return True
         entries, rest = read_entries(text)
+        begin_anew()
         goes_on = self._do(entries)
         self.next_text = self.next_text or (rest.strip() and rest.strip() + " ")
         return goes_on
