@@ -18,8 +18,8 @@ from qasino_cli.identity import default_identity
 from qasino_cli.outgoing import encode_publication
 from qasino_cli.this_host import this_hosts_tables
 from qasino_server.errors import QasinoError
-from qasino_server.server import Settings
 from qasino_server.service import Service
+from qasino_server.settings import Settings
 
 log = logging.getLogger("qasino.demo")
 

@@ -36,7 +36,8 @@ from qasino_cli.supervisor import tell_ready, tell_reloading, tell_stopping
 from qasino_server.browser import is_local
 from qasino_server.errors import StartError
 from qasino_server.interpreter import keep_what_is_here
-from qasino_server.server import Server, Settings
+from qasino_server.server import Server
+from qasino_server.settings import Settings
 from qasino_server.threads import begin
 
 log = logging.getLogger("qasino.server")

@@ -20,7 +20,7 @@ from qasino_cli.log_lines import LEVELS
 from qasino_cli.places import expanded
 from qasino_server.errors import BadRequest
 from qasino_server.publication_rules import flag
-from qasino_server.server import Settings
+from qasino_server.settings import Settings
 from qasino_server.table import check_identity, shown
 from qasino_server.yaml_text import read_yaml
 

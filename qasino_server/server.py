@@ -1,4 +1,4 @@
-"""Settings and assembly: what is opened in which order, and closed in the reverse."""
+"""Assembly: what is opened in which order, and closed in the reverse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
 import zmq
 
 from qasino_server.auth import Gate
@@ -25,7 +24,7 @@ from qasino_server.curve_gate import CurveGate
 from qasino_server.database.heap import bound_memory, widen_lookaside
 from qasino_server.database.room import memory_bytes
 from qasino_server.dispatch import Dispatch
-from qasino_server.errors import SettingsFault, StartError
+from qasino_server.errors import StartError
 from qasino_server.health import Health
 from qasino_server.heartbeat import Heartbeat, next_number
 from qasino_server.http_app import RequestApp
@@ -38,6 +37,7 @@ from qasino_server.pages import Pages
 from qasino_server.quota import Quota
 from qasino_server.seats import seats_of_process
 from qasino_server.service import Service
+from qasino_server.settings import USUAL_VIEWS_FILE, Settings, default_static_db
 from qasino_server.store import Store, StoreSettings
 from qasino_server.users import Users
 from qasino_server.zmq_port import SignalPort, ZmqPort, bind, port_of, prepare, spare
@@ -45,121 +45,10 @@ from qasino_server.zmq_watch import Unread, ZmqWatch
 
 log = logging.getLogger("qasino.server")
 
-USUAL_VIEWS_FILE = Path("views.conf")
-"""Read where it is there; one that was named is missed where it is not."""
-
 STOP_S = 4.0
 """A stop is over within 5 seconds, under load too."""
 ANSWERS_S = 0.5
 """Of that for telling who waits for a query; one that does not hear of its end is left."""
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a server can be told, with the defaults of a server told nothing."""
-
-    listen: str = "127.0.0.1"
-    """The address all ports listen on."""
-    http_port: int | None = 15597
-    """0 takes a free port, None opens none; likewise the other ports."""
-    https_port: int | None = 443
-    """Opened where there is a certificate, and only then."""
-    zmq_port: int | None = 15598
-    pubsub_port: int | None = 15596
-    line_port: int | None = 15000
-    generation_duration_s: int = 30
-    identity: str = msgspec.field(default_factory=socket.gethostname)
-    """The name the server gives itself in every answer."""
-    db_dir: Path | None = None
-    """Where generations live; None takes /dev/shm where there is room, else the temporary
-    directory."""
-    static_db: Path | None = None
-    """The file of the static tables; None takes the user's state directory."""
-    archive_dir: Path | None = None
-    archive_keep: int = 120
-    no_prev: bool = False
-    """Whether queries go without `prev`, the snapshot before the last."""
-    views_file: Path = USUAL_VIEWS_FILE
-    query_timeout_s: float = 30.0
-    slow_query_s: float = 1.0
-    """A query that takes longer is logged."""
-    max_rows: int = 100_000
-    max_result_bytes: int = 64 << 20
-    max_body_bytes: int = 64 << 20
-    ports_file: Path | None = None
-    """Written whole when every port is open: {"http": .., "zmq": .., "pubsub": .., "line": ..},
-    and "https"."""
-    tls_cert: Path | None = None
-    """The certificate of the HTTPS port, its chain after it, in PEM; and its key."""
-    tls_key: Path | None = None
-    keys_dir: Path | None = None
-    """A directory with server.crt and server.key, instead of the two."""
-    htpasswd_file: Path | None = None
-    users_file: Path | None = None
-    curve_keys: Path | None = None
-    """A directory with server.key_secret and clients/NAME.key: the ZeroMQ ports ask for keys."""
-    require_auth: bool = False
-    """Whether plain HTTP asks for users too, and ports that cannot ask are closed; with a
-    users file always."""
-    allowed_hosts: frozenset[str] = frozenset()
-    """Names, lower case, that a browser may use for a loopback address beside localhost."""
-    max_generation_bytes: int | None = None
-    """The most a generation's file may take; None takes a quarter of the room where generations
-    live, as it is at the start. Likewise the static tables together."""
-    max_generation_rows: int = Quota().rows
-    max_tables: int = Quota().tables
-    max_identities: int = Quota().identities
-    max_sources: int = Quota().sources
-    """(table, identity) pairs in a generation."""
-    max_temp_bytes: int = 1 << 30
-    """What one query may write to temporary files."""
-    max_memory_bytes: int | None = None
-    """What SQLite may take for queries and publications, in this process; None takes half of
-    the machine's, or of the control group's."""
-    forget_after_s: float = 24 * 3600.0
-    """How long a (table, identity) that no longer reports is listed as missing."""
-
-    @property
-    def asks_everywhere(self) -> bool:
-        """Whether nobody is served unknown, on any port."""
-        return self.require_auth or self.users_file is not None
-
-    @property
-    def asks_over_http(self) -> bool:
-        """Whether there are users with passwords or tokens."""
-        return self.htpasswd_file is not None or self.users_file is not None
-
-    @property
-    def certificate(self) -> tuple[Path, Path] | None:
-        """The certificate and its key, where there are any. Raises SettingsFault for a half, or
-        for two."""
-        if self.keys_dir is not None:
-            if self.tls_cert is not None or self.tls_key is not None:
-                raise SettingsFault(
-                    "--keys-dir has the certificate: leave out --tls-cert, --tls-key"
-                )
-            return self.keys_dir / "server.crt", self.keys_dir / "server.key"
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise SettingsFault("--tls-cert and --tls-key go together: HTTPS needs both")
-        if self.tls_cert is None or self.tls_key is None:
-            return None
-        return self.tls_cert, self.tls_key
-
-
-def default_static_db() -> Path:
-    """Where static tables are kept unless told otherwise: the user's state directory.
-
-    Raises StartError where there is none. A relative path in the variable counts as unset, as the
-    XDG Base Directory Specification has it.
-    """
-    state = os.environ.get("XDG_STATE_HOME", "")
-    try:
-        base = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
-    except RuntimeError:
-        raise StartError(
-            "static tables are kept in the user's home, and this user has none; say where with"
-            " --static-db"
-        ) from None
-    return base / "qasino" / "static.db"
 
 
 class Server:
@@ -212,8 +101,9 @@ class Server:
             raise
 
     def _start(self, heartbeat: bool) -> None:
-        take_turns()
         settings = self.settings
+        settings.check()
+        take_turns()
         widen_lookaside()
         bound_memory(settings.max_memory_bytes or memory_bytes() // 2)
         self._users = _users(settings)
@@ -432,20 +322,10 @@ class Server:
 
 
 def _users(settings: Settings) -> Users | None:
-    """Who may come in. Raises SettingsFault where the settings leave a door open by mistake."""
-    if not settings.asks_over_http:
-        if settings.certificate is not None and settings.https_port is not None:
-            raise SettingsFault("HTTPS asks for users: give --htpasswd-file or --users-file")
-        if settings.require_auth and settings.curve_keys is None:
-            raise SettingsFault("--require-auth needs users: give --htpasswd-file or --users-file")
-        if settings.require_auth and settings.http_port is not None:
-            raise SettingsFault(
-                "--require-auth asks over HTTP too: give --htpasswd-file or --users-file beside"
-                " --curve-keys, or --http-port off"
-            )
-        if settings.curve_keys is None:
-            return None
+    """Who may come in; None where everybody may."""
     clients = None if settings.curve_keys is None else settings.curve_keys / "clients"
+    if clients is None and not settings.asks_over_http:
+        return None
     return Users(settings.htpasswd_file, settings.users_file, clients)
 
 
@@ -460,8 +340,6 @@ def _look_for_views(path: Path) -> None:
 
 
 def _store_settings(settings: Settings) -> StoreSettings:
-    if settings.generation_duration_s < 1:
-        raise SettingsFault("a generation lasts 1 second or more")
     return StoreSettings(
         identity=settings.identity,
         duration_s=settings.generation_duration_s,

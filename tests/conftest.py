@@ -16,7 +16,8 @@ import pytest
 from hypothesis import settings
 from wire import Wire
 
-from qasino_server.server import Server, Settings
+from qasino_server.server import Server
+from qasino_server.settings import Settings
 
 IDENTITY = "test-server"
 

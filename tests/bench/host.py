@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from qasino_server.interpreter import keep_what_is_here
-from qasino_server.server import Server, Settings
+from qasino_server.server import Server
+from qasino_server.settings import Settings
 
 
 def settings_in(place: Path, overrides: dict[str, Any]) -> Settings:

@@ -16,7 +16,8 @@ from qasino_cli.connection import Given, read_connection
 from qasino_cli.errors import UsageFault
 from qasino_cli.sql.repl.saved import SavedQueries
 from qasino_server.errors import StartError
-from qasino_server.server import Server, default_static_db
+from qasino_server.server import Server
+from qasino_server.settings import default_static_db
 
 FILE = Path("config.yaml")
 

@@ -21,7 +21,7 @@ from qasino_cli.errors import UsageFault
 from qasino_cli.outgoing import encode_publication
 from qasino_cli.this_host import this_hosts_tables
 from qasino_server.message import Publish, decode_request
-from qasino_server.server import Settings
+from qasino_server.settings import Settings
 
 HOST = socket.gethostname()
 Start = Callable[..., tuple[subprocess.Popen[bytes], dict[str, int]]]

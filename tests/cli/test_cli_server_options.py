@@ -20,7 +20,7 @@ from qasino_cli.server_options import (
     read_file,
     unknown_variables,
 )
-from qasino_server.server import Settings
+from qasino_server.settings import Settings
 
 PORTS = {"http": 15597, "zmq": 15598, "pubsub": 15596, "line": 15000}
 

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qasino_server.server import Server, Settings
+from qasino_server.server import Server
+from qasino_server.settings import Settings
 
 BROKEN_OFF_ON_PURPOSE = "ASGI callable returned without completing response."
 GONE = "the handler is closed"

@@ -26,7 +26,8 @@ from typing import Any
 import zmq
 from wire import Wire, until
 
-from qasino_server.server import Server, Settings
+from qasino_server.server import Server
+from qasino_server.settings import Settings
 
 RECORDING = Path(__file__).with_name("requests.jsonl")
 IDENTITY = "127.0.0.1"

@@ -25,7 +25,8 @@ from wire import until
 
 from qasino_server.auth import WAITING_PER_ADDRESS, Gate
 from qasino_server.errors import StartError
-from qasino_server.server import Server, Settings
+from qasino_server.server import Server
+from qasino_server.settings import Settings
 from qasino_server.users import Users
 
 MakeServer = Callable[..., Server]

@@ -177,7 +177,8 @@ def test_a_row_that_is_none_is_named_by_its_number(generation: Generation, rows:
 A_SERVER_THAT_STORES_MANY_TEXTS = """
 import json, pathlib, sys, urllib.request
 import apsw
-from qasino_server.server import Server, Settings
+from qasino_server.server import Server
+from qasino_server.settings import Settings
 
 place = pathlib.Path(sys.argv[1])
 options = dict(http_port=0, zmq_port=0, pubsub_port=0, line_port=None)
