@@ -4,6 +4,8 @@
     ledger        the books of the open generation
     shapes        the different sets of columns that were sent for a table
     room_left     how much more the open generation takes
+    schemas       how its tables grow
+    carrying      rows that live on, from the generation before
     intake        one publication by the rules
     alike         which publications of a batch can be stored together
     postponed     publications that wait for rows to be carried

@@ -12,7 +12,8 @@ import msgspec
 
 from qasino_server.errors import QasinoError, Refused
 from qasino_server.store.alike import alike
-from qasino_server.store.intake import CarryFirst, Intake
+from qasino_server.store.carrying import CarryFirst
+from qasino_server.store.intake import Intake
 from qasino_server.store.ledger import Pair
 from qasino_server.store.names_taken import NamesTaken
 from qasino_server.store.postponed import Outcome
@@ -53,7 +54,7 @@ def transact(intake: Intake, names: NamesTaken, publications: Sequence[Publicati
 def _store_all(intake: Intake, names: NamesTaken, publications: Sequence[Publication]) -> Stored:
     ends = time.monotonic() + UPDATES_S
     outcomes: dict[int, Outcome] = {}
-    for group in alike(publications, intake.ledger, intake.adds):
+    for group in alike(publications, intake.ledger, intake.schemas.adds):
         outcomes |= _store_alike(intake, names, group, [publications[place] for place in group])
     if len(outcomes) == len(publications):
         return Stored(outcomes, [], [])

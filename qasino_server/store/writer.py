@@ -412,15 +412,14 @@ class Writer(Service):
         """Some of what waited for it, or one portion, and the end of it."""
         intake = self._intake
         try:
-            if not intake.can_carry and intake.ledger.arrears:
-                intake.generation.attach_source(sealed)
-                intake.can_carry = True
+            if not intake.carrying.attached and intake.ledger.arrears:
+                intake.carrying.attach(sealed)
             waited_for = self._postponed.first_pairs(_POSTPONED_AT_ONCE)
-            if self._postponed and not intake.owes_any(waited_for):
+            if self._postponed and not intake.carrying.owes_any(waited_for):
                 self._store_postponed()
             elif intake.ledger.arrears:
                 with intake.generation.unbounded(), intake.generation.transaction:
-                    intake.carry_some(waited_for)
+                    intake.carrying.carry_some(waited_for)
                 intake.ledger.commit()
         except apsw.Error as error:
             intake.ledger.rollback()
@@ -440,7 +439,7 @@ class Writer(Service):
             log.error("persistent rows are lost, their file is gone: %s", error)
         else:
             log.error("carrying waits, it cannot be written now: %s", error)
-            if self._intake.can_carry and self._postponed:
+            if self._intake.carrying.attached and self._postponed:
                 self._refuse_postponed(disk_fault(error, self._intake.generation))
             self.stopping.wait(0.5)
 
@@ -467,11 +466,10 @@ class Writer(Service):
         return batch
 
     def _end_carrying(self) -> None:
-        intake = self._intake
-        if intake.can_carry:
-            intake.can_carry = False
+        carrying = self._intake.carrying
+        if carrying.attached:
             try:
-                intake.generation.detach_source()
+                carrying.detach()
             except apsw.Error as error:  # no memory: it stays attached until the file is sealed
                 log.warning("the generation before is not let go of yet: %s", error)
 

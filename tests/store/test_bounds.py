@@ -23,8 +23,8 @@ from qasino_server.interpreter import STEP_BACK
 from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
-from qasino_server.store import intake, shapes
 from qasino_server.store import readers as readers_room
+from qasino_server.store import schemas, shapes
 from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.ledger import TableState
 from qasino_server.store.looks import LOOKS
@@ -375,14 +375,14 @@ def test_what_is_remembered_of_headers_has_a_bound(
     make_bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of fifty columns there are more subsets than a memory holds."""
-    monkeypatch.setattr(intake, "_PLANNED_COLUMNS_MAX", 200)
+    monkeypatch.setattr(schemas, "_PLANNED_COLUMNS_MAX", 200)
     bench = make_bench()
     names, counts = [f"c{n}" for n in range(50)], []
     headers = [names, *([name for name in names if name != gone] for gone in names)]
     for header in headers * 2:
         columns = ", ".join(f"{name} int" for name in header)
         assert stored(bench.publish("a", "t", columns, [[1] * len(header)], replace=1)) == 1
-        plans = bench.store._writer._intake._plans
+        plans = bench.store._writer._intake.schemas._plans
         assert sum(len(columns) for _, columns in plans) <= 200
         counts.append(len(plans))
     assert max(counts[-50:]) == 4

@@ -17,8 +17,9 @@ from qasino_server.database.generation import Generation
 from qasino_server.errors import Refused, ServerFault
 from qasino_server.publication_rules import make_publication, name_value_from_params
 from qasino_server.quota import Quota
-from qasino_server.store import intake as intake_room
-from qasino_server.store.intake import CARRY_PAIRS, CARRY_ROWS, CarryFirst, Intake
+from qasino_server.store import carrying as carrying_room
+from qasino_server.store.carrying import CARRY_PAIRS, CARRY_ROWS, CarryFirst, Carrying
+from qasino_server.store.intake import Intake
 from qasino_server.store.ledger import Ledger
 from qasino_server.table import Publication, check_columns
 
@@ -53,8 +54,7 @@ def rows_in(intake: Intake) -> list[tuple[Any, ...]]:
 
 
 def attach(first: Intake, second: Intake) -> None:
-    second.generation.attach_source(first.generation.path)
-    second.can_carry = True
+    second.carrying.attach(first.generation.path)
 
 
 def store(intake: Intake, item: Publication) -> None:
@@ -83,13 +83,13 @@ def store_and_fail(intake: Intake) -> None:
 
 def carry_and_fail(intake: Intake) -> None:
     with intake.generation.transaction:
-        intake.carry_some()
+        intake.carrying.carry_some()
         raise RuntimeError("the disk")
 
 
 def carry(intake: Intake) -> None:
     with intake.generation.transaction:
-        intake.carry_some()
+        intake.carrying.carry_some()
     intake.ledger.commit()
 
 
@@ -131,10 +131,10 @@ def test_those_that_somebody_waits_for_are_carried_first(succession: Any) -> Non
     done: list[Any] = []
     while second.ledger.arrears:
         with second.generation.transaction:
-            second.carry_some(waited_for)
+            second.carrying.carry_some(waited_for)
         second.ledger.commit()
         done += second.ledger.sources.keys() - second.ledger.arrears.keys() - set(done)
-        assert second.owes_any(waited_for) == (len(done) < 2)
+        assert second.carrying.owes_any(waited_for) == (len(done) < 2)
     assert [identity for _, identity in done][:2] == ["d", "b"]
     assert rows_in(second) == (10 * CARRY_ROWS, 10 * CARRY_ROWS, 0)
 
@@ -149,7 +149,7 @@ def test_a_value_is_not_set_in_rows_with_a_time_of_their_own_carried_yet_or_not(
         with pytest.raises(Refused, match="persistent ones only"):
             store(second, value)
         second.ledger.rollback()
-        if not second.can_carry:
+        if not second.carrying.attached:
             attach(first, second)
             carry(second)
     assert not second.ledger.sources["t", "p"].persist
@@ -251,17 +251,15 @@ def succession(tmp_path: Any) -> Any:
     opened = []
 
     def make(*items: Publication) -> tuple[Intake, Intake]:
-        first, second = (
-            Intake(Generation(tmp_path / f"{next(NUMBERS)}.db"), Ledger(1), Quota())
-            for _ in range(2)
-        )
-        opened.append(second)
-        with first.generation.transaction:
+        before, after = (Generation(tmp_path / f"{next(NUMBERS)}.db") for _ in range(2))
+        first = Intake(before, Ledger(1), Quota())
+        with before.transaction:
             for item in items:
                 first.store(item)
         first.ledger.commit()
-        second.ledger = Ledger(2, first.ledger)
-        first.generation.seal()
+        second = Intake(after, Ledger(2, first.ledger), Quota())
+        opened.append(second)
+        before.seal()
         return first, second
 
     yield make
@@ -287,7 +285,7 @@ def test_many_small_pairs_are_carried_together(succession: Any) -> None:
 def test_of_another_table_nothing_is_carried_in_a_portion_that_took_long(
     succession: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake_room, "CARRY_S", -1.0)
+    monkeypatch.setattr(carrying_room, "CARRY_S", -1.0)
     tables = {"t", "u", "v"}
     first, second = succession(*(publication('[[1, "old"]]', "p", t, persist=1) for t in tables))
     attach(first, second)
@@ -313,8 +311,8 @@ def test_each_pair_has_its_rows_however_they_are_carried_together(
     failing: set[int],
 ) -> None:
     """Whatever is cut where, and whichever transactions fail."""
-    monkeypatch.setattr(intake_room, "CARRY_ROWS", at_most[0])
-    monkeypatch.setattr(intake_room, "CARRY_PAIRS", at_most[1])
+    monkeypatch.setattr(carrying_room, "CARRY_ROWS", at_most[0])
+    monkeypatch.setattr(carrying_room, "CARRY_PAIRS", at_most[1])
     ids = itertools.count()
     before: dict[Any, list[Any]] = {}
     items = []
@@ -369,7 +367,7 @@ def test_what_could_not_be_undone_is_undone_before_the_next_begins(intakes: Any)
     connection.authorizer = None
     store(second, publication('[[2, "new"]]', persist=1, replace=1))
     assert rows_in(second) == (1, 0, 1)
-    second.generation.detach_source()
+    second.carrying.detach()
 
 
 def test_a_drop_that_fails_has_ended_nothing(bench: Any) -> None:
@@ -418,13 +416,13 @@ def test_what_cannot_be_carried_holds_up_no_stop(
     """It was tried again without a pause then, with a line in the log for each time."""
     bench.publish("p", "t", "id int", [[1]], persist=1)
 
-    def full(intake: Intake, first: Any) -> None:
+    def full(carrying: Carrying, first: Any) -> None:
         raise apsw.FullError("the disk")
 
     def said() -> int:
         return sum("carrying waits" in line.getMessage() for line in caplog.records)
 
-    monkeypatch.setattr(Intake, "carry_some", full)
+    monkeypatch.setattr(Carrying, "carry_some", full)
     bench.rotate()
     until(said)
     bench.store.stop(5.0)

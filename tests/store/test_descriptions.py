@@ -85,7 +85,7 @@ def intakes(tmp_path: Path) -> Any:
     first.ledger.commit()
     second = Intake(Generation(tmp_path / "2.db"), Ledger(2, first.ledger), Quota())
     first.generation.seal()
-    second.generation.attach_source(first.generation.path)
+    second.carrying.attach(first.generation.path)
     yield first, second
     second.generation.seal()
 
@@ -94,7 +94,7 @@ def test_who_publishes_before_the_rows_are_carried_takes_no_words_away(intakes: 
     _, second = intakes
     with second.generation.transaction:
         second.store(described("q", {"b": "of b, newer", "c": "of c"}))
-        second.carry_some()
+        second.carrying.carry_some()
     second.ledger.commit()
     said = second.ledger.tables["t"].descriptions.of_columns
     assert said == {"a": "of a", "b": "of b, newer", "c": "of c"}
@@ -105,7 +105,7 @@ def test_words_of_what_is_rolled_back_are_not_counted(intakes: Any) -> None:
     assert first.ledger.described_bytes == len("of a" + "of b")
     for _ in range(3):
         with second.generation.transaction:
-            second.carry_some()
+            second.carrying.carry_some()
             second.store(described("q", {"c": "of c"}))
         assert second.ledger.described_bytes == len("of a" + "of b" + "of c")
         second.ledger.rollback()

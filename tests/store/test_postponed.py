@@ -19,7 +19,7 @@ from wire import until
 
 from qasino_server.errors import Busy, Full
 from qasino_server.store import batch as batch_room
-from qasino_server.store.intake import CARRY_ROWS, Intake
+from qasino_server.store.carrying import CARRY_ROWS, Carrying
 from qasino_server.store.postponed import Drop, Postponed, Waiting
 from qasino_server.table import Publication, Receipt
 
@@ -350,11 +350,11 @@ def test_who_waits_for_rows_that_cannot_be_written_is_told_so(
     bench.store.publish(of_t([[2, "updated"]], **UPDATE), "test", told.append)
     assert isinstance(bench.hand_in(of_t([], "other")), Receipt)
 
-    def full(intake: Intake, first: Any) -> None:
+    def full(carrying: Carrying, first: Any) -> None:
         raise apsw.FullError("database or disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Intake, "carry_some", full)
+        patched.setattr(Carrying, "carry_some", full)
         bench.store._writer.carry_from(sealed)
         until(lambda: told)
     assert [type(outcome) for outcome in told] == [Full]
