@@ -37,6 +37,7 @@ class Sql(Terminal):
         self.prompt()
 
     def leave(self) -> int:
-        """Ctrl-D; the exit code."""
+        """Ctrl-D at a prompt, for before there is one the terminal keeps it; the exit code."""
+        self.prompt()
         self.type("\x04")
         return self.wait()
