@@ -12,11 +12,13 @@ import sys
 import time
 import unicodedata
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import pexpect
 import pyte
 from command import clean_environment
+from wcwidth import wcwidth
 
 from qasino_server.render import width
 
@@ -30,6 +32,25 @@ class _Screen(pyte.Screen):
 
     def write_process_input(self, data: str) -> None:
         self.answer(data)
+
+    @property
+    def display(self) -> list[str]:
+        """The lines; pyte, which measures each character of each, is asked where one is wide.
+
+        Tests look after each piece of output: that was half of what they took.
+        """
+        texts = [self._cells(self.buffer[y]) for y in range(self.lines)]
+        return texts if all(map(_is_narrow, texts)) else super().display
+
+    def _cells(self, row: Mapping[int, pyte.screens.Char]) -> str:
+        blank = self.default_char
+        return "".join([row.get(x, blank).data for x in range(self.columns)])
+
+
+@lru_cache(maxsize=4096)
+def _is_narrow(text: str) -> bool:
+    """Whether each character has a column of its own; most lines are looked at many times."""
+    return text.isascii() or all(wcwidth(character) == 1 for character in text)
 
 
 class _ClusterScreen(_Screen):
@@ -98,6 +119,7 @@ class Terminal:
             environment.pop(name, None)
         self._screen = (_ClusterScreen if clusters else _Screen)(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
+        self._seen: list[str] | None = None  # until there is more to see
         self.written = b""
         """Everything it has written, as it came."""
         self.child = pexpect.spawn(
@@ -119,7 +141,9 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """The screen, without the blanks at the ends of lines."""
-        return [line.rstrip() for line in self._screen.display]
+        if self._seen is None:
+            self._seen = [line.rstrip() for line in self._screen.display]
+        return list(self._seen)
 
     @property
     def text(self) -> str:
@@ -158,6 +182,7 @@ class Terminal:
             return False
         self.written += chunk
         self._stream.feed(chunk)
+        self._seen = None
         return True
 
     # --- Doing ------------------------------------------------------------------------------
@@ -199,5 +224,6 @@ class Terminal:
     def resize(self, columns: int, lines: int) -> None:
         """Another size of the window."""
         self._screen.resize(lines, columns)
+        self._seen = None
         self.child.setwinsize(lines, columns)
         os.kill(self.child.pid, signal.SIGWINCH)
