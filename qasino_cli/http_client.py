@@ -29,7 +29,7 @@ from qasino_cli.answers import (
 )
 from qasino_cli.connection import Connection
 from qasino_cli.errors import BrokenOff, NotLetIn, ServerRefused, Unanswered, Unreachable
-from qasino_cli.reach import find_address, why_unreachable
+from qasino_cli.reach import HOST_SILENT, find_address, why_unreachable
 from qasino_server.message import Query
 from qasino_server.table import Receipt, Result
 
@@ -159,7 +159,9 @@ class HttpClient:
             raise self._too_slow()
 
     def _traced(self, event: str, info: dict[str, Any]) -> None:
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+        if event.endswith("connect_tcp.started"):
+            self._wire = None
+        elif event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._wire = info["return_value"]
 
     @contextmanager
@@ -242,12 +244,20 @@ class HttpClient:
         """httpx's errors as ours, once."""
         try:
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except httpx.ConnectTimeout:
+            raise Unreachable(f"cannot reach {self._url}: {self._silence()}") from None
+        except httpx.ConnectError as error:
             raise Unreachable(f"cannot reach {self._url}: {self._reason(error)}") from None
         except httpx.TimeoutException:
             raise self._too_slow() from None
         except httpx.HTTPError as error:
             raise Unreachable(f"{self._url} {_mishap(error)}") from None
+
+    def _silence(self) -> str:
+        """What was waited for in vain; to try it once more would take as long again."""
+        if self._wire is None:
+            return HOST_SILENT
+        return f"no TLS server answers there within {self._connection.connect_timeout_s:g} s"
 
     def _reason(self, error: httpx.HTTPError) -> str:
         doubt = _DOUBT.search(str(error))

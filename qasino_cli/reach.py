@@ -13,6 +13,8 @@ from qasino_cli.connection import Connection
 from qasino_cli.errors import Unreachable
 from qasino_server.threads import begin
 
+HOST_SILENT = "the host does not answer"
+
 _Found = list[tuple[int, str]] | OSError
 
 
@@ -58,6 +60,6 @@ def _reason(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens there (connection refused)"
     if isinstance(error, TimeoutError):
-        return "the host does not answer"
+        return HOST_SILENT
     text = error.strerror or str(error)
     return text[:1].lower() + text[1:]

@@ -9,8 +9,10 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -18,7 +20,11 @@ from command import Ran, http_url, run_qasino, start_qasino
 from strangers import free_port, http_answer, listener, router
 from wire import until
 
+from qasino_cli.client import open_client
+from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode
+from qasino_cli.errors import Unreachable
+from qasino_server.message import Query
 from qasino_server.server import Server
 
 
@@ -77,19 +83,52 @@ def test_a_name_that_does_not_exist_is_said_to(scheme: str) -> None:
     assert len(ran.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("scheme", ["zmq", "http"])
-def test_a_host_that_does_not_answer_is_given_up(scheme: str) -> None:
+@contextmanager
+def unanswering() -> Iterator[int]:
+    """A port that answers nobody, like a host that is off: its backlog is full."""
     with listener(None, backlog=0) as port, ExitStack() as stack:
-        for _ in range(4):  # fills the backlog: what comes now is not answered
+        for _ in range(4):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+@pytest.mark.parametrize("scheme", ["zmq", "http"])
+def test_a_host_that_does_not_answer_is_given_up(scheme: str) -> None:
+    with unanswering() as port:
         started = time.monotonic()
         ran = ask(f"{scheme}://127.0.0.1:{port}", "--timeout", "1")
     assert time.monotonic() - started < 5
     assert ran.returncode == ExitCode.UNREACHABLE
     assert ran.stderr.startswith(f"cannot reach {scheme}://127.0.0.1:{port}: ")
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_host_that_does_not_answer_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To try it again for the reason took as long again."""
+    tried: list[Any] = []
+    connect = socket.create_connection
+
+    def counted(*given: Any, **named: Any) -> socket.socket:
+        tried.append(given)
+        return connect(*given, **named)
+
+    monkeypatch.setattr(socket, "create_connection", counted)
+    with unanswering() as port:
+        there = Connection(scheme="http", host="127.0.0.1", port=port, timeout_s=0.1)
+        with closing(open_client(there)) as client:
+            for nr_tried in (1, 2):
+                with pytest.raises(Unreachable, match=r"cannot reach .*: the host does not answer"):
+                    client.query(Query(sql="select 1"))
+                assert len(tried) == nr_tried
+
+
+def test_a_silent_port_is_no_tls_server_and_no_host_that_is_off() -> None:
+    with listener(None) as port:
+        url = f"https://127.0.0.1:{port}"
+        ran = ask(url, "--timeout", "1")
+    check_sentence(ran, f"cannot reach {url}: no TLS server answers there within 1 s")
 
 
 def test_a_port_that_speaks_another_language_is_named_so() -> None:
