@@ -232,11 +232,15 @@ def test_an_http_server_that_is_none_of_ours_is_said_to_be(answer: bytes, senten
 def test_an_answer_that_drips_is_given_up_in_time(
     scheme: str, form: str, head: bytes, drop: bytes
 ) -> None:
-    given_up = threading.Event()
+    """Whoever is asked to cancel the query hangs up: for that 1 s would be waited."""
+    asked, given_up = threading.Event(), threading.Event()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
 
     def drip(plain: socket.socket) -> None:
+        if asked.is_set():
+            return
+        asked.set()
         secured = tls.wrap_socket(plain, server_side=True) if scheme == "https" else plain
         with secured as connection, suppress(OSError):
             connection.recv(1 << 16)
