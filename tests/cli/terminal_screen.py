@@ -12,6 +12,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,10 +20,13 @@ import pexpect
 import pyte
 from command import clean_environment
 from wcwidth import wcwidth
+from wire import until
 
 from qasino_server.render import width
 
 TIMEOUT_S = 20.0
+LEAVES_S = 0.3
+"""What is left of a test has so long to end by itself."""
 
 
 class _Screen(pyte.Screen):
@@ -130,11 +134,21 @@ class Terminal:
             timeout=TIMEOUT_S,
         )
         self.child.delaybeforesend = None
+        self.child.ptyproc.delayafterclose = 0.0  # whether it has ended is looked at here
         self._screen.answer = self.child.send
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """End it as who closes the window does, and by force where it stays."""
+        if not self.child.closed:
+            self.child.ptyproc.fileobj.close()
+            with suppress(AssertionError):
+                until(self._ended, LEAVES_S)
         self.child.close(force=True)
+
+    def _ended(self) -> bool:
+        """Whether it has ended. pexpect would wait for that where it wrote its last."""
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return self.child.terminated or os.waitid(os.P_PID, self.child.pid, options) is not None
 
     # --- Looking ----------------------------------------------------------------------------
 
@@ -170,6 +184,7 @@ class Terminal:
         gives_up_at = time.monotonic() + TIMEOUT_S
         while self._read(gives_up_at - time.monotonic()):
             pass
+        until(self._ended, TIMEOUT_S)
         self.child.close()
         code = self.child.exitstatus
         return int(code if code is not None else 128 + (self.child.signalstatus or 0))
