@@ -38,6 +38,7 @@ class Hook(Service):
         failed: Callable[[str], None],
         on_screen: bool = False,
         hangs_s: float = HANGS_S,
+        end_within_s: float = END_WITHIN_S,
     ) -> None:
         """`failed` is told, in a thread of ours, what a command that fails ended with, and of one
         that does not end.
@@ -50,6 +51,7 @@ class Hook(Service):
         self._command = command
         self._failed = failed
         self._hangs_s = hangs_s
+        self._end_within_s = end_within_s
         self._condition = threading.Condition()
         self._waiting: deque[list[dict[str, Any]]] = deque()
         """Those of each result."""
@@ -96,7 +98,7 @@ class Hook(Service):
     def finish(self) -> None:
         """Let what waits be told, for a bounded time; then end the command and begin no other."""
         self.stop()
-        if self.join(END_WITHIN_S):
+        if self.join(self._end_within_s):
             return
         with self._condition:
             self._over = True

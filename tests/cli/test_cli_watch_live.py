@@ -267,8 +267,9 @@ def test_a_dead_host_is_missed_wherever_its_table_is_named(
 ) -> None:
     rotate(a=90, b=1)
     rotate(b=1)
-    asked = ("watch", "-s", zmq_url(server), "--quiet", "--timeout", "0.5", "--until")
-    assert run_qasino(*asked, condition, sql).returncode == ExitCode.NOT_MET
+    with closing(connected(server)) as client:
+        found = look(Watched(sql, condition), lambda sql: client.query(Query(sql=sql, typed=True)))
+    assert (found.unknown, found.holds) == ("missing: a (disks)", None)
 
 
 def test_a_table_that_is_gone_with_its_last_host_is_unknown(
@@ -498,9 +499,9 @@ def test_a_command_that_cannot_run_is_told_of_and_the_next_one_is_tried() -> Non
 
 
 def test_a_command_that_heeds_no_signal_does_not_outlive_the_watch(
-    hook: Callable[[str], Hook], tmp_path: Path
+    hook: Callable[..., Hook], tmp_path: Path
 ) -> None:
-    deaf = hook(f"trap '' TERM; touch {tmp_path}/deaf; sleep 60; sleep 60")
+    deaf = hook(f"trap '' TERM; touch {tmp_path}/deaf; sleep 60; sleep 60", end_within_s=0.1)
     deaf.changed(new_host("a"))
     until((tmp_path / "deaf").exists)
     deaf.finish()
@@ -509,9 +510,9 @@ def test_a_command_that_heeds_no_signal_does_not_outlive_the_watch(
 
 
 def test_no_run_begins_once_the_running_one_was_ended(
-    hook: Callable[[str], Hook], tmp_path: Path
+    hook: Callable[..., Hook], tmp_path: Path
 ) -> None:
-    slow = hook("sleep 60")
+    slow = hook("sleep 60", end_within_s=0.1)
     slow.changed(new_host("a"))
     until(lambda: runs(tmp_path))
     slow.changed(new_host("b"))
@@ -537,7 +538,7 @@ def test_a_command_that_does_not_end_is_told_of_where_changes_wait_for_it(
     hook: Callable[..., Hook], tmp_path: Path
 ) -> None:
     told: queue.SimpleQueue[str] = queue.SimpleQueue()
-    hangs = hook("sleep 60", told.put, hangs_s=0.2)
+    hangs = hook("sleep 60", told.put, hangs_s=0.2, end_within_s=0.1)
     hangs.changed(new_host("a"))
     until(lambda: runs(tmp_path))
     hangs.changed(new_host("b", "c"))
