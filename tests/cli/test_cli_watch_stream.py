@@ -34,12 +34,12 @@ RESULT = Result(
 def test_with_an_interval_generations_bring_no_question(server: Server) -> None:
     heard: list[float] = []
     connection = read_connection(Given(server=zmq_url(server)), {})
-    feed = Feed(connection, Watched("select 1"), lambda _: heard.append(time.monotonic()), 1.5)
+    feed = Feed(connection, Watched("select 1"), lambda _: heard.append(time.monotonic()), 0.75)
     feed.start()
     until(lambda: (server.rotate(), len(heard) == 3)[1])
     feed.stop()
     assert feed.join(10)
-    assert heard[2] - heard[0] > 2.5
+    assert heard[2] - heard[0] > 1.0
 
 
 def test_a_server_that_began_anew_with_longer_generations_is_not_late(
