@@ -330,13 +330,13 @@ def test_rows_that_are_asked_for_seldom_are_not_late(
     screen: Callable[..., Terminal], make_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     places = {"db_dir": tmp_path / "d", "static_db": tmp_path / "s.db"}
-    quick = make_server(**places, generation_duration_s=2)
+    quick = make_server(**places, generation_duration_s=1)
     terminal = screen("-s", zmq_url(quick), "--interval", "60", "select 1 n")
     terminal.see("1 row")
     quick.rotate()
     terminal.type("n")
     terminal.see("0 s old")
-    terminal.see("5 s old")
+    terminal.see("3 s old")
     assert "late" not in terminal.text
 
 
