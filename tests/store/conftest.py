@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -205,17 +206,16 @@ def at_port() -> Any:
     return run
 
 
-@pytest.fixture
-def store_settings(tmp_path: Path) -> dict[str, Any]:
-    """Settings of the store; a test may change them before it asks for a bench."""
+def settings_in(place: Path) -> dict[str, Any]:
+    """Settings of a store that keeps everything in `place`."""
     return {
         "identity": "server",
         "duration_s": 30,
-        "db_dir": tmp_path / "db",
-        "static_db": tmp_path / "static.db",
+        "db_dir": place / "db",
+        "static_db": place / "static.db",
         "archive_dir": None,
         "archive_keep": 3,
-        "views_file": tmp_path / "views.conf",
+        "views_file": place / "views.conf",
         "query_timeout_s": 20.0,
         "max_rows": 100_000,
         "max_result_bytes": 64 << 20,
@@ -226,14 +226,21 @@ def store_settings(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def make_bench(store_settings: dict[str, Any]) -> Iterator[Any]:
-    """Start a store; any number of them, one after the other or at once."""
+def store_settings(tmp_path: Path) -> dict[str, Any]:
+    """Settings of the store; a test may change them before it asks for a bench."""
+    return settings_in(tmp_path)
+
+
+@contextmanager
+def benches(store_settings: Callable[[], dict[str, Any]]) -> Iterator[Callable[..., Bench]]:
+    """Starts stores, each with settings that differ as is said then; all stop at the end."""
     opened: list[Store] = []
 
     def make(**changes: Any) -> Bench:
         deaths: list[str] = []
         store = Store(
-            StoreSettings(**{**store_settings, **changes}), lambda name, error: deaths.append(name)
+            StoreSettings(**{**store_settings(), **changes}),
+            lambda name, error: deaths.append(name),
         )
         opened.append(store)
         number = next_number(0)
@@ -243,6 +250,20 @@ def make_bench(store_settings: dict[str, Any]) -> Iterator[Any]:
     yield make
     for store in opened:
         store.stop(5.0)
+
+
+@pytest.fixture
+def make_bench(store_settings: dict[str, Any]) -> Iterator[Any]:
+    """Start a store; any number of them, one after the other or at once."""
+    with benches(lambda: store_settings) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_module_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """As `make_bench`, for stores that tests of a file share; each in its own directory."""
+    with benches(lambda: settings_in(tmp_path_factory.mktemp("store"))) as make:
+        yield make
 
 
 @pytest.fixture

@@ -36,22 +36,46 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "TURN_S", 5.0)
 
 
+def fill(bench: Any) -> Any:
+    """Give it a snapshot that has something of everything."""
+    rows = [[n, f"g{n % 3}", n / 7, f"é{n}\n"] for n in range(50)] + [[None] * 4]
+    bench.publish("a", "t", "id int, grp text, val real, txt text", rows)
+    bench.publish("a", "u", "id int, w text", [[1, "x"]])
+    bench.publish("a", "large", "n int, s text", [[n, f"s{n}"] for n in range(60_000)])
+    bench.publish("a", "wide", "s text", [["x" * 200_000]])
+    bench.publish("a", "s", "n int", [[1]], static=1)
+    bench.rotate()
+    return bench
+
+
 @pytest.fixture
 def full(make_bench: Any) -> Any:
     """A store with a snapshot that has something of everything."""
+    return lambda **changes: fill(make_bench(**changes))
 
-    def make(**changes: Any) -> Any:
-        bench = make_bench(**changes)
-        rows = [[n, f"g{n % 3}", n / 7, f"é{n}\n"] for n in range(50)] + [[None] * 4]
-        bench.publish("a", "t", "id int, grp text, val real, txt text", rows)
-        bench.publish("a", "u", "id int, w text", [[1, "x"]])
-        bench.publish("a", "large", "n int, s text", [[n, f"s{n}"] for n in range(60_000)])
-        bench.publish("a", "wide", "s text", [["x" * 200_000]])
-        bench.publish("a", "s", "n int", [[1]], static=1)
-        bench.rotate()
-        return bench
 
-    return make
+@pytest.fixture(scope="module")
+def lasting(make_module_bench: Any) -> Any:
+    """The same for all tests that only ask."""
+    return fill(make_module_bench())
+
+
+@pytest.fixture
+def unasked(lasting: Any) -> Any:
+    """That store, which knows nothing of what was asked before."""
+    forget(lasting)
+    return lasting
+
+
+def forget(bench: Any) -> None:
+    """What was asked of the snapshot, and how it went."""
+    readers = bench.store._readers
+    until(lambda: not readers.running())
+    with readers._at_once.chair:
+        readers._at_once._long_shapes.clear()
+        readers._at_once._long_askers.clear()
+    readers._known_slow.clear()
+    readers.memo._page.answers.clear()
 
 
 @pytest.mark.parametrize(
@@ -106,27 +130,28 @@ def test_what_is_brief_is_answered_by_who_receives_it(
         "select 1 as a -- " + "x" * 2000,
     ],
 )
-def test_what_may_be_long_is_left_to_a_reader(full: Any, at_port: Any, sql: str) -> None:
-    bench = full()
-    expected = bench.rows(sql)
-    bench.store._readers.memo._page.answers.clear()
+def test_what_may_be_long_is_left_to_a_reader(unasked: Any, at_port: Any, sql: str) -> None:
+    expected = unasked.rows(sql)
+    unasked.store._readers.memo._page.answers.clear()
 
     def act(port: Any) -> None:
         who, outcome = port.outcome_of(asking(sql))
         assert who.startswith("reader")
         assert json.loads(outcome.rows_json) == expected
 
-    at_port(bench, act)
+    at_port(unasked, act)
 
 
 @pytest.mark.parametrize("form", ["typed", "strings", "rows"])
 @pytest.mark.parametrize("sql", SHAPES)
-def test_the_answer_is_the_readers(full: Any, at_port: Any, sql: str, form: str) -> None:
-    bench = full()
-    expected = bench.ask(sql, form=form)
-    bench.store._readers.memo._page.answers.clear()
+def test_the_answer_is_the_readers(
+    patient: None, unasked: Any, at_port: Any, sql: str, form: str
+) -> None:
+    expected = unasked.ask(sql, form=form)
+    unasked.store._readers.memo._page.answers.clear()
 
     def act(port: Any) -> None:
+        assert port.outcome_of(asking("select 'brief'"))[0] == "port"
         _, found = port.outcome_of(asking(sql, form=form))
         for outcome in (expected, found):
             assert isinstance(outcome, Result)
@@ -140,13 +165,12 @@ def test_the_answer_is_the_readers(full: Any, at_port: Any, sql: str, form: str)
         assert found.generation_number == expected.generation_number
         assert (found.nr_rows, found.truncated) == (expected.nr_rows, False)
 
-    at_port(bench, act)
+    at_port(unasked, act)
 
 
 @pytest.mark.parametrize("sql", ["select nothing", "select", "insert into t values (1)", "desc x"])
-def test_an_error_is_the_readers(full: Any, at_port: Any, sql: str) -> None:
-    bench = full()
-    expected = bench.refusal(sql)
+def test_an_error_is_the_readers(unasked: Any, at_port: Any, sql: str) -> None:
+    expected = unasked.refusal(sql)
 
     def act(port: Any) -> None:
         who, outcome = port.outcome_of(asking(sql))
@@ -154,7 +178,7 @@ def test_an_error_is_the_readers(full: Any, at_port: Any, sql: str) -> None:
         assert isinstance(outcome, QasinoError)
         assert outcome.sentence == expected
 
-    at_port(bench, act)
+    at_port(unasked, act)
 
 
 @pytest.mark.parametrize(
@@ -179,15 +203,26 @@ def test_what_never_ends_does_not_keep_who_receives_it(full: Any, at_port: Any, 
     at_port(bench, act)
 
 
-@pytest.fixture
-def costly(make_bench: Any) -> Any:
-    """A store with a table of many columns and one of large cells."""
-    bench = make_bench()
+def fill_costly(bench: Any) -> Any:
+    """Give it a snapshot with a table of many columns and one of large cells."""
     columns = [f"c{n}" for n in range(1900)]
     bench.publish("a", "w", ", ".join(f"{name} int" for name in columns), [[1] * 1900] * 3)
     bench.publish("a", "cells", "s text, d text", [["\u00e9" * 45_000, "d" * 9_000]] * 100)
     bench.rotate()
     return bench
+
+
+@pytest.fixture(scope="module")
+def lasting_costly(make_module_bench: Any) -> Any:
+    """A store with such a snapshot, for all tests that only ask."""
+    return fill_costly(make_module_bench())
+
+
+@pytest.fixture
+def costly(lasting_costly: Any) -> Any:
+    """That store, which knows nothing of what was asked before."""
+    forget(lasting_costly)
+    return lasting_costly
 
 
 @pytest.mark.parametrize(
@@ -214,7 +249,8 @@ def test_no_statement_keeps_who_receives_it_for_long(costly: Any, at_port: Any, 
     at_port(costly, act)
 
 
-def test_who_gets_around_the_bounds_waits_for_readers(costly: Any, at_port: Any) -> None:
+def test_who_gets_around_the_bounds_waits_for_readers(make_bench: Any, at_port: Any) -> None:
+    bench = fill_costly(make_bench())
     around = f"select * from {', '.join(['w'] * 60)}"  # written out before anybody is asked
 
     def act(port: Any) -> None:
@@ -226,9 +262,9 @@ def test_who_gets_around_the_bounds_waits_for_readers(costly: Any, at_port: Any)
     def after(port: Any) -> None:
         assert port.outcome_of(asking("select 'c'", asker="a"))[0] == "port"
 
-    at_port(costly, act)
-    costly.rotate()
-    at_port(costly, after)
+    at_port(bench, act)
+    bench.rotate()
+    at_port(bench, after)
 
 
 def test_what_was_long_once_is_not_tried_again_before_the_next_snapshot(
