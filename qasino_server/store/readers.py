@@ -23,7 +23,7 @@ Rules of this file:
 6. A query that ignores its interrupt for GIVE_UP_S (one long call inside SQLite) is answered
    all the same. Its reader is given up, at most GIVEN_UP_MAX at a time, and a new one starts.
    Where it is the express that does not hear, a new express starts and the query may go on
-   until its time is up.
+   until its time is up; if it hears after all, it begins anew as in rule 2.
 7. What looks brief is first tried by the thread that received it (`at_once`), in the same
    turns; what is not after all waits for a reader then. No reader takes what waits for that.
 """
@@ -414,7 +414,8 @@ class Readers:
         with self.lock:
             reader.forget_interrupt()
             again = (
-                job.demoted
+                # One that has been replaced was interrupted for that, and SQLite forgets nothing.
+                (job.demoted or reader.retiring)
                 and not job.finished
                 and job.stop_reason is None
                 and not isinstance(outcome, Result)
