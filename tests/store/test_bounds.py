@@ -23,8 +23,8 @@ from qasino_server.interpreter import STEP_BACK
 from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
+from qasino_server.store import look, schemas, shapes
 from qasino_server.store import readers as readers_room
-from qasino_server.store import schemas, shapes
 from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.ledger import TableState
 from qasino_server.store.looks import LOOKS
@@ -505,7 +505,15 @@ def test_one_asker_leaves_half_of_the_readers_to_others(make_bench: Any) -> None
     until(lambda: all(hogs))
 
 
-def test_looks_into_the_open_generation_are_taken_in_turns_by_who_asks(make_bench: Any) -> None:
+@pytest.fixture
+def brief_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one that never ends keeps the next for five seconds, in which others may publish."""
+    monkeypatch.setattr(look, "LOOK_S", 0.2)
+
+
+def test_looks_into_the_open_generation_are_taken_in_turns_by_who_asks(
+    make_bench: Any, brief_looks: None
+) -> None:
     bench = make_bench()
     hogs = [
         begin(bench, ENDLESS, f"junior:{n}", query_id=f"j{n}", use_write_db=True) for n in range(4)
@@ -518,7 +526,9 @@ def test_looks_into_the_open_generation_are_taken_in_turns_by_who_asks(make_benc
     until(lambda: all(hogs))
 
 
-def test_one_asker_leaves_half_of_the_looks_that_may_wait_to_others(make_bench: Any) -> None:
+def test_one_asker_leaves_half_of_the_looks_that_may_wait_to_others(
+    make_bench: Any, brief_looks: None
+) -> None:
     bench = make_bench()
     begin(bench, ENDLESS, "first", query_id="first", use_write_db=True)
     hogs = [
