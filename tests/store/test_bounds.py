@@ -18,6 +18,7 @@ from handed_in import publication
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qasino_server.database import durable
 from qasino_server.errors import BadRequest, Busy, Cancelled, Full, QasinoError, Refused
 from qasino_server.interpreter import STEP_BACK
 from qasino_server.quota import Quota
@@ -431,9 +432,10 @@ def test_static_tables_have_the_same_bounds(make_bench: Any) -> None:
 
 
 def test_the_log_of_the_static_tables_is_bounded_while_queries_need_it(
-    make_bench: Any, tmp_path: Path
+    make_bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite empties it where nobody reads what is in it: here always one of two does."""
+    monkeypatch.setattr(durable, "_LOCKED_MS", 5)  # those that read do not end meanwhile
     most_bytes = 6_000_000
     bench = make_bench(max_generation_bytes=most_bytes)
     log = tmp_path / "static.db-wal"
@@ -598,8 +600,12 @@ class Nowhere:
         pass
 
 
-def test_who_waits_for_a_reader_that_was_replaced_is_served_when_it_ends(make_bench: Any) -> None:
+def test_who_waits_for_a_reader_that_was_replaced_is_served_when_it_ends(
+    make_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It takes nothing any more that waits, and the others sleep."""
+    monkeypatch.setattr(readers_room, "EXPRESS_S", 0.05)
+    monkeypatch.setattr(readers_room, "GIVE_UP_S", 0.05)
     bench = make_bench()
     readers = bench.store._readers
     may_end = [threading.Event() for _ in range(3)]
