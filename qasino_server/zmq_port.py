@@ -203,9 +203,9 @@ class ZmqPort(Service):
 
     def _goes_on(self, begun: _Message) -> None:
         """There is more of a message than is taken at once: the rest has its turn later."""
-        _, frames, sizes_bytes = begun
+        sender, frames, sizes_bytes = begun
         if self._begun is None or self._begun_by is None:
-            self._begun_by = self._watch.peer(_descriptor(frames[-1]))
+            self._begun_by = self._watch.peer(_descriptor(frames[-1]), sender)
         self._begun = begun
         if len(sizes_bytes) > _FRAMES_MAX:
             if self._begun_by is not None:
@@ -231,7 +231,7 @@ class ZmqPort(Service):
     ) -> None:
         envelope, payload = split_envelope(sender, frames)
         fd = _descriptor(frames[-1])
-        peer = self._watch.peer(fd)
+        peer = self._watch.peer(fd, sender)
         passed_bytes = wire_bytes(sizes_bytes, self._encrypted)
         if fd < 0:  # the first ZMTP's headers have a byte more
             passed_bytes += len(sizes_bytes)

@@ -68,8 +68,10 @@ class ZmqPeer:
         self.network = network_of(address)
         self.name = name
         self.seat = seat
+        self.sender = b""
+        """What the ROUTER calls it, once heard. The port's thread, as the next four."""
         self.passed_bytes = 0
-        """What came of it in whole messages. The port's thread, as the next three."""
+        """What came of it in whole messages."""
         self.sent_bytes = 0
         self.read_bytes = 0
         """What is known to have been read of that."""
@@ -165,12 +167,28 @@ class ZmqWatch(Service):
         """The port the socket is bound to."""
         self._ports[name] = port
 
-    def peer(self, fd: int) -> ZmqPeer | None:
-        """The connection of the requests' port with that descriptor, once it is known.
+    def peer(self, fd: int, sender: bytes) -> ZmqPeer | None:
+        """The connection of the requests' port with that descriptor, whom the ROUTER calls so, once
+        it is known; in the port's thread.
 
         Those that a message without a descriptor may have come over count as one.
         """
-        return self._peers["zmq"].get(fd) if fd >= 0 else self._old_peers
+        if fd < 0:
+            return self._old_peers
+        peer = self._peers["zmq"].get(fd)
+        if peer is None or peer.sender == sender or self._is_that_of(peer, sender):
+            return peer
+        return None
+
+    def _is_that_of(self, peer: ZmqPeer, sender: bytes) -> bool:
+        """Whether a connection is the one of this sender, who was not heard over it before.
+
+        Who hangs up leaves the descriptor to whoever comes next, of whom we hear a moment later.
+        """
+        if peer.sender or self.name_of(peer.fd) not in (peer.name, UNKNOWN):
+            return False
+        peer.sender = sender
+        return True
 
     def passes_early(self, fd: int, size_bytes: int) -> None:
         """A message came over a connection that is not known yet; in the port's thread."""
@@ -240,8 +258,6 @@ class ZmqWatch(Service):
 
     def _forget(self, name: str, peer: ZmqPeer) -> None:
         del self._peers[name][peer.fd]
-        if name == "zmq":
-            self._early_bytes.pop(peer.fd, None)
         peer.gone = True
         if peer.seat is not None:
             peer.seat.leave()
@@ -276,16 +292,19 @@ class ZmqWatch(Service):
         held: dict[ZmqPeer, int] = {}
         passed_by_old_bytes = self._old_peers.passed_bytes
         for peer in list(self._peers[name].values()):
-            passed_bytes = peer.passed_bytes
+            if name == "zmq" and self._early_bytes:
+                peer.forgiven_bytes += self._early_bytes.pop(peer.fd, 0)
+            passed_bytes = peer.passed_bytes  # and what came of it is no less
             told = told_of(peer.fd, port)
             if told is None:
                 self._forget(name, peer)
                 continue
-            if name == "zmq" and self._early_bytes:
-                peer.forgiven_bytes += self._early_bytes.pop(peer.fd, 0)
             moved = told.received_bytes != peer.received_bytes
             peer.acked_bytes, peer.received_bytes = told.acked_bytes, told.received_bytes
             held_bytes = peer.received_bytes - passed_bytes - peer.forgiven_bytes
+            if held_bytes < 0:  # what passed early was that of one before it
+                peer.forgiven_bytes += held_bytes
+                held_bytes = 0
             if passed_bytes != peer.seen_passing_bytes:
                 peer.since = None
                 if held_bytes <= SLACK_BYTES and not moved:

@@ -248,6 +248,51 @@ def test_what_passes_before_a_connection_is_known_is_not_held_against_it(
     assert peer.since is None
 
 
+@pytest.mark.parametrize("heard", [True, False])
+def test_nor_what_passes_while_another_is_still_known_there(
+    server: Server, connect: Callable[..., Peer], heard: bool
+) -> None:
+    """The next connection had the descriptor of one that had gone, which the watch had yet to hear:
+    its message counted as that one's, and as one that does not end."""
+    watch, port = service(server, ZmqWatch), server.ports["zmq"]
+    peers = watch._peers["zmq"]
+    first = connect(server)
+    if heard:
+        first.asks()
+        first.hears(b"result_table")
+    (gone,) = until(lambda: list(peers.values()))
+    hear, may_hear = watch._hear, threading.Event()
+    watch._hear = lambda *of: (may_hear.wait(20), hear(*of))
+    first.socket.close()
+    until(lambda: told_of(gone.fd, port) is None)
+    second = connect(server)
+    assert told_of(gone.fd, port) is not None, "the descriptor was not the next one"
+    body = json.dumps({"op": "query", "sql": f"select 1 /*{'x' * 900_000}*/"}).encode()
+    second.begin_frame(len(body))
+    second.socket.sendall(body)
+    second.hears(b"result_table")
+    assert gone.passed_bytes < 1000
+    may_hear.set()
+    peer = until(lambda: peers.get(gone.fd) not in (None, gone) and peers[gone.fd])
+    until(lambda: peer.forgiven_bytes > 900_000)
+    assert peer.since is None
+    second.asks()
+    second.hears(b"result_table")
+    assert 0 < peer.passed_bytes < 1000
+
+
+def test_what_was_forgiven_by_mistake_is_not_saved_up(
+    server: Server, connect: Callable[..., Peer]
+) -> None:
+    watch = service(server, ZmqWatch)
+    made = connect(server)
+    (peer,) = until(lambda: list(watch._peers["zmq"].values()))
+    watch.passes_early(peer.fd, 900_000)  # of one that had gone before it was known
+    until(lambda: not watch._early_bytes and 0 < peer.forgiven_bytes < 1000)
+    made.asks()
+    made.hears(b"result_table")
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_an_old_peer_is_not_suspected_for_what_nobody_tells_of_it(
     server: Server, monkeypatch: pytest.MonkeyPatch, version: int
