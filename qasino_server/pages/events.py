@@ -1,8 +1,8 @@
 """/events: one server-sent event for each generation, to however many pages are open.
 
 A page that waits costs a connection and two small tasks and no timer. It is sent something only
-when there is news or a ping; one that has not taken the last thing it was sent is let go, and
-its browser comes again by itself.
+when there is news or a ping; one that does not take what it is sent is let go, and its browser
+comes again by itself.
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
@@ -18,6 +18,9 @@ PING_S = 20.0
 """How often a page hears from us at least: proxies close what is silent for a minute."""
 _AT_ONCE = 100
 """Pages told before others get their turn in the loop."""
+_UNSENT_MAX = 2
+"""Texts that may wait for the one that is being sent: of a greeting, a ping and a generation all
+may come in one turn of the loop."""
 
 
 class _Follower:
@@ -27,15 +30,22 @@ class _Follower:
         self.send = send
         self.receiving: asyncio.Task[None] | None = None
         self.sending: asyncio.Task[None] | None = None
+        self._unsent: list[bytes] = []
 
     def tell(self, text: bytes) -> None:
-        """Send, without waiting for it; who has not read the last text yet is let go."""
-        if self.sending is not None and not self.sending.done():
+        """Send, without waiting for it; who does not read what came before is let go."""
+        if len(self._unsent) == _UNSENT_MAX:
             self.let_go()
             return
-        self.sending = asyncio.ensure_future(
-            self.send({"type": "http.response.body", "body": text, "more_body": True})
-        )
+        self._unsent.append(text)
+        if self.sending is None or self.sending.done():
+            self.sending = asyncio.ensure_future(self._send())
+
+    async def _send(self) -> None:
+        while self._unsent:
+            text = b"".join(self._unsent)
+            self._unsent.clear()
+            await self.send({"type": "http.response.body", "body": text, "more_body": True})
 
     def let_go(self) -> None:
         """End its connection."""

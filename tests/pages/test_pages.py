@@ -500,6 +500,22 @@ def test_many_idle_pages_do_not_keep_a_server_from_stopping(server: Server) -> N
         stream.socket.close()
 
 
+def test_what_comes_in_one_turn_of_the_loop_is_all_told(server: Server) -> None:
+    """A ping and a generation at once let everybody go."""
+    stream = Stream(server)
+    stream.until(b"event: now")
+    events = events_of(server)
+
+    def both() -> None:
+        events._send_all(b":\n\n")
+        events.tell(7, {})
+
+    port = next(s for s in server._services if isinstance(s, HttpPort))
+    port._app.mailbox.post(both)
+    assert ":\n\nid: 7\n" in stream.until(b"id: 7\n")
+    stream.socket.close()
+
+
 def test_a_page_that_does_not_read_is_let_go(server: Server) -> None:
     stream = Stream(server)
     stream.until(b"event: now")
