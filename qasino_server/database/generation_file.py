@@ -46,7 +46,7 @@ class GenerationFile:
         self.path = path
         self._reserve = reserve
         self.tables: frozenset[str] = frozenset()
-        """The keys of its tables, as far as they were there when somebody has opened it."""
+        """The keys of its tables, as they were when somebody opened it last."""
         self.view_faults: tuple[tuple[int, int], Mapping[str, str]] = ((-1, -1), {})
         """The versions of an overlay and of the schema, and what is wrong with the views then:
         looked at once, for all who open it."""

@@ -200,7 +200,8 @@ class SnapshotConnection:
             self._drop_overlay()
             statics = self.sandbox.static_tables = frozenset(self._names("static"))
             own = self._names("main")
-            self._snapshot.tables |= own
+            # In place of what a look saw, which may have been dropped since.
+            self._snapshot.tables = frozenset(own)
             tables = own | statics
             self.sandbox.bare_views = _bare_views(overlay.views)
             self._views_say_prev = any(_says_prev(view.body or "") for view in overlay.views)

@@ -208,6 +208,17 @@ def test_what_is_wrong_is_told_as_ever(away: Any) -> None:
     assert away.refusal("desc nowhere.t") == "unknown database 'nowhere'"
 
 
+def test_a_table_that_a_look_saw_and_that_was_dropped_was_never_there(bench: Any) -> None:
+    bench.publish("p", "ghost", "n int", [[1]], persist=1)
+    assert bench.rows("select n from ghost", use_write_db=True) == [[1]]
+    bench.drop("ghost")
+    for _ in range(2):
+        bench.rotate()
+        assert bench.rows("select count(*) from qasino_server_info") == [[1]]
+    assert bench.refusal("desc ghost") == "Table ghost not found"
+    assert bench.refusal("select * from ghost") == "no such table: ghost"
+
+
 def test_a_table_that_is_gone_does_not_answer_to_its_bare_name_then(away: Any) -> None:
     away.rotate()
     for _ in range(2):
