@@ -5,41 +5,64 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from qasino_cli.client import cancel_query
 from qasino_cli.connection import Connection
+from qasino_cli.errors import ServerRefused
 from qasino_server.errors import QasinoError
 from qasino_server.threads import begin
 
 CANCEL_TIMEOUT_S = 2.0
 CANCEL_PATIENCE_S = 0.2
 """Who pressed Ctrl-C has the prompt again after that, whatever the server does."""
+AGAIN_S = 0.02
+"""After that a query that is not known yet is asked for again."""
 GIVING_UP_S = 1.0
 """Who has waited in vain for an answer waits no longer than that for the end of the query."""
 
 
+def _nobody_asks() -> bool:
+    return False
+
+
 def begin_cancelling(
-    connection: Connection, query_id: str
+    connection: Connection, query_id: str, is_under_way: Callable[[], bool] = _nobody_asks
 ) -> queue.SimpleQueue[QasinoError | None]:
     """Have the server told. What goes wrong with that comes in the queue, None for nothing.
 
-    In a thread, so that a server that does not even answer that holds nobody up.
+    In a thread, so that a server that does not even answer that holds nobody up. Of a query that
+    `is_under_way`, sent by another thread and not answered, it is told until it knows of it.
     """
     outcome: queue.SimpleQueue[QasinoError | None] = queue.SimpleQueue()
 
     def tell() -> None:
-        try:
-            cancel_query(connection, query_id, CANCEL_TIMEOUT_S)
-            outcome.put(None)
-        except QasinoError as error:
-            outcome.put(error)
+        outcome.put(_told(connection, query_id, is_under_way))
 
     try:
         begin(threading.Thread(target=tell, name="cancel", daemon=True))
     except QasinoError as error:
         outcome.put(error)
     return outcome
+
+
+def _told(
+    connection: Connection, query_id: str, is_under_way: Callable[[], bool]
+) -> QasinoError | None:
+    """Why it could not be told; None where it was."""
+    ends = time.monotonic() + CANCEL_TIMEOUT_S
+    while True:
+        try:
+            cancel_query(connection, query_id, CANCEL_TIMEOUT_S)
+            return None
+        except ServerRefused as error:
+            if not is_under_way() or time.monotonic() > ends:
+                return error
+            time.sleep(AGAIN_S)  # this one has overtaken the query
+        except QasinoError as error:
+            return error
 
 
 def give_up(connection: Connection, query_id: str, patience_s: float = GIVING_UP_S) -> None:

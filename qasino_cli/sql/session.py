@@ -76,7 +76,7 @@ class Session:
         except KeyboardInterrupt:
             asking.abandon()
             self._client = open_client(self.connection)
-            self._cancel(query)
+            self._cancel(query, asking)
             raise
         except Unanswered:
             self._give_up(query)
@@ -103,25 +103,30 @@ class Session:
         try:
             yield from chunks
         except KeyboardInterrupt:  # which has closed its connection
-            self._cancel(query, hung_up=True)
+            self._cancel(query)
             raise
         except Unanswered:
             self._give_up(query)
             raise
 
-    def _cancel(self, query: Query, hung_up: bool = False) -> None:
+    def _cancel(self, query: Query, asking: _Asking | None = None) -> None:
         """Tell the server, and the person what it says to that.
 
-        Of a query that is `hung_up` on it may know nothing any more: then that has ended it.
+        Of a query that is hung up on, as nobody is `asking`, it may know nothing any more: then
+        that has ended it.
         """
-        self._unconfirmed = begin_cancelling(self.connection, query.query_id or "")
+        query_id = query.query_id or ""
+        if asking is None:
+            self._unconfirmed = begin_cancelling(self.connection, query_id)
+        else:
+            self._unconfirmed = begin_cancelling(self.connection, query_id, asking.is_under_way)
         try:
             error = self._unconfirmed.get(timeout=CANCEL_PATIENCE_S)
         except queue.Empty:
             say("interrupted; the server has not confirmed the cancellation")
             return
         self._unconfirmed = None
-        if error is None or (hung_up and isinstance(error, ServerRefused)):
+        if error is None or (asking is None and isinstance(error, ServerRefused)):
             say("cancelled")
         else:
             say(f"interrupted; the query could not be cancelled: {error.sentence}")
@@ -166,6 +171,10 @@ class _Asking:
             self._abandoned = True
             if self._ended:
                 self._client.close()
+
+    def is_under_way(self) -> bool:
+        """Whether its answer has not come."""
+        return not self._ended
 
     def _run(self) -> None:
         try:

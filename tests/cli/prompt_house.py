@@ -23,10 +23,14 @@ class Sql(Terminal):
         self.prompt()
         self.see("generation")
 
+    @property
+    def prompts(self) -> list[str]:
+        """The lines of the prompts on the screen."""
+        return [line for line in self.lines if line.startswith(PROMPT.strip())]
+
     def _typed(self) -> str:
         """The line of the last prompt."""
-        prompts = [line for line in self.lines if line.startswith(PROMPT.strip())]
-        return prompts[-1] if prompts else ""
+        return self.prompts[-1] if self.prompts else ""
 
     def run(self, text: str, *answers: str) -> None:
         """Clear the screen, type a line and Enter, wait for the answer and a prompt under it."""

@@ -48,10 +48,14 @@ def _at_prompt(shell: Shell, prompt: Prompt) -> ExitCode:
     while True:
         try:
             text = prompt.read()
+            if text.strip() and not shell.type(text):
+                return ExitCode.OK
         except EOFError:
             return ExitCode.OK
-        if text.strip() and not shell.type(text):
-            return ExitCode.OK
+        except Ended:
+            raise
+        except KeyboardInterrupt:
+            continue  # just before the prompt, or just behind it
 
 
 def _plainly(shell: Shell) -> ExitCode:

@@ -4,6 +4,7 @@ to the shell; nothing is asked of a server here.
 
 from __future__ import annotations
 
+import signal
 import sys
 import termios
 import time
@@ -25,14 +26,16 @@ from prompt_toolkit.filters import (
     vi_insert_mode,
 )
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout.screen import Char
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.validation import ValidationError, Validator
 
 from qasino_cli import terminal
 from qasino_cli.config import Config
-from qasino_cli.console import Ended, ending_told
+from qasino_cli.console import ENDING, Ended, ending_told
 from qasino_cli.errors import Unreachable
 from qasino_cli.places import history_file, paths_beginning
 from qasino_cli.sql.completion import complete
@@ -109,29 +112,48 @@ class Prompt:
         """The next text. Raises EOFError, KeyboardInterrupt, and Ended once the screen is left as
         it is left after Ctrl-C: a handler may come in the middle of drawing.
         """
-        ended: list[Ended] = []
+        heard: list[KeyboardInterrupt] = []
         self._completer.asked_last = None
         app = self._session.app
 
         def hear(number: int) -> None:
-            ended.append(Ended(number))
+            if number in ENDING:
+                heard.insert(0, Ended(number))
+            else:
+                heard.append(KeyboardInterrupt())
             if app.loop is not None:
                 app.loop.call_soon_threadsafe(leave)
 
         def leave() -> None:
-            if ended and app.future is not None and not app.future.done():
-                app.exit(exception=ended[0])
+            if heard and app.future is not None and not app.future.done():
+                app.exit(exception=heard[0])
 
         try:
-            with ending_told(hear):
-                text = self._session.prompt(default=self._shell.take_next(), pre_run=leave)
+            # prompt_toolkit's own handler would end an application that has ended already.
+            with ending_told(hear, (*ENDING, signal.SIGINT)):
+                text = self._session.prompt(
+                    default=self._shell.take_next(), pre_run=leave, handle_sigint=False
+                )
         except OSError:
-            if ended:  # its window is closed
-                raise ended[0] from None
+            if heard:  # its window is closed
+                raise heard[0] from None
             raise
-        if ended:
-            raise ended[0]
+        if heard:
+            raise heard[0]
+        if self._called_off():
+            raise KeyboardInterrupt
         return text
+
+    def _called_off(self) -> bool:
+        """Whether Ctrl-C has come behind Enter, as a key.
+
+        The terminal makes no signal of it before it is given back, and it would wait for the next
+        prompt. What was typed before it is dropped, as the terminal does.
+        """
+        keys = get_typeahead(self._session.input) + self._session.input.read_keys()
+        at = max((n for n, key in enumerate(keys) if key.key == Keys.ControlC), default=-1)
+        store_typeahead(self._session.input, keys[at + 1 :])
+        return at >= 0
 
     def _fit_menu(self, app: Application[str]) -> None:
         """A window that is too low for prompt, menu and toolbar would show none of them."""
