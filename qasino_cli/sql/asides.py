@@ -40,7 +40,7 @@ class Asides:
             give_up(self._hasty, query.query_id or "")
             raise
         except KeyboardInterrupt:
-            give_up(self._hasty, query.query_id or "", CANCEL_PATIENCE_S)
+            give_up(self._hasty, query.query_id or "", patience_s=CANCEL_PATIENCE_S)
             raise
         finally:
             client.close()

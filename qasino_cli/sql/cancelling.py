@@ -23,18 +23,21 @@ AGAIN_S = 0.02
 GIVING_UP_S = 1.0
 """Who has waited in vain for an answer waits no longer than that for the end of the query."""
 
+UnderWay = Callable[[], bool]
+"""Whether a query that another thread has sent, or is about to, is not answered."""
+
 
 def _nobody_asks() -> bool:
     return False
 
 
 def begin_cancelling(
-    connection: Connection, query_id: str, is_under_way: Callable[[], bool] = _nobody_asks
+    connection: Connection, query_id: str, is_under_way: UnderWay = _nobody_asks
 ) -> queue.SimpleQueue[QasinoError | None]:
     """Have the server told. What goes wrong with that comes in the queue, None for nothing.
 
     In a thread, so that a server that does not even answer that holds nobody up. Of a query that
-    `is_under_way`, sent by another thread and not answered, it is told until it knows of it.
+    `is_under_way` it is told until it knows of it.
     """
     outcome: queue.SimpleQueue[QasinoError | None] = queue.SimpleQueue()
 
@@ -48,9 +51,7 @@ def begin_cancelling(
     return outcome
 
 
-def _told(
-    connection: Connection, query_id: str, is_under_way: Callable[[], bool]
-) -> QasinoError | None:
+def _told(connection: Connection, query_id: str, is_under_way: UnderWay) -> QasinoError | None:
     """Why it could not be told; None where it was."""
     ends = time.monotonic() + CANCEL_TIMEOUT_S
     while True:
@@ -65,10 +66,15 @@ def _told(
             return error
 
 
-def give_up(connection: Connection, query_id: str, patience_s: float = GIVING_UP_S) -> None:
+def give_up(
+    connection: Connection,
+    query_id: str,
+    is_under_way: UnderWay = _nobody_asks,
+    patience_s: float = GIVING_UP_S,
+) -> None:
     """Have it told, without a word: the error is that it gave no answer.
 
     Who hangs up over HTTP is noticed, unless a proxy stands between; over ZeroMQ nobody is.
     """
     with suppress(queue.Empty):
-        begin_cancelling(connection, query_id).get(timeout=patience_s)
+        begin_cancelling(connection, query_id, is_under_way).get(timeout=patience_s)

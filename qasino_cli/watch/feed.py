@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -13,7 +14,7 @@ from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import NotLetIn, ServerRefused, Unreachable
 from qasino_cli.generation_clock import PATIENCE, GenerationClock
-from qasino_cli.sql.cancelling import begin_cancelling, give_up
+from qasino_cli.sql.cancelling import UnderWay, begin_cancelling, give_up
 from qasino_cli.watch.anew import Anew
 from qasino_cli.watch.inquiry import Inquiry
 from qasino_cli.watch.query import Update, Watched
@@ -53,7 +54,7 @@ class Feed(Service):
             self._watched = watched
         left = self._left_behind()
         if left is not None:
-            begin_cancelling(self._connection, left)
+            begin_cancelling(self._connection, *left)
         self.wake()
 
     def stop(self) -> None:
@@ -61,7 +62,7 @@ class Feed(Service):
         super().stop()
         left = self._left_behind()
         if left is not None:
-            give_up(self._connection, left)
+            give_up(self._connection, *left)
 
     def wake(self) -> None:
         """Ask again at once; any thread."""
@@ -93,10 +94,14 @@ class Feed(Service):
                 inquiry.abandon()
             return inquiry
 
-    def _left_behind(self) -> str | None:
+    def _left_behind(self) -> tuple[str, UnderWay] | None:
         """The query that nobody waits for from now on, None where none runs."""
         with self._lock:
-            return None if self._inquiry is None else self._inquiry.abandon()
+            inquiry = self._inquiry
+            left = None if inquiry is None else inquiry.abandon()
+        if inquiry is None or left is None:
+            return None
+        return left, partial(inquiry.is_under_way, left)
 
     def _fall_back(self, refused: Watched) -> None:
         """To what was answered last: its rows stand there and would grow old."""

@@ -53,6 +53,10 @@ class Inquiry:
             self.abandoned = True
             return self._running
 
+    def is_under_way(self, query_id: str) -> bool:
+        """Whether the query of that id is not answered yet."""
+        return self._running == query_id
+
     def explained(self, error: ServerRefused | SqlError) -> str:
         """The error of the last statement as `qasino sql` tells it; may have several lines."""
         asides, condition = Asides(self._connection), self.watched.condition or ""

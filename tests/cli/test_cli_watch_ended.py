@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,16 @@ from terminal_screen import Terminal
 from watch_house import frame_of, group_lives
 from wire import Wire, until
 
+from qasino_cli.connection import Given, read_connection
 from qasino_cli.console import ExitCode
+from qasino_cli.errors import ServerRefused
+from qasino_cli.sql import cancelling
+from qasino_cli.watch.feed import Feed
+from qasino_cli.watch.query import Watched
+from qasino_cli.zmq_client import ZmqClient
+from qasino_server.message import Query
 from qasino_server.server import Server
+from qasino_server.table import Result
 
 CHANGING = ("--interval", "0.1", "select hex(randomblob(9)) x")
 
@@ -120,6 +129,37 @@ def test_a_query_is_cancelled_when_the_screen_is_left(
     for _ in range(0 if number is None else 2):
         terminal.child.kill(number)
     assert terminal.wait() == ExitCode.OK
+    until(lambda: not endless())
+
+
+def test_a_query_that_the_end_overtakes_is_cancelled(
+    server: Server, endless: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reached the server after its cancellation, and ran until --query-timeout."""
+    asked, refused = threading.Event(), threading.Event()
+    query, cancel = ZmqClient.query, cancelling.cancel_query
+
+    def ask_late(client: ZmqClient, question: Query) -> Result:
+        if question.sql == ENDLESS:
+            asked.set()
+            assert refused.wait(10)
+        return query(client, question)
+
+    def noted(*of: Any) -> None:
+        try:
+            cancel(*of)
+        except ServerRefused:
+            refused.set()
+            raise
+
+    monkeypatch.setattr(ZmqClient, "query", ask_late)
+    monkeypatch.setattr(cancelling, "cancel_query", noted)
+    connection = read_connection(Given(server=zmq_url(server)), {})
+    feed = Feed(connection, Watched(ENDLESS), lambda _: None, None)
+    feed.start()
+    assert asked.wait(10)
+    feed.stop()
+    assert feed.join(10)
     until(lambda: not endless())
 
 
