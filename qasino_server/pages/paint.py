@@ -130,12 +130,13 @@ def spark(values: Sequence[float], what: str) -> Spark:
     if len(pairs) == 1:
         pairs.append(f"{_SPARK_WIDTH:.1f},{pairs[0].split(',')[1]}")
     last = values[-1] if values else 0
+    of = "generation" if len(values) == 1 else "generations"
     return Spark(
         points=" ".join(pairs),
         area=" ".join([f"0,{_SPARK_HEIGHT}", *pairs, f"{_SPARK_WIDTH},{_SPARK_HEIGHT}"]),
         last=count(last),
         highest=count(highest),
-        words=f"{what}: now {count(last)}, at most {count(highest)} in {len(values)} generations",
+        words=f"{what}: now {count(last)}, at most {count(highest)} in {len(values)} {of}",
     )
 
 

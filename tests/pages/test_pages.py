@@ -370,6 +370,11 @@ def test_sparklines_stay_within_their_box() -> None:
         assert all(0 <= x <= 240 and 0 <= y <= 40 for x, y in pairs)
 
 
+def test_the_words_of_a_sparkline_count_generations() -> None:
+    assert paint.spark([5], "x").words == "x: now 5, at most 5 in 1 generation"
+    assert paint.spark([5, 4], "x").words == "x: now 4, at most 5 in 2 generations"
+
+
 def test_assets_can_be_kept_for_ever(wire: Wire) -> None:
     for where, params in re.findall(r'"(/assets/[^"?]+)\?(v=\w+)"', page(wire, "/query")):
         status, headers, body = wire.http("GET", params, path=where)
