@@ -6,7 +6,7 @@ import re
 
 import pytest
 from page_house import Look, asking, load
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Route, expect
 from wire import Wire
 
 from qasino_server.server import Server
@@ -133,3 +133,50 @@ def test_a_text_that_reads_like_something_else_is_another_value(
     expect(page.locator("#result thead button")).to_have_count(2)
     number = publish(None, "NULL", "a")
     expect(page.locator("#status")).to_contain_text(f"generation {number}: nothing changed")
+
+
+@pytest.fixture
+def held_up(server: Server, wire: Wire, look: Look) -> tuple[Page, list[Route]]:
+    """A page that was just made live, and its queries; the first has not reached the server."""
+    load(wire, 1)
+    server.rotate()
+    page = look(asking("select host, one from load"))
+    asked: list[Route] = []
+
+    def hold_up_the_first(route: Route) -> None:
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    page.route("**/request?op=query", hold_up_the_first)
+    with page.expect_request("**/request?op=query"):
+        page.get_by_label("Live").check()
+    load(wire, 2)
+    return page, asked
+
+
+def test_a_generation_that_begins_while_the_query_runs_is_shown_too(
+    server: Server, held_up: tuple[Page, list[Route]]
+) -> None:
+    """The answer of the one before was left on the page until the next began."""
+    page, asked = held_up
+    answer = asked[0].fetch()
+    number = server.rotate()
+    expect(page.locator("#generation")).to_have_text(str(number))
+    asked[0].fulfill(response=answer)
+    expect(page.locator("#status")).to_contain_text(f"generation {number}: 1 cell changed")
+    expect(page.locator("#result td.changed")).to_have_attribute("title", "was 1.0")
+
+
+def test_what_was_answered_by_that_generation_already_is_not_asked_again(
+    server: Server, held_up: tuple[Page, list[Route]]
+) -> None:
+    """Nothing would have changed since, and no mark would stay."""
+    page, asked = held_up
+    number = server.rotate()
+    expect(page.locator("#generation")).to_have_text(str(number))
+    asked[0].fulfill(response=asked[0].fetch())
+    expect(page.locator("#status")).to_contain_text(f"generation {number}: 1 cell changed")
+    assert page.evaluate("fetch('/healthz/live').then(answer => answer.status)") == 200
+    assert len(asked) == 1
+    expect(page.locator("#result td.changed")).to_have_count(1)

@@ -24,6 +24,7 @@ let about = ""; // what else the status says of it
 let running = null;
 let address = location.search; // what is shown
 let held = false; // a newer result waits until nothing is selected
+let begun = null; // the generation that has begun last while a query ran
 let picked; // the column to draw, once somebody has said; "" for none
 
 for (const part of document.querySelectorAll(".script")) part.hidden = false;
@@ -39,10 +40,12 @@ async function ask({ again = false, push = !again } = {}) {
   running?.abort();
   const mine = new AbortController();
   running = mine;
+  begun = null;
   mine.queryId = `page-${crypto.getRandomValues(new Uint32Array(3)).join("-")}`;
   const slow = setTimeout(() => { stop.hidden = false; status.textContent = "running"; }, SLOW_MS);
   if (push) remember(sql);
   let text = null;
+  let isBehind = false;
   try {
     const answer = await fetch("/request?op=query", {
       method: "POST",
@@ -56,7 +59,10 @@ async function ask({ again = false, push = !again } = {}) {
     if (told.response_op === "error") {
       const isThere = !again && box.value === sql;
       fail(told.error_message, isThere ? told.error_offset?.n : undefined, told.error_hint);
-    } else show(told, again);
+    } else {
+      show(told, again);
+      isBehind = begun !== null && String(told.generation_number.n) !== begun;
+    }
   } catch (fault) {
     if (running === mine) fail(sentenceOf(fault, text !== null));
   } finally {
@@ -64,8 +70,15 @@ async function ask({ again = false, push = !again } = {}) {
     if (running === mine) {
       running = null;
       stop.hidden = true;
+      if (isBehind) renew();
     }
   }
+}
+
+function renew() {
+  if (!live.checked) return;
+  if (shown && grid.isSelected()) hold();
+  else ask({ again: true });
 }
 
 function sentenceOf(fault, isAnswered) {
@@ -258,10 +271,9 @@ live.addEventListener("change", () => {
   address = location.search;
   if (live.checked) ask({ again: Boolean(shown) });
 });
-onGeneration(() => {
-  if (!live.checked || running) return;
-  if (shown && grid.isSelected()) hold();
-  else ask({ again: true });
+onGeneration((facts) => {
+  if (running) begun = String(facts.generation_number); // what is answered may be of the one before
+  else renew();
 });
 document.addEventListener("selectionchange", () => {
   if (!held || grid.isSelected()) return;
