@@ -74,10 +74,19 @@ class RequestReader:
     async def read(
         self, scope: Scope, params: dict[str, str], receive: Receive, caller: Caller
     ) -> Request:
-        """The request. Raises QasinoError where it is none, or Disconnected.
+        """The request. Raises QasinoError where it is none, or the server ends first, or
+        Disconnected.
 
         What could not be read of a publication is noted as refused.
         """
+        try:
+            return await self._read(scope, params, receive, caller)
+        except asyncio.CancelledError:  # uvicorn would answer that something is wrong in here
+            raise Busy("the server is shutting down") from None
+
+    async def _read(
+        self, scope: Scope, params: dict[str, str], receive: Receive, caller: Caller
+    ) -> Request:
         method, op = scope["method"], params.get("op")
         if method in ("GET", "HEAD"):
             return self._read_by_get(method, op, params, caller)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from wire import Wire, until
 
+from qasino_server import http_server
+from qasino_server.http_port import HttpPort
 from qasino_server.server import Server
 
 ENDLESS = "with recursive r(i) as (select 1 union all select i + 1 from r) select count(*) from r"
@@ -57,3 +61,26 @@ def test_who_waits_for_a_query_is_told_that_the_server_ends(
     assert status == 503
     assert answer["response_op"] == "error"
     assert answer["error_message"] == "the server is shutting down"
+
+
+def test_who_has_sent_what_is_still_read_is_told_that_the_server_ends(
+    server: Server, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One address has two places to read CSV at: the third waits for one."""
+    monkeypatch.setattr(http_server, "GRACE_S", 0.1)
+    port = next(each for each in server._services if isinstance(each, HttpPort))
+    places = port._app._reader._unpacking
+    rows = gzip.compress(b"1,identity=h\nt\na\nint\n\n" + b"1\n" * 20_000_000)
+    packed = {"Content-Encoding": "gzip"}
+
+    def publish() -> tuple[int, bytes]:
+        status, _, body = wire.http("POST", {"op": "add_csv_table_data"}, rows, packed)
+        return status, body
+
+    with ThreadPoolExecutor(3) as pool:
+        told = [pool.submit(publish) for _ in range(3)]
+        until(lambda: (places.nr_taken, len(places._waiting)) == (2, 1))
+        server.stop()
+    for status, body in (each.result() for each in told):
+        assert status == 503
+        assert json.loads(body)["error_message"] == "the server is shutting down"
