@@ -18,6 +18,8 @@ from ill_treated import (
 )
 from wire import Wire
 
+from qasino_server import connections, line_port
+
 
 @pytest.fixture(scope="module")
 def shared(make_module_server: MakeServer) -> Iterator[Callable[..., Shared]]:
@@ -94,3 +96,11 @@ def beside() -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
     """Runs something in a thread while the test goes on."""
     with ThreadPoolExecutor(16) as pool:
         yield pool.submit
+
+
+@pytest.fixture
+def soon_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has closed its side is taken for gone sooner: it might still read, and TCP tells nobody
+    whether it does."""
+    monkeypatch.setattr(connections, "HALF_CLOSED_S", 0.1)
+    monkeypatch.setattr(line_port, "FADE_S", 0.1)

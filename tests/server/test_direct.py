@@ -144,6 +144,7 @@ def test_a_body_over_the_bound_goes_the_usual_way_to_the_same_answer(wire: Wire)
     assert json.loads(body)["nr_rows"] == len(rows)
 
 
+@pytest.mark.usefixtures("soon_gone")
 def test_a_client_that_has_gone_ends_no_other_query_of_the_same_id(
     server: Server, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +182,7 @@ def test_who_leaves_a_large_answer_half_read_ends_no_other_query_of_the_same_id(
     again.close()
 
 
+@pytest.mark.usefixtures("soon_gone")
 def test_a_query_whose_client_has_gone_is_cancelled(server: Server, wire: Wire) -> None:
     made = wire.connect("http")
     made.sendall(request({"sql": ENDLESS}))
@@ -258,6 +260,7 @@ def test_who_is_answered_before_the_end_of_a_broken_body_is_told_no_more(wire: W
         assert made.recv(1000) == b""
 
 
+@pytest.mark.usefixtures("soon_gone")
 @pytest.mark.parametrize("url", ["/request?op=query", "/request?op=query&format=csv"])
 def test_nor_one_of_the_usual_way_that_was_sent_before_others(wire: Wire, url: str) -> None:
     """uvicorn tells the last request that came of the client's going."""
@@ -268,6 +271,7 @@ def test_nor_one_of_the_usual_way_that_was_sent_before_others(wire: Wire, url: s
     until(lambda: not wire.rows("show queries"))
 
 
+@pytest.mark.usefixtures("soon_gone")
 @pytest.mark.parametrize("nr_behind", [1, 500])
 @pytest.mark.parametrize("breaks_off", [False, True], ids=["closed", "broken off"])
 @pytest.mark.parametrize("way", ["direct", "usual"])
@@ -292,6 +296,7 @@ def test_nor_one_before_others_that_were_sent_when_it_ran(
     until(lambda: not wire.rows("show queries"))
 
 
+@pytest.mark.usefixtures("soon_gone")
 @pytest.mark.parametrize("nr_behind", [1, 50])
 def test_nor_a_direct_one_that_was_sent_before_others(wire: Wire, nr_behind: int) -> None:
     """Reading stopped at the second request, and the query went on until its time was over."""

@@ -230,6 +230,7 @@ def leave(made: socket.socket, abruptly: bool) -> None:
     made.close()
 
 
+@pytest.mark.usefixtures("soon_gone")
 @pytest.mark.parametrize("abruptly", [False, True])
 def test_the_query_of_a_line_client_that_leaves_is_stopped(patient: Site, abruptly: bool) -> None:
     made = patient.wire.connect("line")
@@ -261,6 +262,7 @@ def test_a_line_client_that_reads_late_is_told_nothing_after_the_bye(patient: Si
     patient.unhurt()
 
 
+@pytest.mark.usefixtures("soon_gone")
 @pytest.mark.parametrize("abruptly", [False, True])
 @pytest.mark.parametrize("form", ["json", "text", "csv", "ndjson"])
 def test_the_query_of_an_http_client_that_leaves_is_stopped(
@@ -283,6 +285,7 @@ def test_a_stream_whose_client_leaves_in_the_middle_is_stopped(patient: Site, fo
     patient.unhurt()
 
 
+@pytest.mark.usefixtures("soon_gone")
 def test_a_stream_whose_client_reads_nothing_hurts_nobody_and_is_stopped(
     patient: Site,
 ) -> None:

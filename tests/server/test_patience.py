@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import socket
 import ssl
 import time
@@ -21,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import Wire, until
 
-from qasino_server import connections, gzip_body, handshakes, http_stream, patience
+from qasino_server import connections, gzip_body, handshakes, http_server, http_stream, patience
 from qasino_server.errors import BadRequest, TooLarge
 from qasino_server.gzip_body import unpacked
 from qasino_server.http_port import HttpPort
@@ -600,11 +599,12 @@ def csv_posted(body: bytes) -> bytes:
 
 
 LONG = {
-    "gzip": lambda: gzip_posted(gzip.compress(os.urandom(30_000_000), 1)),
+    "gzip": lambda: gzip_posted(gzip.compress(bytes(30_000_000), 0)),  # as large as it is
     "CSV": lambda: csv_posted(b"1,identity=h\nt\na,b\nint,text\n\n" + b"1,2\n" * 10_000_000),
 }
 
 
+@pytest.mark.usefixtures("soon_gone")
 @pytest.mark.parametrize("long", LONG.values(), ids=LONG)
 @pytest.mark.parametrize("stops", [False, True], ids=["gone", "stopping"])
 def test_a_body_that_nobody_waits_for_is_read_no_further(
@@ -615,6 +615,7 @@ def test_a_body_that_nobody_waits_for_is_read_no_further(
     long: Callable[[], bytes],
 ) -> None:
     monkeypatch.setattr(gzip_body, "_PIECE_BYTES", 1)  # so that it takes long
+    monkeypatch.setattr(http_server, "GRACE_S", 0.1)
     places = service(server, HttpPort)._app._reader._unpacking
     made = connect(server)
     made.sendall(long())
@@ -633,6 +634,7 @@ MANY_ROWS = b"1,identity=h\nt\na\nint\n\n" + b"1\n" * 20_000_000
 """40 kB as gzip, and many seconds of work."""
 
 
+@pytest.mark.usefixtures("soon_gone")
 def test_who_sends_bodies_that_take_long_has_half_of_the_places(
     server: Server, connect: Callable[..., socket.socket]
 ) -> None:
@@ -648,6 +650,7 @@ def test_who_sends_bodies_that_take_long_has_half_of_the_places(
     assert (places.nr_taken, len(places._waiting)) == (2, 2)
 
 
+@pytest.mark.usefixtures("soon_gone")
 def test_who_hangs_up_while_it_waits_for_a_place_has_nothing_done(
     server: Server, connect: Callable[..., socket.socket]
 ) -> None:
