@@ -223,19 +223,6 @@ class Terminal:
         """Ctrl-C, as the terminal sends it to what runs in the foreground."""
         self.child.sendintr()
 
-    def interrupt_until_it_ends(self) -> int:
-        """Ctrl-C as a person presses it, again where the first is not heard; the exit code.
-
-        A signal that comes just before a system call does not interrupt it.
-        """
-        gives_up_at = time.monotonic() + TIMEOUT_S
-        while self.child.isalive() and time.monotonic() < gives_up_at:
-            self.interrupt()
-            heard_by = time.monotonic() + 0.5
-            while time.monotonic() < heard_by and self._read(0.1):
-                pass
-        return self.wait()
-
     def resize(self, columns: int, lines: int) -> None:
         """Another size of the window."""
         self._screen.resize(lines, columns)

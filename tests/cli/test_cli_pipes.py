@@ -6,9 +6,11 @@ import fcntl
 import io
 import os
 import pty
+import signal
 import subprocess
 import termios
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from hypothesis import strategies as st
 from wire import until
 
 from qasino_cli.console import ExitCode
-from qasino_cli.pipes import lines_of
+from qasino_cli.pipes import lines_of, parts_of
 from qasino_server.server import Server
 
 PUBLISH = ("publish", "--table", "t", "-I", "me", "--dry-run")
@@ -88,3 +90,82 @@ def test_lines_are_those_of_a_file(lines: list[bytes]) -> None:
         os.write(writes, body)
         os.close(writes)
         assert list(lines_of(file.fileno())) == list(io.BytesIO(body))
+
+
+class Heard(Exception):
+    """A signal has come."""
+
+
+@pytest.fixture
+def handled() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Sets what SIGUSR1 does until the test ends."""
+    before = signal.getsignal(signal.SIGUSR1)
+
+    def handle(how: Callable[[], None]) -> None:
+        signal.signal(signal.SIGUSR1, lambda *_: how())
+
+    yield handle
+    signal.signal(signal.SIGUSR1, before)
+
+
+def asleep() -> Callable[[], bool]:
+    """Whether the thread that asks for this waits."""
+    stat = Path(f"/proc/self/task/{threading.get_native_id()}/stat")
+    return lambda: stat.read_text().rpartition(") ")[2][0] == "S"
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_signal_that_does_not_interrupt_the_wait_is_heard_all_the_same(
+    pipe: tuple[int, int], handled: Callable[[Callable[[], None]], None], blocking: bool
+) -> None:
+    """As one that comes just before the system call; this one interrupts another thread."""
+    reads, writes = pipe
+    os.set_blocking(reads, blocking)
+    is_waiting, begun, heard, in_time = asleep(), threading.Event(), threading.Event(), []
+
+    def hear() -> None:
+        heard.set()
+        raise Heard
+
+    def send() -> None:
+        begun.wait()
+        until(is_waiting)
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        in_time.append(heard.wait(5))
+        os.write(writes, b"end the wait")
+        os.close(writes)
+
+    def read() -> None:
+        begun.set()
+        next(parts_of(reads))
+
+    handled(hear)
+    sender = threading.Thread(target=send)
+    sender.start()
+    with pytest.raises(Heard):
+        read()
+    sender.join()
+    assert in_time == [True]
+    assert signal.set_wakeup_fd(-1) == -1, "what was set for the wait is gone"
+
+
+def test_signals_that_are_passed_over_end_no_reading(
+    pipe: tuple[int, int], handled: Callable[[Callable[[], None]], None]
+) -> None:
+    reads, writes = pipe
+    is_waiting, heard, told = asleep(), threading.Semaphore(0), []
+
+    def send() -> None:
+        for _ in range(3):
+            until(is_waiting)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            told.append(heard.acquire(timeout=5))
+        os.write(writes, b"x")
+        os.close(writes)
+
+    handled(heard.release)
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert next(parts_of(reads)) == b"x"
+    sender.join()
+    assert told == [True] * 3

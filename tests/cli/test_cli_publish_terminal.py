@@ -63,7 +63,8 @@ def test_a_long_pipe_shows_how_much_came_and_how_fast(
     terminal = shell(f"{QASINO} publish -s {zmq_url(server)} --table t < {path}")
     write_all(opened(), ROWS)
     terminal.see("reading standard input 2.0 MB,", "MB/s")
-    assert terminal.interrupt_until_it_ends() == ExitCode.INTERRUPTED
+    terminal.interrupt()
+    assert terminal.wait() == ExitCode.INTERRUPTED
     assert terminal.text.replace("^C", "") == ""
     assert b"\x1b[?25l" not in terminal.written, "the cursor was hidden"
 
