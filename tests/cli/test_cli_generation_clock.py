@@ -218,14 +218,14 @@ def test_without_a_signal_port_our_own_clock_beats_as_often_as_a_generation_last
 
 def test_our_own_clock_misses_no_generation_that_begins_soon(make_server: MakeServer) -> None:
     """It begins late in one, and beats in the next."""
-    server = make_server(pubsub_port=None, generation_duration_s=3)
+    server = make_server(pubsub_port=None, generation_duration_s=2)
     there = to(server)
     with closing(open_client(there)) as client:
-        until(lambda: client.query(Query(sql="select 1", typed=True)).generation_age_s > 2.4)
+        until(lambda: client.query(Query(sql="select 1", typed=True)).generation_age_s > 1.6)
     asked_at = time.monotonic()
     with clock_of(there) as clock:
-        assert clock.wait(GIVE_UP_S) == Beat(None, 3.0)
-    assert time.monotonic() - asked_at < 3.0 * PATIENCE
+        assert clock.wait(GIVE_UP_S) == Beat(None, 2.0)
+    assert time.monotonic() - asked_at < 2.0 * PATIENCE
 
 
 def test_who_may_publish_alone_learns_over_http_when_generations_begin(
