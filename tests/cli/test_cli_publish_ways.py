@@ -530,7 +530,7 @@ def test_a_command_that_hangs_is_ended(
     line = process.stderr.readline().decode()
     assert line == f"the output of '{command}': it took over 0.2 s and was ended\n"
     process.send_signal(signal.SIGTERM)
-    process.wait(10)
+    assert process.wait(10) == ExitCode.INPUT
 
 
 def test_a_server_that_is_away_is_said_once_and_once_that_it_is_back(
@@ -551,7 +551,7 @@ def test_a_server_that_is_away_is_said_once_and_once_that_it_is_back(
     assert re.fullmatch(dated + back, process.stderr.readline())
     assert process.stderr.readline().startswith(b"published t")
     process.send_signal(signal.SIGTERM)
-    process.wait(10)
+    assert process.wait(10) == ExitCode.OK
 
 
 @pytest.mark.parametrize(
