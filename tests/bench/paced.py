@@ -92,7 +92,7 @@ class Pace:
                 self._ask(self._askers[order[number % len(order)]], due)
                 number += 1
             else:
-                self._take(due - time.perf_counter())
+                self._take(max(0.0, due - time.perf_counter()))  # below 0 would be for ever
         ends = time.perf_counter() + _LAST_ANSWERS_S
         while self._on_their_way and time.perf_counter() < ends:
             self._take(0.1)
