@@ -27,12 +27,8 @@ UnderWay = Callable[[], bool]
 """Whether a query that another thread has sent, or is about to, is not answered."""
 
 
-def _nobody_asks() -> bool:
-    return False
-
-
 def begin_cancelling(
-    connection: Connection, query_id: str, is_under_way: UnderWay = _nobody_asks
+    connection: Connection, query_id: str, is_under_way: UnderWay | None = None
 ) -> queue.SimpleQueue[QasinoError | None]:
     """Have the server told. What goes wrong with that comes in the queue, None for nothing.
 
@@ -51,7 +47,9 @@ def begin_cancelling(
     return outcome
 
 
-def _told(connection: Connection, query_id: str, is_under_way: UnderWay) -> QasinoError | None:
+def _told(
+    connection: Connection, query_id: str, is_under_way: UnderWay | None
+) -> QasinoError | None:
     """Why it could not be told; None where it was."""
     ends = time.monotonic() + CANCEL_TIMEOUT_S
     while True:
@@ -59,7 +57,7 @@ def _told(connection: Connection, query_id: str, is_under_way: UnderWay) -> Qasi
             cancel_query(connection, query_id, CANCEL_TIMEOUT_S)
             return None
         except ServerRefused as error:
-            if not is_under_way() or time.monotonic() > ends:
+            if is_under_way is None or not is_under_way() or time.monotonic() > ends:
                 return error
             time.sleep(AGAIN_S)  # this one has overtaken the query
         except QasinoError as error:
@@ -69,7 +67,7 @@ def _told(connection: Connection, query_id: str, is_under_way: UnderWay) -> Qasi
 def give_up(
     connection: Connection,
     query_id: str,
-    is_under_way: UnderWay = _nobody_asks,
+    is_under_way: UnderWay | None = None,
     patience_s: float = GIVING_UP_S,
 ) -> None:
     """Have it told, without a word: the error is that it gave no answer.

@@ -115,11 +115,8 @@ class Session:
         Of a query that is hung up on, as nobody is `asking`, it may know nothing any more: then
         that has ended it.
         """
-        query_id = query.query_id or ""
-        if asking is None:
-            self._unconfirmed = begin_cancelling(self.connection, query_id)
-        else:
-            self._unconfirmed = begin_cancelling(self.connection, query_id, asking.is_under_way)
+        is_under_way = None if asking is None else asking.is_under_way
+        self._unconfirmed = begin_cancelling(self.connection, query.query_id or "", is_under_way)
         try:
             error = self._unconfirmed.get(timeout=CANCEL_PATIENCE_S)
         except queue.Empty:
