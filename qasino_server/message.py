@@ -2,7 +2,8 @@
 
 Requests are decoded once, into one of the values below; what a sender got wrong becomes a
 BadRequest that names the key. The rows of a publication are cut out of the message as they
-stand: msgspec has checked that they are JSON, not that they are UTF-8, so that is done here.
+stand (`request_rows`): msgspec has checked that they are JSON, not that they are UTF-8, so that is
+done here; of middling ones whether they are JSON is left to who stores them.
 
 The wire is the ancestor's (its recorded messages are the tests' golden files).
 """
@@ -27,6 +28,7 @@ from qasino_server.request_body import (
     read_strings,
     unreadable,
 )
+from qasino_server.request_rows import UnreadRows, read_but_rows, rows_text
 from qasino_server.table import (
     Columns,
     Publication,
@@ -88,6 +90,26 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
 
     Raises BadRequest with the place and the reason.
     """
+    return _decode_but_rows(body, op) or _decode_whole(body, op)
+
+
+def _decode_but_rows(body: bytes, op: str | None) -> Publish | None:
+    """A publication whose rows are still to be read; None where that or anything cannot be."""
+    cut = read_but_rows(body)
+    if cut is None:
+        return None
+    fields, rows = cut
+    if (fields.op if op is None else op) != "add_table_data":
+        return None
+    try:
+        if not body.isascii():
+            decode_utf8(body, "the request")
+        return _read_publish(fields, rows)
+    except (BadRequest, *UNREADABLE):
+        return None
+
+
+def _decode_whole(body: bytes, op: str | None) -> Request:
     try:
         fields = read_body(body)
     except UNREADABLE as error:
@@ -158,14 +180,14 @@ def _check_query_id(query_id: object) -> str | None:
     raise BadRequest("query_id must be a string of 1 to 128 printable characters")
 
 
-def _read_publish(fields: Body) -> Publish:
+def _read_publish(fields: Body, unread: UnreadRows | None = None) -> Publish:
     table = fields.table
     if table is None:
         raise BadRequest("table is missing; it holds tablename, column_names, column_types, rows")
     names, types = bytes(table.column_names), bytes(table.column_types)
     read = _remembered_columns if len(names) + len(types) <= _REMEMBERED_BYTES else _read_columns
     columns = read(names, types)
-    rows_json = _rows_text(table.rows)
+    rows_json = rows_text(table.rows) if unread is None else unread
     described = table.column_descriptions
     descriptions = () if described is NOTHING else _read_descriptions(described, columns)
     given = _options_of(fields)
@@ -219,15 +241,6 @@ def _read_descriptions(array: msgspec.Raw, columns: Columns) -> tuple[str, ...]:
             f"table.column_descriptions has {len(descriptions)} entries for {len(columns)} columns"
         )
     return descriptions
-
-
-def _rows_text(rows: msgspec.Raw) -> str:
-    text = decode_utf8(rows, "table.rows")
-    if text.startswith("["):
-        return text
-    if not text:
-        raise BadRequest("table.rows is missing")
-    raise BadRequest("table.rows must be a JSON array of rows, each an array of cells")
 
 
 def _read_cancel(fields: Body) -> Cancel:

@@ -19,6 +19,7 @@ from qasino_server.database.cells import CELLS_MAX_BYTES, Cells, read_any_cells,
 from qasino_server.database.ranges import Ranges, RowRange
 from qasino_server.errors import BadRequest
 from qasino_server.remembered import remembered
+from qasino_server.request_rows import UnreadRows
 
 _PORTIONS = (32, 8, 2, 1)
 """Rows bound to one statement; each is prepared and kept.
@@ -58,11 +59,14 @@ class CheckedRows(msgspec.Struct, frozen=True):
 def check_rows(connection: apsw.Connection, rows_json: str, nr_columns: int) -> CheckedRows:
     """Read the rows, to be inserted; each must be an array of `nr_columns` cells.
 
-    Raises BadRequest with the number of the first row that is not, counted from 1.
+    Raises BadRequest with the number of the first row that is not, counted from 1, or where unread
+    ones are no JSON.
     """
     cells = read_cells((rows_json,), nr_columns)
-    if cells is not None:
+    if cells is not None and len(cells.counts) == 1:  # two are no rows, but `],[` between them
         return CheckedRows(nr_rows=cells.counts[0], cells=cells)
+    if isinstance(rows_json, UnreadRows):
+        return check_rows(connection, rows_json.read(), nr_columns)
     return parse_rows(connection, rows_json, nr_columns)
 
 

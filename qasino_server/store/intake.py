@@ -25,6 +25,7 @@ from qasino_server.database.upsert import Upsert
 from qasino_server.errors import Refused
 from qasino_server.merge import Plan
 from qasino_server.quota import Quota
+from qasino_server.request_rows import UnreadRows
 from qasino_server.store.carrying import Carrying, columns_owed
 from qasino_server.store.ledger import Arrears, Ledger, Pair, Source, TableState
 from qasino_server.store.room_left import RoomLeft
@@ -107,6 +108,8 @@ class Intake:
         if publication.update:
             return self._update(publication, pair, present, owed)
         if _is_repeat(publication, present):
+            if isinstance(publication.rows_json, UnreadRows):
+                publication.rows_json.read()  # no JSON is not passed over, but refused
             nr_rows = present.nr_rows if present else 0
             return Receipt(self.ledger.number, nr_rows, applied=False, message=REPEAT)
         return self._replace(publication, pair, present, owed)
