@@ -28,7 +28,7 @@ from qasino_server.request_body import (
     read_strings,
     unreadable,
 )
-from qasino_server.request_rows import UnreadRows, read_but_rows, rows_text
+from qasino_server.request_rows import LEAST_BYTES, UnreadRows, read_but_rows, rows_text
 from qasino_server.table import (
     Columns,
     Publication,
@@ -90,26 +90,10 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
 
     Raises BadRequest with the place and the reason.
     """
-    return _decode_but_rows(body, op) or _decode_whole(body, op)
-
-
-def _decode_but_rows(body: bytes, op: str | None) -> Publish | None:
-    """A publication whose rows are still to be read; None where that or anything cannot be."""
-    cut = read_but_rows(body)
-    if cut is None:
-        return None
-    fields, rows = cut
-    if (fields.op if op is None else op) != "add_table_data":
-        return None
-    try:
-        if not body.isascii():
-            decode_utf8(body, "the request")
-        return _read_publish(fields, rows)
-    except (BadRequest, *UNREADABLE):
-        return None
-
-
-def _decode_whole(body: bytes, op: str | None) -> Request:
+    if len(body) >= LEAST_BYTES:
+        publish = _decode_but_rows(body, op)
+        if publish is not None:
+            return publish
     try:
         fields = read_body(body)
     except UNREADABLE as error:
@@ -130,6 +114,22 @@ def _decode_whole(body: bytes, op: str | None) -> Request:
         _blame_sender(refused, fields)
         raise refused from None
     return request
+
+
+def _decode_but_rows(body: bytes, op: str | None) -> Publish | None:
+    """A publication whose rows are still to be read; None where that or anything cannot be."""
+    cut = read_but_rows(body)
+    if cut is None:
+        return None
+    fields, rows = cut
+    if (fields.op if op is None else op) != "add_table_data":
+        return None
+    try:
+        if not body.isascii():
+            decode_utf8(body, "the request")
+        return _read_publish(fields, rows)
+    except (BadRequest, *UNREADABLE):
+        return None
 
 
 def _blame_sender(error: BadRequest, fields: Body) -> None:

@@ -25,9 +25,10 @@ from qasino_server.request_body import (
     unreadable,
 )
 
-LEAST_BYTES, MOST_BYTES = 4096, 262_144
-"""Of a request that is cut: of a shorter one that saves nothing, and the rows of a longer one are
-SQLite's to read, which takes for JSON what is not."""
+LEAST_BYTES = 4096
+"""Of a request that is worth cutting."""
+MOST_BYTES = 262_144
+"""Of one that is cut: the rows of longer ones SQLite reads, which takes for JSON what is not."""
 
 _STAND_IN = b"%d" % (1 << 62 | int.from_bytes(os.urandom(7)))
 _KEY = re.compile(rb'"rows":[ \t\r\n]*(?=\[)')
@@ -73,7 +74,7 @@ def read_but_rows(body: bytes) -> tuple[Body, UnreadRows] | None:
 
     None where it is to be read as a whole, which is also where anything is wrong with it.
     """
-    if not LEAST_BYTES <= len(body) <= MOST_BYTES:
+    if len(body) > MOST_BYTES:
         return None
     key = _KEY.search(body)
     ends = body.rfind(b"]") + 1
