@@ -63,7 +63,7 @@ def check_rows(connection: apsw.Connection, rows_json: str, nr_columns: int) -> 
     ones are no JSON.
     """
     cells = read_cells((rows_json,), nr_columns)
-    if cells is not None and len(cells.counts) == 1:  # two are no rows, but `],[` between them
+    if cells is not None:
         return CheckedRows(nr_rows=cells.counts[0], cells=cells)
     if isinstance(rows_json, UnreadRows):
         return check_rows(connection, rows_json.read(), nr_columns)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from qasino_server.database.cells import read_cells
 from qasino_server.database.generation import Generation
 from qasino_server.errors import BadRequest, QasinoError
 from qasino_server.message import Publish, decode_request
@@ -114,6 +115,27 @@ def test_the_usual_request_is_not_read_twice_and_a_short_one_at_once() -> None:
     decoded = decode_request(usual.replace("x" * LEAST_BYTES, "").encode())
     assert isinstance(decoded, Publish)
     assert type(decoded.publication.rows_json) is str
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(
+        st.text(st.sampled_from("[],7"), max_size=9).map(lambda text: f"[{text}]")
+        | st.sampled_from(["[[7]]", "[[7]],[[7]]", "[[7]", "[7]]", "[[7]],7,[[7]]", "[]"]),
+        min_size=1,
+        max_size=5,
+    )
+)
+@example(["[[7]],[[7]]", "[[7]", "[7]]"])
+def test_no_rows_become_anothers_where_they_are_read_together(rows: list[str]) -> None:
+    """Who may publish under one identity only must not add to what others publish."""
+    alone = [read_cells([text], 1) for text in rows]
+    together = read_cells(rows, 1)
+    if any(cells is None for cells in alone):
+        assert together is None
+    else:
+        assert together is not None
+        assert together.counts == [count for cells in alone if cells for count in cells.counts]
 
 
 @pytest.mark.parametrize("flag", ["", "replace", "update", "persist", "static"])
