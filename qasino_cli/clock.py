@@ -52,6 +52,11 @@ def next_due(due: float, period_s: float, now: float) -> float:
     return due + (nr_passed + 1) * period_s
 
 
+DEAF_MOST_S = 10.0
+"""No sleep is longer. A signal that comes in the microseconds before one begins does not end it:
+its handler runs when it is over, and with `--every 1h` that was an hour later."""
+
+
 class IntervalClock:
     """Beats every so many seconds from when it was made, whatever the server does."""
 
@@ -70,7 +75,7 @@ class IntervalClock:
         while now < self._due:
             if now >= give_up_at:
                 return None
-            if self._woken.wait(min(self._due, give_up_at) - now):
+            if self._woken.wait(min(self._due, give_up_at, now + DEAF_MOST_S) - now):
                 self._woken.clear()
                 return None
             now = time.monotonic()

@@ -21,7 +21,7 @@ import msgspec
 import zmq
 
 from qasino_cli.client import open_client
-from qasino_cli.clock import Beat, next_due
+from qasino_cli.clock import DEAF_MOST_S, Beat, next_due
 from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
 from qasino_cli.durations import Duration
 from qasino_cli.errors import ServerRefused
@@ -188,13 +188,14 @@ class GenerationClock:
         connect(self._socket, address, port, self._connection.curve)
 
     def _poll(self, until: float) -> _Signal | None:
-        """Sleep until something is heard, somebody wakes us or the time has come."""
+        """Sleep until something is heard, somebody wakes us, the time has come, or for as long as
+        one may be deaf to signals."""
         poller = zmq.Poller()
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         for socket in (self._socket, self._monitor):
             if socket is not None:
                 poller.register(socket, zmq.POLLIN)
-        left_s = max(0.0, until - time.monotonic())
+        left_s = min(max(0.0, until - time.monotonic()), DEAF_MOST_S)
         ready = dict(poller.poll(math.ceil(left_s * 1000)))
         self._woken = self._wakeup.fileno() in ready
         if self._woken:

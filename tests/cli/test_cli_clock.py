@@ -52,6 +52,12 @@ def test_an_interval_does_not_drift_and_leaves_out_what_it_missed(at_hand: list[
     assert slept == [[9.0], [0.5], [], [], [3.5]]
 
 
+def test_no_sleep_is_long_for_a_signal_that_came_just_before_it_began(at_hand: list[float]) -> None:
+    clock = IntervalClock(3599.0)
+    assert clock.wait() == Beat(None, 3599.0)
+    assert at_hand[1:] == [10.0] * 359 + [9.0]
+
+
 def test_a_wait_for_an_interval_ends_when_its_time_is_up(at_hand: list[float]) -> None:
     clock = IntervalClock(10.0)
     assert clock.wait(4.0) is None
