@@ -53,9 +53,10 @@ class Looks:
             self._last_asker = look.asker
         return look
 
-    def ended(self, took_s: float) -> None:
-        """After a look those who publish come first, four times as long as it took."""
-        self._next_at = time.monotonic() + LOOKS_LEAVE * took_s
+    def ended(self, took_s: float, kept_waiting: bool) -> None:
+        """After a look that kept those waiting who write they come first, four times as long."""
+        if kept_waiting:
+            self._next_at = time.monotonic() + LOOKS_LEAVE * took_s
 
     def due_in_s(self) -> float | None:
         """When the next one may look, 0 for now; None where nobody waits."""

@@ -224,7 +224,8 @@ class Writer(Service):
         assert look is not None
         began = time.monotonic()
         look.call(self._intake.generation.path)
-        self._looks.ended(time.monotonic() - began)
+        kept_waiting = bool(self._arrivals.queue) or self._source is not None
+        self._looks.ended(time.monotonic() - began, kept_waiting)
 
     def _look_is_due(self) -> bool:
         due_in_s = self._looks.due_in_s()

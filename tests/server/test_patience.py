@@ -361,7 +361,7 @@ def test_a_stream_from_the_open_generation_hears_it_too(
     server: Server, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four of them had nobody look there until their time was up."""
-    monkeypatch.setattr(look, "LOOK_S", 0.2)  # after it others publish for four times as long
+    monkeypatch.setattr(look, "LOOK_S", 0.2)
     with Wire(server.ports) as wire:
         wire.publish("a", "t", ["a"], ["int"], [[1]])
         stream(connect(server), WIDE, use_write_db="1")

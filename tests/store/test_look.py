@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handed_in import publication
 from hypothesis import given
 from hypothesis import strategies as st
 from wire import until
@@ -28,7 +29,7 @@ from qasino_server.store import QueryRequest, look
 from qasino_server.store import looks as looks_room
 from qasino_server.store.job import Job
 from qasino_server.store.looks import LOOKS_LEAVE, Look, Looks
-from qasino_server.table import Result
+from qasino_server.table import Receipt, Result
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_looks_wait_within_their_bounds_and_who_looked_last_comes_after_all_othe
 
 def test_after_a_look_those_who_publish_come_first_for_longer_than_it_took() -> None:
     looks = Looks()
-    looks.ended(1000.0)
+    looks.ended(1000.0, kept_waiting=True)
     assert looks.due_in_s() is None
     looks.put(Look("a", print))
     due_in_s = looks.due_in_s()
@@ -108,9 +109,12 @@ def test_after_a_look_those_who_publish_come_first_for_longer_than_it_took() -> 
 def test_one_look_after_the_other_leaves_a_while_to_those_who_publish(bench: Any) -> None:
     began: list[float] = []
     ended: list[float] = []
+    receipts: list[Receipt | QasinoError] = []
 
     def look(path: Path) -> None:
         began.append(time.monotonic())
+        if not ended:
+            bench.store.publish(publication("a", "t", "x int", [[1]]), "test", receipts.append)
         while time.monotonic() < began[0] + 0.05:
             pass
         ended.append(time.monotonic())
@@ -119,6 +123,18 @@ def test_one_look_after_the_other_leaves_a_while_to_those_who_publish(bench: Any
         bench.store._writer.look(look)
     until(lambda: len(ended) == 2)
     assert began[1] - ended[0] >= LOOKS_LEAVE * (ended[0] - began[0])
+    assert len(receipts) == 1
+
+
+def test_one_look_after_the_other_waits_for_nobody_where_nobody_publishes(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After one that took its whole second it was four."""
+    monkeypatch.setattr(looks_room, "LOOKS_LEAVE", 10**9)
+    looked: list[Path] = []
+    for _ in range(2):
+        bench.store._writer.look(looked.append)
+    until(lambda: len(looked) == 2)
 
 
 @contextmanager
