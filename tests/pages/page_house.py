@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 from wire import Wire
 
 Look = Callable[..., Page]
@@ -14,6 +14,19 @@ MANY = (
     "with recursive n(i) as (select 1 union all select i + 1 from n limit 10000)"
     " select i, 10001 - i as j, 'name ' || (i * 7919 % 10000) as t from n"
 )
+
+
+def hold_up_the_first(page: Page, address: str) -> list[Route]:
+    """What the page asks for there; the first does not reach the server by itself."""
+    asked: list[Route] = []
+
+    def handle(route: Route) -> None:
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    page.route(address, handle)
+    return asked
 
 
 def load(wire: Wire, *values: float) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import bcrypt
 import pytest
 import trustme
-from page_house import Look, load
+from page_house import Look, hold_up_the_first, load
 from playwright.sync_api import Browser, expect
 from wire import Wire, until
 
@@ -290,6 +290,28 @@ def test_a_part_that_cannot_be_had_is_told_with_its_generation(
     page.route("**/tables/load", lambda route: route.abort("connectionrefused"))
     server.rotate()
     expect(page.locator("#trouble")).to_have_text(f": what is below is of generation {shown}")
+
+
+def test_an_answer_that_comes_late_does_not_take_the_place_of_a_later_one(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    load(wire, 1)
+    server.rotate()
+    page = look("/tables/load")
+    asked = hold_up_the_first(page, "**/tables/load")
+    load(wire, 2)
+    server.rotate()
+    until(lambda: page.evaluate("true") and bool(asked))
+    late = asked[0].fetch()
+    load(wire, 3)
+    server.rotate()
+    cell = page.locator("td.number")
+    expect(cell.get_by_text("3.0")).to_be_visible()
+    with page.expect_response("**/tables/load"):
+        asked[0].fulfill(response=late)
+    assert page.evaluate("fetch('/healthz/live').then(answer => answer.status)") == 200
+    expect(cell.get_by_text("3.0")).to_be_visible()
+    expect(page.locator("#trouble")).to_be_empty()
 
 
 def test_the_overview_follows_the_generations(server: Server, wire: Wire, look: Look) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from page_house import Look, asking, load
+from page_house import Look, asking, hold_up_the_first, load
 from playwright.sync_api import Page, Route, expect
 from wire import Wire
 
@@ -141,14 +141,7 @@ def held_up(server: Server, wire: Wire, look: Look) -> tuple[Page, list[Route]]:
     load(wire, 1)
     server.rotate()
     page = look(asking("select host, one from load"))
-    asked: list[Route] = []
-
-    def hold_up_the_first(route: Route) -> None:
-        asked.append(route)
-        if len(asked) > 1:
-            route.continue_()
-
-    page.route("**/request?op=query", hold_up_the_first)
+    asked = hold_up_the_first(page, "**/request?op=query")
     with page.expect_request("**/request?op=query"):
         page.get_by_label("Live").check()
     load(wire, 2)
@@ -180,3 +173,23 @@ def test_what_was_answered_by_that_generation_already_is_not_asked_again(
     assert page.evaluate("fetch('/healthz/live').then(answer => answer.status)") == 200
     assert len(asked) == 1
     expect(page.locator("#result td.changed")).to_have_count(1)
+
+
+def test_an_error_of_the_generation_before_is_asked_about_again(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    """It said that there is no such table until the generation after the one that has it."""
+    server.rotate()
+    page = look(asking("select 1 as x") + "&live")
+    expect(page.locator("#result tbody")).to_have_text("1")
+    page.locator("#sql").fill("select x from later")
+    asked = hold_up_the_first(page, "**/request?op=query")
+    with page.expect_request("**/request?op=query"):
+        page.keyboard.press("Control+Enter")
+    answer = asked[0].fetch()
+    assert answer.json()["response_op"] == "error"
+    wire.publish("a", "later", ["x"], ["int"], [[7]])
+    number = server.rotate()
+    expect(page.locator("#generation")).to_have_text(str(number))
+    asked[0].fulfill(response=answer)
+    expect(page.locator("#result tbody")).to_have_text("7")

@@ -6,6 +6,8 @@ import { isSelected } from "./selection.js";
 const SPREAD_MS = 500; // not all who follow ask in the same moment
 const listeners = new Set();
 let waiting = 0;
+let nrAsked = 0;
+let lastTaken = 0; // which of those asked
 let held = false;
 const number = document.getElementById("generation");
 let shown = number?.textContent; // the generation of what the page shows
@@ -21,8 +23,11 @@ function renewSoon() {
 }
 
 export async function renew() {
+  const place = ++nrAsked;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
   const text = answer?.ok ? await answer.text().catch(() => null) : null;
+  if (place < lastTaken) return; // a later one was quicker
+  lastTaken = place;
   const page = text === null ? null : new DOMParser().parseFromString(text, "text/html");
   const fresh = page?.querySelector("[data-live]");
   const old = document.querySelector("[data-live]");

@@ -59,6 +59,7 @@ async function ask({ again = false, push = !again } = {}) {
     if (told.response_op === "error") {
       const isThere = !again && box.value === sql;
       fail(told.error_message, isThere ? told.error_offset?.n : undefined, told.error_hint);
+      isBehind = begun !== null; // it does not say of which generation it is
     } else {
       show(told, again);
       isBehind = begun !== null && String(told.generation_number.n) !== begun;
