@@ -18,7 +18,7 @@ import pexpect
 import pytest
 from command import COMMAND, clean_environment
 from server_process import FREE_PORTS, Load, launch, ports_of
-from wire import Wire, until
+from wire import Wire, publication, until
 
 Start = Callable[..., tuple["subprocess.Popen[bytes]", Wire]]
 
@@ -229,12 +229,24 @@ def test_the_rotation_keeps_its_cadence_and_the_signal_goes_out(start: Start) ->
 
 
 def test_a_body_that_stops_in_the_middle_at_a_kill_is_nowhere(start: Start) -> None:
+    """Also where all but its last blank has come, and the table would be kept."""
     process, wire = start()
-    with socket.create_connection(("127.0.0.1", wire.ports["http"])) as made:
-        made.sendall(b"POST /request?op=add_table_data HTTP/1.1\r\nContent-Length: 9999\r\n\r\n{")
-        os.kill(process.pid, signal.SIGTERM)
+    body = json.dumps(publication("a", "kept", ["v"], ["int"], [[1]], static=1)).encode()
+    head = (
+        "POST /request?op=add_table_data HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+        f"Content-Length: {len(body) + 1}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", wire.ports["http"]), timeout=20) as made:
+        answer = made.makefile("rb")
+        made.sendall(head.encode())
+        assert answer.readline() == b"HTTP/1.1 100 Continue\r\n"  # it waits for the body now
+        made.sendall(body)
+        process.send_signal(signal.SIGTERM)
+        assert b"HTTP/1.1 503 Service Unavailable\r\n" in answer.read()
         process.communicate(timeout=20)
     assert process.returncode == 0
+    _, again = start()
+    assert again.rows("select count(*) from qasino_server_tables where tablename = 'kept'") == [[0]]
 
 
 def test_the_supervisor_hears_of_ready_reload_and_stop(
