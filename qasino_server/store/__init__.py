@@ -18,6 +18,7 @@
     looks         those that wait, in turns by who asked
     job           a query on its way
     reader        one thread that answers
+    crew          the readers there are, and those that were given up
     roster        the queries that are not answered yet, and where they wait
     readers       which query is answered when, and by which reader
     warden        looks at the clock for them

@@ -42,6 +42,7 @@ from qasino_server.errors import Busy, Cancelled, QasinoError, Refused
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath
 from qasino_server.store.at_once import AtOnce
+from qasino_server.store.crew import Crew
 from qasino_server.store.job import Job
 from qasino_server.store.memo import Memo
 from qasino_server.store.reader import SOON_S, Reader
@@ -53,13 +54,11 @@ from qasino_server.wakeup import ring, take_on
 
 log = logging.getLogger("qasino.store")
 
-READERS = 4
 EXPRESS_S = 1.0
 EXPRESS_CROWDED_S = 0.1
 _CROWD = 5
 """Five who wait behind the express leave a query half of that time, ten a third, and so on."""
 GIVE_UP_S = 1.0
-GIVEN_UP_MAX = 4
 PINNED_MAX = 8
 TURN_S = 0.002
 """How long a thread that receives answers queries before it looks at its sockets again."""
@@ -97,8 +96,7 @@ class Readers:
         self._roster = Roster(counts)
         self._nr_pinned = 0
         """Jobs that wait with the connection they began on."""
-        self._readers: list[Reader] = []
-        self._given_up: list[Reader] = []
+        self._crew = Crew(self._new_reader)
         self._counts = counts
         self.memo = Memo()
         self._at_once = AtOnce(current, overlay, limits, self.memo)
@@ -111,8 +109,8 @@ class Readers:
     def start(self) -> None:
         """Begin to answer."""
         with self.lock:
-            self._readers = [self._new_reader(express=n == 0) for n in range(READERS)]
-        for reader in self._readers:
+            self._crew.sign_on()
+        for reader in self._crew:
             reader.start()
         self._warden.start()
 
@@ -127,9 +125,7 @@ class Readers:
             waiting = self._roster.clear()
             for job in self._roster.jobs():  # those that run elsewhere, or are to, among them
                 job.stop(Busy("the server is shutting down"))
-            for reader in self._readers:
-                reader.stopping.set()
-                reader.interrupt()
+            self._crew.dismiss()
             self._wake_all()
         for job in waiting:
             self.conclude(job, Busy("the server is shutting down"))
@@ -137,7 +133,7 @@ class Readers:
     def ended(self, timeout_s: float) -> bool:
         """Wait for the threads; True if all have ended."""
         ends = time.monotonic() + timeout_s
-        threads = [self._warden, *self._readers]
+        threads = [self._warden, *self._crew]
         return all([t.join(max(0.0, ends - time.monotonic())) for t in threads])
 
     def join(self, timeout_s: float) -> bool:
@@ -241,7 +237,7 @@ class Readers:
         if self._somebody_comes(now):
             self._warden.watch()
             return
-        if self._somebody_sleeps() and self._others_may_take():
+        if self._crew.somebody_sleeps() and self._others_may_take():
             self._called_at = now
             self.lock.notify()
         else:
@@ -250,15 +246,12 @@ class Readers:
     def _somebody_comes(self, now: float) -> bool:
         """Whether a reader that takes whatever it may is about to look for work."""
         called = now < self._called_at + SOON_S
-        return called or any(reader.comes_soon(now) for reader in self._readers)
-
-    def _somebody_sleeps(self) -> bool:
-        return any(not reader.awake and not reader.express for reader in self._readers)
+        return called or self._crew.somebody_comes(now)
 
     def _others_may_take(self) -> bool:
         """Whether anything waits that readers other than the express may take."""
         roster = self._roster
-        return bool(roster.own) or any(map(self._may_have_one, roster.fresh.askers()))
+        return bool(roster.own) or any(map(self._crew.may_have_one, roster.fresh.askers()))
 
     def look_after(self) -> bool:
         """Call a reader for what waits if none has come; whether anybody waits for anything."""
@@ -266,7 +259,7 @@ class Readers:
         with self.lock:
             waiting = self.crowded
             self._call_if_nobody_comes(now)
-            held_up = [reader.bells for reader in self._readers if reader.is_held_up(now)]
+            held_up = [reader.bells for reader in self._crew if reader.is_held_up(now)]
         for bells in held_up:
             bells.ring()
         return waiting or bool(held_up)
@@ -311,9 +304,7 @@ class Readers:
             cancelled = Cancelled("the query was cancelled")
             job.stop(cancelled)
             waiting = self._roster.remove(job)
-            for reader in self._readers:
-                if reader.job is job:
-                    reader.interrupt()
+            self._crew.interrupt(job)
         if waiting:
             self.conclude(job, job.stop_reason or cancelled)
         return True
@@ -388,19 +379,8 @@ class Readers:
         if reader.express:
             coming = self._somebody_comes(time.monotonic()) and self._others_may_take()
             return None if coming else roster.fresh.take()
-        return roster.slow.take(self._may_have_one) or roster.fresh.take(self._may_have_one)
-
-    def _may_have_one(self, asker: str) -> bool:
-        """Whether the asker has less than half of the readers, those that were given up with
-        their queries included; the express is not counted."""
-        return self._held_by(asker) < READERS // 2
-
-    def _held_by(self, asker: str) -> int:
-        return sum(
-            reader.job is not None and reader.job.asker == asker
-            for reader in (*self._readers, *self._given_up)
-            if not reader.express
-        )
+        may_have_one = self._crew.may_have_one
+        return roster.slow.take(may_have_one) or roster.fresh.take(may_have_one)
 
     def _wake_all(self) -> None:
         self.lock.notify_all()
@@ -434,7 +414,7 @@ class Readers:
             self._note_pace(job)
             reader.job = None
             if reader.retiring:
-                self._retire(reader)
+                self._crew.retire(reader)
             if reader.stopping.is_set():
                 self._call()  # what its asker may have now is for somebody else
 
@@ -454,7 +434,7 @@ class Readers:
         now = time.monotonic()
         with self.lock:
             late = self._roster.take_overdue(now)
-            for reader in list(self._readers):
+            for reader in list(self._crew):
                 abandoned = self._keep_time_of(reader, now)
                 if abandoned is not None:
                     late.append(abandoned)
@@ -481,8 +461,9 @@ class Readers:
             reader.interrupt()
         if reader.overdue(now, GIVE_UP_S):
             if job.stop_reason is not None:
-                return self._give_up(reader, job)
-            self._replace_express(reader, job)
+                return job if self._crew.give_up(reader) else None
+            if self._crew.replace_express(reader):
+                job.demoted = False
         return None
 
     def _express_s(self) -> float:
@@ -493,35 +474,3 @@ class Readers:
     def crowded(self) -> bool:
         """Whether somebody waits behind the express."""
         return bool(self._roster.nr_quick)
-
-    def _replace_express(self, reader: Reader, job: Job) -> None:
-        """The express does not let go of its query: it keeps it, and another is the express."""
-        if len(self._readers) >= READERS + GIVEN_UP_MAX:
-            return
-        reader.express = False
-        reader.retiring = True
-        job.demoted = False
-        reader.forget_interrupt()
-        successor = self._new_reader(express=True)
-        self._readers.append(successor)
-        successor.start()
-
-    def _retire(self, reader: Reader) -> None:
-        reader.stopping.set()
-        if reader in self._readers:
-            self._readers.remove(reader)
-
-    def _give_up(self, reader: Reader, job: Job) -> Job | None:
-        """Let a reader that does not hear go its own way, and put a new one in its place."""
-        self._given_up = [given for given in self._given_up if not given.join(0)]
-        if len(self._given_up) >= GIVEN_UP_MAX:
-            return None
-        log.warning("reader given up: a query does not hear its interrupt: %s", job.sql[:200])
-        reader.stopping.set()
-        self._given_up.append(reader)
-        self._readers.remove(reader)
-        if not reader.retiring:
-            successor = self._new_reader(reader.express)
-            self._readers.append(successor)
-            successor.start()
-        return job

@@ -42,6 +42,7 @@ from qasino_server.statement import Select, read_statement
 from qasino_server.statics import Statics
 from qasino_server.store.absence import Absence
 from qasino_server.store.archive import Archive
+from qasino_server.store.crew import READERS
 from qasino_server.store.files import Files, size_of
 from qasino_server.store.intake import Intake
 from qasino_server.store.internal import Facts, static_summaries, write_internal
@@ -50,7 +51,7 @@ from qasino_server.store.ledger import Ledger
 from qasino_server.store.look import Lookout
 from qasino_server.store.offhand import answer_offhand
 from qasino_server.store.postponed import Dropped, Waiting
-from qasino_server.store.readers import READERS, Readers
+from qasino_server.store.readers import Readers
 from qasino_server.store.tally import Point, Tally
 from qasino_server.store.writer import Writer
 from qasino_server.table import Publication, Receipt, Result, TableSummary

@@ -352,8 +352,8 @@ def test_a_stream_that_waits_for_its_client_hears_that_it_is_to_end(
         readers = server._store._readers
         for query_id in ("q0", "q1"):
             assert "killed" in wire.query(f"kill {query_id}")["table"]["column_names"]
-        until(lambda: all(reader.job is None for reader in readers._readers), within_s=5)
-        assert not readers._given_up
+        until(lambda: all(reader.job is None for reader in readers._crew), within_s=5)
+        assert not readers._crew.given_up
         assert not running(wire)
 
 

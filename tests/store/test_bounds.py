@@ -494,7 +494,7 @@ def test_one_asker_leaves_half_of_the_readers_to_others(make_bench: Any) -> None
 
     def running(asker: str) -> int:
         with readers.lock:
-            return sum(job.asker == asker for r in readers._readers if (job := r.job))
+            return sum(job.asker == asker for r in readers._crew if (job := r.job))
 
     until(lambda: running("junior") == 3)  # two, and one that is about to leave the express
     slow = ENDLESS.replace("from n)", "from n where i < 300000)")
@@ -620,7 +620,7 @@ def test_who_waits_for_a_reader_that_was_replaced_is_served_when_it_ends(
 
     def at_work() -> list[Reader]:
         with readers.lock:
-            return [reader for reader in readers._readers if reader.job is not None]
+            return [reader for reader in readers._crew if reader.job is not None]
 
     try:
         for n, event in enumerate(may_end):
@@ -650,7 +650,7 @@ def test_a_stream_that_waits_for_a_reader_is_told_of_its_end_when_it_comes(
     monkeypatch.setattr(readers_room, "EXPRESS_S", 0.05)
     bench = make_bench()
     hogs = [begin(bench, ENDLESS, "junior", query_id=f"hog{n}") for n in range(2)]
-    until(lambda: bench.store._readers._held_by("junior") == 2)
+    until(lambda: bench.store._readers._crew.held_by("junior") == 2)
     waits = begin(bench, "select 1", "junior", query_id="w", stream=CsvStream(), sink=Nowhere())
     assert not waits
     assert bench.rows("kill w", asker="operator") == [["w"]]
@@ -778,7 +778,7 @@ def test_readers_leave_the_processors_to_the_ports_but_the_express_does_not(benc
         assert reader.native_id is not None
         return os.getpriority(os.PRIO_PROCESS, reader.native_id) - own
 
-    readers = bench.store._readers._readers
+    readers = bench.store._readers._crew.readers
     step = min(STEP_BACK, 19 - own)  # of which there are no more
     until(lambda: all(steps_back(r) == (0 if r.express else step) for r in readers))
     assert [reader.express for reader in readers].count(False) == len(readers) - 1

@@ -572,7 +572,7 @@ def test_one_that_waits_for_it_beyond_its_time_begins_anew(
     askers = [threading.Thread(target=ask) for ask in asks]
     for asker in askers:
         asker.start()
-    until(lambda: sum(r.job is not None for r in readers._readers if not r.express) == 3)
+    until(lambda: sum(r.job is not None for r in readers._crew if not r.express) == 3)
     outcomes: list[Any] = []
     askers.append(threading.Thread(target=lambda: outcomes.append(bench.ask(RATE, asker="c"))))
     with file._lock:
