@@ -105,16 +105,19 @@ def test_it_is_stored_or_refused_with_the_same_words(
     assert outcome(generation, body) == outcome(generation, WHOLE + body)
 
 
-def test_the_usual_request_is_not_read_twice_and_a_short_one_at_once() -> None:
+def test_the_usual_request_is_not_read_twice_and_others_at_once() -> None:
+    """What stands around the rows waits with them, uncounted: where it is much they are read."""
     usual, _ = requests_of(f'{TWO}"rows": [{PADDING}]}}')
     for spaced in (usual, usual.replace('"rows": ', '"rows":\n  ')):
         decoded = decode_request(spaced.encode())
         assert isinstance(decoded, Publish)
         assert isinstance(decoded.publication.rows_json, UnreadRows)
         assert decoded.publication.rows_json.read() == f"[{PADDING}]"
-    decoded = decode_request(usual.replace("x" * LEAST_BYTES, "").encode())
-    assert isinstance(decoded, Publish)
-    assert type(decoded.publication.rows_json) is str
+    large_around = usual.replace("add_table_data", f'add_table_data","more":"{"x" * LEAST_BYTES}')
+    for other in (usual.replace("x" * LEAST_BYTES, ""), large_around):
+        decoded = decode_request(other.encode())
+        assert isinstance(decoded, Publish)
+        assert type(decoded.publication.rows_json) is str
 
 
 @settings(max_examples=500, deadline=None)
