@@ -290,6 +290,7 @@ COMMANDS: list[tuple[str, str]] = [
     ("\\pset null", "NULL in csv and tsv: '-'"),
     ("\\pset format csv", "format csv"),
     ("select host, dc from hosts;", "web-1,BOS web-2,-"),
+    ("\\pset", "'-' format csv records off the line of names in csv and tsv: off"),
     ("\\pset null ''", "NULL in csv and tsv: ''"),
     ("\\pset null", "NULL in csv and tsv: ''"),
     ("\\format table \\t", "format table the line of names in csv and tsv: on"),

@@ -44,6 +44,8 @@ def offered_commands(
     typed = argument.rpartition(" ")[2]
     if command.removesuffix("+") in ("\\d", "\\dt", "\\dv"):
         return _tables(typed, follows, catalog, views_only=command.startswith("\\dv"))
+    if command == "\\pset":
+        command = _option_named(argument)
     return ranked(_arguments(command, saved, formats), typed, len(typed))
 
 
@@ -82,9 +84,21 @@ def _tables(typed: str, follows: str, catalog: Catalog, views_only: bool) -> lis
     return ranked(offers, name["begun"], len(name["begun"]))
 
 
+_OPTIONS = {"format": "\\format", "expanded": "\\x", "tuples_only": "\\t", "null": ""}
+"""What \\pset sets -> the command that sets the same."""
+
+
+def _option_named(argument: str) -> str:
+    """The command with the arguments that come next behind \\pset; itself where that is a name."""
+    name, blank, _ = argument.lstrip().partition(" ")
+    return _OPTIONS.get(name, "") if blank else "\\pset"
+
+
 def _arguments(command: str, saved: NamesSaved, formats: Sequence[str]) -> list[Offer]:
     if command in ("\\run", "\\forget", "\\save"):
         return [Offer(name, name, "command", 0, "saved query", p) for p, name in enumerate(saved())]
+    if command == "\\pset":
+        return [Offer(name, name, "command", 0, "option", p) for p, name in enumerate(_OPTIONS)]
     if command == "\\format":
         return [Offer(name, name, "command", 0, "format", p) for p, name in enumerate(formats)]
     if command in ("\\x", "\\t", "\\timing"):

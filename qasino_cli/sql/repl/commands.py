@@ -284,6 +284,10 @@ def _system(shell: Shell, command: str) -> None:
 
 def _tuples_only(shell: Shell, wish: str) -> None:
     shell.screen.header = not _switched("\\t", wish, not shell.screen.header)
+    _tell_header(shell)
+
+
+def _tell_header(shell: Shell) -> None:
     say(f"the line of names in csv and tsv: {_on_or_off(shell.screen.header)}")
 
 
@@ -299,10 +303,13 @@ def _on_or_off(on: bool) -> str:
 
 
 def _set_option(shell: Shell, argument: str) -> None:
-    """psql's \\pset, for the options there are."""
+    """psql's \\pset, for the options there are; without one, what all of them are."""
     name, _, value = argument.partition(" ")
     value = value.strip()
-    if name == "null":
+    if not name:
+        for tell in (_tell_null, _tell_format, _tell_expanded, _tell_header):
+            tell(shell)
+    elif name == "null":
         _null(shell, value)
     elif name in _OPTIONS:
         _OPTIONS[name](shell, unquoted(value))
@@ -314,6 +321,10 @@ def _null(shell: Shell, value: str) -> None:
     """Without a value, what it is; '' is one."""
     if value:
         shell.screen.null = unquoted(value)
+    _tell_null(shell)
+
+
+def _tell_null(shell: Shell) -> None:
     null = shell.screen.null
     say(f"NULL in csv and tsv: {'as the format has it' if null is None else shown(null)}")
 
@@ -322,6 +333,10 @@ def _format(shell: Shell, name: str) -> None:
     if name and name not in FORMATS:
         raise UsageFault(f"{shown(name)} is not a format; there are {', '.join(FORMATS)}")
     shell.screen.form = name or shell.screen.form
+    _tell_format(shell)
+
+
+def _tell_format(shell: Shell) -> None:
     say(f"format {shell.screen.form}")
 
 
@@ -331,7 +346,15 @@ def _expanded(shell: Shell, wish: str) -> None:
     if wish not in choices:
         raise UsageFault("\\x is on, off or auto")
     shell.screen.expanded = choices[wish]
-    words = {True: "on", False: "off", "auto": "auto: where a table does not fit"}
+    _tell_expanded(shell)
+
+
+def _tell_expanded(shell: Shell) -> None:
+    words: dict[Expanded, str] = {
+        True: "on",
+        False: "off",
+        "auto": "auto: where a table does not fit",
+    }
     say(f"records {words[shell.screen.expanded]}")
 
 
@@ -455,7 +478,7 @@ COMMANDS = (
     Named("\\format", "[NAME]", f"{', '.join(FORMATS)}", _format),
     Named("\\x", "[on|off|auto]", "records, not a table; auto: where that does not fit", _expanded),
     Named("\\t", "[on|off]", "csv and tsv without the line of names", _tuples_only),
-    Named("\\pset", "NAME [VALUE]", "null, format, expanded or tuples_only", _set_option),
+    Named("\\pset", "[NAME [VALUE]]", "null, format, expanded or tuples_only", _set_option),
     Named("\\timing", "[on|off]", "the line under each result", _timing),
     Named("\\watch", "[SECONDS] [c=N]", "repeat it or the last statement each generation", _watch),
     Named("\\last", "", "the whole of the last result, paged", _last),
