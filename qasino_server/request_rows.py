@@ -4,8 +4,9 @@ To pass over them, which shows that they are JSON and where they end, is a tenth
 publication of 1000 rows costs, and they are read once more to be stored. So the request is read
 with a number in their place that nobody outside knows, from behind their key to the last bracket:
 where the rows are that number, it is JSON exactly if what was cut out is one value, which reading
-that to store it tells. Where it cannot be told so, and for each sentence about what is wrong, the
-request is read as a whole.
+that to store it tells. Nothing else was cut out with it where no colon was, as each key has one.
+Where it cannot be told so, and for each sentence about what is wrong, the request is read as a
+whole.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ def read_but_rows(body: bytes) -> tuple[Body, UnreadRows] | None:
     if key is None or len(body) - (ends - key.end()) > len(body) // _MOST_AROUND:
         return None
     begins = key.end()
+    if body.find(b":", begins, ends) >= 0:
+        return None  # of a key perhaps, behind the rows, that says something of them
     try:
         fields = read_body(b"%b%b%b" % (body[:begins], _STAND_IN, body[ends:]))
         if fields.table is None or bytes(fields.table.rows) != _STAND_IN:
