@@ -21,7 +21,7 @@ from qasino_server.dispatch import Dispatch, anybody_at
 from qasino_server.errors import QasinoError
 from qasino_server.heads import Heads
 from qasino_server.http_answer import Answer, Answers
-from qasino_server.message import ASKING_OPS, OPS, decode_request, means_to_publish
+from qasino_server.message import ASKING_OPS, OPS, decode_for_store, means_to_publish
 from qasino_server.remembered import remembered
 from qasino_server.replies import Reply
 from qasino_server.share import Share
@@ -122,7 +122,7 @@ class DirectLane:
         caller = anybody_at("http", request.peer)
         op = _op_of(request.url) or None
         try:
-            decoded = decode_request(body, op)
+            decoded = decode_for_store(body, op)
         except QasinoError as error:
             if means_to_publish(body, op):
                 self._dispatch.unreadable(caller, error)

@@ -25,7 +25,7 @@ from qasino_server.message import (
     Publish,
     Query,
     Request,
-    decode_request,
+    decode_for_store,
     means_to_publish,
     query_from_params,
     query_with_params,
@@ -173,7 +173,7 @@ class RequestReader:
             if len(body) < _BRIEF_CSV_BYTES:
                 return Publish(read_csv_table(body, identity))
             return Publish(await self._beside(receive, read_csv_table, body, identity))
-        request = decode_request(body, op)
+        request = decode_for_store(body, op)
         return query_with_params(request, params) if isinstance(request, Query) else request
 
     async def _room(self) -> None:

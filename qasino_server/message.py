@@ -90,10 +90,6 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
 
     Raises BadRequest with the place and the reason.
     """
-    if len(body) >= LEAST_BYTES:
-        publish = _decode_but_rows(body, op)
-        if publish is not None:
-            return publish
     try:
         fields = read_body(body)
     except UNREADABLE as error:
@@ -114,6 +110,12 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
         _blame_sender(refused, fields)
         raise refused from None
     return request
+
+
+def decode_for_store(body: bytes, op: str | None = None) -> Request:
+    """As `decode_request`, but whether rows are JSON may be left to the store (`UnreadRows`)."""
+    publish = _decode_but_rows(body, op) if len(body) >= LEAST_BYTES else None
+    return decode_request(body, op) if publish is None else publish
 
 
 def _decode_but_rows(body: bytes, op: str | None) -> Publish | None:

@@ -25,7 +25,7 @@ from qasino_server.errors import (
     Unauthorized,
 )
 from qasino_server.listening import check_interfaces
-from qasino_server.message import decode_request, means_to_publish
+from qasino_server.message import decode_for_store, means_to_publish
 from qasino_server.outbox import Outbox
 from qasino_server.patience import GONE_MS, PROBE_AFTER_S, PROBE_EVERY_S, PROBES
 from qasino_server.replies import Reply, encode_reply, encode_signal
@@ -252,7 +252,7 @@ class ZmqPort(Service):
             return
         try:
             body = self._body_of(payload, len(sizes_bytes) - len(frames))
-            request = decode_request(body)
+            request = decode_for_store(body)
         except QasinoError as error:
             if payload and means_to_publish(payload[0].bytes):
                 self._dispatch.unreadable(caller, error)

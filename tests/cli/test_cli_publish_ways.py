@@ -347,6 +347,14 @@ def test_a_dry_run_shows_what_a_table_becomes_and_the_first_rows_of_many() -> No
     ]
 
 
+def test_a_dry_run_shows_tables_of_any_length() -> None:
+    for nr_rows in (1000, 60_000):
+        table = "".join(f"{n}\n" for n in ("n", *range(nr_rows)))
+        ran = run_qasino("publish", "--table", "t", "-I", "me", "--dry-run", stdin=table)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert f" {nr_rows} rows, " in ran.stdout
+
+
 def test_a_dry_run_tells_what_was_done_to_the_input_and_the_first_bad_rows() -> None:
     ran = run_qasino(
         *("publish", "--table", "t", "-I", "me", "--dry-run", "--on-error", "skip", "--static"),

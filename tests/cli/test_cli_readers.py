@@ -62,6 +62,15 @@ def test_what_is_sent_reads_back_as_what_was_read() -> None:
     assert decode_request(encode_publication(publication)) == Publish(publication)
 
 
+@pytest.mark.parametrize("nr_rows", [1000, 30_000])
+def test_a_message_of_any_length_is_read(nr_rows: int) -> None:
+    rows = [["x", n] for n in range(nr_rows)]
+    assert json.loads(read(INNER | {"rows": rows}).rows_json) == rows
+    rows.append(["y"])
+    with pytest.raises(InputRejected, match=f"row {nr_rows + 1}"):
+        read(INNER | {"rows": rows})
+
+
 def test_a_number_outside_a_double_survives() -> None:
     body = json.dumps(INNER).replace("[null, 2]", "[9e999, 123456789012345678901]").encode()
     assert "9e999, 123456789012345678901" in read(body.replace(b'"ip"', b'"real"')).rows_json

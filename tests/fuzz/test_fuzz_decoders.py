@@ -30,7 +30,12 @@ from qasino_server.curve_keys import read_public_key
 from qasino_server.errors import QasinoError
 from qasino_server.gzip_body import check_coding, unpacked
 from qasino_server.http_request import params_of
-from qasino_server.message import decode_request, means_to_publish, query_from_params
+from qasino_server.message import (
+    decode_for_store,
+    decode_request,
+    means_to_publish,
+    query_from_params,
+)
 from qasino_server.publication_rules import name_value_from_params
 from qasino_server.render import text_table
 from qasino_server.statement import Splitter, read_statement
@@ -64,6 +69,7 @@ def refusal(read: Callable[[], object]) -> QasinoError | None:
 def test_requests(body: bytes, op: str | None) -> None:
     means_to_publish(body, op)
     read_or_refused(lambda: decode_request(body, op))
+    read_or_refused(lambda: decode_for_store(body, op))
 
 
 @FUZZ

@@ -117,7 +117,7 @@ def test_a_message_that_trips_the_reading_of_it_ends_no_port(
     def trip(body: bytes) -> Any:
         raise RecursionError("as deep as never thought of")
 
-    monkeypatch.setattr("qasino_server.zmq_port.decode_request", trip)
+    monkeypatch.setattr("qasino_server.zmq_port.decode_for_store", trip)
     (answer,) = wire.zmq_request({"op": "query", "sql": "select 1"})
     assert "the server failed at reading this" in json.loads(answer)["error_message"]
     monkeypatch.undo()

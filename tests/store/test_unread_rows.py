@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from qasino_server.database.cells import read_cells
 from qasino_server.database.generation import Generation
 from qasino_server.errors import BadRequest, QasinoError
-from qasino_server.message import Publish, decode_request
+from qasino_server.message import Publish, decode_for_store
 from qasino_server.request_rows import LEAST_BYTES, MOST_BYTES, UnreadRows
 from qasino_server.table import Receipt
 
@@ -35,7 +35,7 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generation]
 def outcome(generation: Generation, body: bytes) -> object:
     """What is stored of a request, or the sentence it is refused with; its bytes counted alike."""
     try:
-        request = decode_request(body)
+        request = decode_for_store(body)
         if not isinstance(request, Publish):
             return request
         publication = request.publication
@@ -116,13 +116,13 @@ def test_the_usual_request_is_not_read_twice_and_others_at_once() -> None:
     """What stands around the rows waits with them, uncounted: where it is much they are read."""
     usual, _ = requests_of(f'{TWO}"rows": [{PADDING}]}}')
     for spaced in (usual, usual.replace('"rows": ', '"rows":\n  ')):
-        decoded = decode_request(spaced.encode())
+        decoded = decode_for_store(spaced.encode())
         assert isinstance(decoded, Publish)
         assert isinstance(decoded.publication.rows_json, UnreadRows)
         assert decoded.publication.rows_json.read() == f"[{PADDING}]"
     large_around = usual.replace("add_table_data", f'add_table_data","more":"{"x" * LEAST_BYTES}')
     for other in (usual.replace("x" * LEAST_BYTES, ""), large_around):
-        decoded = decode_request(other.encode())
+        decoded = decode_for_store(other.encode())
         assert isinstance(decoded, Publish)
         assert type(decoded.publication.rows_json) is str
 
@@ -155,7 +155,7 @@ def test_rows_that_are_no_json_change_nothing(bench: Any, flag: str) -> None:
 
     def hand_in(rows: str) -> Receipt | QasinoError:
         body = f'{{"op":"add_table_data","identity":"me"{options},"table":{TWO}"rows":{rows}}}}}'
-        request = decode_request(body.encode())
+        request = decode_for_store(body.encode())
         assert isinstance(request, Publish)
         assert isinstance(request.publication.rows_json, UnreadRows)
         return bench.hand_in(request.publication)
