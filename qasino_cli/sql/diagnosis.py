@@ -24,7 +24,7 @@ from qasino_cli.catalog import Ask, Catalog, fetch_catalog, literal, quoted
 from qasino_cli.cells import ELLIPSIS, clip
 from qasino_cli.console import counted
 from qasino_cli.errors import BrokenOff, NotLetIn, ServerRefused
-from qasino_cli.sql.completion.scope import grouped
+from qasino_cli.sql.completion.scope import Source, grouped
 from qasino_cli.sql.completion.suggest import Sight, sight
 from qasino_cli.sql.lexer import Token, meaningful, tokens
 from qasino_server.errors import QasinoError, SqlError
@@ -218,8 +218,9 @@ def _column_hints(plain: str, qualifier: str, seen: Sight, every: bool) -> list[
 
     With `every` the name stands for too many columns: they are all told.
     """
+    aliases = [source.alias.lower() for source in seen.sources]
     exact = [
-        f"{source.alias}.{column.name}"
+        f"{_path(source, aliases)}.{column.name}"
         for source in seen.sources
         for column in seen.columns(source)
         if source.alias and column.name.lower() == plain.lower()
@@ -228,6 +229,12 @@ def _column_hints(plain: str, qualifier: str, seen: Sight, every: bool) -> list[
         return _did_you_mean(exact)
     hints = _did_you_mean(exact or close(plain, _columns(seen, qualifier)))
     return hints or _elsewhere(plain, seen.catalog)
+
+
+def _path(source: Source, aliases: Sequence[str]) -> str:
+    """What a source goes by, with its schema where another goes by the same (`prev.t join t`)."""
+    is_alone = aliases.count(source.alias.lower()) == 1 or source.alias != source.table
+    return source.alias if is_alone else f"{source.schema or 'main'}.{source.alias}"
 
 
 def _columns(seen: Sight, qualifier: str) -> list[str]:

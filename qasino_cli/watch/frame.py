@@ -150,7 +150,7 @@ def _what(view: View) -> list[Line]:
     if not picture.key and picture.rows:
         parts.append("matched by place")
     if view.filter:
-        passed = f"{len(view.rows()):,}"
+        passed = f"{sum(row.status != 'gone' for row in view.rows()):,}"
         if took_too_long(view.filter):
             passed = "takes too long, no row is left out"
         parts.append(f"filter {visible(view.filter)}: {passed}")
@@ -278,11 +278,11 @@ def _row(
     numeric: Sequence[bool],
     look: Look,
 ) -> Line:
-    style = row.status if row.status != "same" else ""
-    line: Line = [(style if view.diff else "", _SIGNS[row.status] if view.diff else "  ")]
+    is_told = view.diff or row.status == "gone"  # or it would look as if it were there
+    own = row.status if is_told and row.status != "same" else ""
+    line: Line = [(own, _SIGNS[row.status] if is_told else "  ")]
     for n, text, columns, right in zip(shown, cells, widths, numeric, strict=True):
         mark: Mark = row.marks[n] if view.diff and row.marks else ""
-        own = style if row.status == "gone" or view.diff else ""
         filled = _filled(text, columns, right, look)
         line.append(("changed" if mark else own, filled + _MARKS[look.unicode][mark]))
         line.append(("", " "))

@@ -136,6 +136,28 @@ def test_where_nothing_is_alike_nothing_is_offered(
     assert not any("did you mean" in line for line in diagnose(statement))
 
 
+@pytest.mark.parametrize(
+    ("statement", "hint"),
+    [
+        (
+            "select hosts.dc from prev.hosts join hosts",
+            "did you mean prev.hosts.dc or main.hosts.dc?",
+        ),
+        (
+            "select dc from prev.hosts join main.hosts",
+            "did you mean prev.hosts.dc or main.hosts.dc?",
+        ),
+        ("select dc from prev.hosts join hosts h", "did you mean hosts.dc or h.dc?"),
+    ],
+)
+def test_a_table_and_the_one_before_are_told_apart(
+    diagnose: Callable[[str], list[str]], server: Server, wire: Wire, statement: str, hint: str
+) -> None:
+    publish(wire, "hosts", "host", "dc")
+    server.rotate()
+    assert hint in diagnose(statement)
+
+
 def test_who_stopped_reporting_a_table_is_named(
     diagnose: Callable[[str], list[str]], server: Server, wire: Wire
 ) -> None:

@@ -552,6 +552,12 @@ def test_rows_are_filtered(wanted: str, left: list[str]) -> None:
     assert hosts(view(filter=wanted)) == left
 
 
+def test_rows_that_have_gone_are_told_without_marks_too_and_pass_no_filter() -> None:
+    assert "- db-1   sdb         50.5  old" in drawn(after("d"))
+    assert "+ db-2" not in drawn(after("d"))
+    assert ", filter db: 1 " in drawn(view(filter="db"))
+
+
 @pytest.mark.timeout(30)
 def test_a_filter_that_would_take_for_ever_is_given_up_and_told_of() -> None:
     state = view(picture=pictured(result([("x" * 60,)], 100, ("n",))), filter="/(x+)+y/")
