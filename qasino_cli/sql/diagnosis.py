@@ -219,16 +219,25 @@ def _column_hints(plain: str, qualifier: str, seen: Sight, every: bool) -> list[
     With `every` the name stands for too many columns: they are all told.
     """
     aliases = [source.alias.lower() for source in seen.sources]
-    exact = [
-        f"{_path(source, aliases)}.{column.name}"
+    found = [
+        (source, column.name)
         for source in seen.sources
         for column in seen.columns(source)
         if source.alias and column.name.lower() == plain.lower()
     ]
+    exact = [f"{_path(source, aliases)}.{name}" for source, name in found]
     if every:
+        twice = [exact.count(path) > 1 for path in exact]
+        if any(twice):
+            return _alias_each(found[twice.index(True)][0].alias)
         return _did_you_mean(exact)
     hints = _did_you_mean(exact or close(plain, _columns(seen, qualifier)))
     return hints or _elsewhere(plain, seen.catalog)
+
+
+def _alias_each(name: str) -> list[str]:
+    """What to do where no name in sight tells two tables apart."""
+    return [f"two tables go by the name {name} here; give each an alias of its own"]
 
 
 def _path(source: Source, aliases: Sequence[str]) -> str:

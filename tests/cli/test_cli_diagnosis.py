@@ -106,6 +106,8 @@ def test_the_caret_stands_at_the_place(diagnose: Callable[[str], list[str]], mar
         ("select * from qasino_server_table", "did you mean qasino_server_tables"),
         ("desc disk", "did you mean disks?"),
         ("select host from hosts, disks", "did you mean hosts.host or disks.host?"),
+        ("select host from hosts h, disks h", "two tables go by the name h here; give"),
+        ("select dc from hosts, hosts", "two tables go by the name hosts here"),
         ("select hosts.host from hosts h", "did you mean h.host?"),
         ("select x.dc from hosts h join disks d using (host)", "did you mean h.dc?"),
         ("select q.hst from (select host from hosts) q", "did you mean q.host?"),
