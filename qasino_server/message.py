@@ -3,7 +3,7 @@
 Requests are decoded once, into one of the values below; what a sender got wrong becomes a
 BadRequest that names the key. The rows of a publication are cut out of the message as they
 stand (`request_rows`): msgspec has checked that they are JSON, not that they are UTF-8, so that is
-done here; of middling ones whether they are JSON is left to who stores them.
+done here. Whether they are JSON `decode_for_store` may leave to who stores them.
 
 The wire is the ancestor's (its recorded messages are the tests' golden files).
 """

@@ -14,6 +14,8 @@ from qasino_cli.catalog import Catalog, ColumnFact, TableFact
 from qasino_cli.names import Names, fit
 from qasino_cli.places import paths_beginning
 from qasino_cli.sql.completion import Candidate, complete
+from qasino_cli.sql.completion.commands import _OPTIONS as offered_options
+from qasino_cli.sql.repl.commands import _OPTIONS as set_options
 
 HOSTS = TableFact(
     "hosts",
@@ -267,6 +269,10 @@ def test_files_are_completed_where_one_is_to_be_named(tmp_path: Path, command: s
     assert paths(f"{tmp_path}/my") == [f"'{tmp_path}/my own/"]
     assert paths(f"'{tmp_path}/my own/o") == [f"'{tmp_path}/my own/one.sql'"]
     assert paths(f"{tmp_path}/none/x") == paths("~nosuchuser/") == paths("| so") == []
+
+
+def test_the_options_that_are_completed_are_those_that_can_be_set() -> None:
+    assert set(offered_options) == {"null", *set_options}
 
 
 def test_the_file_of_saved_queries_is_read_where_one_is_to_be_named_alone() -> None:
