@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from command import http_url, start_qasino, zmq_url
 from prompt_house import Start
 from wire import until
 
+from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode
+from qasino_cli.errors import NotLetIn
+from qasino_cli.sql.repl.live import Live
 from qasino_server.curve_keys import make_pair
 from qasino_server.server import Server
 
@@ -89,6 +93,25 @@ def test_so_it_does_over_zeromq_where_its_role_is_taken_away(
         _, err = process.communicate(timeout=20)
     assert process.returncode == ExitCode.REFUSED
     assert "user ann may not query" in err.decode()
+
+
+def test_who_was_turned_away_before_the_wait_began_is_not_waited_for(door: Door) -> None:
+    """The door may close between a statement's answer and the wait for the next generation."""
+    at = Connection(scheme="http", host="127.0.0.1", port=door.server.ports["http"], token="wrong")
+    live = Live(at, lambda offers: None)
+    live.start()
+    try:
+        until(lambda: live.status.turned_away)
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                waits = pool.submit(live.wait_for_generation, live.nr_generations)
+                with pytest.raises(NotLetIn, match="does not take the token"):
+                    waits.result(timeout=10)
+            finally:
+                door.change("wrong")
+                live.refresh()  # ends a wait that goes on all the same
+    finally:
+        live.stop()
 
 
 def test_a_prompt_that_is_not_let_in_says_so_and_does_not_knock_again_by_itself(

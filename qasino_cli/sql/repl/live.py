@@ -104,6 +104,9 @@ class Live(Service):
         late, and NotLetIn where it turns us away.
         """
         failed = self._nr_failures
+        if self.status.turned_away:
+            # The thread knocks no more by itself: nothing would ever come to be waited for.
+            self.refresh()
         with self._news:
             while self.nr_generations == seen:
                 if self._nr_failures != failed:
