@@ -9,7 +9,8 @@ broken, and what is wrong with which file is itself a table (`qasino_agent_files
     check        --check and --once
     catalogue    which files are followed, as indexes and directories name them now
     watching     hearing that something changed; polling where that is not to be had
-    courier      messages to the server, and its absence
+    courier      messages to the server, how many at once, and its absence
+    lanes        threads that each have one message under way
     report       the agent's own tables
     table_file   one file that is published
     parcel       a file's bytes -> the message that is sent for it

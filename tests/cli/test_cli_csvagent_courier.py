@@ -1,0 +1,157 @@
+"""How an agent's messages go to the server: one by one, or several at once where that is slow."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from agent_house import HURRY, IDENTITY, House, csv_of
+from distant import Distant
+from wire import Wire, until
+
+from qasino_cli.connection import Connection
+from qasino_cli.csvagent.courier import AT_ONCE_MOST, LARGE_BYTES, Courier
+from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_server.server import Server
+
+MakeServer = Callable[..., Server]
+NR_TABLES = 40
+SLOW = 0.0
+"""Within no time at all: as many at once as there may be."""
+
+
+@pytest.fixture
+def house(make_server: MakeServer) -> Iterator[House]:
+    with ExitStack() as stack:
+        yield House(make_server(generation_duration_s=1), stack)
+
+
+@contextmanager
+def courier_to(server: Server) -> Iterator[Courier]:
+    at = Connection(scheme="http", host="127.0.0.1", port=server.ports["http"])
+    courier = Courier(at, HURRY, random.Random(1))
+    try:
+        yield courier
+    finally:
+        courier.close()
+
+
+def message_of(table: str, text: str = "x") -> bytes:
+    made = {"tablename": table, "column_names": ["note"], "column_types": ["string"]}
+    return json.dumps(
+        {"op": "add_table_data", "identity": IDENTITY, "table": {**made, "rows": [[text]]}}
+    ).encode()
+
+
+def nr_lanes() -> int:
+    return sum(thread.name == "csvagent-lane" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("scheme", ["http", "zmq"])
+def test_over_a_long_way_several_tables_are_under_way_at_once(
+    house: House, tmp_path: Path, scheme: str
+) -> None:
+    for n in range(NR_TABLES):
+        (tmp_path / f"t{n}.csv").write_text(csv_of(f"t{n}", [n]))
+    link = Distant(house.server.ports[scheme], 0.05)
+    try:
+        at = Connection(scheme=scheme, host="127.0.0.1", port=link.port)
+        house.agent(directories=[tmp_path], connection=at)
+        there = " union all ".join(f"select n from t{n}" for n in range(NR_TABLES))
+        house.until_rows(there, [[n] for n in range(NR_TABLES)])
+        house.until_rows("select nr_tables from qasino_csvpublisher_info", [[NR_TABLES]])
+        assert link.most_at_once == AT_ONCE_MOST
+    finally:
+        link.close()
+
+
+def test_where_one_by_one_is_soon_enough_there_is_one_connection(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    for n in range(NR_TABLES):
+        (tmp_path / f"t{n}.csv").write_text(csv_of(f"t{n}", [n]))
+    with ExitStack() as stack:
+        house = House(make_server(generation_duration_s=600), stack)
+        link = Distant(house.server.ports["http"], 0.0)
+        stack.callback(link.close)
+        at = Connection(scheme="http", host="127.0.0.1", port=link.port)
+        house.agent(directories=[tmp_path], connection=at)
+        house.until_rows("select nr_tables from qasino_csvpublisher_info", [[NR_TABLES]])
+        assert (link.most_at_once, nr_lanes()) == (1, 0)
+
+
+def test_each_message_is_told_once_and_a_refusal_is_its_own(server: Server, wire: Wire) -> None:
+    parcels = {f"t{n}": message_of(f"t{n}" if n % 3 else "not a name") for n in range(30)}
+    with courier_to(server) as courier:
+        told = list(courier.deliver(parcels.items(), len(parcels), SLOW))
+        assert nr_lanes() > 1
+    assert sorted(key for key, _ in told) == sorted(parcels)
+    for key, refusal in told:
+        taken = int(key[1:]) % 3 != 0
+        assert (refusal is None) == taken
+        assert taken or "not a legal name" in str(refusal)
+    until(lambda: nr_lanes() == 0)
+    server.rotate()
+    there = wire.rows("select tablename from qasino_server_tables where tablename glob 't[0-9]*'")
+    assert len(there) == 20
+
+
+def test_what_a_lost_server_was_not_sent_is_not_told_of(server: Server) -> None:
+    begun: list[int] = []
+
+    def parcels() -> Iterator[tuple[int, bytes]]:
+        for n in range(1000):
+            begun.append(n)
+            yield n, message_of(f"t{n}")
+
+    told: list[int] = []
+
+    def note_and_stop_at_20(n: int) -> None:
+        told.append(n)
+        if len(told) == 20:
+            server.stop()
+
+    with courier_to(server) as courier:
+        with pytest.raises(Unreachable):
+            deque(note_and_stop_at_20(n) for n, _ in courier.deliver(parcels(), 1000, SLOW))
+        assert len(begun) < 100
+        assert len(told) == len(set(told)) < len(begun)
+        assert courier.away
+        begun.clear()
+        with pytest.raises(Unreachable):
+            list(courier.deliver(parcels(), 1000, SLOW))
+        assert begun == [0]  # whether it is back, one finds out
+
+
+def test_large_messages_go_one_by_one(server: Server) -> None:
+    large = message_of("large", "x" * LARGE_BYTES)
+    with courier_to(server) as courier:
+        told = list(courier.deliver(enumerate([large] * 10), 10, SLOW))
+        assert [refusal for _, refusal in told] == [None] * 10
+        assert [key for key, _ in told] == list(range(10))
+        assert nr_lanes() == 0
+
+
+def test_without_room_for_a_thread_they_go_one_by_one(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with courier_to(server) as courier:
+        courier.send(message_of("first"))
+
+        def no_room(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", no_room)
+        told = list(courier.deliver([(n, message_of(f"t{n}")) for n in range(5)], 5, SLOW))
+    assert told == [(n, None) for n in range(5)]
+
+
+def test_one_that_is_refused_by_itself_raises(server: Server) -> None:
+    with courier_to(server) as courier, pytest.raises(ServerRefused, match="not a legal name"):
+        courier.send(message_of("not a name"))
