@@ -21,6 +21,7 @@ CASES = (
     "full-speed-10x5-http",
     "full-speed-1000x10-zmq",
     "csvagent",
+    "csvagent-distant",
     "ingest-1000x5",
     "ingest-10x5",
     "query-small",

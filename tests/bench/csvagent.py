@@ -67,10 +67,11 @@ def count_of(host: Host, sql: str) -> int:
 
 @contextmanager
 def running(
-    host: Host, place: Path, number: int, *options: str
+    host: Host, place: Path, number: int, *options: str, port: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """An agent of the files in `place`, once all of them are published; ended afterwards."""
-    server = f"zmq://127.0.0.1:{host.ports['zmq']}"
+    """An agent of the files in `place`, once all of them are published; ended afterwards. With a
+    `port` it finds the server there."""
+    server = f"zmq://127.0.0.1:{port or host.ports['zmq']}"
     words = ["csvagent", "-s", server, "-d", "0", *options, "--directory", str(place)]
     agent = subprocess.Popen(
         [sys.executable, "-m", "qasino_cli.main", *words, "--log-level", "warning"]

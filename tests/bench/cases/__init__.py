@@ -36,7 +36,7 @@ CASES: tuple[Case, ...] = (
     memory.CASE,
     many_tables.CASE,
     start.CASE,
-    agent.CASE,
+    *agent.CASES,
     completing.CASE,
     *others.CASES,
 )
