@@ -9,7 +9,8 @@ The limits bound what one statement can make SQLite build.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import apsw
 
@@ -49,6 +50,8 @@ def is_table_function(name: str) -> bool:
         return "no such table" not in str(error)
     return True
 
+
+_INTERRUPTS_MOST = 100
 
 _READ = apsw.SQLITE_READ
 _SELECTING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_RECURSIVE})
@@ -119,12 +122,39 @@ class Sandbox:
         self._plain_table = ""
         """The last table that was read: not forbidden, no table function, no bare view."""
 
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Within the block the connection does whatever it is asked to: for our own statements
+        only, such as make views.
+
+        Whoever waits for it may be stopped in any moment. Whatever the interrupt hits, the walls
+        stand again afterwards: one that came while they were taken down, or put up again, left
+        the connection without its authorizer to whoever asked next.
+        """
+        try:
+            self._connection.authorizer = None
+            self._connection.pragma("query_only", 0)
+            yield
+        finally:
+            self.close_in()
+
     def close_in(self) -> None:
         """From now on the connection reads and does nothing else."""
         self._plain_table = ""
         self._connection.authorizer = None
+        try:
+            self._switch_query_only_on()
+        finally:
+            self._connection.authorizer = self._authorize
+
+    def _switch_query_only_on(self) -> None:
+        """Also where it is interrupted meanwhile; raises apsw.InterruptError where that has no
+        end."""
+        for _ in range(_INTERRUPTS_MOST):
+            with suppress(apsw.InterruptError):
+                self._connection.pragma("query_only", 1)
+                return
         self._connection.pragma("query_only", 1)
-        self._connection.authorizer = self._authorize
 
     def watch(self) -> None:
         """Begin to look at what is prepared."""
@@ -143,11 +173,6 @@ class Sandbox:
         self.nr_selects = 0
         """How many SELECTs it has, those within others and those of views counted."""
         self._nr_reads = 0
-
-    def let_out(self) -> None:
-        """For our own statements only: views and what they stand on."""
-        self._connection.authorizer = None
-        self._connection.pragma("query_only", 0)
 
     def _authorize(
         self, action: int, first: str | None, second: str | None, db: str | None, via: str | None

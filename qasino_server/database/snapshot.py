@@ -165,16 +165,15 @@ class SnapshotConnection:
         with self._previous.restored(stopped) as there:
             if not there:
                 return
-            self.sandbox.let_out()
             limits = {limit: self.connection.limit(limit, _NO_LIMIT) for limit in _OF_A_SCHEMA}
             try:
-                self._attach_prev(self._previous)
+                with self.sandbox.opened():
+                    self._attach_prev(self._previous)
             except (apsw.CantOpenError, apsw.IOError):
                 raise Busy(GONE) from None
             finally:
                 for limit, value in limits.items():
                     self.connection.limit(limit, value)
-                self.sandbox.close_in()
 
     def _attach_prev(self, previous: GenerationFile) -> None:
         with _opening(previous):
@@ -195,8 +194,7 @@ class SnapshotConnection:
         if overlay.version == self.overlay_version:
             return
         self.examined.clear()
-        self.sandbox.let_out()
-        try:
+        with self.sandbox.opened():
             self._drop_overlay()
             statics = self.sandbox.static_tables = frozenset(self._names("static"))
             own = self._names("main")
@@ -207,8 +205,6 @@ class SnapshotConnection:
             self._views_say_prev = any(_says_prev(view.body or "") for view in overlay.views)
             self._create_views(overlay, tables)
             self._create_shadows(tables)
-        finally:
-            self.sandbox.close_in()
         self.overlay_version = overlay.version
 
     def warm(self) -> None:

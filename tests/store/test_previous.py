@@ -21,7 +21,7 @@ from qasino_server.database.answer import Limits
 from qasino_server.database.generation_file import BLOCK_BYTES, GenerationFile
 from qasino_server.database.room import Reserve
 from qasino_server.database.snapshot import SnapshotConnection
-from qasino_server.errors import Busy, Cancelled, SqlError
+from qasino_server.errors import Busy, Cancelled, NotReading, SqlError
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
 from qasino_server.store.files import PREV_STAYS_GENERATIONS
@@ -522,6 +522,46 @@ def test_who_is_stopped_while_it_is_attached_is_told_so_and_has_it_whole_or_not_
         if isinstance(outcome, Result):
             break
         assert isinstance(outcome, Cancelled), (steps, outcome)
+    gone.close()
+
+
+class Interrupted:
+    """A connection whose pragmas are interrupted so often, beginning with that one."""
+
+    def __init__(self, connection: apsw.Connection, first: int, times: int) -> None:
+        self.connection = connection
+        self._interrupted = range(first, first + times)
+        self._nr_pragmas = 0
+
+    def pragma(self, name: str, value: int) -> Any:
+        self._nr_pragmas += 1
+        if self._nr_pragmas in self._interrupted:
+            raise apsw.InterruptError("interrupted")
+        return self.connection.pragma(name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "authorizer":
+            self.connection.authorizer = value
+        else:
+            super().__setattr__(name, value)
+
+
+@pytest.mark.parametrize(("first", "times"), [(1, 1), (2, 1), (2, 10), (1, 1000), (2, 1000)])
+def test_who_is_stopped_between_the_walls_leaves_them_standing(
+    gone: SnapshotConnection, monkeypatch: pytest.MonkeyPatch, first: int, times: int
+) -> None:
+    """Whoever asked next on that connection had no authorizer any more."""
+    limits = Limits(10, 1 << 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(gone.sandbox, "_connection", Interrupted(gone.connection, first, times))
+        outcome = job("select n from prev.t").run(gone, limits)
+    attached = first > 1 and times < 100
+    assert isinstance(outcome, Result if attached else Cancelled)
+    refused = job("select * from pragma_database_list").run(gone, limits)
+    assert isinstance(refused, NotReading)
+    gone.connection.authorizer = None
+    never_on_again = first > 1 and times > 100
+    assert gone.connection.pragma("query_only") == (not never_on_again)
     gone.close()
 
 
