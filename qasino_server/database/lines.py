@@ -14,6 +14,8 @@ from contextlib import closing
 from itertools import islice
 from random import SystemRandom
 
+import apsw
+
 from qasino_server.database.built import INFINITY
 from qasino_server.database.examine import Examined
 from qasino_server.database.snapshot import SnapshotConnection
@@ -63,7 +65,12 @@ def _rows(
     """What the expression `line` gives for each row, as many rows as make a chunk."""
     columns = ", ".join(_columns(query))
     sql = f'WITH "=q"({columns}) AS ({query.alone}) SELECT CAST({line} AS BLOB) FROM {source}'
-    cursor = on.connection.execute(sql, query.bindings)
+    try:
+        cursor = on.connection.execute(sql, query.bindings)
+    except apsw.SQLError:
+        # Ours has one expression around it, which may be one too many; what is wrong with the
+        # statement itself is told by whoever runs it alone.
+        raise NotLines from None
     try:
         rows: list[bytes] = []
         size_bytes = 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import apsw
 import pytest
+from handed_in import Written
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.room import Reserve
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import Cancelled, QasinoError
-from qasino_server.render import Stream, stream_for
+from qasino_server.render import CsvStream, Stream, stream_for
 from qasino_server.statement import Select
 from qasino_server.store.job import Job, QueryRequest
 from qasino_server.table import Result, check_columns
@@ -265,6 +266,23 @@ def test_columns_of_one_name_have_distinct_keys(
     on = make_connection([["x", 1, 2.5]])
     there, here = both(on, "select a.id, b.id, b.* from t a, t b", "ndjson")
     assert there == here == b'{"id":"x","id:1":"x","id:2":"x","order":1,"a_b":2.5}\n'
+
+
+@pytest.mark.parametrize("nr_terms", [999, 1000, 1001])
+def test_an_expression_as_deep_as_may_be_is_written(bench: Any, nr_terms: int) -> None:
+    """Ours around it is one more than SQLite takes."""
+    bench.publish("a", "t", "x int", [[n] for n in range(150)])
+    bench.rotate()
+    sql = f"select {' + '.join(['x'] * nr_terms)} y from t"
+    whole = bench.ask(sql)
+    sink = Written()
+    streamed = bench.ask(sql, stream=CsvStream(), sink=sink)
+    if nr_terms > 1000:
+        assert streamed.sentence == whole.sentence
+        assert "Expression tree is too large" in whole.sentence
+    else:
+        assert sink.text().split() == [b"y", *[b"%d" % (n * nr_terms) for n in range(150)]]
+        assert whole.nr_rows == streamed.nr_rows == 150
 
 
 def test_a_plan_is_written_cell_by_cell(one_connection: SnapshotConnection) -> None:
