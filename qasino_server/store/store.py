@@ -340,6 +340,8 @@ class Store:
         made_of = (self._views.current(asked_at), self._statics.version)
         if made_of != self._overlay_made_of:
             with self._overlay_lock:
+                # Looked at anew: whoever was here first may have seen newer ones than we have.
+                made_of = (self._views.current(), self._statics.version)
                 if made_of != self._overlay_made_of:
                     self._overlay = Overlay(self._overlay.version + 1, made_of[0])
                     self._overlay_made_of = made_of
