@@ -407,6 +407,8 @@ class Readers:
                 job.demoted, job.slow, job.running_since = False, True, None
                 self._roster.slow.put(job)
                 self.lock.notify_all()
+            elif not isinstance(outcome, Result):
+                outcome = job.stop_reason or outcome  # it may have been stopped since it ended
         if not again:
             self.conclude(job, outcome)
         with self.lock:

@@ -14,7 +14,9 @@ from server_process import ENDLESS
 from wire import until
 
 from qasino_server.database.snapshot import SnapshotConnection
-from qasino_server.errors import Cancelled, QueryTimeout
+from qasino_server.errors import Cancelled, QasinoError, QueryTimeout
+from qasino_server.store.job import Job
+from qasino_server.store.reader import Reader
 from qasino_server.table import Result
 
 NR_VIEWS = 20
@@ -121,3 +123,66 @@ def test_views_are_whole_or_not_taken_on_at_whatever_step_it_stops(
             on.apply(overlay)
         assert on.connection.execute(BROKEN).fetchall() == []
         assert on.connection.execute(ALL_OF_THEM).fetchall() == [((5 + step) * NR_VIEWS,)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_is_stopped_as_it_leaves_the_express_is_told_why(
+    make_bench: Any, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """The reason came after the interrupt was heard, and before somebody asked for it."""
+    monkeypatch.setattr("qasino_server.store.readers.EXPRESS_S", 0.1)
+    bench = make_bench()
+    readers = bench.store._readers
+    job_done = readers.job_done
+
+    def stopped_first(reader: Reader, job: Job, outcome: Result | QasinoError) -> None:
+        if job.demoted and late:
+            job.deadline = 0.0
+            readers.keep_time()
+        elif job.demoted:
+            assert bench.store.cancel("mine")
+        job_done(reader, job, outcome)
+
+    monkeypatch.setattr(readers, "job_done", stopped_first)
+    asked = [
+        threading.Thread(target=bench.ask, args=(ENDLESS,), kwargs={"query_id": name})
+        for name in ("one", "two")
+    ]
+    for thread in asked:
+        thread.start()
+    until(lambda: [job.attempt is not None for job in readers.running()] == [True, True])
+    outcome = bench.ask(ENDLESS, query_id="mine")
+    for name in ("one", "two"):
+        assert bench.store.cancel(name)
+    for thread in asked:
+        thread.join(20)
+    assert isinstance(outcome, QueryTimeout if late else Cancelled)
+    assert outcome.sentence.startswith("the query did not end" if late else "the query was canc")
+
+
+def test_a_late_look_puts_no_old_views_in_force_again(
+    make_bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench()
+    write_views(tmp_path / "views.conf", 1)
+    assert bench.rows("select x from v0") == [[1]]
+    current = bench.store._views.current
+    looked, go_on = threading.Event(), threading.Event()
+
+    def late(asked_at: float | None = None) -> Any:
+        found = current(asked_at)
+        if threading.current_thread() is looker and not looked.is_set():
+            looked.set()
+            assert go_on.wait(10)
+        return found
+
+    monkeypatch.setattr(bench.store._views, "current", late)
+    looker = threading.Thread(target=bench.store.overlay)
+    looker.start()
+    assert looked.wait(10)
+    write_views(tmp_path / "views.conf", 2)
+    assert bench.rows("select x from v0") == [[2]]
+    before = bench.store._overlay
+    go_on.set()
+    looker.join(10)
+    assert bench.store._overlay is before
