@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -10,11 +11,12 @@ import msgspec
 
 from qasino_cli.console import counted
 from qasino_cli.csvagent.report import FileRow
-from qasino_cli.csvagent.table_file import OK
+from qasino_cli.csvagent.table_file import OK, REFUSED, STALE
 
 log = logging.getLogger("qasino.csvagent")
 
 MANY = 5  # files with the same news share a line from here on
+_NUMBER = re.compile(r"\d+")
 
 
 class Journal:
@@ -59,8 +61,10 @@ def _subject(row: FileRow) -> _Subject:
 
 
 def _news(row: FileRow) -> _News:
-    # The sentence of a stale file counts seconds; that alone is no news.
-    return row.state, None if row.state == "stale" else row.error
+    # That of a stale file counts seconds, a refusal the rows of a full generation; that alone is
+    # no news.
+    counting = row.error is not None and row.state in (STALE, REFUSED)
+    return row.state, _NUMBER.sub("0", row.error or "") if counting else row.error
 
 
 def _say(state: str, error: str | None, group: Sequence[FileRow]) -> None:

@@ -211,6 +211,21 @@ def test_two_indexes_that_name_one_file_and_table_are_told_of_once(
     assert "t.csv: broken: table 't' is published from" in told
 
 
+def test_a_refusal_that_only_counts_on_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "t.csv").write_text(csv_of("t", [1]))
+    catalogue = Catalogue(Wanted(wrapping=ME, directories=[str(tmp_path)]), HURRY)
+    catalogue.look(0.0, hasty=True)
+    (table,) = catalogue.tables
+    journal = Journal()
+    for sentence in ("it has 498 rows", "it has 499 rows", "it has no room", "it has 500 rows"):
+        table.refusal = sentence
+        journal.note(rows_of(catalogue, None))
+    told = [line.message.partition("refused: ")[2] for line in caplog.records]
+    assert told == ["it has 498 rows", "it has no room", "it has 500 rows"]
+
+
 class Counting(Courier):
     """Counts what it was given to send."""
 
