@@ -230,11 +230,16 @@ class HttpClient:
         connection = self._connection
         find_address(connection)  # httpx would wait for the resolver without a bound
         user, token = connection.username, connection.token
+        try:
+            trust = _trust(connection)
+        except OSError as error:  # it was there when it was asked for, and a client lives long
+            reason = (error.strerror or str(error)).lower()
+            raise Unreachable(f"--ca-file {connection.ca_file}: {reason}") from None
         return httpx.Client(
             base_url=connection.url,
             auth=None if user is None else (user, connection.password or ""),
             headers={} if token is None else {"Authorization": f"Bearer {token}"},
-            verify=_trust(connection),
+            verify=trust,
             trust_env=False,  # the server itself is meant, not a proxy or a .netrc
             timeout=httpx.Timeout(connection.timeout_s, connect=connection.connect_timeout_s),
         )
@@ -247,6 +252,7 @@ class HttpClient:
         except httpx.ConnectTimeout:
             raise Unreachable(f"cannot reach {self._url}: {self._silence()}") from None
         except httpx.ConnectError as error:
+            self.close()  # the next request reads --ca-file anew: it may have been renewed
             raise Unreachable(f"cannot reach {self._url}: {self._reason(error)}") from None
         except httpx.TimeoutException:
             raise self._too_slow() from None

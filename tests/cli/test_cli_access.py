@@ -17,9 +17,11 @@ import trustme
 from command import COMMAND, Ran, clean_environment, run_qasino, start_qasino
 from wire import until
 
-from qasino_cli.connection import Given, NamedServer, read_connection
+from qasino_cli.client import open_client
+from qasino_cli.connection import Connection, Given, NamedServer, read_connection
 from qasino_cli.console import ExitCode
-from qasino_cli.errors import UsageFault
+from qasino_cli.errors import Unreachable, UsageFault
+from qasino_server.message import Query
 from qasino_server.server import Server
 
 MakeServer = Callable[..., Server]
@@ -408,6 +410,35 @@ def test_a_file_of_authorities_that_is_none_is_a_usage_error(ask: Ask, tmp_path:
     assert ran.returncode == ExitCode.USAGE
     assert ran.stderr.endswith("secret: there is no certificate in PEM in it\n")
     assert ask("--ca-file", "/none").stderr == "/none: No such file or directory\n"
+
+
+def test_authorities_that_were_renewed_are_read_anew(server: Server, tmp_path: Path) -> None:
+    """A client that lives long, csvagent's say, sees its certificates end."""
+    known = tmp_path / "ca.pem"
+    at = Connection(
+        scheme="https",
+        host="localhost",
+        port=server.ports["https"],
+        username="ann",
+        password=PASSWORD,
+        ca_file=str(known),
+    )
+    client = open_client(at)
+    kept = known.read_bytes()
+    try:
+        known.unlink()
+        with pytest.raises(Unreachable, match=r"^--ca-file .*/ca.pem: no such file or directory$"):
+            client.query(Query(sql=QUERY))
+        trustme.CA().cert_pem.write_to_path(known)
+        with pytest.raises(Unreachable, match="its certificate cannot be verified"):
+            client.query(Query(sql=QUERY))
+        known.write_bytes(b"-----BEGIN CERTIFICATE-----\n")
+        with pytest.raises(Unreachable, match=r"^--ca-file .*/ca.pem: "):
+            client.query(Query(sql=QUERY))
+        known.write_bytes(kept)
+        assert client.query(Query(sql=QUERY)).nr_rows == 1
+    finally:
+        client.close()
 
 
 # --- The process list --------------------------------------------------------------------------
