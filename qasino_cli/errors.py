@@ -3,7 +3,8 @@
 QasinoError (the server's tree)
 ├── UsageFault       the command line contradicts itself or names nothing that exists
 ├── Unreachable      no server there, none that speaks our language, or none in time
-│   └── Unanswered   it is there and took the request, and the time was up before its answer
+│   ├── Unanswered   it is there and took the request, and the time was up before its answer
+│   └── ShortOfFiles  this process may open no more descriptors
 ├── OutputFailed     stdout takes no more: a full disk, or closed before we began
 ├── InputRejected    what was to be published is not publishable; says which file and where
 ├── ServerRefused    the server heard us and said no; its own sentence
@@ -32,6 +33,10 @@ class Unreachable(QasinoError):
 
 class Unanswered(Unreachable):
     """The server may still be at work on what was asked."""
+
+
+class ShortOfFiles(Unreachable):
+    """It is this end that has no room for a connection."""
 
 
 class OutputFailed(QasinoError):

@@ -26,7 +26,7 @@ from qasino_cli.connection import DEFAULT_PUBSUB_PORT, Connection
 from qasino_cli.durations import Duration
 from qasino_cli.errors import ServerRefused
 from qasino_cli.reach import find_address
-from qasino_cli.zmq_socket import HANDSHAKE_FAILED, connect, read_event, see_that_files_are_left
+from qasino_cli.zmq_socket import HANDSHAKE_FAILED, Ground, connect, read_event
 from qasino_server.errors import QasinoError
 from qasino_server.outbox import Outbox
 from qasino_server.replies import SIGNAL_TAG
@@ -65,7 +65,7 @@ class GenerationClock:
         self._refused = False
         """It was asked for that and did not tell."""
         self._said_so = False
-        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._ground = Ground()
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
         self._was_there = self._is_back = False
@@ -126,8 +126,7 @@ class GenerationClock:
     def close(self) -> None:
         """Stop listening."""
         self._close_socket()
-        if self._context is not None:
-            self._context.term()
+        self._ground.leave()
         self._wakeup.close()
 
     def _open(self) -> None:
@@ -176,12 +175,13 @@ class GenerationClock:
     def _connect(self, port: int) -> None:
         try:
             _, address = find_address(self._connection)
-            see_that_files_are_left(self._connection)
+            with self._ground.opening(self._connection) as context:
+                self._listen(context, address, port)
         except QasinoError:
             return
-        if self._context is None:
-            self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.SUB)
+
+    def _listen(self, context: zmq.Context[zmq.Socket[bytes]], address: str, port: int) -> None:
+        self._socket = context.socket(zmq.SUB)
         self._socket.linger = 0
         self._socket.subscribe(SIGNAL_TAG)
         self._monitor = self._socket.get_monitor_socket(_EVENTS)

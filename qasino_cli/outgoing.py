@@ -9,6 +9,11 @@ import msgspec
 from qasino_server.message import Query
 from qasino_server.table import Publication, check_columns
 
+USUAL_MAX_BODY_BYTES = 64 << 20
+"""A server's --max-body unless it was told another."""
+SURELY_TAKEN_BYTES = 1 << 20
+"""A server with a lower one would be odd."""
+
 
 def encode_query(query: Query) -> bytes:
     """A `query` message; keys at their defaults are left out, as the ancestor's clients do."""

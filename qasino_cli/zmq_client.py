@@ -9,6 +9,7 @@ failure it is thrown away and the next request opens a new one.
 from __future__ import annotations
 
 import math
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,19 +20,18 @@ from qasino_cli import outgoing
 from qasino_cli.answers import Cadence, read_cadence, read_ok, read_receipt, read_result
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
+from qasino_cli.outgoing import SURELY_TAKEN_BYTES, USUAL_MAX_BODY_BYTES
 from qasino_cli.reach import find_address, why_unreachable
 from qasino_cli.zmq_socket import (
     HANDSHAKE_FAILED,
+    Ground,
     connect,
     misunderstanding,
     read_event,
-    see_that_files_are_left,
 )
 from qasino_server.errors import QasinoError
 from qasino_server.message import Query
 from qasino_server.table import Receipt, Result
-
-USUAL_MAX_BODY_BYTES = 64 << 20  # a server's --max-body unless it was told another
 
 _EVENTS = (
     zmq.EVENT_CLOSED
@@ -49,7 +49,7 @@ class ZmqClient:
     def __init__(self, connection: Connection) -> None:
         """Nothing is opened and nothing can fail yet."""
         self._connection = connection
-        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._ground = Ground()
         self._line: _Line | None = None
 
     def query(self, query: Query) -> Result:
@@ -79,8 +79,7 @@ class ZmqClient:
     def close(self) -> None:
         """Close the socket; what is unsent is dropped."""
         self._hang_up()
-        if self._context is not None:
-            self._context.term()
+        self._ground.leave()
 
     def _ask(self, request: bytes) -> bytes:
         """Send one frame and return the first frame of the answer. Raises Unreachable."""
@@ -93,10 +92,9 @@ class ZmqClient:
             raise
 
     def _begun(self) -> _Line:
-        see_that_files_are_left(self._connection)
-        if self._context is None:
-            self._context = zmq.Context()
-        return _Line(self._context, self._connection)
+        _, address = find_address(self._connection)
+        with self._ground.opening(self._connection) as context:
+            return _Line(context, self._connection, address)
 
     def _hang_up(self) -> None:
         if self._line is not None:
@@ -107,9 +105,11 @@ class ZmqClient:
 class _Line:
     """One REQ socket, its monitor, and what the monitor has told so far."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], connection: Connection) -> None:
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], connection: Connection, address: str
+    ) -> None:
         self._connection = connection
-        _, self._address = find_address(connection)
+        self._address = address
         self._greeted = False
         """The other end has shown that it speaks ZeroMQ, and has not gone since."""
         self._socket = context.socket(zmq.REQ)
@@ -173,12 +173,22 @@ class _Line:
         url = self._connection.url
         if event in HANDSHAKE_FAILED or event in _NOT_CONNECTED:
             return Unreachable(f"cannot reach {url}: {self._why(event)}")
-        if request_bytes > USUAL_MAX_BODY_BYTES:
+        if request_bytes > USUAL_MAX_BODY_BYTES or (
+            request_bytes > SURELY_TAKEN_BYTES and self._is_there()
+        ):
             return ServerRefused(
                 f"{url} closed the connection on a message of {request_bytes} bytes; that is"
                 " probably more than its --max-body"
             )
         return Unreachable(f"{url} closed the connection without an answer")
+
+    def _is_there(self) -> bool:
+        """Whether somebody listens there still: who ends closes the connection as well."""
+        where = (self._address, self._connection.port)
+        with suppress(OSError):
+            socket.create_connection(where, self._connection.connect_timeout_s).close()
+            return True
+        return False
 
     def _why(self, event: int) -> str:
         if event in HANDSHAKE_FAILED:

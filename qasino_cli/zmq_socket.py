@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import zmq
 
 from qasino_cli.connection import Connection, CurveKeys
-from qasino_cli.errors import Unreachable
+from qasino_cli.errors import ShortOfFiles
 
 Socket = zmq.Socket[bytes]
 
@@ -30,20 +32,59 @@ its own, which would come next, it would hang up before that."""
 
 
 _FILES_OF_A_SOCKET = 16
-"""With those of its context, its monitor and its connection; some to spare."""
+"""With those of the context, its monitor and its connection; some to spare."""
 
 
-def see_that_files_are_left(connection: Connection) -> None:
-    """Raise Unreachable where a socket would find no descriptor: libzmq, short of one, ends the
-    process or says nothing at all.
-    """
+class Ground:
+    """What a client's sockets stand on: the one context of this process, which has threads and
+    descriptors of its own, for as long as any client has taken it. Any thread."""
+
+    _lock = threading.Lock()
+    _context: zmq.Context[Socket] | None = None
+    _nr_users = 0
+
+    def __init__(self) -> None:
+        self._taken = False
+
+    @contextmanager
+    def opening(self, connection: Connection) -> Iterator[zmq.Context[Socket]]:
+        """For making a socket and its monitor, one client at a time: two would find the same
+        descriptors free.
+
+        Raises ShortOfFiles where there are none for it: libzmq, short of one, ends the process or
+        says nothing at all.
+        """
+        with Ground._lock:
+            _see_that_files_are_left(connection)
+            if Ground._context is None:
+                Ground._context = zmq.Context()
+            if not self._taken:
+                self._taken = True
+                Ground._nr_users += 1
+            yield Ground._context
+
+    def leave(self) -> None:
+        """All sockets of this client are closed; the last to leave ends the context."""
+        with Ground._lock:
+            if not self._taken:
+                return
+            self._taken = False
+            Ground._nr_users -= 1
+            last = None if Ground._nr_users else Ground._context
+            if last is not None:
+                Ground._context = None
+        if last is not None:
+            last.term()
+
+
+def _see_that_files_are_left(connection: Connection) -> None:
     try:
         with ExitStack() as taken:
             for _ in range(_FILES_OF_A_SOCKET):
                 taken.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise Unreachable(
+        raise ShortOfFiles(
             f"cannot reach {connection.url}: {reason} (ulimit -n, LimitNOFILE=)"
         ) from None
 

@@ -21,7 +21,7 @@ from qasino_cli.client import open_client
 from qasino_cli.connection import Connection
 from qasino_cli.csvagent.lanes import Lanes, Outcome, attempt
 from qasino_cli.csvagent.pace import Pace
-from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.errors import ServerRefused, ShortOfFiles, Unreachable
 from qasino_server.errors import StartError
 
 log = logging.getLogger("qasino.csvagent")
@@ -33,6 +33,10 @@ LARGE_BYTES = 65_536
 _WEIGHT = 0.125
 """Of the latest message, in what is known of how long one takes."""
 _LEAST_LEFT_S = 0.001
+
+_CRAMPED = (StartError, ShortOfFiles)
+"""This process has no room for what it takes to send something."""
+_LOST = (Unreachable, StartError)
 
 
 class Courier:
@@ -50,6 +54,10 @@ class Courier:
         self.retry_at = -math.inf
         """Until when there is no use in trying."""
         self.away = False
+        self._cramped = False
+        """This process has no room for lanes: threads or descriptors are short."""
+        self._told: set[str] = set()
+        """What was said of an absence that goes on."""
 
     def send(self, message: bytes) -> None:
         """Send one publication. Raises Unreachable and ServerRefused."""
@@ -65,64 +73,92 @@ class Courier:
 
         Raises Unreachable, once nothing is under way any more. No more are begun after it is known.
         """
-        lost: Unreachable | None = None
+        lost: Unreachable | StartError | None = None
         for outcome in self._outcomes(parcels, nr, time.monotonic() + within_s):
             error = outcome.error
-            if isinstance(error, Unreachable):
+            if isinstance(error, _LOST):
                 lost = error
                 continue
             self._note_presence()  # whatever it says, it is there
-            self._trip_s += (outcome.took_s - self._trip_s) * (_WEIGHT if self._trip_s else 1.0)
+            if len(outcome.message) <= LARGE_BYTES:
+                self._trip_s += (outcome.took_s - self._trip_s) * (_WEIGHT if self._trip_s else 1.0)
             if error is not None and not isinstance(error, ServerRefused):
                 raise error
             yield outcome.key, error
         if lost is not None:
             self._note_absence(lost)
-            raise lost
+            raise lost if isinstance(lost, Unreachable) else Unreachable(lost.sentence)
 
     def _outcomes(
         self, parcels: Iterable[tuple[Any, bytes]], nr: int, ends: float
     ) -> Iterator[Outcome]:
+        """What becomes of each, in the order it is known; nothing is begun once one is lost."""
+        lost = False
         for key, message in parcels:
-            lost = False
-            for outcome in self._sent(key, message, self._nr_at_once(message, nr, ends)):
+            nr_at_once = self._nr_at_once(message, nr, ends)
+            nr -= 1
+            for outcome in self._until_there_is_room(message, nr_at_once):
+                lost = lost or isinstance(outcome.error, _LOST)
                 yield outcome
-                lost = lost or isinstance(outcome.error, Unreachable)
+            if not lost and not (nr_at_once > 1 and self._begun(key, message)):
+                outcome = attempt(self._client, key, message)
+                lost = isinstance(outcome.error, _LOST)
+                yield outcome
             if lost:
                 break
-            nr -= 1
-        while self._lanes.nr_under_way:
-            yield self._lanes.next_outcome()
+        yield from self._all_that_is_under_way()
 
     def _nr_at_once(self, message: bytes, nr: int, ends: float) -> int:
         """How many are to be under way, of `nr` that are left. Whether the server is back, one
         finds out."""
-        if self.away or len(message) > LARGE_BYTES:
+        if self.away or self._cramped or len(message) > LARGE_BYTES:
             return 1
         left_s = max(_LEAST_LEFT_S, ends - time.monotonic())
         return max(1, min(AT_ONCE_MOST, math.ceil(nr * self._trip_s / left_s)))
 
-    def _sent(self, key: Any, message: bytes, nr_at_once: int) -> Iterator[Outcome]:
-        """Send it; what has been heard of this and others until there is room for the next."""
-        if nr_at_once > 1:
+    def _until_there_is_room(self, message: bytes, nr_at_once: int) -> Iterator[Outcome]:
+        """What has been heard until another may be begun; it goes alone where it is large."""
+        lanes = self._lanes
+        while lanes.nr_under_way and (
+            lanes.nr_under_way >= nr_at_once or lanes.bytes_under_way + len(message) > LARGE_BYTES
+        ):
+            yield self._heard()
+
+    def _all_that_is_under_way(self) -> Iterator[Outcome]:
+        while self._lanes.nr_under_way:
+            yield self._heard()
+        if self._cramped:
+            self._lanes.close()
+
+    def _begun(self, key: Any, message: bytes) -> bool:
+        """Whether it is under way; if not there is no room for one more."""
+        if not self._cramped:
             try:
                 self._lanes.begin(key, message)
             except StartError:
-                nr_at_once = 1  # without a thread more it goes as it would alone
-        if nr_at_once == 1:
-            yield attempt(self._client, key, message)
-            return
-        while self._lanes.nr_under_way >= nr_at_once:
-            yield self._lanes.next_outcome()
+                self._cramped = True
+        return not self._cramped
+
+    def _heard(self) -> Outcome:
+        """The next outcome. What a lane had no room for goes as it would without lanes, of which
+        there are no more then."""
+        outcome = self._lanes.next_outcome()
+        if not isinstance(outcome.error, _CRAMPED):
+            return outcome
+        self._cramped = True
+        return attempt(self._client, outcome.key, outcome.message)
 
     def close(self) -> None:
         """Hang up."""
         self._lanes.close()
         self._client.close()
 
-    def _note_absence(self, error: Unreachable) -> None:
+    def _note_absence(self, error: Unreachable | StartError) -> None:
         """Try again soon; later and later, and not all agents of a fleet at once."""
-        if not self.away:
+        self._cramped = isinstance(error, _CRAMPED)
+        self._lanes.close()
+        if error.sentence not in self._told:
+            self._told.add(error.sentence)
             log.warning("%s; the tables stay ready until it is back", error.sentence)
         self.away = True
         least, most = self._pace.retry_s, self._pace.retry_most_s
@@ -132,4 +168,5 @@ class Courier:
     def _note_presence(self) -> None:
         if self.away:
             log.info("%s is back", self._url)
+            self._told.clear()
         self.away, self._pause_s, self.retry_at = False, 0.0, -math.inf

@@ -22,6 +22,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     key: Any
     """What it was given with."""
+    message: bytes
     error: Exception | None
     took_s: float
 
@@ -36,7 +37,7 @@ def attempt(client: Client, key: Any, message: bytes) -> Outcome:
         error = refusal.landed()
     except Exception as fault:
         error = fault
-    return Outcome(key, error, time.monotonic() - began)
+    return Outcome(key, message, error, time.monotonic() - began)
 
 
 class _Lane(Service):
@@ -75,6 +76,7 @@ class Lanes:
         self._arrived: SimpleQueue[tuple[_Lane, Outcome]] = SimpleQueue()
         self._lanes: list[_Lane] = []
         self._free: list[_Lane] = []
+        self.bytes_under_way = 0
 
     @property
     def nr_under_way(self) -> int:
@@ -89,14 +91,17 @@ class Lanes:
             self._lanes.append(lane)
             self._free.append(lane)
         self._free.pop().give(key, message)
+        self.bytes_under_way += len(message)
 
     def next_outcome(self) -> Outcome:
         """Wait for the next of those that are under way."""
         lane, outcome = self._arrived.get()
         self._free.append(lane)
+        self.bytes_under_way -= len(outcome.message)
         return outcome
 
     def close(self) -> None:
-        """Have the threads end."""
+        """Have the threads end; new ones are begun where a message is."""
         for lane in self._lanes:
             lane.stop()
+        self._lanes, self._free = [], []

@@ -8,11 +8,10 @@ from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import counted
 from qasino_cli.errors import ServerRefused, Unreachable, as_usage
+from qasino_cli.outgoing import SURELY_TAKEN_BYTES, USUAL_MAX_BODY_BYTES
 from qasino_cli.publish.inputs import Prepared
 from qasino_cli.readers.draft import PARTS_REMEDY
 from qasino_server.table import Receipt, check_identity, check_tablename
-
-_SURELY_TAKEN_BYTES = 1 << 20
 
 
 def send(client: Client, prepared: Sequence[Prepared]) -> Iterator[tuple[Prepared, Receipt]]:
@@ -54,10 +53,8 @@ def too_large(one: Prepared) -> str | None:
 
     A table goes in one message, since its rows replace those of the message before.
     """
-    if len(one.message) <= _SURELY_TAKEN_BYTES:
+    if len(one.message) <= SURELY_TAKEN_BYTES:
         return None
-    from qasino_cli.zmq_client import USUAL_MAX_BODY_BYTES  # over HTTP zmq need not be imported
-
     if len(one.message) <= USUAL_MAX_BODY_BYTES:
         return None
     return (

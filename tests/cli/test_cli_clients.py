@@ -19,8 +19,8 @@ from qasino_cli import connection as ways
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import NotLetIn, ServerRefused, Unanswered, Unreachable, UsageFault
+from qasino_cli.outgoing import SURELY_TAKEN_BYTES, USUAL_MAX_BODY_BYTES
 from qasino_cli.publish.sending import drop_table
-from qasino_cli.zmq_client import USUAL_MAX_BODY_BYTES
 from qasino_server.message import Query
 
 ONE = Query(sql="select 1", typed=True)
@@ -131,7 +131,8 @@ def test_who_is_interrupted_while_waiting_may_ask_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "refused"), [(USUAL_MAX_BODY_BYTES, False), (USUAL_MAX_BODY_BYTES + 1, True)]
+    ("size", "refused"),
+    [(SURELY_TAKEN_BYTES, False), (SURELY_TAKEN_BYTES + 1, True), (USUAL_MAX_BODY_BYTES + 1, True)],
 )
 def test_a_connection_closed_over_a_message_too_large_is_a_refusal(
     size: int, refused: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,7 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from agent_house import HURRY, IDENTITY, House, csv_of
+from agent_house import CSVAGENT, HURRY, IDENTITY, House, csv_of
+from command import clean_environment
 from distant import Distant
 from wire import Wire, until
 
@@ -129,29 +131,93 @@ def test_what_a_lost_server_was_not_sent_is_not_told_of(server: Server) -> None:
         assert begun == [0]  # whether it is back, one finds out
 
 
-def test_large_messages_go_one_by_one(server: Server) -> None:
-    large = message_of("large", "x" * LARGE_BYTES)
-    with courier_to(server) as courier:
-        told = list(courier.deliver(enumerate([large] * 10), 10, SLOW))
-        assert [refusal for _, refusal in told] == [None] * 10
-        assert [key for key, _ in told] == list(range(10))
-        assert nr_lanes() == 0
-
-
-def test_without_room_for_a_thread_they_go_one_by_one(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("nr_characters", "lanes"), [(LARGE_BYTES, 0), (LARGE_BYTES * 2 // 3, 1), (LARGE_BYTES // 3, 2)]
+)
+def test_no_more_is_under_way_at_once_than_a_large_message(
+    server: Server, nr_characters: int, lanes: int
 ) -> None:
+    """They would share a slow link until each is out of time."""
+    message = message_of("large", "x" * nr_characters)
     with courier_to(server) as courier:
         courier.send(message_of("first"))
+        told = list(courier.deliver(enumerate([message] * 10), 10, SLOW))
+        assert sorted(told) == [(n, None) for n in range(10)]
+        assert nr_lanes() == lanes
 
-        def no_room(thread: threading.Thread) -> None:
+
+def test_a_large_message_tells_nothing_of_the_way(server: Server) -> None:
+    large, small = message_of("t", "x" * LARGE_BYTES), message_of("t")
+    with courier_to(server) as courier:
+        list(courier.deliver([(0, large)], 1, SLOW))
+        list(courier.deliver([(0, small)], 1_000_000, SLOW))  # nothing is known of the way yet
+        assert nr_lanes() == 0
+        list(courier.deliver([(0, small)], 1_000_000, SLOW))
+        assert nr_lanes() == 1
+
+
+@pytest.mark.parametrize("name", ["csvagent-lane", "resolver"])
+def test_without_room_for_a_thread_they_go_one_by_one(
+    server: Server, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    start = threading.Thread.start
+
+    def no_room(thread: threading.Thread) -> None:
+        if thread.name == name:
             raise RuntimeError("can't start new thread")
+        start(thread)
 
+    with courier_to(server) as courier:
+        courier.send(message_of("first"))
         monkeypatch.setattr(threading.Thread, "start", no_room)
-        told = list(courier.deliver([(n, message_of(f"t{n}")) for n in range(5)], 5, SLOW))
-    assert told == [(n, None) for n in range(5)]
+        told = list(courier.deliver([(n, message_of(f"t{n}")) for n in range(30)], 30, SLOW))
+        assert sorted(told) == [(n, None) for n in range(30)]
+        until(lambda: nr_lanes() == 0)
+        told = list(courier.deliver([(n, message_of(f"t{n}")) for n in range(30)], 30, SLOW))
+        assert told == [(n, None) for n in range(30)]
+
+
+@pytest.mark.parametrize("nr_files", [44, 60, 100])
+def test_an_agent_short_of_descriptors_sends_as_it_can(
+    house: House, tmp_path: Path, nr_files: int
+) -> None:
+    """libzmq ends a process that is short of them."""
+    for n in range(NR_TABLES):
+        (tmp_path / f"t{n}.csv").write_text(csv_of(f"t{n}", [n]))
+    link = Distant(house.server.ports["zmq"], 0.05)
+    words = ["--directory", str(tmp_path), "-x", "1", "-s", f"zmq://127.0.0.1:{link.port}"]
+    limited = ["sh", "-c", f'ulimit -n {nr_files}; exec "$@"', "sh", *CSVAGENT, *words]
+    agent = subprocess.Popen(limited, stderr=subprocess.PIPE, env=clean_environment())
+    try:
+        house.until_rows("select nr_tables from qasino_csvpublisher_info", [[NR_TABLES]])
+        agent.terminate()
+        _, err = agent.communicate(timeout=20)
+        assert agent.returncode == 0, err
+        assert b"is back" not in err
+    finally:
+        agent.kill()
+        agent.communicate()
+        link.close()
 
 
 def test_one_that_is_refused_by_itself_raises(server: Server) -> None:
     with courier_to(server) as courier, pytest.raises(ServerRefused, match="not a legal name"):
         courier.send(message_of("not a name"))
+
+
+def test_without_room_for_any_thread_it_is_as_if_the_server_were_away(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be room later, and an agent that has ended would not know."""
+
+    def no_room(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with courier_to(server) as courier:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_room)
+            with pytest.raises(Unreachable, match="cannot start a thread"):
+                courier.send(message_of("t"))
+            assert courier.away
+        courier.send(message_of("t"))
+        assert not courier.away
