@@ -98,6 +98,7 @@ def read_columns(text: str, faults: Faults) -> Draft:
         raise BadPlace(1, "there is no header in it")
     header, rows = lines[0], lines[1:]
     rules = [rows.pop(0).text] if rows and _is_ruled(header.text, rows[0].text) else []
+    rows, nr_repeats = _without_repeats(rows, titles, header.text, rules)
     headline = _joined_above(rules[0], header.text) if rules else header.text
     runs = columns_of(headline, rows)
     names = [word for run in runs for word in run.words]
@@ -131,6 +132,7 @@ def read_columns(text: str, faults: Faults) -> Draft:
         notes=[
             *(f"passed over before the header: {places.back(title)}" for title in titles),
             *(f"passed over below the header: {places.back(rule.strip())}" for rule in rules),
+            *([f"repeated headers passed over: {nr_repeats}"] if nr_repeats else []),
         ],
         renaming=f"--skip-lines {above} --header A,B names them, if blanks are in last cells alone",
     )
@@ -153,14 +155,38 @@ def _is_title(lines: Sequence[Line]) -> bool:
         return True
     if len(lines) < _TITLED_LINES or "  " in lines[0].text.strip():
         return False
-    words, rows = header_words(lines[1].text), lines[2:]
+    title, header, *rest = lines
+    words, (rows, _) = header_words(header.text), _without_repeats(rest, [title.text], header.text)
     return (
-        len(words) >= max(_TITLED_COLUMNS, len(lines[0].text.split()) + 1)
+        len(words) >= max(_TITLED_COLUMNS, len(title.text.split()) + 1)
         and all(re.search("[A-Za-z]", word.text) for word in words)
-        and _crosses_a_gutter(header_words(lines[0].text), lines[1:])
+        and _crosses_a_gutter(header_words(title.text), [header, *rows])
         and len(runs := between_gutters(words, rows)) == len(words)
         and any(_all_numbers(run, rows) for run in runs)
     )
+
+
+def _without_repeats(
+    rows: list[Line], titles: Sequence[str], header: str, rules: Sequence[str] = ()
+) -> tuple[list[Line], int]:
+    """The rows, and how many times the header stood among them, printed again (`vmstat -m`,
+    `free -s 1`): left out, as are the title right above it then and the rule right below.
+
+    A header of one word may be a row as well, of a list of words.
+    """
+    texts = [row.text.strip() for row in rows]
+    repeats = [at for at, text in enumerate(texts) if text == header.strip()]
+    if not repeats or len(header_words(header)) < 2:
+        return rows, 0
+    head = [line.strip() for line in (*titles, header, *rules)]
+    placed = dict(enumerate(texts))
+    passed_over = {
+        at
+        for repeat in repeats
+        for at, line in enumerate(head, start=repeat - len(titles))
+        if placed.get(at) == line
+    }
+    return [row for at, row in enumerate(rows) if at not in passed_over], len(repeats)
 
 
 def _is_ruled(header: str, line: str) -> bool:

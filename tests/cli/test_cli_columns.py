@@ -335,6 +335,60 @@ def test_a_title_above_columns_is_known_by_its_shape(text: str, header: str, las
     assert found.notes == (f"passed over before the header: {text.splitlines()[0]}",)
 
 
+MEMORY = """\
+               total        used
+Mem:           15947         812
+Swap:           2047           0
+"""
+SLABS = "Cache      Num  Total\nzspage       2      4\n"
+INSTALLED = """\
+Package    Version Editable project location
+---------- ------- -------------------------
+my-package 1.0b    /src/my package
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "nr_first", "last"),
+    [
+        (MEMORY, 2, ["Swap:", 2047, 0]),
+        (SLABS, 1, ["zspage", 2, 4]),
+        (ROUTES, 2, ["192.168.1.0", "0.0.0.0", "255.255.255.0", "U", 0, 0, 0, "eth0"]),
+        (QUOTAS, 2, ["/dev/sdb1", 120, 0, 0, "6days", 3]),
+        (INSTALLED, 1, ["my-package", "1.0b", "/src/my package"]),
+        ("名前  数\nweb1  12\n東京   7\n", 2, ["東京", 7]),
+    ],
+)
+def test_a_header_that_is_printed_again_is_no_row(
+    text: str, nr_first: int, last: list[Any]
+) -> None:
+    once, found = read(text), read(f"{text}\n{text}{text}")
+    assert found.publication.columns == once.publication.columns
+    assert rows(found) == rows(once) * 3
+    assert (len(rows(once)), rows(once)[-1]) == (nr_first, last)
+    assert found.notes == (*once.notes, "repeated headers passed over: 2")
+
+
+def test_below_a_header_that_is_printed_again_lines_are_counted_on() -> None:
+    text = SLABS + "\n" + SLABS.splitlines()[0] + "  \nab           1      2\nzs\n"
+    with pytest.raises(InputRejected, match=r"^t\.csv:6:3: the line has 1 column, the header 3\n"):
+        read(text)
+    found = read(text, skip_bad_rows=True)
+    assert rows(found) == [["zspage", 2, 4], ["ab", 1, 2]]
+    assert [(reject.line, reject.raw) for reject in found.rejects] == [(6, "zs")]
+    with pytest.raises(InputRejected, match=r"^t\.csv:5: column Total: 'x' is no INTEGER\n  ab "):
+        read(text.replace("2\nzs\n", "x\n"), types={"Total": "int"})
+
+
+def test_a_line_that_only_resembles_the_header_is_a_row() -> None:
+    assert rows(read("name\nab\nname\n", form="columns")) == [["ab"], ["name"]]
+    found = read("Local Address\nab\nLocal Address\n", form="columns")
+    assert rows(found) == [["ab"], ["Local Address"]]
+    assert rows(read("name  age\nab    3\nname  AGE\n")) == [["ab", "3"], ["name", "AGE"]]
+    found = read(ROUTES + "Kernel IP routing table\n", skip_bad_rows=True)
+    assert [reject.line for reject in found.rejects] == [5]
+
+
 @pytest.mark.parametrize(
     "text",
     [
