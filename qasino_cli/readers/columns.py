@@ -32,7 +32,7 @@ from qasino_cli.readers.gutters import (
 )
 from qasino_cli.readers.padding import TerminalPlaces, may_be_wide
 
-_TITLE = re.compile(r"Active (?:Internet|UNIX) |Kernel (?:IP|Interface)|procs -")
+_TITLE = re.compile(r"Active (?:Internet|UNIX) |Kernel (?:IP|Interface)|-*(?:procs|disk)-* -")
 """What `netstat`, `route` and `vmstat` print above their header; see `_is_title` for others."""
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+%?")
 _RULE = re.compile(r"[-=─]+(?:\++[-=─]+)*")

@@ -305,6 +305,16 @@ host    cpu     state   zone
 web-1   20.5%   up      a
 web-2   -1,5    up      b
 """
+PROCESSES = """\
+--procs-- -----------------------memory---------------------- ----cpu----
+   r    b                     swpd                       free   us     sy
+   5    0                        0                   22000888   44      6
+"""
+DISKS = """\
+disk- ------------reads------------ -----IO------
+       total merged sectors      ms    cur    sec
+vda      100      1    2000      10      0     66
+"""
 UNIX_SOCKETS = """\
 Active UNIX domain sockets (servers and established)
 Proto RefCnt Flags       Type       State         I-Node   Path
@@ -325,6 +335,9 @@ def test_a_title_is_passed_over_and_said_to_be() -> None:
         (INTERFACES, "Iface MTU RX_OK RX_ERR RX_DRP RX_OVR TX_OK TX_ERR TX_DRP TX_OVR Flg", "LRU"),
         (QUOTAS, "Filesystem blocks quota limit grace files", 3),
         (LOADS, "host cpu state zone", "b"),
+        (DISKS, "column_1 total merged sectors ms cur sec", 66),
+        (PROCESSES, "r b swpd free us sy", 6),
+        (PROCESSES.replace("--procs--", "procs"), "r b swpd free us sy", 6),
         (UNIX_SOCKETS, "Proto RefCnt Flags Type State I_Node Path", "/run/x"),
     ],
 )
