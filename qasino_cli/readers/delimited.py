@@ -452,24 +452,32 @@ def is_one_tsv_column(text: str) -> bool:
 
 def are_as_wide(text: str, delimiter: str, width: int) -> bool:
     """Whether the delimiter makes so many fields of each of the first records."""
-    sample = sample_of(text)
-    dialect = _dialect(sample, delimiter)
-    at, _ = _skip_comments(sample, dialect)
-    widths, whole = _widths(sample[at:], dialect)
+    widths, whole = _first_widths(sample_of(text), delimiter)
     return whole and set(widths) == {width}
+
+
+def parts_all(text: str, delimiter: str) -> bool:
+    """Whether the delimiter makes several fields of each of the first records it can read."""
+    widths, _ = _first_widths(sample_of(text), delimiter)
+    return min(widths, default=1) > 1
 
 
 def _score(sample: str, delimiter: str) -> tuple[float, int]:
     """How many of the records are as wide as the header, and how wide that is."""
-    dialect = _dialect(sample, delimiter)
-    at, _ = _skip_comments(sample, dialect)
-    widths, _ = _widths(sample[at:], dialect)
+    widths, _ = _first_widths(sample, delimiter)
     if not widths or widths[0] < 2:
         return 0.0, 0
     alike = round(widths.count(widths[0]) / len(widths), 1)
     if alike == 1.0 and delimiter == "\t":
         return 2.0, widths[0]
     return alike, widths[0]
+
+
+def _first_widths(sample: str, delimiter: str) -> tuple[list[int], bool]:
+    """`_widths` of the records below the comments."""
+    dialect = _dialect(sample, delimiter)
+    at, _ = _skip_comments(sample, dialect)
+    return _widths(sample[at:], dialect)
 
 
 def _widths(sample: str, dialect: Dialect) -> tuple[list[int], bool]:

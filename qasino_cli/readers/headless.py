@@ -16,6 +16,7 @@ from qasino_cli.readers.delimited import (
     DELIMITERS,
     are_as_wide,
     find_delimiter,
+    parts_all,
     read_delimited,
     sample_of,
 )
@@ -76,12 +77,19 @@ def _is_json(text: str) -> bool:
 
 
 def _delimiter(text: str, width: int) -> str | None:
-    """What parts all of the first lines into so many fields; None for blanks."""
+    """What parts all of the first lines into so many fields; None for blanks.
+
+    Where these part no line into so many, what parts all lines into several all the same: it is
+    the names that are wrong, and reading it says so. Blanks would make one cell of a whole line.
+    """
     for delimiter in DELIMITERS:
         if are_as_wide(text, delimiter, width):
             return delimiter
-    if width >= _COLON_COLUMNS and not _blanks_part(text, width):
-        return _COLON if are_as_wide(text, _COLON, width) else None
+    may_be_colons = width >= _COLON_COLUMNS and not _blanks_part(text, width)
+    if may_be_colons and are_as_wide(text, _COLON, width):
+        return _COLON
+    if not _blanks_part_any(text, width):
+        return next((mark for mark in _PLURALS if parts_all(text, mark)), None)
     return None
 
 
@@ -89,6 +97,13 @@ def _blanks_part(text: str, width: int) -> bool:
     """Whether blanks part all of the first lines into so many words, or more."""
     lines = (line for line in sample_of(text).split("\n") if line.strip(_BLANKS))
     return all(len(_WORD.findall(line)) >= width for line in lines)
+
+
+def _blanks_part_any(text: str, width: int) -> bool:
+    """Whether they do so with at least one of them."""
+    sample = sample_of(text)
+    starts, _ = _skip_comments(sample)
+    return any(len(_WORD.findall(line)) >= width for line in sample[starts:].split("\n"))
 
 
 def _words(text: str, names: Sequence[str], faults: Faults) -> Draft:
