@@ -638,6 +638,20 @@ def test_no_colour_writes_no_colour(start: Start, hosts: None) -> None:
     assert not coloured.search(without.written)
 
 
+def test_without_colours_nothing_is_suggested_that_would_look_as_if_typed(start: Start) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.run("sel_ect_ed;", "sel_ect_ed")
+    terminal.type("sel")
+    terminal.see("qasino> sel_ect_ed;")
+    terminal.close()
+    without = start(NO_COLOR="1")
+    without.prompt()
+    without.type("sel")
+    without.until(lambda: "select" in [line.strip() for line in without.lines], "the menu")
+    assert without.prompts == ["qasino> sel"]
+
+
 def test_results_go_into_a_file_while_the_prompt_stays_on_the_terminal(
     server: Server, tmp_path: Path
 ) -> None:

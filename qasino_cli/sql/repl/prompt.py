@@ -74,7 +74,8 @@ class Prompt:
             prompt_continuation=_before_line,
             history=FileHistory(history_file()),
             enable_history_search=False,
-            auto_suggest=AutoSuggestFromHistory(),
+            # Without its grey a suggestion looks as if it had been typed.
+            auto_suggest=AutoSuggestFromHistory() if coloured else None,
             completer=self._completer,
             complete_while_typing=True,
             complete_in_thread=True,
