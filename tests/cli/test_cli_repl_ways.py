@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
@@ -178,6 +179,36 @@ def test_only_a_line_that_was_begun_has_the_mark_of_one(start: Start) -> None:
     assert first == f"qasino> select '{'x' * 84}"
     assert wrapped == f"{'x' * 16:>24}'"
     assert second == "     -> as long, 6 * 7 as answer;"
+
+
+@pytest.mark.parametrize(
+    ("columns", "toolbar"),
+    [
+        (59, "http://127.0.0.1:1 │ cannot reach it yet │ emacs │ \\? help"),
+        (58, "http://127.0.0.1:1 │ cannot reach it yet │ \\? help"),
+        (50, "http://127.0.0.1:1 │ cannot reach it yet"),
+        (40, "cannot reach it yet"),
+    ],
+)
+def test_what_the_toolbar_has_no_room_for_is_left_out_whole(
+    start: Start, columns: int, toolbar: str
+) -> None:
+    terminal = start("http://127.0.0.1:1")
+    terminal.prompt()
+    terminal.resize(columns, 20)
+    terminal.until(lambda: terminal.lines[-1] == f" {toolbar}", toolbar)
+
+
+def test_the_toolbar_tells_of_its_generation_as_long_as_there_is_room(
+    start: Start, server: Server
+) -> None:
+    terminal = start()
+    terminal.connected()
+    terminal.resize(52, 20)
+    told = rf" {zmq_url(server)} │ generation \d+, \d+ s old"
+    terminal.until(lambda: re.fullmatch(told, terminal.lines[-1]) is not None, told)
+    terminal.resize(40, 20)
+    terminal.until(lambda: terminal.lines[-1] == f" {zmq_url(server)}", "the server alone")
 
 
 def test_a_low_window_has_a_prompt(start: Start) -> None:

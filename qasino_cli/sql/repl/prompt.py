@@ -10,6 +10,7 @@ import termios
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application
@@ -46,7 +47,7 @@ from qasino_cli.sql.repl.commands import COMMANDS
 from qasino_cli.sql.repl.history import FileHistory
 from qasino_cli.sql.repl.live import Status
 from qasino_cli.sql.repl.shell import CONTINUED, PROMPT, Shell
-from qasino_server.render import visible
+from qasino_server.render import visible, width
 
 MENU_LINES = 6
 """What the prompt keeps for itself and the menu under it, where the window is high enough."""
@@ -56,6 +57,11 @@ TICK_S = 1.0
 
 _AGAIN_S = 0.2
 """While a completion is under way no other begins, and it may have asked before values came."""
+
+_BETWEEN = " │ "
+_TROUBLED = "class:bottom-toolbar.trouble"
+_KEYS_IN_FORCE, _HINT, _GENERATION, _SERVER, _OPEN, _TROUBLE = range(6)
+"""What the toolbar tells, the least needed first."""
 
 _HELP = {command.name: command.help for command in COMMANDS}
 
@@ -200,21 +206,36 @@ class Prompt:
     def _toolbar(self) -> StyleAndTextTuples:
         live, session = self._shell.live, self._shell.session
         status, now = live.status, time.monotonic()
-        parts: StyleAndTextTuples = [("", f" {session.connection.url} ")]
+        parts = [_Part(_SERVER, session.connection.url)]
         if status.generation_number is not None:
             age_s = status.age_s(now)
-            parts.append(("", f"│ generation {status.generation_number}, {age_s:.0f} s old "))
+            told = f"generation {status.generation_number}, {age_s:.0f} s old"
+            parts.append(_Part(_GENERATION, told))
         if status.trouble is not None:
-            parts.append(("class:bottom-toolbar.trouble", f"│ {_trouble(status)} "))
+            parts.append(_Part(_TROUBLE, _trouble(status), _TROUBLED))
         elif status.generation_number is None:
-            parts.append(("", "│ connecting "))
+            parts.append(_Part(_TROUBLE, "connecting"))
         elif live.is_late(now):
-            parts.append(("class:bottom-toolbar.trouble", "│ the next generation is late "))
+            parts.append(_Part(_TROUBLE, "the next generation is late", _TROUBLED))
         if session.use_write_db:
-            parts.append(("class:bottom-toolbar.trouble", "│ asking the open generation "))
+            parts.append(_Part(_OPEN, "asking the open generation", _TROUBLED))
         keys = "vi" if self._session.editing_mode == EditingMode.VI else "emacs"
-        parts.append(("", f"│ {keys} │ \\? help"))
-        return parts
+        parts += [_Part(_KEYS_IN_FORCE, keys), _Part(_HINT, "\\? help")]
+        return _fitted(parts, self._session.app.output.get_size().columns)
+
+
+class _Part(NamedTuple):
+    need: int
+    text: str
+    style: str = ""
+
+
+def _fitted(parts: list[_Part], columns: int) -> StyleAndTextTuples:
+    """As much of the toolbar as there is room for; the rest is left out, each part whole."""
+    kept = list(parts)
+    while len(kept) > 1 and width(f" {_BETWEEN.join(part.text for part in kept)}") > columns:
+        kept.remove(min(kept, key=lambda part: part.need))
+    return [(part.style, f"{_BETWEEN if n else ' '}{part.text}") for n, part in enumerate(kept)]
 
 
 def _trouble(status: Status) -> str:
