@@ -43,8 +43,8 @@ class Hook(Service):
         """`failed` is told, in a thread of ours, what a command that fails ended with, and of one
         that does not end.
 
-        Its stderr is ours; with `on_screen`, where it would get between the rows, `failed` is
-        told the last line of it.
+        Its stdout is dropped, for frames go to ours. Its stderr is ours; with `on_screen`, where it
+        would get between the rows, `failed` is told the last line of it.
         """
         super().__init__("on-change")
         self._on_screen = on_screen

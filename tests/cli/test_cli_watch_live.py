@@ -74,6 +74,14 @@ def test_changes_of_a_result_that_was_cut_are_not_told_without_a_word(
     assert ran.stderr == "cut after 10 rows: the server returns no more at once (--max-rows)\n"
 
 
+def test_what_the_command_writes_is_not_among_the_frames_as_its_help_says(server: Server) -> None:
+    twice = ("watch", "-s", zmq_url(server), "--interval", "0.1", "--count", "2", "--quiet")
+    ran = run_qasino(*twice, "--on-change", "echo told; echo why >&2", "select random() x")
+    assert (ran.stdout, ran.stderr) == ("", "why\n")
+    told = " ".join(run_qasino("watch", "--help").stdout.split())
+    assert "NDJSON on its stdin; its stdout is dropped." in told
+
+
 @pytest.mark.parametrize(
     ("condition", "code"),
     [
