@@ -442,6 +442,18 @@ def test_a_file_is_run_and_an_editor_gives_the_next_line(
     failing.run("\\e", "false ended with 1; nothing is taken over")
 
 
+def test_an_editor_or_a_file_that_is_not_there_is_named_in_a_sentence(start: Start) -> None:
+    absent = start(EDITOR="/nosuch/ed")
+    absent.prompt()
+    absent.run("\\e", "qasino> \\e \\e: /nosuch/ed: No such file or directory qasino>")
+    idle = start(EDITOR="true")
+    idle.prompt()
+    idle.run("\\e /nosuch/x.sql", "\\e: /nosuch/x.sql: No such file or directory qasino>")
+    unclosed = start(EDITOR="ed 'x")
+    unclosed.prompt()
+    unclosed.run("\\e x.sql", "\\e: ed 'x x.sql: No closing quotation qasino>")
+
+
 @pytest.mark.parametrize("way", ["\\e", "\\!"])
 def test_ctrl_c_is_for_the_program_that_has_the_terminal(
     start: Start, tmp_path: Path, way: str

@@ -183,7 +183,9 @@ def _edited(editor: str, file: Path) -> str:
         if code:
             raise UsageFault(f"\\e: {editor} ended with {code}; nothing is taken over")
         return file.read_text(encoding="utf-8").rstrip()
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except OSError as error:
+        raise UsageFault(f"\\e: {error.filename or editor}: {error.strerror}") from None
+    except ValueError as error:  # quotes that do not end, bytes that are no UTF-8
         raise UsageFault(f"\\e: {editor} {file}: {error}") from None
 
 
