@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import msgspec
+
 from qasino_cli import outgoing
 from qasino_cli.answers import (
     Cadence,
@@ -62,6 +64,7 @@ _DOUBT = re.compile(
 )
 
 
+_ZEROMQ_BEGINS = b"\xff"
 _MOST_REFUSAL_BYTES = 1 << 20  # ours are a sentence or two
 
 
@@ -73,6 +76,8 @@ class HttpClient:
         self._http: httpx.Client | None = None
         self._wire: Any = None
         """The latest connection, as httpcore has it."""
+        self._is_new = False
+        """Whether nothing has been waited for on it yet."""
 
     def query(self, query: Query) -> Result:
         """The whole answer to one statement."""
@@ -163,6 +168,28 @@ class HttpClient:
             self._wire = None
         elif event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._wire = info["return_value"]
+            self._is_new = True
+        elif event.endswith("receive_response_headers.started") and self._is_new:
+            self._is_new = False
+            self._check_language()
+
+    def _check_language(self) -> None:
+        """Wait for the first byte of an answer, and leave it there. Raises Unreachable for one
+        that begins none of HTTP: ZeroMQ waits after its greeting, as httpx does for a whole line.
+        """
+        if self._connection.scheme != "http":
+            return  # it is encrypted
+        try:
+            first = self._wire.get_extra_info("socket").recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            raise self._too_slow() from None
+        except OSError:
+            return  # httpx meets with it as well
+        if first == _ZEROMQ_BEGINS:
+            other = msgspec.structs.replace(self._connection, scheme="zmq").url
+            raise Unreachable(
+                f"cannot reach {self._url}: what listens there speaks ZeroMQ, {other} asks it"
+            )
 
     @contextmanager
     def _hung_up_on(self, deadline: float) -> Iterator[None]:

@@ -213,6 +213,18 @@ def test_a_whole_answer_that_drips_is_given_up_when_the_time_is_up() -> None:
         given_up.set()
 
 
+@pytest.mark.parametrize("size", [0, 4 << 20])
+def test_a_port_that_speaks_zeromq_is_named_so(size: int) -> None:
+    with bound() as (port, _), client("http", port, timeout_s=3) as made:
+        for _ in range(2):
+            with pytest.raises(Unreachable) as caught:
+                made.publish(bytes(size))
+            assert caught.value.sentence == (
+                f"cannot reach http://127.0.0.1:{port}: what listens there speaks ZeroMQ,"
+                f" zmq://127.0.0.1:{port} asks it"
+            )
+
+
 def test_a_port_that_speaks_no_tls_is_named_so() -> None:
     plain = http_answer(answered("400 Bad Request", ""))
     with listener(plain) as port, client("https", port, verify_tls=False) as made:
