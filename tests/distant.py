@@ -9,11 +9,14 @@ from contextlib import suppress
 
 
 class Distant:
-    """Passes on what it is sent; answers come `distance_s` later than they are given."""
+    """Passes on what it is sent; answers come `distance_s` later than they are given, and each
+    `loses`th never, its connection being cut."""
 
-    def __init__(self, port: int, distance_s: float) -> None:
+    def __init__(self, port: int, distance_s: float, loses: int = 0) -> None:
         self._to = port
         self._distance_s = distance_s
+        self._loses = loses
+        self._nr_answers = 0
         self._lock = threading.Lock()
         self._unanswered: set[socket.socket] = set()
         self.most_at_once = 0
@@ -61,5 +64,9 @@ class Distant:
                 time.sleep(self._distance_s)
                 with self._lock:
                     self._unanswered.discard(near)
+                    self._nr_answers += 1
+                    lost = self._loses and self._nr_answers % self._loses == 0
+                if lost:
+                    break
                 near.sendall(data)
-            near.shutdown(socket.SHUT_WR)
+            near.shutdown(socket.SHUT_RDWR)

@@ -86,6 +86,8 @@ class Agent(Service):
         self._sending_s = 0.0
         """How long it took to send everything, the last time."""
         self._report_due = True
+        self._broken_off = False
+        """The last sending did not come to its end."""
         self._report_refusal: str | None = None
         self._greeted = False
         self._send_at = self._change_at = math.inf
@@ -242,15 +244,19 @@ class Agent(Service):
         self._pending = dict.fromkeys(table for table in self._pending if table in named)
         everything, began = len(self._pending) == len(named), time.monotonic()
         try:
+            if self._broken_off:
+                # On a link that loses one answer in each sending it would never be its turn.
+                self._send_report()
             self._send_tables()
             self._send_report()
+            self._broken_off = False
             if everything:
                 self._sending_s = time.monotonic() - began
         except Unreachable:
             # Who was away may have lost what it had: it gets everything when it is back. The
             # table that failed comes last, in case it was its own fault.
             self._pending.update(dict.fromkeys(self._catalogue.tables))
-            self._report_due = True
+            self._report_due = self._broken_off = True
         self._journal.note(self._rows())
 
     def _send_tables(self) -> None:

@@ -88,6 +88,22 @@ def test_where_one_by_one_is_soon_enough_there_is_one_connection(
         assert (link.most_at_once, nr_lanes()) == (1, 0)
 
 
+def test_what_an_agent_says_of_its_files_arrives_over_a_link_that_loses_answers(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    """All are sent again after a loss: it was never the turn of its own tables."""
+    for n in range(NR_TABLES):
+        (tmp_path / f"t{n}.csv").write_text(csv_of(f"t{n}", [n]))
+    with ExitStack() as stack:
+        house = House(make_server(generation_duration_s=600), stack)
+        link = Distant(house.server.ports["http"], 0.0, loses=NR_TABLES // 2)
+        stack.callback(link.close)
+        at = Connection(scheme="http", host="127.0.0.1", port=link.port)
+        house.agent(directories=[tmp_path], connection=at)
+        published = "select count(*) from qasino_agent_files where published_at is not null"
+        house.until_rows(published, [[NR_TABLES]])
+
+
 def test_each_message_is_told_once_and_a_refusal_is_its_own(server: Server, wire: Wire) -> None:
     parcels = {f"t{n}": message_of(f"t{n}" if n % 3 else "not a name") for n in range(30)}
     with courier_to(server) as courier:
