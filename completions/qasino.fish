@@ -41,7 +41,7 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l slow-query -d 'Log
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-rows -d 'The most rows in an answer. [default: 100000]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-result -d 'The largest answer; K, M and G are understood. [default: 64M]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-body -d 'The largest request, likewise. [default: 64M]' -x
-complete -c qasino -n '__fish_seen_subcommand_from server' -l max-generation-bytes -d 'The most a generation may take in --db-dir, and all static tables in their file; past it publications are refused. [default: a quarter of what is free there at the start, at least 16M]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l max-generation-bytes -d 'The most a generation may take in --db-dir, and all static tables in their file; past it publications are refused. [default: a quarter of what is free there at the start, at least 16M, or a third where that is less]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-generation-rows -d 'Likewise, in rows. [default: 100000000]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-tables -d 'Likewise, in tables. [default: 20000]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-identities -d 'Likewise, in identities. [default: 200000]' -x

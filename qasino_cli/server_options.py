@@ -253,7 +253,7 @@ OPTIONS = (
         _bytes,
         "The most a generation may take in --db-dir, and all static tables in their file; past it"
         " publications are refused. [default: a quarter of what is free there at the start, at"
-        " least 16M]",
+        " least 16M, or a third where that is less]",
     ),
     Option("max-generation-rows", "N", _count, "Likewise, in rows. [default: 100000000]"),
     Option("max-tables", "N", _count, "Likewise, in tables. [default: 20000]"),

@@ -21,7 +21,9 @@ class Reserve:
     """What publications leave free in a directory, so that their generation can be finished.
 
     They were answered `ok`: the server's own tables, which come last, must not fail for want
-    of room. What others write there can still take it; then finishing waits (`can_finish`).
+    of room, and rows that live on must find it in the next generation too, whatever the file is
+    full of: no more than half of what there is for both is taken. What others write there can
+    still take it; then finishing waits (`can_finish`).
     """
 
     def __init__(self, directory: Path) -> None:
@@ -29,6 +31,13 @@ class Reserve:
         self._size_bytes = _LEAST_RESERVE_BYTES
         self._asked_at = float("-inf")
         self._left_bytes = 0
+        self._open: Path | None = None
+        self._owed: Path | None = None
+
+    def collects(self, generation: Path, owed: Path | None) -> None:
+        """That file is the open one now, into which rows of the file `owed` are still carried."""
+        self._open, self._owed = generation, owed
+        self._asked_at = float("-inf")
 
     def took(self, size_bytes: int) -> None:
         """What the server's own tables took in a generation; the next may have twice as many."""
@@ -42,7 +51,7 @@ class Reserve:
         """
         now, least_bytes = time.monotonic(), 2 * (size_bytes + self._size_bytes)
         if now > self._asked_at + _ASK_AGAIN_S or self._left_bytes < least_bytes:
-            self._asked_at, self._left_bytes = now, self._free_bytes()
+            self._asked_at, self._left_bytes = now, self._room_bytes()
         if self._left_bytes < least_bytes:
             return False
         self._left_bytes -= 2 * size_bytes
@@ -50,7 +59,18 @@ class Reserve:
 
     def can_finish(self, after_bytes: int = 0) -> bool:
         """Whether a generation can be finished, also once so much more has been written."""
-        return self._free_bytes() >= self._size_bytes + after_bytes
+        return self._free_bytes() >= self._size_bytes + self._owed_bytes() + after_bytes
+
+    def _room_bytes(self) -> int:
+        """What publications may take: of what is free beside what is owed, and so that the open
+        file and its copy fit where the others are gone, as they are when it is carried."""
+        free, owed, size = self._free_bytes(), self._owed_bytes(), size_of(self._open)
+        others = _size_of_all(self._directory) - size
+        return min(free - owed, free + others - (size + 2 * owed))
+
+    def _owed_bytes(self) -> int:
+        """What may still be written for rows that are carried: at most all of their file."""
+        return size_of(self._owed)
 
     def _free_bytes(self) -> int:
         try:
@@ -65,16 +85,34 @@ def free_bytes(directory: Path) -> int:
     return space.f_bavail * space.f_frsize
 
 
+def size_of(path: Path | None) -> int:
+    """Bytes; 0 where somebody has removed the file: what is open of it still serves."""
+    if path is None:
+        return 0
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _size_of_all(directory: Path) -> int:
+    try:
+        return sum([size_of(path) for path in directory.iterdir()])
+    except OSError:  # somebody has removed it
+        return 0
+
+
 def share_of_room(directory: Path) -> int:
     """What one generation may take unless told otherwise: a quarter of what is free now.
 
     Three of them can exist at once (`prev`, the snapshot, the one being collected), and
-    something has to be left.
+    something has to be left. Where that is little it is a third: two always fit, so that what
+    lives on can be carried; `prev` goes without then.
     """
     free = free_bytes(directory)
     if _file_system(directory) in _IN_MEMORY:
         free = min(free, available_memory_bytes())
-    return max(min(_LEAST_BYTES, free), free // 4)
+    return max(min(_LEAST_BYTES, free // 3), free // 4)
 
 
 def available_memory_bytes() -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from functools import partial
 from pathlib import Path
 
 from qasino_server.database.directory import RunDirectory
 from qasino_server.database.generation import Generation
 from qasino_server.database.generation_file import GenerationFile
-from qasino_server.database.room import Reserve
+from qasino_server.database.room import Reserve, size_of
 from qasino_server.database.snapshot import Snapshot
 from qasino_server.store.archive import Archive
+
+log = logging.getLogger("qasino.store")
 
 PREV_STAYS_GENERATIONS = 10
 """Rotations for which the snapshot before stays plain after somebody has asked for it: who does
@@ -54,11 +56,16 @@ class Files:
     def to_be_kept(self, snapshot: Snapshot) -> GenerationFile | None:
         """The file of the snapshot that is about to be the one before, None where none is kept.
 
-        It is away where it is large and nobody has asked for the one before for some time.
+        It is away where it is large and nobody has asked for the one before for some time. None
+        is kept either where the rows that are carried now need its room: they were promised.
         """
         if not self._keep_prev:
             return None
         before, kept = snapshot.place.previous, snapshot.place.snapshot
+        given_back = size_of(before.path) if before is not None else 0
+        if not self.reserve.can_finish(-given_back):
+            log.warning("no room to keep the snapshot before (prev) in %s", self._directory.path)
+            return None
         self._nr_unasked = 0 if before is not None and before.asked else self._nr_unasked + 1
         large = size_of(kept.path) >= self._compress_from_bytes
         kept.away = large and self._nr_unasked >= PREV_STAYS_GENERATIONS
@@ -89,11 +96,3 @@ class Files:
     def _remove(self, file: GenerationFile) -> None:
         self._known.pop(file.path, None)
         self._archive.remove(file)
-
-
-def size_of(path: Path) -> int:
-    """Bytes; 0 where somebody has removed the file: what is open of it still serves."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0

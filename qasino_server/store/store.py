@@ -26,7 +26,7 @@ import msgspec
 from qasino_server.database.answer import Limits
 from qasino_server.database.directory import RunDirectory
 from qasino_server.database.generation_file import GenerationFile
-from qasino_server.database.room import share_of_room
+from qasino_server.database.room import share_of_room, size_of
 from qasino_server.database.snapshot import (
     Overlay,
     Place,
@@ -43,7 +43,7 @@ from qasino_server.statics import Statics
 from qasino_server.store.absence import Absence
 from qasino_server.store.archive import Archive
 from qasino_server.store.crew import READERS
-from qasino_server.store.files import Files, size_of
+from qasino_server.store.files import Files
 from qasino_server.store.intake import Intake
 from qasino_server.store.internal import Facts, static_summaries, write_internal
 from qasino_server.store.job import Job, QueryRequest

@@ -90,6 +90,7 @@ class Writer(Service):
         super().__init__("writer", on_death)
         self._quota = quota
         self._reserve = reserve
+        reserve.collects(first.generation.path, None)
         self._intake = first
         self._names = NamesTaken(statics, in_snapshot)
         self._view_names = view_names
@@ -307,8 +308,8 @@ class Writer(Service):
         if not batch:
             return []
         if not self._reserve.can_store(sum([waiting.size_bytes for waiting in batch])):
-            full = [no_room("its disk is full") for _ in batch]
-            self._report(batch, full, started)
+            full = no_room("the rest of its disk is kept to finish and carry the generation")
+            self._report(batch, [full] * len(batch), started)
             return []
         try:
             stored = transact(self._intake, self._names, [waiting.publication for waiting in batch])
@@ -398,12 +399,15 @@ class Writer(Service):
         ledger = Ledger(request.number, retired.ledger)
         self._intake = Intake(request.successor, ledger, self._quota)
         self._source = None
-        self._see_what_is_owed()
+        self._see_what_is_owed(retired.generation.path)
         self._exchange = None
         request.retired = retired
         request.done.set()
 
-    def _see_what_is_owed(self) -> None:
+    def _see_what_is_owed(self, before: Path | None = None) -> None:
+        """`before` is the file of the generation whose rows are carried."""
+        owed = before if self._intake.ledger.arrears else None
+        self._reserve.collects(self._intake.generation.path, owed)
         if self._intake.ledger.arrears or self._postponed:
             self.carried.clear()
         else:

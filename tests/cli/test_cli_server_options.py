@@ -40,7 +40,9 @@ IN_WORDS = {
     "identity": "the host's name",
     "db-dir": "in /dev/shm where 1 GB is free, else the temporary directory",
     "static-db": "~/.local/state/qasino/static.db",
-    "max-generation-bytes": "a quarter of what is free there at the start, at least 16M",
+    "max-generation-bytes": (
+        "a quarter of what is free there at the start, at least 16M, or a third where that is less"
+    ),
     "max-memory": "half of what there is",
 }
 """Defaults that only the machine tells."""

@@ -142,6 +142,22 @@ def test_what_was_answered_ok_is_seen_however_little_is_left(
     until(lambda: sorted(archived(archive, "select n from t")) == promised, 30)
 
 
+@pytest.mark.parametrize("options", [(), ("--max-generation-bytes", 1 << 30)])
+def test_rows_that_live_on_are_carried_however_many_were_taken(
+    disk: Disk, site: Site, options: tuple[object, ...]
+) -> None:
+    """They, what comes beside them, and the snapshot before never need more than is there."""
+    running = site.start("--db-dir", disk("ram") / "db", *options)
+    taken, _ = publish_until_refused(running, "kept", persist=1)
+    assert taken > 3
+    for _ in range(3):
+        publish_until_refused(running, "beside")
+        running.turns()
+        assert running.sees("select count(*) from kept", [[taken * len(WIDE)]])
+    assert running.wire.post("drop_table", tablename="kept")["response_op"] == "ok"
+    running.turns(2)
+
+
 def test_an_archive_that_is_full_makes_room_for_itself(disk: Disk, site: Site) -> None:
     place = disk("disk")
     (place / "qasino_1.db").write_bytes(b"x" * (SIZE_BYTES // 2))

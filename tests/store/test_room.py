@@ -11,9 +11,9 @@ from qasino_server.database.room import Reserve, free_bytes, share_of_room
 
 
 @pytest.mark.parametrize(
-    ("free_mib", "share_mib"), [(0, 0), (6, 6), (16, 16), (60, 16), (400, 100)]
+    ("free_mib", "share_mib"), [(0, 0), (6, 2), (15, 5), (48, 16), (60, 16), (400, 100)]
 )
-def test_a_generation_may_take_a_quarter_of_what_is_free_or_a_little(
+def test_a_generation_may_take_a_quarter_of_what_is_free_or_a_third_of_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_mib: int, share_mib: int
 ) -> None:
     monkeypatch.setattr(room, "free_bytes", lambda directory: free_mib << 20)
@@ -27,3 +27,27 @@ def test_too_little_is_left_only_where_the_file_system_says_so(tmp_path: Path) -
     assert [reserve.can_store(size_bytes) for _ in range(10)] == [True] * 10
     assert not reserve.can_store(5 * size_bytes)
     assert reserve.can_store(size_bytes)
+
+
+def test_publications_leave_room_to_carry_what_the_open_file_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a rotation all other files go where they have to; what is owed has to fit beside them."""
+    reserve = Reserve(tmp_path)
+    names = ("prev", "snapshot", "open")
+    for name, size_mib in zip(names, (1, 4, 6), strict=True):
+        (tmp_path / name).write_bytes(bytes(size_mib << 20))
+
+    def left(free_mib: int, owed: str | None = None) -> tuple[bool, bool]:
+        """Whether a publication is taken, and whether a generation could be finished."""
+        monkeypatch.setattr(room, "free_bytes", lambda directory: free_mib << 20)
+        reserve.collects(tmp_path / "open", tmp_path / owed if owed else None)
+        return reserve.can_store(0), reserve.can_finish()
+
+    assert [left(free_mib) for free_mib in (1, 2, 3)] == [
+        (False, True),
+        (False, True),
+        (True, True),
+    ]
+    owed = [left(free_mib, "snapshot") for free_mib in (4, 5, 10, 11)]
+    assert owed == [(False, False), (False, True), (False, True), (True, True)]
