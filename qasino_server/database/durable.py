@@ -16,6 +16,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.directory import locked
+from qasino_server.database.room import free_bytes_if_there, size_of
 from qasino_server.database.rows import check_rows, insert_rows
 from qasino_server.database.sqltext import defined, file_uri, quoted
 from qasino_server.database.transaction import Transaction
@@ -26,6 +27,10 @@ _REGISTER = "qasino_server_static"
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 _LOG_BYTES = 1 << 20
 """Of the log that has been taken into the file; what it has grown beyond is given back."""
+_CACHE_BYTES = 2 << 20
+"""The most that a transaction has written and is not in the log before its end."""
+_DROPPED_PER_WRITTEN = 1000
+"""A page that is written when a table is dropped names as many that are free now."""
 _LOCKED_MS = 250
 """How long a static publication waits for another program's lock, and live ones for it."""
 _BOUNDS = {errno.EMFILE: " (ulimit -n, LimitNOFILE=)", errno.EFBIG: " (ulimit -f, LimitFSIZE=)"}
@@ -80,12 +85,13 @@ class DurableFile:
             for pragma in (
                 "journal_mode=wal",
                 f"journal_size_limit={_LOG_BYTES}",
+                f"cache_size=-{_CACHE_BYTES >> 10}",
                 "synchronous=full",
                 "temp_store=memory",
             ):
                 connection.execute(f"PRAGMA {pragma}")
-            page_bytes = connection.execute("PRAGMA page_size").get
-            connection.execute(f"PRAGMA max_page_count={self._max_bytes // page_bytes + 1}")
+            self._page_bytes = connection.execute("PRAGMA page_size").get
+            connection.execute(f"PRAGMA max_page_count={self._max_bytes // self._page_bytes + 1}")
             connection.execute(
                 f"CREATE TABLE IF NOT EXISTS {_REGISTER}"
                 " (tablename TEXT PRIMARY KEY COLLATE NOCASE, register TEXT NOT NULL)"
@@ -116,9 +122,9 @@ class DurableFile:
     def replace(self, publication: Publication, nr_updates: int, epoch: float) -> StaticTable:
         """Replace the whole table; on disk when this returns.
 
-        Raises BadRequest for malformed rows, Full where it is too large, Busy where another
-        program has the file locked or queries keep its log, ServerFault where it cannot be
-        written or is gone; the old table is in force then.
+        Raises BadRequest for malformed rows, Full where it is too large for the bound or the
+        disk, Busy where another program has the file locked or queries keep its log, ServerFault
+        where it cannot be written or is gone; the old table is in force then.
         """
         self._see_that_it_is_there()
         rows = check_rows(self._connection, publication.rows_json, len(publication.columns))
@@ -132,7 +138,7 @@ class DurableFile:
             descriptions=publication.descriptions,
         )
         name = quoted(publication.tablename)
-        with self._writing():
+        with self._writing(len(publication.rows_json)):
             self._connection.execute(f"DROP TABLE IF EXISTS {name}")
             self._connection.execute(f"CREATE TABLE {name} ({defined(publication.columns)})")
             insert_rows(self._connection, name, len(publication.columns), rows)
@@ -140,27 +146,26 @@ class DurableFile:
                 f"INSERT OR REPLACE INTO {_REGISTER} VALUES (?, ?)",
                 (table.name, msgspec.json.encode(table).decode()),
             )
+            self._leave_room_to_drop()
         return table
 
     def drop(self, name: str) -> None:
-        """Remove the table; on disk when this returns."""
+        """Remove the table; on disk when this returns. Raises as `replace` does."""
         self._see_that_it_is_there()
         with self._writing():
             self._connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
             self._connection.execute(f"DELETE FROM {_REGISTER} WHERE tablename = ?", (name,))
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """A transaction, and what it is told where it fails."""
+    def _writing(self, size_bytes: int = 0) -> Iterator[None]:
+        """A transaction that stores so much, 0 where it drops; what it is told where it fails."""
         try:
             self._bound_log()
+            self._give_back_log(size_bytes)
             with Transaction(self._connection):
                 yield
         except apsw.FullError as error:
-            raise Full(
-                f"the static tables have no room for this ({error}): {self._max_bytes:,} bytes is"
-                " the most (--max-generation-bytes), and their disk has to have it"
-            ) from None
+            raise self._full(error, size_bytes) from None
         except apsw.BusyError:
             raise Busy(
                 f"another program has locked the static tables in {self.path}; nothing was stored,"
@@ -186,6 +191,50 @@ class DurableFile:
                 "queries that still run read what the static tables were, and keep more of it than"
                 f" {self._max_bytes:,} bytes; nothing was stored, try again when they have ended"
             ) from None
+
+    def _give_back_log(self, size_bytes: int) -> None:
+        """Empty the log where little else is left, as far as no query needs it."""
+        if self._left_bytes() < 2 * size_bytes + self._drop_bytes():
+            with suppress(apsw.Error):
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def _leave_room_to_drop(self) -> None:
+        """Raise Full where a drop would find none any more: nothing would make room then."""
+        if self._left_bytes() < self._drop_bytes():
+            raise self._no_room()
+
+    def _drop_bytes(self) -> int:
+        """What a drop may take, and before it the end of another transaction."""
+        return _CACHE_BYTES + _LOG_BYTES + size_of(self.path) // _DROPPED_PER_WRITTEN
+
+    def _left_bytes(self) -> int:
+        """What is free beside what the file grows by when it takes in the log."""
+        nr_pages = self._connection.execute("PRAGMA page_count").get
+        grows_bytes = int(nr_pages * self._page_bytes) - size_of(self.path)
+        return self._free_bytes() - max(0, grows_bytes)
+
+    def _free_bytes(self) -> int:
+        return free_bytes_if_there(self.path.parent)
+
+    def _full(self, error: apsw.FullError, size_bytes: int) -> Full:
+        """What SQLite says is full may be the file's bound, which a drop never meets."""
+        if not size_bytes:
+            return Full(
+                f"the disk of the static tables in {self.path} has no room even to drop one; make"
+                " some there and try again"
+            )
+        if self._free_bytes() < _LOG_BYTES:
+            return self._no_room()
+        return Full(
+            f"the static tables have no room for this ({error}): {self._max_bytes:,} bytes is the"
+            " most (--max-generation-bytes)"
+        )
+
+    def _no_room(self) -> Full:
+        return Full(
+            f"the disk of the static tables in {self.path} has no room for this; nothing was"
+            " stored, and one has to end (drop_table) or room to be made there first"
+        )
 
     def _see_that_it_is_there(self) -> None:
         """Raise ServerFault where the next start would not find what is written now.

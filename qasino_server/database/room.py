@@ -73,16 +73,21 @@ class Reserve:
         return size_of(self._owed)
 
     def _free_bytes(self) -> int:
-        try:
-            return free_bytes(self._directory)
-        except OSError:  # somebody has removed it; whoever writes there finds out
-            return _MUCH_BYTES
+        return free_bytes_if_there(self._directory)
 
 
 def free_bytes(directory: Path) -> int:
     """What may still be written there. Raises OSError where there is no such directory."""
     space = os.statvfs(directory)
     return space.f_bavail * space.f_frsize
+
+
+def free_bytes_if_there(directory: Path) -> int:
+    """Likewise; much where somebody has removed it: whoever writes there finds out."""
+    try:
+        return free_bytes(directory)
+    except OSError:
+        return _MUCH_BYTES
 
 
 def size_of(path: Path | None) -> int:

@@ -207,6 +207,40 @@ def test_static_tables_with_a_full_disk_stay_as_they_were(disk: Disk, site: Site
     assert site.start("--static-db", place / "static.db").sees("select v from kept", [[ROUNDS]])
 
 
+def test_static_tables_that_have_filled_their_disk_can_be_dropped(disk: Disk, site: Site) -> None:
+    """Dropping needs room in the log; and what was dropped makes room for as much again."""
+    place = disk("disk")
+    running = site.start("--static-db", place / "static.db")
+
+    def store(n: int) -> str:
+        answer = running.wire.publish("p", f"t{n}", ["x"], ["text"], WIDE, static=1)
+        return str(answer.get("error_message"))
+
+    told = [store(n) for n in range(30)]
+    taken = told.index(next(sentence for sentence in told if sentence != "None"))
+    assert taken > 10
+    assert "has no room for this; nothing was stored" in told[taken]
+    for _ in range(2):
+        assert [store(0), store(taken - 1)] == ["None", "None"]
+        assert running.wire.post("drop_table", tablename="t1")["response_op"] == "ok"
+        assert store(1) == "None"
+        running.stop()
+        running = site.start("--static-db", place / "static.db")
+    every = " union all ".join(f"select x from t{n}" for n in range(taken))
+    assert running.sees(f"select count(*) from ({every})", [[taken * len(WIDE)]])
+
+
+def test_a_drop_that_others_leave_no_room_for_says_so(disk: Disk, site: Site) -> None:
+    place = disk("disk")
+    running = site.start("--static-db", place / "static.db")
+    running.publish("p", "kept", 1, static=1)
+    ballast = fill(place)
+    answer = running.wire.post("drop_table", tablename="kept")
+    assert "has no room even to drop one; make" in answer["error_message"], answer
+    ballast.unlink()
+    assert running.wire.post("drop_table", tablename="kept")["response_op"] == "ok"
+
+
 def test_a_server_on_a_full_disk_says_so_at_the_start(disk: Disk, site: Site) -> None:
     place = disk("disk")
     ballast = fill(place)
