@@ -36,6 +36,7 @@ from qasino_cli.supervisor import tell_ready, tell_reloading, tell_stopping
 from qasino_server.browser import is_local
 from qasino_server.errors import StartError
 from qasino_server.interpreter import keep_what_is_here
+from qasino_server.seats import LEAST_RESERVED_DESCRIPTORS
 from qasino_server.server import Server
 from qasino_server.settings import Settings
 from qasino_server.threads import begin
@@ -43,8 +44,9 @@ from qasino_server.threads import begin
 log = logging.getLogger("qasino.server")
 
 DEMO_DURATION_S = 5
-FEWEST_FILES = 100
-"""Some 60 are open on two processors; ZeroMQ, short of one, ends the process."""
+FEWEST_FILES = LEAST_RESERVED_DESCRIPTORS + 16
+"""With so few some connections are served and generations go on; ZeroMQ, short of one, ends the
+process."""
 
 
 def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
@@ -121,7 +123,7 @@ def serve(settings: Settings, demo: bool, lines: Log) -> ExitCode:
 def _take_all_descriptors() -> None:
     """Raise the bound on open files to what the administrator allows: a connection needs one.
 
-    Raises StartError where that is fewer than a server has open when nobody is connected.
+    Raises StartError where that is too few to serve anybody.
     """
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if most != resource.RLIM_INFINITY and most < FEWEST_FILES:

@@ -18,7 +18,10 @@ log = logging.getLogger("qasino.seats")
 
 _COMPLAIN_S = 10.0
 _RESERVED_DESCRIPTORS = 512
-"""Kept for files."""
+"""Kept for files, or half of those there are."""
+LEAST_RESERVED_DESCRIPTORS = 112
+"""Kept for files in any case: 70 are open at rest, a rotation takes 20 more, a query that goes on
+in an old snapshot 4."""
 
 
 class Seat:
@@ -89,7 +92,8 @@ def seats_of_process() -> Seats:
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft == resource.RLIM_INFINITY:
         soft = 1 << 20
-    return Seats(max(soft // 2, soft - _RESERVED_DESCRIPTORS))
+    few = max(1, min(soft // 2, soft - LEAST_RESERVED_DESCRIPTORS))
+    return Seats(max(few, soft - _RESERVED_DESCRIPTORS))
 
 
 @lru_cache(maxsize=10_000)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import resource
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import pytest
 from command import clean_environment
-from server_process import FREE_PORTS
+from server_process import FREE_PORTS, ports_of
+from wire import until
+
+from qasino_server.seats import seats_of_process
 
 NO_THREAD = (
     "cannot start a thread: the limit on processes (ulimit -u, TasksMax=) or on memory is reached\n"
@@ -17,16 +24,24 @@ NO_THREAD = (
 
 def run(preparation: str, *args: object) -> tuple[int, str]:
     """`qasino ARGS..` in a process prepared so: its exit code and what it says."""
+    process = start(preparation, *args, stderr=subprocess.PIPE)
+    try:
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    return process.returncode, said.decode()
+
+
+def start(preparation: str, *args: object, stderr: int | IO[bytes]) -> subprocess.Popen[bytes]:
+    """The same, which goes on."""
     program = f"{preparation}; from qasino_cli.main import main; main()"
-    ran = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, args)],
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=30,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
         env=clean_environment(),
     )
-    return ran.returncode, ran.stderr
 
 
 WITHOUT_THREADS = "import threading; threading.stack_size(1 << 45)"
@@ -91,10 +106,42 @@ def test_an_agent_short_of_descriptors_goes_on(tmp_path: Path) -> None:
         agent.communicate()
 
 
-@pytest.mark.parametrize("nr_files", [12, 20, 99])
+@pytest.mark.parametrize("nr_files", [12, 20, 127])
 def test_a_server_short_of_descriptors_says_how_many_it_needs(
     nr_files: int, tmp_path: Path
 ) -> None:
     places = ("--db-dir", tmp_path / "db", "--static-db", tmp_path / "static.db")
-    said = f"a server needs 100 open files and may have {nr_files} (ulimit -n, LimitNOFILE=)\n"
+    said = f"a server needs 128 open files and may have {nr_files} (ulimit -n, LimitNOFILE=)\n"
     assert run(with_files(nr_files), "server", *FREE_PORTS, *places) == (1, said)
+
+
+@pytest.mark.parametrize(
+    ("nr_files", "seats"),
+    [(3, 1), (128, 16), (160, 48), (224, 112), (400, 200), (1024, 512), (4096, 3584)],
+)
+def test_connections_take_what_files_leave(
+    monkeypatch: pytest.MonkeyPatch, nr_files: int, seats: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda of: (nr_files, nr_files))
+    assert seats_of_process().most == seats
+
+
+def test_generations_go_on_however_many_connections_a_server_with_few_files_has(
+    tmp_path: Path,
+) -> None:
+    log, ports_file = tmp_path / "log", tmp_path / "ports.json"
+    places = ("--db-dir", tmp_path / "db", "--static-db", tmp_path / "static.db")
+    args = ("server", *FREE_PORTS, *places, "-g", 1, "--ports-file", ports_file)
+    with log.open("wb") as stderr, ExitStack() as opened:
+        process = start(with_files(128), *args, stderr=stderr)
+        try:
+            port = ports_of(process, ports_file)["http"]
+            for _ in range(128):
+                opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+            until(lambda: "connections refused" in log.read_text())
+            before = log.read_text().count("rotation ")
+            until(lambda: log.read_text().count("rotation ") > before + 2)
+        finally:
+            process.kill()
+            process.communicate()
+    assert "rotation failed" not in log.read_text()
