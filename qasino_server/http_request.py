@@ -27,6 +27,7 @@ from qasino_server.message import (
     Request,
     decode_for_store,
     means_to_publish,
+    no_such_op,
     query_from_params,
     query_with_params,
 )
@@ -39,6 +40,7 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 _GET_OPS = ("query", "name_value_update")
+_POST_OPS = (*OPS, "add_csv_table_data")
 _UNPACKED_AT_ONCE = 4
 """Bodies that are unpacked, or read as CSV, at once: each may grow a thousandfold."""
 _BRIEF_CSV_BYTES = 65_536
@@ -92,6 +94,8 @@ class RequestReader:
             return self._read_by_get(method, op, params, caller)
         if method != "POST":
             raise WrongMethod(f"{method} is not served here; requests go by GET or POST")
+        if op in _GET_OPS and op not in _POST_OPS:
+            raise WrongMethod(f"the op {op} goes by GET")
         if means_to_publish(b"", op):
             self._dispatch.check_publisher(caller)
         if op not in ASKING_OPS:
@@ -173,6 +177,8 @@ class RequestReader:
             if len(body) < _BRIEF_CSV_BYTES:
                 return Publish(read_csv_table(body, identity))
             return Publish(await self._beside(receive, read_csv_table, body, identity))
+        if op is not None and op not in OPS:
+            raise no_such_op(op, _POST_OPS)
         request = decode_for_store(body, op)
         return query_with_params(request, params) if isinstance(request, Query) else request
 
@@ -252,6 +258,6 @@ def _read_get(op: str | None, params: dict[str, str]) -> Request:
         raise BadRequest("No op specified: the URL says what to do, as in /request?op=query&sql=..")
     if op == "query":
         return query_from_params(params)
-    if op in (*OPS, "add_csv_table_data"):
+    if op in _POST_OPS:
         raise WrongMethod(f"the op {op} goes by POST")
     raise BadRequest(f"Unrecognized op {shown(op)}; by GET there are {', '.join(_GET_OPS)}")

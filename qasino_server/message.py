@@ -10,7 +10,7 @@ The wire is the ancestor's (its recorded messages are the tests' golden files).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
 
@@ -97,7 +97,7 @@ def decode_request(body: bytes, op: str | None = None) -> Request:
     meant = fields.op if op is None else op
     reader = _READERS.get(meant) if isinstance(meant, str) else None
     if reader is None:
-        raise _no_such_op(meant)
+        raise no_such_op(meant, OPS)
     try:
         request = reader(fields)
         if not body.isascii():
@@ -138,9 +138,10 @@ def _blame_sender(error: BadRequest, fields: Body) -> None:
     blame(error, fields.identity, None if fields.table is None else fields.table.tablename)
 
 
-def _no_such_op(op: object) -> BadRequest:
+def no_such_op(op: object, ops: Iterable[str]) -> BadRequest:
+    """For an op that is none of those there are where it came."""
     if isinstance(op, str):
-        return BadRequest(f"Unrecognized op {shown(op)}; the ops are {', '.join(OPS)}")
+        return BadRequest(f"Unrecognized op {shown(op)}; the ops are {', '.join(ops)}")
     if op is None:
         return BadRequest("No op specified: the request says what to do in the key 'op'")
     return BadRequest("op must be a string")

@@ -176,6 +176,14 @@ def test_an_op_that_changes_something_is_refused_by_get(site: Site, op: str) -> 
     site.unhurt()
 
 
+@pytest.mark.parametrize("body", [b"", b"name=t.x&value=1", b'{"name": "t.x", "value": "1"}'])
+def test_an_op_that_goes_by_get_is_refused_by_post(site: Site, body: bytes) -> None:
+    status, _, told = site.wire.http_post("name_value_update", body)
+    assert status == 405
+    is_error(strict_json(told), "the op name_value_update goes by GET")
+    site.unhurt()
+
+
 @pytest.mark.parametrize(
     "path", ["/nothing", "/request/", "/requests", "/request/..", "/%00", "/\u00e9"]
 )
@@ -210,7 +218,7 @@ def test_a_query_string_that_is_wrong_is_refused(site: Site, query: str, place: 
 def test_an_op_in_the_url_beats_one_in_the_body(site: Site) -> None:
     status, _, body = site.wire.http_post("nope", message())
     assert status == 400
-    is_error(strict_json(body), "Unrecognized op 'nope'")
+    is_error(strict_json(body), "Unrecognized op 'nope'; the ops are .*, add_csv_table_data$")
     site.unhurt()
 
 
