@@ -2,8 +2,8 @@
 
 They go one after the other where that is soon enough. Over a link of 100 ms a thousand tables
 took longer so than a generation lasts, and every other one was without them: there several are
-on their way at once, no more than it takes. Large ones go alone: several would take each other's
-share of the link, and with it the time that each of them has.
+on their way at once, no more than it takes, and together no more than one large one, which goes
+alone: they take each other's share of the link, and with it the time that each of them has.
 
 One thread gives the messages and hears of them. What is sent, and when, the agent decides.
 """
