@@ -80,6 +80,11 @@ class GenerationClock:
         """How long a generation lasts, as far as is known."""
         return self._duration_s
 
+    @property
+    def refused(self) -> bool:
+        """Whether the server did not say, when it was last asked, how long a generation lasts."""
+        return self._refused
+
     def begin(self) -> None:
         """Listen from now on: who acts before they wait misses no generation meanwhile.
 

@@ -114,6 +114,20 @@ def test_who_was_turned_away_before_the_wait_began_is_not_waited_for(door: Door)
         live.stop()
 
 
+def test_a_door_that_closes_after_the_first_look_is_noticed_at_once(door: Door) -> None:
+    """The clock was told nothing, and had the next look half a minute later."""
+    at = Connection(
+        scheme="http", host="127.0.0.1", port=door.server.ports["http"], token="a-token"
+    )
+    live = Live(at, lambda offers: door.change("another"))
+    live.start()
+    try:
+        until(lambda: live.status.turned_away)
+        assert live.nr_generations == 1
+    finally:
+        live.stop()
+
+
 def test_a_prompt_that_is_not_let_in_says_so_and_does_not_knock_again_by_itself(
     door: Door, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -68,6 +68,7 @@ class Live(Service):
         self._wanted: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._stale = True
+        self._listens = False
         self._news = threading.Condition()
         self.nr_generations = 0
         """How many have come since the start; `wait_for_generation` waits for the next."""
@@ -126,6 +127,7 @@ class Live(Service):
             while not self.stopping.is_set():
                 self._wish.clear()
                 self._look(client)
+                self._begin_to_listen(client)
                 if self.status.turned_away:
                     # A server may count wrong passwords, and shut out who sends too many.
                     self._wish.wait()
@@ -136,6 +138,20 @@ class Live(Service):
         finally:
             client.close()
             self._clock.close()
+
+    def _begin_to_listen(self, client: Client) -> None:
+        """The first time; after the first look, for which a person waits.
+
+        A door that closed between the two leaves us with generations of the usual length, and the
+        next look would come when one of those is over.
+        """
+        if self._listens or self.status.trouble is not None:
+            return
+        self._listens = True
+        self._clock.begin()
+        if self._clock.refused:
+            self._stale = True
+            self._look(client)
 
     def _look(self, client: Client) -> None:
         """Bring everything up to date that is wanted."""
