@@ -87,7 +87,7 @@ class Agent(Service):
         """How long it took to send everything, the last time."""
         self._report_due = True
         self._broken_off = False
-        """The last sending did not come to its end."""
+        """The last sending of tables did not come to its end."""
         self._report_refusal: str | None = None
         self._greeted = False
         self._send_at = self._change_at = math.inf
@@ -246,28 +246,30 @@ class Agent(Service):
         try:
             if self._broken_off:
                 # On a link that loses one answer in each sending it would never be its turn.
+                self._broken_off = False  # if it breaks off as well, it is the tables' again
                 self._send_report()
             self._send_tables()
             self._send_report()
-            self._broken_off = False
             if everything:
                 self._sending_s = time.monotonic() - began
         except Unreachable:
             # Who was away may have lost what it had: it gets everything when it is back. The
             # table that failed comes last, in case it was its own fault.
             self._pending.update(dict.fromkeys(self._catalogue.tables))
-            self._report_due = self._broken_off = True
+            self._report_due = True
         self._journal.note(self._rows())
 
     def _send_tables(self) -> None:
         """Send what is in force of those that are due. Raises Unreachable."""
         within_s = self._clock.duration_s * SENDING_SHARE
+        self._broken_off = True
         for table, refusal in self._courier.deliver(self._due(), len(self._pending), within_s):
             if refusal is None:
                 table.refusal, table.published_at = None, time.time()
             else:
                 self._refused(table, refusal)
             self._report_due = True
+        self._broken_off = False
 
     def _due(self) -> Iterator[tuple[TableFile, bytes]]:
         """Take them out, one by one as they can be sent."""

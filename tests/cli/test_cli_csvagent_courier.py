@@ -17,6 +17,7 @@ from command import clean_environment
 from distant import Distant
 from wire import Wire, until
 
+from qasino_cli.clock import IntervalClock
 from qasino_cli.connection import Connection
 from qasino_cli.csvagent.courier import AT_ONCE_MOST, LARGE_BYTES, Courier
 from qasino_cli.errors import ServerRefused, Unreachable
@@ -102,6 +103,27 @@ def test_what_an_agent_says_of_its_files_arrives_over_a_link_that_loses_answers(
         house.agent(directories=[tmp_path], connection=at)
         published = "select count(*) from qasino_agent_files where published_at is not null"
         house.until_rows(published, [[NR_TABLES]])
+
+
+class WithoutOwn(Courier):
+    """Is cut off whenever it sends the agent's own tables."""
+
+    def send(self, message: bytes) -> None:
+        error = Unreachable("cut off")
+        self._note_absence(error)
+        raise error
+
+
+def test_tables_go_on_where_what_the_agent_says_of_them_does_not(
+    house: House, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(csv_of("t", [1]))
+    courier = WithoutOwn(house.connection(), HURRY, random.Random(1))
+    clock = IntervalClock(0.05)
+    house.agent(directories=[tmp_path], courier=courier, clock=clock, start=False)
+    for _ in range(4):
+        house.until_rows("select n from t", [[1]])
+        house.server.rotate()
 
 
 def test_each_message_is_told_once_and_a_refusal_is_its_own(server: Server, wire: Wire) -> None:
