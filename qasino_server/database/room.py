@@ -33,11 +33,16 @@ class Reserve:
         self._left_bytes = 0
         self._open: Path | None = None
         self._owed: Path | None = None
+        self._carried_bytes = 0
 
     def collects(self, generation: Path, owed: Path | None) -> None:
         """That file is the open one now, into which rows of the file `owed` are still carried."""
-        self._open, self._owed = generation, owed
+        self._open, self._owed, self._carried_bytes = generation, owed, 0
         self._asked_at = float("-inf")
+
+    def carried(self, size_bytes: int) -> None:
+        """So much of what is owed has been written."""
+        self._carried_bytes += size_bytes
 
     def took(self, size_bytes: int) -> None:
         """What the server's own tables took in a generation; the next may have twice as many."""
@@ -70,7 +75,7 @@ class Reserve:
 
     def _owed_bytes(self) -> int:
         """What may still be written for rows that are carried: at most all of their file."""
-        return size_of(self._owed)
+        return max(0, size_of(self._owed) - self._carried_bytes)
 
     def _free_bytes(self) -> int:
         return free_bytes_if_there(self._directory)

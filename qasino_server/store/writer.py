@@ -423,9 +423,11 @@ class Writer(Service):
             if self._postponed and not intake.carrying.owes_any(waited_for):
                 self._store_postponed()
             elif intake.ledger.arrears:
+                before_bytes = intake.generation.size_bytes()
                 with intake.generation.unbounded(), intake.generation.transaction:
                     intake.carrying.carry_some(waited_for)
                 intake.ledger.commit()
+                self._reserve.carried(intake.generation.size_bytes() - before_bytes)
         except apsw.Error as error:
             intake.ledger.rollback()
             self._see_why_not(error, sealed)

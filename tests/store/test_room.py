@@ -51,3 +51,6 @@ def test_publications_leave_room_to_carry_what_the_open_file_has(
     ]
     owed = [left(free_mib, "snapshot") for free_mib in (4, 5, 10, 11)]
     assert owed == [(False, False), (False, True), (False, True), (True, True)]
+    reserve.carried(3 << 20)
+    assert [reserve.can_finish(after_mib << 20) for after_mib in (9, 10)] == [True, False]
+    assert left(4, "snapshot") == (False, False)  # of another one nothing is carried yet
