@@ -47,6 +47,9 @@ _HINT = " - should this be a string literal in single-quotes?"
 _BEFORE_TABLE = ("FROM", "JOIN", ",", ".", "DESC", "DESCRIBE")
 _NAMES = ("word", "quoted", "operator", "number")
 CANDIDATES = 3
+_NO_PREV = (
+    "there is no one before: it is the first, or none is kept (--no-prev, or the disk has no room)"
+)
 _UNASKABLE = (QasinoError, ValueError, TypeError, AttributeError, LookupError)
 """What asking may end in: a server that is away, or one that answers with other columns."""
 
@@ -173,21 +176,33 @@ def _known(
     lines = _candidates(statement, kind, name, offset, catalog)
     qualifier, _, plain = name.rpartition(".")
     if kind == "table" and catalog.table(plain) is not None:
-        lines += _not_there(plain, qualifier.lower())
+        lines += _not_there(plain, qualifier.lower(), ask)
     elif kind == "table":
         for find in (_missed, _rejected, _broken_view):
             lines += _asked(find, name, ask)
     return lines
 
 
-def _not_there(name: str, schema: str) -> list[str]:
+def _not_there(name: str, schema: str, ask: Ask) -> list[str]:
     """Where a table was looked for that the snapshot has."""
-    where = {
-        "": "not yet in the generation being collected",
-        "main": "not yet in the generation being collected",
-        "prev": "was not in the one before",
-    }
-    return [f"{name} is in the snapshot, and {where[schema]}"] if schema in where else []
+    if schema in ("", "main"):
+        where = "not yet in the generation being collected"
+    elif schema == "prev":
+        where = "was not in the one before" if _has_prev(ask) else _NO_PREV
+    else:
+        return []
+    return [f"{name} is in the snapshot, and {where}"]
+
+
+def _has_prev(ask: Ask) -> bool:
+    """Whether there is a snapshot before; each has this table. Yes, where it cannot be asked."""
+    try:
+        ask("select 1 from prev.qasino_server_info limit 1")
+    except ServerRefused:
+        return False
+    except _UNASKABLE:
+        return True
+    return True
 
 
 def _asked(find: Callable[[str, Ask], Iterator[str]], name: str, ask: Ask) -> list[str]:

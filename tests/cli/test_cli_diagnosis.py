@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,28 @@ def test_a_table_of_the_snapshot_that_another_generation_lacks_has_not_stopped(
     assert not [line for line in told if "stopped" in line]
     before = diagnose("select * from prev.fresh")
     assert before[-1] == "fresh is in the snapshot, and was not in the one before"
+
+
+def test_that_no_snapshot_before_is_kept_is_told(
+    make_server: Callable[..., Server], wire_to: Callable[[Server], Wire]
+) -> None:
+    server = make_server(no_prev=True)
+    publish(wire_to(server), "fresh", "a")
+    for _ in range(2):
+        server.rotate()
+        publish(wire_to(server), "fresh", "a")
+    statement = "select * from prev.fresh"
+    client = open_client(Connection(host="127.0.0.1", port=server.ports["zmq"]))
+    with closing(client):
+        with pytest.raises(ServerRefused) as caught:
+            client.query(Query(sql=statement))
+        told = explain(
+            statement, caught.value, lambda sql: client.query(Query(sql=sql, typed=True))
+        )
+    assert told.split("\n")[-1] == (
+        "fresh is in the snapshot, and there is no one before: it is the first, or none is kept"
+        " (--no-prev, or the disk has no room)"
+    )
 
 
 def test_a_refused_publication_is_told(
