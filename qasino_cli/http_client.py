@@ -7,6 +7,7 @@ timeout by more than one step.
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import socket
@@ -30,7 +31,14 @@ from qasino_cli.answers import (
     read_result,
 )
 from qasino_cli.connection import Connection
-from qasino_cli.errors import BrokenOff, NotLetIn, ServerRefused, Unanswered, Unreachable
+from qasino_cli.errors import (
+    BrokenOff,
+    NotLetIn,
+    ServerRefused,
+    ShortOfFiles,
+    Unanswered,
+    Unreachable,
+)
 from qasino_cli.reach import HOST_SILENT, find_address, why_unreachable
 from qasino_server.message import Query
 from qasino_server.table import Receipt, Result
@@ -259,6 +267,9 @@ class HttpClient:
         user, token = connection.username, connection.token
         try:
             trust = _trust(connection)
+        except ssl.SSLError:
+            what = "there is no certificate in PEM in it"
+            raise Unreachable(f"--ca-file {connection.ca_file}: {what}") from None
         except OSError as error:  # it was there when it was asked for, and a client lives long
             reason = (error.strerror or str(error)).lower()
             raise Unreachable(f"--ca-file {connection.ca_file}: {reason}") from None
@@ -280,7 +291,8 @@ class HttpClient:
             raise Unreachable(f"cannot reach {self._url}: {self._silence()}") from None
         except httpx.ConnectError as error:
             self.close()  # the next request reads --ca-file anew: it may have been renewed
-            raise Unreachable(f"cannot reach {self._url}: {self._reason(error)}") from None
+            kind = ShortOfFiles if _is_short_of_files(error) else Unreachable
+            raise kind(f"cannot reach {self._url}: {self._reason(error)}") from None
         except httpx.TimeoutException:
             raise self._too_slow() from None
         except httpx.HTTPError as error:
@@ -308,6 +320,15 @@ class HttpClient:
 
     def _too_slow(self) -> Unanswered:
         return Unanswered(f"{self._url} gave no answer in {self._connection.timeout_s:g} s")
+
+
+def _is_short_of_files(error: BaseException | None) -> bool:
+    """Whether this process has no descriptor left; httpx's errors have that among their causes."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _mishap(error: httpx.HTTPError) -> str:

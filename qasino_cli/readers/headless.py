@@ -100,10 +100,11 @@ def _blanks_part(text: str, width: int) -> bool:
 
 
 def _blanks_part_any(text: str, width: int) -> bool:
-    """Whether they do so with at least one of them."""
+    """Whether they do so with at least one of them, that may lack its last column."""
     sample = sample_of(text)
     starts, _ = _skip_comments(sample)
-    return any(len(_WORD.findall(line)) >= width for line in sample[starts:].split("\n"))
+    fewest = max(2, width - 1)
+    return any(len(_WORD.findall(line)) >= fewest for line in sample[starts:].split("\n"))
 
 
 def _words(text: str, names: Sequence[str], faults: Faults) -> Draft:

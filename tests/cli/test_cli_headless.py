@@ -78,6 +78,8 @@ www-data:x:33:33:The Web:/var/www:/usr/sbin/nologin
          [["10:01,5", "INFO", "up"], ["10:02,7", "WARN", "down"]]),
         ("eth0 a,b,c\neth1\n", "name,tags", "columns", [["eth0", "a,b,c"], ["eth1", None]]),
         ("/var\t12\n", "dir,size,more", "columns", [["/var", 12, None]]),
+        ("ann wheel,adm\nbob adm,lp\n", "user,groups,more", "columns",
+         [["ann", "wheel,adm", None], ["bob", "adm,lp", None]]),
         ("a,b,c\nd\n", "tags,more", "columns", [["a,b,c", None], ["d", None]]),
         ("", "a,b", "columns", []),
         ("\n\n", "a", "columns", []),
