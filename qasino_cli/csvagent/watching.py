@@ -49,12 +49,18 @@ def native_observer() -> Any:
     """watchdog's observer of this system, started. Raises OSError where a limit is reached."""
     from watchdog.observers import Observer
 
+    logging.getLogger("watchdog.observers.inotify").addFilter(_is_news)
     observer = Observer()
     try:
         observer.start()
     except RuntimeError:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
     return observer
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """watchdog calls it an error where one of its threads is stopped in the moment it looks."""
+    return "called when the thread is inactive" not in record.getMessage()
 
 
 class Watcher:

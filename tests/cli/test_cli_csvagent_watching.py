@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from agent_house import House, csv_of
+from watchdog.events import FileSystemEventHandler
 from wire import until
 
 from qasino_cli.csvagent.catalogue import EVERY_CSV
@@ -128,3 +130,18 @@ def test_who_is_to_poll_takes_no_watch(server: Server, tmp_path: Path) -> None:
         agent = house.agent(poll=True, make_observer=observer, directories=[tmp_path])
         house.until_rows("select n from t", [[1]])
         assert agent.polling == "--poll says so"
+
+
+def test_watchdog_is_not_heard_on_its_own_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It looks once more where it is stopped in that moment, and calls it an error."""
+    observer = native_observer()
+    observer.schedule(FileSystemEventHandler(), str(tmp_path))
+    (emitter,) = observer.emitters
+    observer.stop()
+    observer.join()
+    emitter.queue_events(0)
+    assert not caplog.records
+    logging.getLogger("watchdog.observers.inotify").error("something else")
+    assert [record.message for record in caplog.records] == ["something else"]
