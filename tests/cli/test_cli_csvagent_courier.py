@@ -56,12 +56,31 @@ def nr_lanes() -> int:
     return sum(thread.name == "csvagent-lane" for thread in threading.enumerate())
 
 
+def write_tables(place: Path) -> None:
+    for n in range(NR_TABLES):
+        (place / f"t{n}.csv").write_text(csv_of(f"t{n}", [n]))
+
+
+@contextmanager
+def unhurried(
+    make_server: MakeServer, place: Path, loses: int = 0
+) -> Iterator[tuple[House, Distant]]:
+    """An agent of so many files and its server, whose generations have time for one by one."""
+    write_tables(place)
+    with ExitStack() as stack:
+        house = House(make_server(generation_duration_s=600), stack)
+        link = Distant(house.server.ports["http"], 0.0, loses=loses)
+        stack.callback(link.close)
+        at = Connection(scheme="http", host="127.0.0.1", port=link.port)
+        house.agent(directories=[place], connection=at)
+        yield house, link
+
+
 @pytest.mark.parametrize("scheme", ["http", "zmq"])
 def test_over_a_long_way_several_tables_are_under_way_at_once(
     house: House, tmp_path: Path, scheme: str
 ) -> None:
-    for n in range(NR_TABLES):
-        (tmp_path / f"t{n}.csv").write_text(csv_of(f"t{n}", [n]))
+    write_tables(tmp_path)
     link = Distant(house.server.ports[scheme], 0.05)
     try:
         at = Connection(scheme=scheme, host="127.0.0.1", port=link.port)
@@ -77,14 +96,7 @@ def test_over_a_long_way_several_tables_are_under_way_at_once(
 def test_where_one_by_one_is_soon_enough_there_is_one_connection(
     make_server: MakeServer, tmp_path: Path
 ) -> None:
-    for n in range(NR_TABLES):
-        (tmp_path / f"t{n}.csv").write_text(csv_of(f"t{n}", [n]))
-    with ExitStack() as stack:
-        house = House(make_server(generation_duration_s=600), stack)
-        link = Distant(house.server.ports["http"], 0.0)
-        stack.callback(link.close)
-        at = Connection(scheme="http", host="127.0.0.1", port=link.port)
-        house.agent(directories=[tmp_path], connection=at)
+    with unhurried(make_server, tmp_path) as (house, link):
         house.until_rows("select nr_tables from qasino_csvpublisher_info", [[NR_TABLES]])
         assert (link.most_at_once, nr_lanes()) == (1, 0)
 
@@ -93,14 +105,7 @@ def test_what_an_agent_says_of_its_files_arrives_over_a_link_that_loses_answers(
     make_server: MakeServer, tmp_path: Path
 ) -> None:
     """All are sent again after a loss: it was never the turn of its own tables."""
-    for n in range(NR_TABLES):
-        (tmp_path / f"t{n}.csv").write_text(csv_of(f"t{n}", [n]))
-    with ExitStack() as stack:
-        house = House(make_server(generation_duration_s=600), stack)
-        link = Distant(house.server.ports["http"], 0.0, loses=NR_TABLES // 2)
-        stack.callback(link.close)
-        at = Connection(scheme="http", host="127.0.0.1", port=link.port)
-        house.agent(directories=[tmp_path], connection=at)
+    with unhurried(make_server, tmp_path, loses=NR_TABLES // 2) as (house, _):
         published = "select count(*) from qasino_agent_files where published_at is not null"
         house.until_rows(published, [[NR_TABLES]])
 
@@ -220,8 +225,7 @@ def test_an_agent_short_of_descriptors_sends_as_it_can(
     house: House, tmp_path: Path, nr_files: int
 ) -> None:
     """libzmq ends a process that is short of them."""
-    for n in range(NR_TABLES):
-        (tmp_path / f"t{n}.csv").write_text(csv_of(f"t{n}", [n]))
+    write_tables(tmp_path)
     link = Distant(house.server.ports["zmq"], 0.05)
     words = ["--directory", str(tmp_path), "-x", "1", "-s", f"zmq://127.0.0.1:{link.port}"]
     limited = ["sh", "-c", f'ulimit -n {nr_files}; exec "$@"', "sh", *CSVAGENT, *words]
