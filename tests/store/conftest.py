@@ -10,15 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from handed_in import publication
 from wire import until
 
+from qasino_server.database.generation import Generation
+from qasino_server.database.generation_file import GenerationFile
+from qasino_server.database.room import Reserve
+from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import QasinoError
 from qasino_server.heartbeat import next_number
 from qasino_server.publication_rules import name_value_from_params
 from qasino_server.store import QueryRequest, Store, StoreSettings
-from qasino_server.table import Publication, Receipt, Result
+from qasino_server.table import Publication, Receipt, Result, check_columns
 from qasino_server.wakeup import Turn
 
 
@@ -278,3 +283,40 @@ def merging_bench(bench: Bench) -> Any:
     """One store for all examples of a property, a table of its own for each."""
     numbers = iter(range(10**6))
     return lambda: (bench, f"merged_{next(numbers)}")
+
+
+@pytest.fixture(scope="module")
+def on(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A connection to a sealed generation with a little of everything."""
+    directory = tmp_path_factory.mktemp("answer")
+    generation = Generation(directory / "g.db")
+    columns = check_columns(("id", "grp", "val", "txt"), ("int", "text", "real", "text"))
+    rows = [[n, f"g{n % 3}", n / 7, f"é{n}\n"] for n in range(50)] + [[None, None, None, None]]
+    with generation.transaction:
+        generation.write_table("t", columns, rows)
+        generation.write_table("u", check_columns(("id", "w"), ("int", "text")), [[1, "x"]])
+    generation.seal()
+    static = directory / "static.db"
+    made = apsw.Connection(str(static))
+    made.execute("create table s(a)")
+    made.close()
+    place = Place(GenerationFile(directory / "g.db", Reserve(directory)), None, static)
+    connection = SnapshotConnection(place, Overlay(0), 1 << 26)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def prepared(on: Any) -> Any:
+    """A SELECT in it for each that SQLite has been asked to prepare on `on` since."""
+    noted: list[int] = []
+    judge = on.sandbox._authorize
+
+    def watch(action: int, *of: Any) -> int:
+        if action == apsw.SQLITE_SELECT:
+            noted.append(action)
+        return int(judge(action, *of))
+
+    on.connection.authorizer = watch
+    yield noted
+    on.sandbox.close_in()

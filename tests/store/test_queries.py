@@ -8,7 +8,6 @@ import threading
 import time
 from typing import Any
 
-import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,35 +15,9 @@ from wire import until
 
 from qasino_server.database.answer import Limits, _build_here, answer
 from qasino_server.database.examine import begin, examine
-from qasino_server.database.generation import Generation
-from qasino_server.database.generation_file import GenerationFile
-from qasino_server.database.room import Reserve
-from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
 from qasino_server.errors import Busy, QasinoError, QueryTimeout
 from qasino_server.store.job import Job, QueryRequest
-from qasino_server.table import Receipt, Result, check_columns
-
-
-@pytest.fixture(scope="module")
-def on(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A connection to a sealed generation with a little of everything."""
-    directory = tmp_path_factory.mktemp("answer")
-    generation = Generation(directory / "g.db")
-    columns = check_columns(("id", "grp", "val", "txt"), ("int", "text", "real", "text"))
-    rows = [[n, f"g{n % 3}", n / 7, f"é{n}\n"] for n in range(50)] + [[None, None, None, None]]
-    with generation.transaction:
-        generation.write_table("t", columns, rows)
-        generation.write_table("u", check_columns(("id", "w"), ("int", "text")), [[1, "x"]])
-    generation.seal()
-    static = directory / "static.db"
-    made = apsw.Connection(str(static))
-    made.execute("create table s(a)")
-    made.close()
-    place = Place(GenerationFile(directory / "g.db", Reserve(directory)), None, static)
-    connection = SnapshotConnection(place, Overlay(0), 1 << 26)
-    yield connection
-    connection.close()
-
+from qasino_server.table import Receipt, Result
 
 SHAPES = [
     "select * from t",
@@ -193,22 +166,6 @@ def test_a_form_that_did_not_do_is_not_tried_again(on: Any, sql: str, unfit: set
     examined = examine(on, sql, ())
     answer(on, examined, False, Limits(200_000, 100_000))
     assert examine(on, sql, ()).unfit == unfit
-
-
-@pytest.fixture
-def prepared(on: Any) -> Any:
-    """A SELECT in it for each that SQLite has been asked to prepare on `on` since."""
-    noted: list[int] = []
-    judge = on.sandbox._authorize
-
-    def watch(action: int, *of: Any) -> int:
-        if action == apsw.SQLITE_SELECT:
-            noted.append(action)
-        return int(judge(action, *of))
-
-    on.connection.authorizer = watch
-    yield noted
-    on.sandbox.close_in()
 
 
 def test_a_statement_is_prepared_once(on: Any, prepared: list[int]) -> None:
