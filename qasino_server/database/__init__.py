@@ -7,6 +7,7 @@
     heap             SQLite's memory: its bound, and what each connection has from the start
     sandbox          what a query may do: the authorizer, limits, switches
     compounds        whether a statement has a UNION that may not stand in another one
+    parameters       a statement's compared values -> parameters, where they may be some
     ranges           where rows are: ranges of rowids
     cells            a publication's rows as values that are bound
     rows             a publication's rows, checked and put into a table

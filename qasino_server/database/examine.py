@@ -16,6 +16,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.compounds import has_bare_compound
+from qasino_server.database.parameters import with_parameters
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.database.sqltext import plain, with_names_only
@@ -31,6 +32,7 @@ _REMEMBERED = 200
 _REMEMBERED_CHARS = 2000
 _REMEMBERED_BYTES = 40_000
 """Of the names and types of columns, which may be 300 with short names."""
+_END_OF_COMMENT = "\n/**/"
 _QUOTED_TEXT = "should this be a string literal in single-quotes?"
 _PREV_IS_NOT_THERE = re.compile(r"no such table: prev\.|unknown database '?prev\b", re.IGNORECASE)
 """What SQLite says of a schema that is not attached."""
@@ -41,8 +43,8 @@ class Examined(msgspec.Struct, frozen=True):
     """A statement SQLite has agreed to, and what it will give."""
 
     sql: str
-    """As it came."""
-    bindings: tuple[str, ...]
+    """As it came, or with parameters for the values that others of its form have else."""
+    bindings: tuple[str | int, ...]
     names: tuple[str, ...]
     types: tuple[str, ...]
     computed: tuple[int, ...]
@@ -86,12 +88,13 @@ class Begun(msgspec.Struct, frozen=True):
 def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined:
     """Ask SQLite what the statement is; refuse all but one reading statement.
 
-    A connection remembers what it was told of short and narrow statements, as long as its
-    schema and its views stay what they are. Static tables may be replaced at any time: if it
+    A connection remembers what it was told of short and narrow statements, and of those that
+    differ from them in values alone (`parameters`), as long as its schema and its views stay what
+    they are. Static tables may be replaced at any time: if it
     reads them the connection holds them from here on, and whoever asks lets go of them.
     Raises SqlError with SQLite's message and the place.
     """
-    return _remembered(on, sql, bindings) or _examine(on, sql, bindings)[0]
+    return _known(on, sql, bindings) or _examine(on, sql, bindings)[0]
 
 
 def begin(
@@ -103,7 +106,7 @@ def begin(
     `may_run` is called when it has been looked at, and may raise. Raises as `examine` does,
     and what is wrong with its first row.
     """
-    known = _remembered(on, sql, bindings)
+    known = _known(on, sql, bindings)
     if known is not None:
         may_run()
         return known, None
@@ -114,23 +117,54 @@ def begin_anew(
     on: SnapshotConnection, sql: str, bindings: tuple[str, ...], may_run: Callable[[], None]
 ) -> tuple[Examined, Begun]:
     """As `begin`, whether or not the statement is new to the connection."""
-    return _examine(on, sql, bindings, may_run)
+    known = _of_known_form(on, sql, bindings)
+    if known is None:
+        return _examine(on, sql, bindings, may_run)
+    on.sandbox.watch()
+    may_run()
+    since_s = time.thread_time()
+    try:
+        return known, Begun(on.connection.execute(known.sql, known.bindings), since_s)
+    except apsw.Error as error:
+        raise in_words(error, on, sql) from None
 
 
-def _remembered(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined | None:
+def _known(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined | None:
     known: Examined | None = on.examined.get(sql)
     if known is None or known.bindings != bindings:
-        return None
+        return _of_known_form(on, sql, bindings)
     on.sandbox.running = True
     return known
 
 
+def _of_known_form(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Examined | None:
+    if bindings or not on.forms or len(sql) > _REMEMBERED_CHARS:
+        return None
+    asked = with_parameters(sql)
+    form: Examined | None = on.forms.get(asked.sql) if asked is not None else None
+    if asked is None or form is None:
+        return None
+    on.sandbox.running = True
+    return msgspec.structs.replace(form, bindings=asked.values)
+
+
 def _remember(on: SnapshotConnection, examined: Examined) -> None:
+    """What is told of one statement of a form is true of them all: what was taken out of it says
+    nothing but which rows there are."""
     changing = examined.reads_static or on.takes_quoted_texts
-    if len(examined.sql) <= _REMEMBERED_CHARS and not examined.wide and not changing:
-        if len(on.examined) >= _REMEMBERED:
-            on.examined.clear()
-        on.examined[examined.sql] = examined
+    if len(examined.sql) > _REMEMBERED_CHARS or examined.wide or changing:
+        return
+    _put(on.examined, examined)
+    form = None if examined.bindings else with_parameters(examined.sql)
+    if form is not None:
+        alone = _without_around(form.sql) + _END_OF_COMMENT
+        _put(on.forms, msgspec.structs.replace(examined, sql=form.sql, alone=alone))
+
+
+def _put(known: dict[str, Examined], examined: Examined) -> None:
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[examined.sql] = examined
 
 
 def _examine(
@@ -250,7 +284,7 @@ def _told(
         names=names,
         types=types,
         computed=computed,
-        alone=_without_around(first) + "\n/**/",
+        alone=_without_around(first) + _END_OF_COMMENT,
         wrappable=not is_explain and not bare and len(columns) <= _WRAPPED_COLUMNS_MAX,
         bare=bare,
         unpacks=unpacks,

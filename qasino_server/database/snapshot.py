@@ -91,6 +91,8 @@ class SnapshotConnection:
         self.overlay_version = -1
         self.examined: dict[str, Any] = {}
         """Statements that were examined on this connection, and the outcome; `examine`'s."""
+        self.forms: dict[str, Any] = {}
+        """The same, with parameters for the values in which statements of one form differ."""
         harden(self.connection)
         self.take_quoted_texts(False)
         self.connection.execute("PRAGMA mmap_size=1099511627776")
@@ -194,6 +196,7 @@ class SnapshotConnection:
         if overlay.version == self.overlay_version:
             return
         self.examined.clear()
+        self.forms.clear()
         with self.sandbox.opened():
             self._drop_overlay()
             statics = self.sandbox.static_tables = frozenset(self._names("static"))
