@@ -442,13 +442,17 @@ def test_a_file_is_run_and_an_editor_gives_the_next_line(
     failing.run("\\e", "false ended with 1; nothing is taken over")
 
 
-def test_an_editor_or_a_file_that_is_not_there_is_named_in_a_sentence(start: Start) -> None:
+def test_an_editor_or_a_file_that_does_not_serve_is_named_in_a_sentence(
+    start: Start, tmp_path: Path
+) -> None:
     absent = start(EDITOR="/nosuch/ed")
     absent.prompt()
     absent.run("\\e", "qasino> \\e \\e: /nosuch/ed: No such file or directory qasino>")
     idle = start(EDITOR="true")
     idle.prompt()
     idle.run("\\e /nosuch/x.sql", "\\e: /nosuch/x.sql: No such file or directory qasino>")
+    (tmp_path / "latin.sql").write_bytes(b"select '\xe9';\n")
+    idle.run(f"\\e {tmp_path}/latin.sql", "latin.sql: it is not UTF-8 qasino>")
     unclosed = start(EDITOR="ed 'x")
     unclosed.prompt()
     unclosed.run("\\e x.sql", "\\e: ed 'x x.sql: No closing quotation qasino>")

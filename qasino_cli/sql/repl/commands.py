@@ -186,7 +186,8 @@ def _edited(editor: str, file: Path) -> str:
     except OSError as error:
         raise UsageFault(f"\\e: {error.filename or editor}: {error.strerror}") from None
     except ValueError as error:  # quotes that do not end, bytes that are no UTF-8
-        raise UsageFault(f"\\e: {editor} {file}: {error}") from None
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error
+        raise UsageFault(f"\\e: {editor} {file}: {why}") from None
 
 
 def _include(shell: Shell, path: str) -> None:
