@@ -33,7 +33,7 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l identity -d 'The s
 complete -c qasino -n '__fish_seen_subcommand_from server' -l db-dir -d 'Where generations live. [default: in /dev/shm where 1 GB is free, else the temporary directory]' -x -a '(__fish_complete_directories)'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l static-db -d 'The file of static tables. [default: ~/.local/state/qasino/static.db]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-dir -d 'Keep each finished generation here as an SQLite file. [default: none is kept]' -x -a '(__fish_complete_directories)'
-complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-keep -d 'How many files to keep there. [default: 120]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-keep -d 'How many files to keep there; fewer where that is the disk of --db-dir and is short. [default: 120]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l no-prev -d 'Keep two generations instead of three: queries then have no schema prev, the snapshot before the last. (A large prev is compressed until a query asks for it.) [default: no]'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l views-file -d 'Views, in YAML; read again when it changes. [default: views.conf]' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from server' -l query-timeout -d 'The most a query may take, its wait included; 30, 30s, 5m. [default: 30]' -x

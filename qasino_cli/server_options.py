@@ -204,7 +204,13 @@ OPTIONS = (
         _path,
         "Keep each finished generation here as an SQLite file. [default: none is kept]",
     ),
-    Option("archive-keep", "N", _count, "How many files to keep there. [default: 120]"),
+    Option(
+        "archive-keep",
+        "N",
+        _count,
+        "How many files to keep there; fewer where that is the disk of --db-dir and is short."
+        " [default: 120]",
+    ),
     Option(
         "no-prev",
         "yes|no",

@@ -18,19 +18,24 @@ from pathlib import Path
 
 from qasino_server.database.directory import locked
 from qasino_server.database.generation_file import GenerationFile
+from qasino_server.database.room import free_bytes, size_of
 from qasino_server.errors import StartError
 from qasino_server.interpreter import step_back
 from qasino_server.service import OnDeath, Service
 
 log = logging.getLogger("qasino.archive")
 
+_ROOM_FOR = 3
+"""Generations as large as the one that is to be copied: what the archive leaves free where it is
+on their disk. It fills up while it keeps fewer than it may, and they must not stop for that."""
 COPIES_MAX = 2
 """Snapshots that are being copied or wait for it. Each keeps its file where generations live, in
 memory mostly: a disk that is slow, or a network's that hangs, would fill it."""
 
 
 class Archive(Service):
-    """Keeps the newest `keep` snapshots in `directory`; with None none is kept."""
+    """Keeps the newest `keep` snapshots in `directory`, fewer where the disk is that of the
+    generations and they need it; with None none is kept."""
 
     def __init__(
         self, directory: Path | None, keep: int, compress_after_s: float, on_death: OnDeath
@@ -49,6 +54,8 @@ class Archive(Service):
         """The snapshots that are copied or wait for it."""
         self._kept: list[str] = []
         """The names of those that this server has archived, the newest last."""
+        self._is_short = False
+        """Whether it was said that the disk has no room for all that may be kept."""
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = None if directory is None else _taken(directory)
 
@@ -113,7 +120,8 @@ class Archive(Service):
     def _keep_copy(self, snapshot: Path, number: int) -> None:
         try:
             try:
-                self._copy(snapshot, number)
+                if self._has_room(snapshot, number):
+                    self._copy(snapshot, number)
             finally:
                 self._thin_out()  # which may give the next one the room this one had not
         except OSError as error:
@@ -139,8 +147,50 @@ class Archive(Service):
             half.unlink(missing_ok=True)  # it would keep the disk full
             raise
 
+    def _has_room(self, snapshot: Path, number: int) -> bool:
+        """Whether a copy leaves the generations what they may need of a disk that is theirs too.
+
+        The oldest of the archive go for that, and where it is not enough, for them alone.
+        """
+        assert self._directory is not None
+        size_bytes = snapshot.stat().st_size
+        if self._directory.stat().st_dev != snapshot.stat().st_dev:
+            return True
+        oldest_first = self._oldest_first()
+        may_be_free = free_bytes(self._directory) + sum(map(size_of, oldest_first))
+        copied = may_be_free >= (_ROOM_FOR + 1) * size_bytes
+        needed_bytes = (_ROOM_FOR + copied) * size_bytes
+        gone = [old.name for old in oldest_first if self._makes_room(old, needed_bytes)]
+        if gone:
+            log.log(
+                logging.DEBUG
+                if self._is_short
+                else logging.WARNING,  # at each generation, from now
+                "the archive has fewer than --archive-keep: its disk is that of the generations"
+                " and has room for no more; removed: %s",
+                ", ".join(gone),
+            )
+            self._is_short = True
+        if not copied:
+            log.error("generation %d is not archived: the generations need the disk", number)
+        return copied
+
+    def _makes_room(self, old: Path, needed_bytes: int) -> bool:
+        """Whether it had to be removed to have so much free."""
+        assert self._directory is not None
+        if free_bytes(self._directory) >= needed_bytes:
+            return False
+        old.unlink(missing_ok=True)
+        return True
+
     def _thin_out(self) -> None:
-        """Remove all but the newest: what this server has archived, then the largest numbers.
+        """Remove all but the newest."""
+        kept = self._oldest_first()
+        for old in kept[: max(0, len(kept) - self._nr_kept)]:
+            old.unlink(missing_ok=True)
+
+    def _oldest_first(self) -> list[Path]:
+        """What is archived: the largest numbers, then what this server has archived, are newest.
 
         Numbers are the clock's; where that was set back, older snapshots have larger ones.
         """
@@ -148,9 +198,7 @@ class Archive(Service):
         ours = [path for path in self._directory.glob("qasino_*.db") if _number_of(path) >= 0]
         del self._kept[: max(0, len(self._kept) - self._nr_kept)]
         when = {name: n for n, name in enumerate(self._kept)}
-        kept = sorted(ours, key=lambda path: (when.get(path.name, -1), _number_of(path)))
-        for old in kept[: max(0, len(kept) - self._nr_kept)]:
-            old.unlink(missing_ok=True)
+        return sorted(ours, key=lambda path: (when.get(path.name, -1), _number_of(path)))
 
 
 def _taken(directory: Path) -> int:

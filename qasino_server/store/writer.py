@@ -107,6 +107,8 @@ class Writer(Service):
         self._exchange: _Exchange | None = None
         self._looks = Looks()
         self._source: Path | None = None
+        self._waits_for = ""
+        """Why what lives on cannot be carried, in the words of the log; '' while it can."""
         self._postponed = Postponed()
         self.carried = threading.Event()
         """Set while nothing is left to be carried into the open generation."""
@@ -428,6 +430,7 @@ class Writer(Service):
                     intake.carrying.carry_some(waited_for)
                 intake.ledger.commit()
                 self._reserve.carried(intake.generation.size_bytes() - before_bytes)
+            self._waits_for = ""
         except apsw.Error as error:
             intake.ledger.rollback()
             self._see_why_not(error, sealed)
@@ -445,7 +448,9 @@ class Writer(Service):
             self._intake.ledger.write_off()
             log.error("persistent rows are lost, their file is gone: %s", error)
         else:
-            log.error("carrying waits, it cannot be written now: %s", error)
+            if str(error) != self._waits_for:  # it is tried twice a second
+                self._waits_for = str(error)
+                log.error("carrying waits, it cannot be written now: %s", error)
             if self._intake.carrying.attached and self._postponed:
                 self._refuse_postponed(disk_fault(error, self._intake.generation))
             self.stopping.wait(0.5)

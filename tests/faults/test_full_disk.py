@@ -170,6 +170,26 @@ def test_an_archive_that_is_full_makes_room_for_itself(disk: Disk, site: Site) -
     until(lambda: len(list(place.glob("qasino_*"))) == 1)
 
 
+def test_an_archive_on_the_disk_of_the_generations_leaves_it_to_them(
+    disk: Disk, site: Site
+) -> None:
+    """It filled it before it had --archive-keep; rows that live on could not be carried then."""
+    place = disk("both")
+    archive = place / "archive"
+    running = site.start("--db-dir", place / "db", "--archive-dir", archive)
+    for n in range(3):
+        answer = running.wire.publish(f"h{n}", "kept", ["x"], ["text"], WIDE, persist=1)
+        assert answer["response_op"] == "ok"
+    until(lambda: "the archive has fewer than --archive-keep" in running.said(), 40)
+    until(lambda: sum(archived(archive, "select count(*) from kept")) >= 3 * len(WIDE))
+    taken, _ = publish_until_refused(running, "kept", persist=1)
+    assert taken > 5
+    until(lambda: "is not archived: the generations need the disk" in running.said())
+    running.turns(2)
+    assert running.sees("select count(*) from kept", [[taken * len(WIDE)]])
+    running.is_well()
+
+
 def test_a_file_that_may_not_grow_is_as_a_full_disk(site: Site) -> None:
     """Where nothing can be mounted: the kernel refuses what is beyond a file's bound."""
     running = site.start()
