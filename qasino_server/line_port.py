@@ -238,8 +238,14 @@ class LinePort(Service):
     def _end_of_input(self, connection: _Connection) -> None:
         """The client sends no more: it has gone, or it is `printf .. | nc -N` and waits.
 
-        TCP does not tell the two apart, so each query has FADE_S to end before it is stopped.
+        TCP does not tell the two apart, so each query has FADE_S to end before it is stopped. The
+        last statement needs no `;` then, as in other shells' pipes.
         """
+        if connection.splitter.rest_chars:
+            last = _with_words(connection.splitter.rest.strip())
+            connection.splitter = Splitter()
+            connection.waiting += last
+            connection.waiting_chars += sum(map(len, last))
         if connection.running is None and not connection.unsent and not connection.waiting:
             self._close(connection)
             return

@@ -50,6 +50,33 @@ def test_who_sends_no_more_is_answered(wire: Wire, more: str, count: int) -> Non
         assert read_all(made).count(b'"rows":[[300000]]') == count
 
 
+@pytest.mark.parametrize(
+    ("sent", "answers", "told"),
+    [
+        ("select 7 a", 1, "7"),
+        ("select 1 a;\nselect 7 a\n", 2, "7"),
+        ("select 7 a -- that is all", 1, "7"),
+        ("help\nselect 7 a", 1, "7"),
+        ("select 7 a;\n-- that is all", 1, "7"),
+        ("select 7 a;\nquit", 1, "Bye!"),
+        ("select 7 a from", 0, "SQL error: Incomplete sql statement"),
+        ("select '7", 0, "SQL error: unrecognized token"),
+        ("\n", 0, ""),
+    ],
+)
+def test_a_last_statement_needs_no_semicolon_where_no_more_is_sent(
+    wire: Wire, sent: str, answers: int, told: str
+) -> None:
+    """echo "select .." | nc -N: it vanished without a word."""
+    with wire.connect("line") as made:
+        made.sendall(sent.encode())
+        made.shutdown(socket.SHUT_WR)
+        answer = read_all(made).decode()
+    assert answer.count("1 rows returned") == answers
+    assert told in answer
+    assert bool(answer) is bool(told)
+
+
 def test_by_head_there_is_no_body(wire: Wire) -> None:
     head, _, body = wire.http_raw(asked("select 7", "csv", "HEAD")).partition(b"\r\n\r\n")
     assert (head.startswith(b"HTTP/1.1 200 "), body) == (True, b"")
