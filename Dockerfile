@@ -3,6 +3,8 @@ FROM python:3.13-slim AS build
 COPY pyproject.toml README.md LICENSE /src/
 COPY qasino_server /src/qasino_server
 COPY qasino_cli /src/qasino_cli
+COPY completions /src/completions
+COPY man /src/man
 RUN python -m venv /opt/qasino && /opt/qasino/bin/pip install --no-cache-dir /src
 
 FROM python:3.13-slim

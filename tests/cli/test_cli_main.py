@@ -52,6 +52,20 @@ def test_the_version_is_the_projects() -> None:
     assert __version__ == project["version"]
 
 
+def test_an_image_is_built_of_all_that_the_project_names() -> None:
+    """pip found no man pages to install."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    setuptools = project["tool"]["setuptools"]
+    named = [project["project"]["readme"], *project["project"]["license-files"]]
+    named += [name for names in setuptools["data-files"].values() for name in names]
+    named += [name.rstrip("*") for name in setuptools["packages"]["find"]["include"]]
+    copied = re.findall(
+        r"^COPY (?!--)(.+) \S+$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE
+    )
+    there = {name for line in copied for name in line.split()}
+    assert {"pyproject.toml", *(name.partition("/")[0] for name in named)} <= there
+
+
 @pytest.mark.parametrize(
     ("arguments", "absent"),
     [
