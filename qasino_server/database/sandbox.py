@@ -52,6 +52,8 @@ def is_table_function(name: str) -> bool:
 
 
 _INTERRUPTS_MOST = 100
+_INT_MAX = 2**31 - 1
+"""Of C, as which SQLite takes its limits; it has a bound of its own below that."""
 
 _READ = apsw.SQLITE_READ
 _SELECTING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_RECURSIVE})
@@ -229,7 +231,7 @@ def set_limits(connection: apsw.Connection, max_value_bytes: int) -> None:
     bound is wider. https://sqlite.org/limits.html and https://sqlite.org/security.html
     """
     for limit, value in (
-        (apsw.SQLITE_LIMIT_LENGTH, max_value_bytes),
+        (apsw.SQLITE_LIMIT_LENGTH, min(_INT_MAX, max_value_bytes)),
         (apsw.SQLITE_LIMIT_SQL_LENGTH, min(8 << 20, max_value_bytes)),
         (apsw.SQLITE_LIMIT_VDBE_OP, 5_000_000),
         (apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000),

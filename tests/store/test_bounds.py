@@ -752,6 +752,13 @@ def test_a_query_may_not_fill_the_disk(make_bench: Any, sql: str) -> None:
     assert bench.rows("select 1") == [[1]]
 
 
+def test_limits_that_no_c_int_holds_are_no_hindrance(make_bench: Any) -> None:
+    bench = make_bench(max_result_bytes=1 << 40, max_body_bytes=1 << 31)
+    bench.publish("a", "t", "x int", [[1]])
+    bench.rotate()
+    assert bench.rows("select x from t") == [[1]]
+
+
 def test_many_large_values_meet_the_bound_on_memory(make_bench: Any) -> None:
     from qasino_server.database.heap import bound_memory
 
