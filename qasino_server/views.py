@@ -13,7 +13,7 @@ from pathlib import Path
 
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import View
-from qasino_server.database.viewsql import read_view_sql
+from qasino_server.database.viewsql import faults_of_any, read_view_sql
 from qasino_server.errors import BadRequest
 from qasino_server.stamp import Stamp, stamp_of
 from qasino_server.table import check_tablename, shown
@@ -74,9 +74,11 @@ class Views:
 
     def _tell(self, views: tuple[View, ...]) -> None:
         """What a file that was read holds, and what is wrong with it."""
-        broken = [view for view in views if view.body is None]
+        faults = faults_of_any({v.viewname: v.body for v in views if v.body is not None})
+        broken = [view for view in views if view.body is None or view.viewname in faults]
         for view in broken:
-            log.warning("view %s is broken: %s", shown(view.viewname), view.error)
+            problem = view.error or faults[view.viewname]
+            log.warning("view %s is broken: %s", shown(view.viewname), problem)
         nr_sound = len(views) - len(broken)
         log.info("views loaded file=%s views=%d broken=%d", self._path, nr_sound, len(broken))
 

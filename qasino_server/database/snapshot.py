@@ -12,7 +12,6 @@ TEMP schema); it changes when the views file or the set of static tables does, b
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from qasino_server.database.compounds import has_bare_compound
 from qasino_server.database.generation_file import GONE, GenerationFile, Stopped
 from qasino_server.database.sandbox import Sandbox, harden, set_limits
 from qasino_server.database.sqltext import file_uri, quoted
+from qasino_server.database.viewsql import fault_of
 from qasino_server.errors import Busy
 from qasino_server.table import Figures
 
@@ -38,7 +38,6 @@ _BRIEF_READS = 300
 _OF_A_SCHEMA = (apsw.SQLITE_LIMIT_LENGTH, apsw.SQLITE_LIMIT_SQL_LENGTH)
 """Bounds on what queries build, which a table of many columns may be beyond."""
 _NO_LIMIT = 1 << 30
-_MAY_COME = re.compile(r"no such (table|column)|unknown database", re.IGNORECASE)
 
 
 class View(msgspec.Struct, frozen=True):
@@ -242,7 +241,7 @@ class SnapshotConnection:
         known, faults = self._snapshot.view_faults
         if known != versions:
             faults = {
-                view.viewname: self._fault_of(view)
+                view.viewname: fault_of(self.connection, view.viewname)
                 for view, error in zip(views, errors, strict=True)
                 if not error
             }
@@ -275,22 +274,6 @@ class SnapshotConnection:
             raise  # of the query it was to be made for, and no fault of the view
         except apsw.Error as error:
             return str(error)
-        return ""
-
-    def _fault_of(self, view: View) -> str:
-        """Why nothing can be asked of a view that has been made; '' where it may come to give rows.
-
-        Tables and columns come with those who publish them.
-        """
-        cursor = self.connection.cursor()
-        cursor.exec_trace = lambda cursor, sql, bindings: False  # prepared, and not begun
-        try:
-            cursor.execute(f"SELECT * FROM temp.{quoted(view.viewname)}", can_cache=False)
-        except apsw.ExecTraceAbort:
-            pass
-        except apsw.SQLError as error:
-            if not _MAY_COME.match(str(error)):
-                return str(error)
         return ""
 
     def _create_shadows(self, tables: Set[str]) -> None:

@@ -9,10 +9,12 @@ schema `main` before its name, which the ancestor took, is left out.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import apsw
 
+from qasino_server.database.sqltext import quoted
 from qasino_server.errors import BadRequest
 from qasino_server.statement import BLANKS
 
@@ -24,6 +26,8 @@ _HEAD = re.compile(
     rf"(?:if{BLANKS}++not{BLANKS}++exists\b{BLANKS}*+)?(?:main{BLANKS}*+\.{BLANKS}*+)?",
     re.IGNORECASE,
 )
+
+_MAY_COME = re.compile(r"no such (table|column)|unknown database", re.IGNORECASE)
 
 
 def read_view_sql(definition: str, viewname: str) -> str:
@@ -50,6 +54,38 @@ def read_view_sql(definition: str, viewname: str) -> str:
     if name.lower() != viewname.lower():
         raise BadRequest(f"it creates the view {name}, its viewname is {viewname}")
     return details.first_query.removeprefix("CREATE TEMP VIEW ")
+
+
+def fault_of(connection: apsw.Connection, viewname: str) -> str:
+    """Why nothing can be asked of a view that has been made; '' where it may come to give rows.
+
+    Tables and columns come with those who publish them.
+    """
+    cursor = connection.cursor()
+    cursor.exec_trace = lambda cursor, sql, bindings: False  # prepared, and not begun
+    try:
+        cursor.execute(f"SELECT * FROM temp.{quoted(viewname)}", can_cache=False)
+    except apsw.ExecTraceAbort:
+        pass
+    except apsw.SQLError as error:
+        if not _MAY_COME.match(str(error)):
+            return str(error)
+    return ""
+
+
+def faults_of_any(bodies: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with views, by their names, whatever tables there are: one reads itself, say.
+
+    `bodies` are as `read_view_sql` gives them.
+    """
+    scratch = apsw.Connection(":memory:")
+    try:
+        for body in bodies.values():
+            scratch.execute(f"CREATE TEMP VIEW {body}")
+        faults = {name: fault_of(scratch, name) for name in bodies}
+    finally:
+        scratch.close()
+    return {name: fault for name, fault in faults.items() if fault}
 
 
 def _query_info(scratch: apsw.Connection, sql: str) -> QueryDetails:

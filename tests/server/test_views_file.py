@@ -92,6 +92,25 @@ def test_broken_views_are_counted_and_told_each_time_the_file_is_read(
     ]
 
 
+def test_a_view_that_is_broken_whatever_tables_there_are_is_told(
+    wire: Wire, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SHOW views said so, and the log that none was broken."""
+    path.write_text(
+        "- {viewname: around, view: create view around as select * from About}\n"
+        "- {viewname: about, view: create view about as select * from around}\n"
+        "- {viewname: few, view: 'create view few as select max(1, 2) where (1, 2) = 3'}\n"
+        "- {viewname: waits, view: 'create view waits as select nix, \"text\" from prev.gone'}\n"
+    )
+    over_http(wire, "select 1")
+    assert told(caplog) == [
+        "view 'around' is broken: view around is circularly defined",
+        "view 'about' is broken: view about is circularly defined",
+        "view 'few' is broken: row value misused",
+        f"views loaded file={path} views=1 broken=3",
+    ]
+
+
 def test_numbers_that_python_does_not_write_out_end_no_server(
     wire: Wire, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
