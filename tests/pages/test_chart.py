@@ -131,3 +131,20 @@ def test_names_below_the_bars_stand_apart(look: Look, names: list[str], width: i
         edges += [box["x"], box["x"] + box["width"]]
     edges.append(chart["x"] + chart["width"])
     assert edges == sorted(edges)
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_what_it_shows_is_said_in_full_below_it(look: Look, width: int) -> None:
+    """On a telephone it ran out of the picture, and nothing scrolled there."""
+    least, most = -9223372036854775808, 9223372036854775807
+    sql = f"select 'a' as k, {most} as number_of_everything union all select 'b', {least}"
+    page = look(asking(sql), viewport={"width": width, "height": 740})
+    told = f"number_of_everything: 2 values from {least} to {most}"
+    expect(page.get_by_role("img", name=told)).to_be_visible()
+    expect(page.locator("#chart p")).to_have_text(told)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    box = page.locator("#chart p").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= width
+    spills = "p => p.scrollWidth > p.clientWidth"
+    assert not page.locator("#chart p").evaluate(spills)

@@ -531,3 +531,14 @@ def test_what_cannot_be_seen_is_told_apart_when_live(
     expect(page.locator("#result tbody td").first).to_have_text("x\\ny\\x07")
     number = publish()
     expect(page.locator("#status")).to_contain_text(f"generation {number}: nothing changed")
+
+
+def test_a_row_of_empty_cells_is_as_high_as_the_others(look: Look) -> None:
+    """It looked like a torn line."""
+    page = look(asking("select '' as a, '' as b union all select 'x', 'y'"))
+    rows = page.locator("#result tbody tr")
+    expect(rows).to_have_count(2)
+    first, second = (row.bounding_box() for row in rows.all())
+    assert first is not None
+    assert second is not None
+    assert abs(first["height"] - second["height"]) < 2

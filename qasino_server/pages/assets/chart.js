@@ -3,7 +3,7 @@
 import { byValue, visible } from "./cells.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const [HEIGHT, TOP, BOTTOM, MOST] = [160, 10, 40, 60];
+const [HEIGHT, TOP, BOTTOM, MOST] = [142, 10, 22, 60];
 const [GAP, DIGIT, LEAST_LEFT, LINE] = [6, 8, 60, 12];
 const FONT = "12px system-ui, sans-serif";
 const ruler = document.createElement("canvas").getContext("2d");
@@ -31,6 +31,7 @@ export function worthDrawing(result) {
   return columns.find(({ n }) => n > 0) ?? (result.names.length === 1 ? columns[0] : undefined);
 }
 
+// The picture, and what it says in words, below it: on a narrow screen those need more than one line.
 export function draw(names, rows, column, width) {
   const label = names.findIndex((_, n) => n !== column);
   const all = rows.filter((row) => hasPlace(row[column]));
@@ -58,8 +59,11 @@ export function draw(names, rows, column, width) {
   }
   svg.append(...(lined ? [line(values, frame)] : bars(drawn, values, label, column, frame)));
   if (label >= 0) svg.append(...labels(drawn.map((row) => visible(row[label].text.slice(0, 24))), lined, frame));
-  svg.append(words(title, { x: left, y: HEIGHT - 6, class: "title" }));
-  return svg;
+  const caption = document.createElement("p");
+  caption.className = "note";
+  caption.ariaHidden = "true"; // it is the picture's name
+  caption.textContent = visible(title);
+  return [svg, caption];
 }
 
 // How far a text reaches. Told by its letters it would be wrong: a W, a kanji and an emoji take twice an n.

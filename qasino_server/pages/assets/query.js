@@ -233,7 +233,7 @@ function offerCharts(result) {
 function drawChart() {
   const wanted = chosen.value !== "" && visibleRows.some((row) => hasPlace(row[chosen.value]));
   chart.replaceChildren();
-  if (wanted) chart.append(draw(shown.names, visibleRows, Number(chosen.value), Math.max(LEAST_WIDTH, chart.clientWidth)));
+  if (wanted) chart.append(...draw(shown.names, visibleRows, Number(chosen.value), Math.max(LEAST_WIDTH, chart.clientWidth)));
 }
 
 // --- What people do -----------------------------------------------------------------------------
