@@ -73,6 +73,10 @@ _LONG_BYTES = 1 << 20
 """A longer array is not read before its entries were counted."""
 _SHORT_BYTES = 256
 """A longer value is not read only to be repeated in a sentence."""
+_OF_HALVES = re.compile("invalid utf-16 surrogate pair|unexpected end of hex escape")
+_PLACE = re.compile(r"\(byte (\d+)\)$")
+_NO_NUMBERS = (b"NaN", b"Infinity")
+"""What some programs write for numbers that JSON has not; Python's json does unless it is told."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading a body or a part of it raises; `unreadable` puts it in words."""
@@ -164,7 +168,7 @@ def unreadable(body: bytes, error: Exception) -> BadRequest:
     if isinstance(error, UnicodeDecodeError):
         decode_utf8(body, "the request")
         return BadRequest("the request is not UTF-8")
-    return BadRequest(_decode_sentence(str(error)))
+    return BadRequest(_decode_sentence(str(error), body))
 
 
 def decode_utf8(part: bytes | msgspec.Raw, what: str) -> str:
@@ -189,7 +193,12 @@ def _validation_sentence(message: str) -> str:
     return f"{found[3] or 'the request'} must be a JSON {wanted}, not {found[2]}"
 
 
-def _decode_sentence(message: str) -> str:
+def _decode_sentence(message: str, body: bytes) -> str:
+    """msgspec's "JSON is malformed: .. (byte 7)", likewise."""
     if message == "Input data was truncated":
         return "the request is not JSON: it ends too early, or holds half a surrogate pair"
-    return f"the request is not JSON: {message.removeprefix('JSON is malformed: ')}"
+    problem = _OF_HALVES.sub("half a surrogate pair", message.removeprefix("JSON is malformed: "))
+    place = _PLACE.search(problem)
+    if place is not None and body.startswith(_NO_NUMBERS, int(place[1])):
+        problem += "; JSON has no NaN and no Infinity: send null, or a text"
+    return f"the request is not JSON: {problem}"

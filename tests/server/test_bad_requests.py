@@ -81,6 +81,21 @@ def test_rows_that_are_not_json_are_refused_with_the_byte(
     refused(message_with(rows), r"not JSON: .*(byte \d+|surrogate)")
 
 
+@pytest.mark.parametrize("cell", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_has_not_is_told_for_what_it_is(
+    refused: Callable[..., None], cell: str
+) -> None:
+    """Python's json writes them without a word."""
+    refused(message_with(f"[[1, {cell}]]".encode()), r"byte \d+\); JSON has no NaN and no Infinity")
+
+
+@pytest.mark.parametrize("half", ["\\ud800x\\u", "\\ud800\\u0041", "\\udc00"])
+def test_half_a_surrogate_pair_is_told_for_what_it_is(
+    refused: Callable[..., None], half: str
+) -> None:
+    refused(message_with(f'[[1, "{half} and much more"]]'.encode()), "half a surrogate pair")
+
+
 def test_cells_nested_without_end_are_refused(refused: Callable[..., None]) -> None:
     refused(message_with(b"[[1, " + b"[" * 100_000 + b"]" * 100_000 + b"]]"), "nested too deeply")
 
