@@ -22,7 +22,7 @@ import apsw
 import msgspec
 
 from qasino_server.database.built import Built, NotBuilt, forms_of, read_built, wrapped
-from qasino_server.database.examine import Begun, Examined
+from qasino_server.database.examine import Begun, Examined, remember_unfit
 from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.real import real_texts
 from qasino_server.render import json_cell, text_cell
@@ -71,7 +71,8 @@ def _build_in_sqlite(
 ) -> Result | None:
     """None where SQLite cannot, or where what it built is not what we promise.
 
-    A form that did not do is not tried again for that statement.
+    A form that did not do is not tried again for that statement, nor for those that differ from
+    it in values alone.
     """
     built = None
     unfit = set(query.unfit)
@@ -85,8 +86,8 @@ def _build_in_sqlite(
         if built is not None:
             break
         unfit.add(form)
-    if len(unfit) > len(query.unfit) and query.sql in on.examined:
-        on.examined[query.sql] = msgspec.structs.replace(query, unfit=frozenset(unfit))
+    if len(unfit) > len(query.unfit):
+        remember_unfit(on, query, frozenset(unfit))
     if built is None:
         return None
     return Result(

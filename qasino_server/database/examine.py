@@ -167,6 +167,13 @@ def _put(known: dict[str, Examined], examined: Examined) -> None:
     known[examined.sql] = examined
 
 
+def remember_unfit(on: SnapshotConnection, examined: Examined, unfit: frozenset[str]) -> None:
+    """Have the connection remember the forms of JSON that do not serve for that statement."""
+    for known in (on.examined, on.forms):
+        if examined.sql in known:
+            known[examined.sql] = msgspec.structs.replace(known[examined.sql], unfit=unfit)
+
+
 def _examine(
     on: SnapshotConnection,
     sql: str,

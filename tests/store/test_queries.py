@@ -168,6 +168,14 @@ def test_a_form_that_did_not_do_is_not_tried_again(on: Any, sql: str, unfit: set
     assert examine(on, sql, ()).unfit == unfit
 
 
+def test_nor_for_those_that_differ_from_it_in_values(on: Any) -> None:
+    sql = "select txt from t where id < {}"  # each has a line end
+    for n in range(1, 4):
+        examined = examine(on, sql.format(n), ())
+        assert bool(examined.unfit) is (n > 2), "one to be known, one to find out"
+        answer(on, examined, False, Limits(1000, 100_000))
+
+
 def test_a_statement_is_prepared_once(on: Any, prepared: list[int]) -> None:
     examined, begun = begin(on, "select id from t where id = 7", (), lambda: None)
     result = answer(on, examined, True, Limits(100, 1 << 20), begun)
