@@ -312,7 +312,8 @@ class Screen:
         )
         prompt = BeforeInput(self._prompt, style="class:header")
         control = BufferControl(self._line, input_processors=[prompt])
-        line = Window(control, height=self._line_height)
+        # As far left as the cursor lets it: prompt_toolkit would stay where a longer line was.
+        line = Window(control, height=self._line_height, get_horizontal_scroll=lambda _: 0)
         asking = Condition(lambda: bool(self._view.asking))
         coloured = terminal.coloured(sys.stdout, config.colors)
         application: Application[None] = Application(

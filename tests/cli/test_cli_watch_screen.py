@@ -527,3 +527,20 @@ def test_a_statement_of_several_lines_is_edited_in_as_many(
     terminal.type("e")
     edited = ["SQL: select 1 n", "union", "select 2"]
     terminal.until(lambda: terminal.lines[-3:] == edited, "all lines")
+
+
+def test_a_line_that_was_scrolled_leaves_the_next_one_its_beginning(
+    screen: Callable[..., Terminal],
+) -> None:
+    terminal = screen(f"select 1 n /* {'x' * 100} */")
+    terminal.see("1 row")
+    terminal.type("e")
+    terminal.until(lambda: terminal.lines[-1].endswith("x */"), "the end, where the cursor is")
+    terminal.type("\x01")
+    terminal.until(lambda: terminal.lines[-1].startswith("SQL: select 1 n"), "the beginning")
+    terminal.type("\x05")
+    terminal.until(lambda: terminal.lines[-1].endswith("x */"), "the end again")
+    terminal.type("\x1b")
+    terminal.gone("x */")
+    terminal.type("/abc")
+    terminal.until(lambda: terminal.lines[-1] == "filter: abc", "all of the line")
