@@ -82,6 +82,7 @@ _STYLES = {
 }
 _ASKED = {"filter": "filter: ", "sql": "SQL: ", "file": "write to: "}
 _OVERWRITES = "exists; Enter again overwrites, Esc leaves it: "
+_HAVE_ALL = ".csv, .tsv or .ndjson has all rows"
 
 
 class Screen:
@@ -403,7 +404,10 @@ def _compared(
 
 
 def written(view: View, path: str, drawn: str) -> str:
-    """Write the rows to a file, by its name as TSV or NDJSON, else as they are seen."""
+    """Write the rows to a file, by its name as CSV, TSV or NDJSON, else the screen as it is seen.
+
+    What is said of the screen tells that there is more, and how to have it.
+    """
     rows = [row.cells for row in view.rows() if row.status != "gone"]
     made = stream_for(Path(path).suffix.removeprefix("."))
     text = drawn if made is None else made.head(view.picture.names) + made.rows(rows)
@@ -413,4 +417,5 @@ def written(view: View, path: str, drawn: str) -> str:
         return f"{path}: {error.strerror}"
     except (RuntimeError, ValueError) as error:  # nobody of that name; what no name may have
         return f"{path}: {error}"
-    return f"written to {path}" + (f"; {CUT}" if view.picture.truncated else "")
+    said = f"written to {path}" if made else f"the screen is written to {path}; {_HAVE_ALL}"
+    return said + (f"; {CUT}" if view.picture.truncated else "")

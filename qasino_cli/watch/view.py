@@ -267,7 +267,7 @@ KEYS = (
     Key(("R",), "R", "rates per second instead of numbers", _mode("rates")),
     Key(("t",), "t", f"numbers with their last {NR_BARS} as bars", _toggle("bars")),
     Key(("e",), "e", "edit the SQL", _with(asking="sql")),
-    Key(("w",), "w", "write the rows to a file", _with(asking="file")),
+    Key(("w",), "w", "write the rows (.csv, .tsv, .ndjson) or the screen", _with(asking="file")),
     Key(("n",), "n", "ask now", _ask_now),
     Key(("?",), "?", "this help", _toggle("help")),
     Key(("q", "c-c"), "q", "leave", _with(quitting=True)),

@@ -14,11 +14,11 @@ import psutil
 import pytest
 from command import zmq_url
 from terminal_screen import Terminal
-from watch_house import QUERY
+from watch_house import QUERY, result_of
 from wire import until
 
 from qasino_cli.console import ExitCode
-from qasino_cli.watch.diff import Picture
+from qasino_cli.watch.diff import Picture, compare
 from qasino_cli.watch.screen import written
 from qasino_cli.watch.view import View
 from qasino_cli.whole_file import is_there
@@ -224,6 +224,29 @@ def test_the_question_is_seen_beside_a_long_name(
     assert "1 row" in file.read_text()
 
 
+def screen_in(path: Path | str) -> str:
+    """What is said where the screen alone is written."""
+    return f"the screen is written to {path}; .csv, .tsv or .ndjson has all rows"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rows.csv", "host,used\na,1.23456789\nb,2.0\n"),
+        ("rows.tsv", "host\tused\na\t1.23456789\nb\t2.0\n"),
+        ("rows.ndjson", '{"host":"a","used":1.23456789}\n{"host":"b","used":2.0}\n'),
+        ("rows.json", "drawn"),
+        ("rows", "drawn"),
+    ],
+)
+def test_what_is_written_is_said_where_it_is_not_all(tmp_path: Path, name: str, text: str) -> None:
+    file = tmp_path / name
+    seen = compare(None, result_of(("host", "used"), [("a", 1.23456789), ("b", 2.0)]))
+    said = written(View(sql="select 1", picture=seen, page=1), str(file), "drawn")
+    assert said == (screen_in(file) if text == "drawn" else f"written to {file}")
+    assert file.read_text() == text
+
+
 def test_a_file_that_does_not_fit_on_the_disk_leaves_the_old_one_whole(tmp_path: Path) -> None:
     file = tmp_path / "rows.txt"
     file.write_text("old")
@@ -245,7 +268,7 @@ def test_a_link_stays_one_and_a_file_keeps_its_mode(tmp_path: Path) -> None:
     umask = os.umask(0o027)
     try:
         for path in (link, new):
-            assert written(View(sql="select 1"), str(path), "drawn") == f"written to {path}"
+            assert written(View(sql="select 1"), str(path), "drawn") == screen_in(path)
     finally:
         os.umask(umask)
     assert link.is_symlink()
@@ -256,7 +279,7 @@ def test_a_link_stays_one_and_a_file_keeps_its_mode(tmp_path: Path) -> None:
 
 def test_a_device_is_written_to_and_not_put_aside() -> None:
     assert not is_there("/dev/null")
-    assert written(View(sql="select 1"), "/dev/null", "drawn") == "written to /dev/null"
+    assert written(View(sql="select 1"), "/dev/null", "drawn") == screen_in("/dev/null")
     assert Path("/dev/null").is_char_device()
 
 
@@ -268,7 +291,7 @@ def test_a_file_is_written_where_nobody_may_write_beside_it(tmp_path: Path) -> N
     file.write_text("old, and longer")
     try:
         shut.chmod(0o555)
-        assert written(View(sql="select 1"), str(file), "drawn") == f"written to {file}"
+        assert written(View(sql="select 1"), str(file), "drawn") == screen_in(file)
         assert file.read_text() == "drawn"
         shut.chmod(0o755)
         file.chmod(0o444)
