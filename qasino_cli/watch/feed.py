@@ -46,6 +46,8 @@ class Feed(Service):
         self._anew = Anew()
         self._answered: Watched | None = None
         self._inquiry: Inquiry | None = None
+        self.asked_at: float | None = None
+        """Since when an answer is waited for, on the monotonic clock; None where none is."""
 
     def ask(self, watched: Watched) -> None:
         """Ask this from now on, beginning at once; any thread. What was answered last is asked
@@ -74,9 +76,10 @@ class Feed(Service):
         try:
             self._clock.wait(0)  # finds out how long a generation lasts
             while not self.stopping.is_set():
-                asked_at = time.monotonic()
+                asked_at = self.asked_at = time.monotonic()
                 inquiry = self._begun(client)
                 update = self._look(inquiry)
+                self.asked_at = None
                 if self.stopping.is_set():
                     return
                 if not inquiry.abandoned:
@@ -84,6 +87,7 @@ class Feed(Service):
                     self._heard(msgspec.structs.replace(judged, duration_s=self._clock.duration_s))
                 self._rest(asked_at)
         finally:
+            self.asked_at = None
             client.close()
             self._clock.close()
 
@@ -141,7 +145,7 @@ class Feed(Service):
         self._lost = False
         self._answered = watched
         assert update.result is not None
-        if self._is_late(update.result.generation_age_s):
+        if self._is_late(update.result.generation_age_s - update.took_s):
             return msgspec.structs.replace(update, unknown=LATE, holds=None)
         return update
 
@@ -153,7 +157,8 @@ class Feed(Service):
         return Update(unknown=f"refused: {error.sentence}", refused_by=number)
 
     def _is_late(self, age_s: float) -> bool:
-        """Whether the next generation should have come; a server that began anew has others."""
+        """Whether the next generation should have come before one of that age was asked for; a
+        server that began anew has others."""
         if age_s <= PATIENCE * self._clock.duration_s:
             return False
         self._clock.ask_duration()

@@ -33,6 +33,8 @@ Line = list[Piece]
 CUT = "cut: the server returns no more at once"
 MAX_CELL = 40
 """A wider text is cut; numbers never are."""
+SLOW_S = 2.0
+"""An answer that takes longer is told to be waited for."""
 _SIGNS = {"same": "  ", "new": "+ ", "gone": "- "}
 _MARKS: dict[bool, dict[Mark, str]] = {
     True: {"": " ", "up": "▲", "down": "▼", "changed": "•"},
@@ -107,10 +109,8 @@ def _generation(view: View, now: float) -> str:
 
 
 def _troubles(view: View, now: float) -> Iterator[str]:
-    told = view.paused or view.trouble.startswith(("lost", "late"))
-    expected_s = 2 * max(view.duration_s, view.interval_s)
-    if view.heard_at is not None and now - view.heard_at > expected_s and not told:
-        yield "late"
+    if not (view.paused or view.trouble.startswith(("lost", "late"))):
+        yield from _delays(view, now)
     if view.back:
         if view.drawn.trouble:
             yield visible(view.drawn.trouble)
@@ -122,6 +122,16 @@ def _troubles(view: View, now: float) -> Iterator[str]:
         yield _trouble_since(view, now)
     if view.paused:
         yield "paused"
+
+
+def _delays(view: View, now: float) -> Iterator[str]:
+    """What is waited for; a statement that takes long makes no generation late."""
+    asked_s = 0.0 if view.asked_at is None else now - view.asked_at
+    expected_s = 2 * max(view.duration_s, view.interval_s) + view.took_s
+    if view.heard_at is not None and now - asked_s - view.heard_at > expected_s:
+        yield "late"
+    if asked_s > SLOW_S:
+        yield f"asking for {asked_s:.0f} s"
 
 
 def _trouble_since(view: View, now: float) -> str:

@@ -8,6 +8,7 @@ may have begun anew (`anew`). An absence of rows is news only where nobody is mi
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import msgspec
@@ -43,6 +44,8 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     answer at all."""
     duration_s: float = 30.0
     """How long a generation lasts."""
+    took_s: float = 0.0
+    """How long the result was waited for; its generation has become older by that."""
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -101,12 +104,18 @@ def _look_once(watched: Watched, ask: Ask) -> tuple[Update, int]:
         numbers.add(result.generation_number)
         return result
 
+    asked_at = time.monotonic()
     result = noting(watched.sql)
+    took_s = time.monotonic() - asked_at
     asked = watched.condition_sql or watched.sql  # the condition may name tables of its own
     missing = "" if watched.ignore_missing else who_is_missing(asked, noting)
     holds = _holds(watched, result, noting)
     found = Update(
-        result=result, sql=watched.sql, unknown=missing or None, holds=None if missing else holds
+        result=result,
+        sql=watched.sql,
+        unknown=missing or None,
+        holds=None if missing else holds,
+        took_s=took_s,
     )
     return found, len(numbers)
 

@@ -297,7 +297,8 @@ class Screen:
         size = self._app.output.get_size()
         lines = size.rows - self._line_height() * bool(self._view.asking)
         now = time.monotonic()
-        self._view = fitted(self._view, size.columns, lines, now, self._look)
+        asked = msgspec.structs.replace(self._view, asked_at=self._feed.asked_at)
+        self._view = fitted(asked, size.columns, lines, now, self._look)
         out: StyleAndTextTuples = []
         for line in frame(self._view, size.columns, lines, now, self._look):
             out += [(f"class:{style}" if style else "", text) for style, text in line]
@@ -385,6 +386,7 @@ def taken(view: View, update: Update, key: tuple[str, ...], now: float) -> View:
     result = update.result
     if result is None:
         return view
+    view = msgspec.structs.replace(view, took_s=update.took_s)
     newest = view.newest
     before = newest.picture if newest.picture.names and update.sql == newest.sql else None
     try:

@@ -27,6 +27,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     picture: Picture = Picture()
     heard_at: float | None = None
     """When this snapshot began, on the monotonic clock."""
+    asked_at: float | None = None
+    """Since when an answer is waited for, on the monotonic clock; None where none is."""
+    took_s: float = 0.0
+    """How long the last one was waited for."""
     duration_s: float = 30.0
     interval_s: float = 0.0
     """Asked so often, on purpose; 0 is once a generation."""

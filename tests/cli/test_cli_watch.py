@@ -375,6 +375,11 @@ def test_a_rate_has_no_exponent_that_a_person_would_not_write(
         ({"heard_at": 930.0}, "generation 130, 73 s old  late"),
         ({"heard_at": 930.0, "interval_s": 60.0}, "generation 130, 73 s old"),
         ({"heard_at": 870.0, "interval_s": 60.0}, "generation 130, 133 s old  late"),
+        ({"heard_at": 930.0, "took_s": 20.0}, "generation 130, 73 s old"),
+        ({"heard_at": 930.0, "asked_at": 985.0}, "generation 130, 73 s old  asking for 18 s"),
+        ({"heard_at": 930.0, "asked_at": 992.0}, "generation 130, 73 s old  late  asking for 11 s"),
+        ({"asked_at": 1001.5}, "generation 130, 3 s old, next in 27 s"),
+        ({"asked_at": 985.0, "back": 0}, "generation 130, 3 s old, next in 27 s  paused"),
         ({"heard_at": None}, "connecting"),
         (
             {"trouble": "lost: nothing listens there", "trouble_since": 998.0},
@@ -402,6 +407,13 @@ def test_the_second_line_tells_whether_the_rows_can_be_believed(
     state: dict[str, Any], line: str
 ) -> None:
     assert drawn(view(**state), 100).splitlines()[1] == line
+
+
+def test_how_long_an_answer_took_is_remembered_until_the_next() -> None:
+    slow = taken(view(), Update(result=result(SECOND, 160), took_s=20.0), (), 1003.0)
+    for other in (Update(unknown="lost: away"), Update(error="no such table: t")):
+        assert taken(slow, other, (), 1004.0).took_s == 20.0
+    assert told(slow, result(SECOND, 190)).took_s == 0.0
 
 
 @pytest.mark.parametrize("columns", [20, 30, 46])

@@ -364,6 +364,23 @@ def test_a_generation_that_is_late_reads_as_unknown(
     assert process.wait() == ExitCode.OK
 
 
+SLOW = (
+    "with recursive c(x) as (select 1 union all select x + 1 from c limit 9000000)"
+    " select count(*) n from c"
+)
+
+
+def test_a_statement_that_takes_longer_than_a_generation_makes_none_late(
+    running: Callable[..., Any], make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    places = {"db_dir": tmp_path / "d", "static_db": tmp_path / "s.db"}
+    brief = make_server(**places, generation_duration_s=1)
+    process = running("-s", zmq_url(brief), "--ignore-missing", "--until", "rows", SLOW)
+    until(lambda: (brief.rotate(), process.poll() is not None)[1])
+    assert process.wait() == ExitCode.OK
+    assert b"# unknown" not in process.stdout.read()
+
+
 def test_a_condition_has_to_hold_for_generations_in_a_row(
     running: Callable[..., Any], rotate: Callable[..., None]
 ) -> None:

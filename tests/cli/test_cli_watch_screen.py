@@ -363,6 +363,20 @@ def test_rows_that_are_asked_for_seldom_are_not_late(
     assert "late" not in terminal.text
 
 
+ENDLESS = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c"
+
+
+def test_a_statement_that_takes_long_is_told_to_be_asked_until_it_is_answered(
+    screen: Callable[..., Terminal],
+) -> None:
+    terminal = screen("select 1 n")
+    terminal.see("1 row")
+    terminal.type(f"e\x15{ENDLESS}\r")
+    terminal.see("asking for 3 s")
+    terminal.type("e\x15select 42 answer\r")
+    terminal.gone("asking")
+
+
 def test_another_size_is_drawn_at_once(
     screen: Callable[..., Terminal], rotate: Callable[..., None]
 ) -> None:
