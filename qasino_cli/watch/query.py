@@ -96,7 +96,11 @@ def look(watched: Watched, ask: Ask) -> Update:
 
 
 def _look_once(watched: Watched, ask: Ask) -> tuple[Update, int]:
-    """What was found, and how many snapshots it is of."""
+    """What was found, and how many snapshots it is of.
+
+    A statement goes on on the snapshot that it began on, however long it takes: what is quick is
+    asked before it, of that one too.
+    """
     numbers: set[int] = set()
 
     def noting(sql: str) -> Result:
@@ -104,11 +108,11 @@ def _look_once(watched: Watched, ask: Ask) -> tuple[Update, int]:
         numbers.add(result.generation_number)
         return result
 
+    asked = watched.condition_sql or watched.sql  # the condition may name tables of its own
+    missing = "" if watched.ignore_missing else who_is_missing(asked, noting)
     asked_at = time.monotonic()
     result = noting(watched.sql)
     took_s = time.monotonic() - asked_at
-    asked = watched.condition_sql or watched.sql  # the condition may name tables of its own
-    missing = "" if watched.ignore_missing else who_is_missing(asked, noting)
     holds = _holds(watched, result, noting)
     found = Update(
         result=result,

@@ -302,16 +302,16 @@ def test_a_generation_that_begins_between_the_questions_is_noticed(
     rotate(a=90, b=1)
     rotate(b=1)
     with closing(connected(server)) as client:
-        left = rotations
+        left, watched = rotations, Watched("select * from disks where used > 50", "empty")
 
         def ask(sql: str) -> Result:
             nonlocal left
-            if "qasino_server_missing" in sql and left:
+            if sql == watched.sql and left:
                 left -= 1
                 rotate(a=90, b=1)
             return client.query(Query(sql=sql, typed=True))
 
-        found = look(Watched("select * from disks where used > 50", "empty"), ask)
+        found = look(watched, ask)
     assert (found.unknown, found.holds) == (unknown, holds)
 
 
@@ -362,6 +362,26 @@ def test_a_generation_that_is_late_reads_as_unknown(
     assert process.poll() is None
     until(lambda: (stuck.rotate(), process.poll() is not None)[1])
     assert process.wait() == ExitCode.OK
+
+
+def test_a_generation_that_begins_while_the_statement_runs_tears_nothing(
+    server: Server, rotate: Callable[..., None]
+) -> None:
+    """It goes on on the snapshot that it began on, of which all else was asked before."""
+    rotate(a=90, b=1)
+    watched = Watched("select * from disks where used > 50", "rows")
+    with closing(connected(server)) as client:
+
+        def ask(sql: str) -> Result:
+            result = client.query(Query(sql=sql, typed=True))
+            if sql == watched.sql:
+                rotate(a=10, b=1)
+            return result
+
+        found = look(watched, ask)
+    assert (found.unknown, found.holds) == (None, True)
+    assert found.result is not None
+    assert found.result.rows == [("a", 90)]
 
 
 SLOW = (
