@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import termios
+from contextlib import suppress
 from typing import IO, Any
 
 USUAL_COLUMNS = 80
@@ -29,6 +31,12 @@ def attached() -> bool:
     except OSError:
         return False
     return True
+
+
+def forget_typed() -> None:
+    """Drop the keys that were pressed and that nobody has read."""
+    with suppress(OSError, ValueError, termios.error):  # it is no terminal any more
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def coloured(stream: IO[Any] | None, wish: str = "auto") -> bool:

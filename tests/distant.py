@@ -12,7 +12,10 @@ class Distant:
     """Passes on what it is sent; answers come `distance_s` later than they are given, and each
     `loses`th never, its connection being cut."""
 
-    def __init__(self, port: int, distance_s: float, loses: int = 0) -> None:
+    def __init__(
+        self, port: int, distance_s: float = 0.0, loses: int = 0, shut: bool = False
+    ) -> None:
+        """`shut`: takes connections and passes nothing on until `open` is called."""
         self._to = port
         self._distance_s = distance_s
         self._loses = loses
@@ -24,8 +27,14 @@ class Distant:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._sockets = [self._listening]
         self.port: int = self._listening.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        self._threads: list[threading.Thread] = []
+        if not shut:
+            self.open()
+
+    def open(self) -> None:
+        """Pass on what has come and what comes."""
+        self._threads.append(threading.Thread(target=self._accept))
+        self._threads[-1].start()
 
     def close(self) -> None:
         """Cut every connection, and take no more."""

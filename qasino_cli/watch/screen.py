@@ -37,7 +37,7 @@ from prompt_toolkit.styles import Style
 from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.connection import Connection
-from qasino_cli.console import ENDING, Ended, ExitCode, ending_told
+from qasino_cli.console import ENDING, Ended, ExitCode, ending_told, say
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
 from qasino_cli.options import in_utf8
@@ -56,6 +56,8 @@ from qasino_server.render import stream_for, visible, width
 from qasino_server.table import Result
 
 TICK_S = 1.0
+PATIENT_S = 1.0
+"""Who waits longer for the first answer is told so."""
 ESCAPED_S = 0.3
 """A letter that comes so soon after Esc was typed with Alt."""
 SEQUENCE_S = 0.05
@@ -122,6 +124,7 @@ class Screen:
         try:
             if not self._answered_in_time():
                 return ExitCode.NOT_MET
+            terminal.forget_typed()  # before there was a screen whose keys it could be
             with ending_told(self._told, (*ENDING, signal.SIGINT)):
                 self._app.run(pre_run=self._begin, handle_sigint=False)
         finally:
@@ -133,9 +136,13 @@ class Screen:
 
     def _answered_in_time(self) -> bool:
         """Whether a first answer has come before the time is up. Raises what is wrong with it."""
+        tells_at = time.monotonic() + PATIENT_S
         while not self._answered_once.wait(min(HEAR_S, self._left_s())):
             if not self._left_s():
                 return False
+            if time.monotonic() >= tells_at:
+                say(f"waiting for {self._view.server}; Ctrl-C leaves")
+                tells_at = math.inf
         update = self._last
         assert update is not None
         see_it_answered(update, self._plan.goal)

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from command import zmq_url
+from distant import Distant
 from terminal_screen import Terminal
 from watch_house import QUERY, result_of
 from wire import until
@@ -440,6 +441,26 @@ def test_what_is_wrong_is_said_before_the_screen_opens(
     assert terminal.wait() == ExitCode.REFUSED
     assert b"no such column: nosuch" in terminal.written
     assert b"\x1b[?1049h" not in terminal.written
+
+
+def test_what_is_waited_for_is_told_before_the_screen_opens_and_keys_are_for_the_screen(
+    screen: Callable[..., Terminal], server: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows"
+    with closing(Distant(server.ports["http"], shut=True)) as silent:
+        url = f"http://127.0.0.1:{silent.port}"
+        terminal = screen("-s", url, "select 1 n")
+        terminal.see(f"waiting for {url}; Ctrl-C leaves")
+        terminal.type("\x03")
+        assert terminal.wait() == ExitCode.INTERRUPTED
+        terminal = screen("-s", url, "select 1 n")
+        terminal.see("waiting for")
+        terminal.type(f"w{file}\r")
+        silent.open()
+        terminal.see("1 row")
+        terminal.type("q")
+        assert terminal.wait() == ExitCode.OK
+    assert not file.exists()
 
 
 def test_who_waits_for_a_condition_waits_for_the_server_too(
