@@ -22,7 +22,7 @@ from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition, emacs_mode, vi_navigation_mode
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.keys import Keys
+from prompt_toolkit.keys import ALL_KEYS, Keys
 from prompt_toolkit.layout import (
     BufferControl,
     ConditionalContainer,
@@ -84,6 +84,8 @@ _STYLES = {
 }
 _ASKED = {"filter": "filter: ", "sql": "SQL: ", "file": "write to: "}
 _OVERWRITES = "exists; Enter again overwrites, Esc leaves it: "
+_ANY_KEY = [Keys.Any, *(name for name in ALL_KEYS if not name.startswith("<"))]
+"""Characters, and each other key by its name: prompt_toolkit's own bindings would take those."""
 _HAVE_ALL = ".csv, .tsv or .ndjson has all rows"
 
 
@@ -347,6 +349,9 @@ class Screen:
 
     def _keys(self, asking: Condition) -> KeyBindings:
         keys = KeyBindings()
+        helping = Condition(lambda: self._view.help)
+        for name in _ANY_KEY:  # first: of those that mean something what comes last counts
+            keys.add(name, filter=helping)(self._presser(name))
         for key in KEYS:
             for name in key.names:
                 keys.add(name, filter=~asking)(self._presser(name))

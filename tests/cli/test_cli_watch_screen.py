@@ -112,6 +112,20 @@ def test_filtering_sorting_and_help_by_key(
     terminal.see("c 3 a 1")
 
 
+def test_any_key_closes_the_help(screen: Callable[..., Terminal]) -> None:
+    terminal = screen("select 1 n")
+    terminal.see("1 row")
+    for key in ("\x1b", "\r", "x", "\x01", "\x7f", "\x1b[15~", "q"):
+        terminal.type("?")
+        terminal.see("keys; ? for more")
+        terminal.type(key)
+        terminal.see("1 row")
+    terminal.type("?")
+    terminal.see("keys; ? for more")
+    terminal.type("\x03")
+    assert terminal.wait() == ExitCode.OK
+
+
 def test_a_filter_that_would_take_for_ever_holds_up_no_key(
     screen: Callable[..., Terminal],
 ) -> None:
