@@ -49,7 +49,7 @@ from qasino_cli.watch.frame import CUT, fitted, frame, plain
 from qasino_cli.watch.herald import Herald
 from qasino_cli.watch.past import Seen
 from qasino_cli.watch.query import Update, is_ordered
-from qasino_cli.watch.view import KEYS, View, pressed, resumed, showing
+from qasino_cli.watch.view import NAMES, View, pressed, resumed, showing
 from qasino_cli.watch.whole_lines import WholeLines, keep_the_cursor
 from qasino_cli.whole_file import is_there, write_whole
 from qasino_server.render import stream_for, visible, width
@@ -352,9 +352,8 @@ class Screen:
         helping = Condition(lambda: self._view.help)
         for name in _ANY_KEY:  # first: of those that mean something what comes last counts
             keys.add(name, filter=helping)(self._presser(name))
-        for key in KEYS:
-            for name in key.names:
-                keys.add(name, filter=~asking)(self._presser(name))
+        for name in NAMES:
+            keys.add(name, filter=~asking)(self._presser(name))
 
         @keys.add("c-z")
         def _(event: KeyPressEvent) -> None:

@@ -201,6 +201,10 @@ def _scroll(rows: int = 0, columns: int = 0, pages: int = 0) -> Callable[[View],
     return act
 
 
+def _half_page(towards: int) -> Callable[[View], View]:
+    return lambda view: _scroll(rows=towards * max(view.page // 2, 1))(view)
+
+
 def _sort_by(step: int) -> Callable[[View], View]:
     """The next column, then none again."""
 
@@ -254,10 +258,10 @@ KEYS = (
     Key(("down", "j"), "↓ j", "down", _scroll(rows=1)),
     Key(("left", "h"), "← h", "a column to the left", _scroll(columns=-1)),
     Key(("right", "l"), "→ l", "a column to the right", _scroll(columns=1)),
-    Key(("pageup",), "PgUp", "a page up", _scroll(pages=-1)),
-    Key(("pagedown",), "PgDn", "a page down", _scroll(pages=1)),
-    Key(("home",), "Home", "the first row and column", _with(top=0, left=0)),
-    Key(("end",), "End", "the last row", _scroll(rows=1 << 30)),
+    Key(("pageup", "c-b"), "PgUp ^B", "a page up", _scroll(pages=-1)),
+    Key(("pagedown", "c-f"), "PgDn ^F", "a page down", _scroll(pages=1)),
+    Key(("home", "g"), "Home g", "the first row and column", _with(top=0, left=0)),
+    Key(("end", "G"), "End G", "the last row", _scroll(rows=1 << 30)),
     Key(("tab", ">"), "Tab >", "sort by the next column", _sort_by(1)),
     Key(("s-tab", "<"), "<", "sort by the column before", _sort_by(-1)),
     Key(("r",), "r", "reverse the order", _toggle("reverse")),
@@ -276,8 +280,15 @@ KEYS = (
     Key(("?",), "?", "this help", _toggle("help")),
     Key(("q", "c-c"), "q", "leave", _with(quitting=True)),
 )  # fmt: skip
-_READS_ON = ("?", " ", "down", "j", "pagedown")
-_BY_NAME = {name: key for key in KEYS for name in key.names}
+_UNTOLD = (
+    Key(("c-u",), "^U", "half a page up", _half_page(-1)),
+    Key(("c-d",), "^D", "half a page down", _half_page(1)),
+)
+"""Keys of less and vi that fingers know; the help is long enough without them."""
+_READS_ON = ("?", " ", "down", "j", "pagedown", "c-f", "c-d")
+_BY_NAME = {name: key for key in KEYS + _UNTOLD for name in key.names}
+NAMES = tuple(_BY_NAME)
+"""All keys that mean something."""
 
 
 def pressed(view: View, name: str) -> View:

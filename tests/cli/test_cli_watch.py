@@ -590,6 +590,21 @@ def test_scrolling_stays_within_the_rows_and_columns() -> None:
     assert "host" in drawn(after("right")), "the key stays"
 
 
+def test_the_keys_of_less_and_vi_scroll_as_theirs_do() -> None:
+    many = view(picture=pictured(result([(f"web-{n:03}", "sda", 1.0, "") for n in range(99)], 100)))
+    for theirs, ours in (
+        ("c-f", "pagedown"),
+        ("c-f c-f c-b", "pagedown"),
+        ("G", "end"),
+        ("G g", ""),
+    ):
+        assert after(theirs, many).top == after(ours, many).top
+    assert [after(keys, many).top for keys in ("c-d", "c-d c-d c-u", "c-u")] == [10, 10, 0]
+    assert after("c-d", view(page=1)).top == 1
+    assert after("g", msgspec.structs.replace(many, left=2)).left == 0
+    assert after("? c-f", view(lines=10)).help_top == 9
+
+
 def told(state: View, now: Result, *key: str, sql: str = "select * from disks") -> View:
     return taken(state, Update(result=now, sql=sql), key, 1003.0)
 

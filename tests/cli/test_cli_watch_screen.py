@@ -112,6 +112,18 @@ def test_filtering_sorting_and_help_by_key(
     terminal.see("c 3 a 1")
 
 
+def test_the_screen_scrolls_by_keys_of_less_and_vi(screen: Callable[..., Terminal]) -> None:
+    numbers = "with recursive c(n) as (select 1 union all select n + 1 from c limit 90)"
+    terminal = screen(f"{numbers} select n from c")
+    for key, first in (("", "1"), ("\x06", "11"), ("\x02", "1"), ("\x04", "6"), ("\x15", "1")):
+        terminal.type(key)
+        terminal.until(lambda first=first: terminal.lines[5].strip() == first, f"{first} on top")
+    terminal.type("G")
+    terminal.until(lambda: terminal.lines[-1].strip() == "90", "the last row")
+    terminal.type("g")
+    terminal.until(lambda: terminal.lines[5].strip() == "1", "the first row")
+
+
 def test_any_key_closes_the_help(screen: Callable[..., Terminal]) -> None:
     terminal = screen("select 1 n")
     terminal.see("1 row")
