@@ -197,8 +197,8 @@ def _table(view: View, columns: int, lines: int, look: Look) -> list[Line]:
                 "header",
                 "  "
                 + " ".join(
-                    _filled(h, w, r, look) + " "
-                    for h, w, r in zip(heads, widths, numeric, strict=True)
+                    _filled(h, w, r, look) + _sorted_mark(view, n, look)
+                    for n, h, w, r in zip(shown, heads, widths, numeric, strict=True)
                 ).rstrip(),
             )
         ],
@@ -207,6 +207,12 @@ def _table(view: View, columns: int, lines: int, look: Look) -> list[Line]:
     for row, cells in zip(rows, texts, strict=True):
         out.append(_row(view, row, shown, cells, widths, numeric, look))
     return out
+
+
+def _sorted_mark(view: View, n: int, look: Look) -> str:
+    """Which way rows are sorted, behind the name of the column that they are sorted by."""
+    way: Mark = "" if n != view.sort else "down" if view.reverse else "up"
+    return _MARKS[look.unicode][way]
 
 
 def _most_frozen(view: View, columns: int, page: int) -> int:

@@ -532,6 +532,24 @@ def test_numbers_that_a_double_cannot_tell_apart_are_sorted() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("keys", "head"),
+    [
+        ("", "  host   device  used_pct  note"),
+        (">", "  host ▲ device  used_pct  note"),
+        ("> > >", "  host   device  used_pct▲ note"),
+        ("> > > r", "  host   device  used_pct▼ note"),
+        ("< r right", "  host   used_pct  note▼"),
+        ("r", "  host   device  used_pct  note"),
+    ],
+)
+def test_the_column_that_rows_are_sorted_by_is_marked(keys: str, head: str) -> None:
+    state = after(keys)
+    assert drawn(state).splitlines()[3] == head
+    ascii_only = plain(frame(state, 80, 12, 1003.0, Look(unicode=False))).splitlines()[3]
+    assert ascii_only == head.replace("▲", "^").replace("▼", "v")
+
+
 def test_rows_that_are_turned_around_say_so() -> None:
     assert hosts(after("r")) == hosts(view())[::-1]
     assert "1 gone, reversed   ?" in drawn(after("r"))
