@@ -20,7 +20,7 @@ Duration = Annotated[float, msgspec.Meta(gt=0, le=MOST_S)]
 def duration_s(text: str, least_s: float | None = None, most_s: float = MOST_S) -> float:
     """Seconds, from `least_s` (None: above 0) to `most_s`.
 
-    Raises ValueError with what it should have been.
+    Raises ValueError with what it should have been; the upper bound is told of what is above it.
     """
     number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS_S else (text, "s")
     try:
@@ -30,9 +30,15 @@ def duration_s(text: str, least_s: float | None = None, most_s: float = MOST_S) 
     enough = seconds > 0 if least_s is None else seconds >= least_s
     if not (enough and seconds <= most_s):
         least = "above 0 s" if least_s is None else f"of {least_s:g} s or more"
-        most = "" if most_s == MOST_S else f" and up to {most_s:g} s"
+        most = f" and up to {_in_seconds(most_s)}" if seconds > most_s else ""
         raise ValueError(f"a time {least}{most}, such as 30, 30s, 5m or 1h")
     return seconds
+
+
+def _in_seconds(bound_s: float) -> str:
+    """`86400 s`, and where it is more than a day `31622400 s (366 days)`."""
+    days = int(bound_s // _UNITS_S["d"])
+    return f"{bound_s:.0f} s ({days} days)" if days > 1 else f"{bound_s:g} s"
 
 
 def read_duration_s(

@@ -34,6 +34,7 @@ _OF_A_SERVICE = re.compile(
 https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 """
 _COUNT_MAX = 1 << 40
+_SIZE_END = 1 << 40
 _SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
@@ -104,8 +105,10 @@ def _count(text: str) -> int:
 
 def _bytes(text: str) -> int:
     found = _BYTES.fullmatch(text)
-    if found is None or not 0 < (size := int(found[1]) << _SHIFTS[found[2].lower()]) < 1 << 40:
-        raise ValueError("a number of bytes above 0, such as 1000000, 512K, 64M or 1G")
+    size = 0 if found is None else int(found[1]) << _SHIFTS[found[2].lower()]
+    if not 0 < size < _SIZE_END:
+        most = f" and below {_SIZE_END >> 30}G" if size else ""
+        raise ValueError(f"a number of bytes above 0{most}, such as 1000000, 512K, 64M or 1G")
     return size
 
 

@@ -98,6 +98,16 @@ def test_an_option_is_read_with_its_unit(option: str, text: str, value: object) 
         ("generation_duration", "2.5", "a whole number of seconds, 1 to 86400"),
         ("generation_duration", "2d", "a whole number of seconds, 1 to 86400"),
         ("query_timeout", "nan", "a time above 0 s, such as 30, 30s, 5m or 1h"),
+        (
+            "forget_after",
+            "1e300",
+            "a time above 0 s and up to 1000000000 s (11574 days), such as 30, 30s, 5m or 1h",
+        ),
+        (
+            "max_memory",
+            "1024G",
+            "a number of bytes above 0 and below 1024G, such as 1000000, 512K, 64M or 1G",
+        ),
         ("max_body", "64X", "a number of bytes above 0, such as 1000000, 512K, 64M or 1G"),
         ("max_rows", "0", "a whole number, 1 to 1099511627776"),
         ("max_rows", "2000000000000", "a whole number, 1 to 1099511627776"),
