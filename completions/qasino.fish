@@ -98,7 +98,7 @@ complete -c qasino -n '__fish_seen_subcommand_from publish' -l rejects -d 'Write
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l add-identity-column -d 'Add a column `identity` to each row.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s P -l persist -d 'Carry the rows into each next generation.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -s S -l static -d 'Keep the table on the server\'s disk: visible at once, and until it is dropped.'
-complete -c qasino -n '__fish_seen_subcommand_from publish' -l ttl -d 'Carry the rows for so long; 90, 90s, 5m.' -x
+complete -c qasino -n '__fish_seen_subcommand_from publish' -l ttl -d 'Carry the rows for so long, at most 366d; 90, 90s, 5m.' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l update -d 'Change the rows that --keycols find, add the others.'
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l keycols -d 'Columns for --update. [default: all]' -x
 complete -c qasino -n '__fish_seen_subcommand_from publish' -l replace -l no-replace -d 'Whether a repeat in one generation replaces the rows. [default: replace]'

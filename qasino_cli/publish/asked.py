@@ -13,6 +13,7 @@ from qasino_cli.publish.wishes import Wishes
 from qasino_cli.readers import FORMS
 from qasino_cli.readers.infer import check_type
 from qasino_server.errors import BadRequest
+from qasino_server.publication_rules import MAX_TTL_S
 from qasino_server.table import check_columns, shown
 
 
@@ -89,7 +90,11 @@ def asked(
     ] = False,
     ttl: Annotated[
         float | None,
-        options.duration("--ttl", help="Carry the rows for so long; 90, 90s, 5m."),
+        options.duration(
+            "--ttl",
+            help=f"Carry the rows for so long, at most {MAX_TTL_S // 86400}d; 90, 90s, 5m.",
+            most_s=MAX_TTL_S,
+        ),
     ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Change the rows that --keycols find, add the others.")

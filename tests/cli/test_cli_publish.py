@@ -181,6 +181,7 @@ def test_a_missing_file_is_input_rejected_before_any_server_is_asked() -> None:
         (("--static", "--persist", "A"), "--static goes with none of --persist, --update and"),
         (("-d", "xml", "A"), "--data-format: 'xml' is not one of qasino-csv, csv, tsv, "),
         (("--ttl", "0", "A"), "--ttl: '0' is not a time above 0 s, such as 30, 30s, 5m or 1h"),
+        (("--ttl", "400d", "A"), "--ttl: '400d' is not a time above 0 s and up to 31622400 s (366"),
         (("-I", "", "A"), "-I: identity is empty; it takes 1 to 256 printable characters"),
         (("--table", "sqlite_x", "A"), "--table: 'sqlite_x' is reserved, names that begin"),
         (("-s", "a", "-H", "b", "A"), "the host is 'a' in the URL and 'b' in -H; give it once"),
