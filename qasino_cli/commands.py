@@ -9,12 +9,14 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from qasino_cli.console import ExitCode, finish, unwritten
+from qasino_cli.console import ExitCode, closed, finish, unwritten
 from qasino_server.errors import QasinoError
 
 SETTINGS: dict[str, Any] = {
@@ -45,8 +47,29 @@ ROOMS = {
 }
 
 
+@contextmanager
+def _shown() -> Iterator[None]:
+    """Raise OSError where typer ends after help or a version that was to go to a closed stdout:
+    it writes nothing then and says nothing."""
+    try:
+        yield
+    except typer.Exit:
+        if sys.stdout is None:
+            raise closed() from None
+        raise
+
+
 class _Rooms(TyperGroup):
     """A group whose commands are imported one at a time, and ended by `console.finish`."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read what stands before the command. Ends in SystemExit where help cannot be written:
+        of a pipe that nobody reads typer would make an exit code of its own."""
+        try:
+            with _shown():
+                return super().make_context(*args, **extra)
+        except OSError as error:
+            sys.exit(unwritten(error))
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(ROOMS)
@@ -70,7 +93,8 @@ class _Rooms(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Parse and run the command, and exit with what `finish` makes of its end."""
-        code = finish(lambda: _code(super(_Rooms, self).invoke(ctx)))
+        with _shown():
+            code = finish(lambda: _code(super(_Rooms, self).invoke(ctx)))
         gc.freeze()  # nor is there anything to gain from what was imported since
         sys.exit(code)
 

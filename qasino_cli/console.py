@@ -197,6 +197,11 @@ def unwritten(error: OSError) -> ExitCode:
     return ExitCode.REFUSED
 
 
+def closed() -> OSError:
+    """What Python does not raise where there is no stdout: it writes nothing then."""
+    return OSError(errno.EBADF, "it is closed")
+
+
 def _let_go_of_stdout() -> None:
     """Point it elsewhere, so that no later flush fails again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

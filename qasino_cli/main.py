@@ -20,6 +20,10 @@ def main() -> None:
         from qasino_cli import __version__
 
         try:
+            if sys.stdout is None:
+                from qasino_cli.console import closed
+
+                raise closed()
             print(f"qasino {__version__}", flush=True)
         except OSError as error:
             from qasino_cli.console import unwritten

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import tomllib
 from pathlib import Path
@@ -172,6 +173,36 @@ def test_help_that_cannot_be_written_is_one_sentence(arguments: tuple[str, ...])
         )
     assert ran.returncode == ExitCode.REFUSED
     assert ran.stderr == "standard output: No space left on device\n"
+
+
+SHOWN = [("--help",), ("help",), ("help", "sql"), ("server", "--help"), ("-V",), ("-V", "server")]
+"""Help and the version, in every way to ask for them."""
+
+
+@pytest.mark.parametrize("arguments", SHOWN, ids=" ".join)
+def test_help_that_nobody_can_see_is_one_sentence(arguments: tuple[str, ...]) -> None:
+    ran = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )
+    assert (ran.returncode, ran.stderr) == (ExitCode.REFUSED, "standard output: it is closed\n")
+
+
+@pytest.mark.parametrize("arguments", SHOWN, ids=" ".join)
+def test_help_that_nobody_reads_any_more_ends_as_cat_does(arguments: tuple[str, ...]) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    ran = subprocess.run(
+        [*COMMAND, *arguments],
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )
+    os.close(writes)
+    assert (ran.returncode, ran.stderr) == (-signal.SIGPIPE, "")
 
 
 def look_for_nothing() -> None:
