@@ -353,6 +353,8 @@ OPTIONS = (
     Option("log-level", "LEVEL", _level, f"How much to log: {', '.join(LEVELS)}. [default: info]"),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
+_TYPED_ALONE = ("config", "demo")
+"""The options of the command that are neither variables nor keys of the file."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -393,9 +395,14 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
         if name.startswith(_PREFIX)
         and not _OF_A_SERVICE.match(f"{name.removeprefix(_PREFIX)}={value}")
     } - set(known)
-    return [
-        f"{name} is no option and sets nothing{_meant(name, known)}" for name in sorted(unknown)
-    ]
+    return [_idle(name, known) for name in sorted(unknown)]
+
+
+def _idle(name: str, known: list[str]) -> str:
+    option = name.removeprefix(_PREFIX).lower()
+    if option in _TYPED_ALONE:
+        return f"{name} sets nothing: --{option} is for the command line alone"
+    return f"{name} is no option and sets nothing{_meant(name, known)}"
 
 
 def _meant(name: str, known: list[str]) -> str:
@@ -456,6 +463,8 @@ def read_file(path: Path) -> dict[str, str]:
 
 def _option_name(path: Path, key: object) -> str:
     name = str(key).replace("_", "-")
+    if name in _TYPED_ALONE:
+        raise UsageFault(f"--config: {path}: {name} is for the command line alone")
     if name not in _BY_NAME:
         raise UsageFault(
             f"--config: {path}: {shown(key)} is not an option; the options are"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from command import run_qasino
 
 from qasino_cli.demo import connection_to, own_address, queries_to_try
 from qasino_cli.errors import UsageFault
-from qasino_cli.server import greeting
+from qasino_cli.server import greeting, server
 from qasino_cli.server_options import (
     OPTIONS,
     Configuration,
@@ -159,6 +160,8 @@ def test_a_configuration_file_has_what_stands_there(tmp_path: Path, text: str) -
     ("content", "sentence"),
     [
         ("htp-port: 1", "'htp-port' is not an option; the options are listen, http-port,"),
+        ("config: b.yaml", "config is for the command line alone"),
+        ("demo: yes", "demo is for the command line alone"),
         ("- http-port", "must be a mapping, such as http-port: 15597"),
         ("a: [", "not YAML: while parsing"),
         ("http-port: [1]", "http-port takes one value, and has more"),
@@ -195,6 +198,17 @@ def test_a_variable_that_is_no_option_is_told_at_the_start(tmp_path: Path) -> No
         "WARNING qasino.server QASINO_SERVER_REQUIRE_AUHT is no option and sets nothing;"
         " is QASINO_SERVER_REQUIRE_AUTH meant?",
     ]
+
+
+def test_a_variable_of_an_option_for_the_command_line_alone_is_told_to_be_that() -> None:
+    """It is an option: "is no option" would be untrue."""
+    environ = {"QASINO_SERVER_DEMO": "yes", "QASINO_SERVER_CONFIG": "server.yaml"}
+    assert unknown_variables(environ) == [
+        "QASINO_SERVER_CONFIG sets nothing: --config is for the command line alone",
+        "QASINO_SERVER_DEMO sets nothing: --demo is for the command line alone",
+    ]
+    typed = set(inspect.signature(server).parameters) - {option.parameter for option in OPTIONS}
+    assert {f"QASINO_SERVER_{name.upper()}" for name in typed} == set(environ)
 
 
 def test_nothing_is_said_of_what_kubernetes_sets_for_a_service_of_that_name() -> None:
