@@ -112,6 +112,8 @@ class _Line:
         self._address = address
         self._greeted = False
         """The other end has shown that it speaks ZeroMQ, and has not gone since."""
+        self._met = False
+        """It has shown that, and may have gone since."""
         self._socket = context.socket(zmq.REQ)
         self._socket.linger = 0
         self._monitor = self._socket.get_monitor_socket(_EVENTS)
@@ -161,8 +163,10 @@ class _Line:
         while self._monitor.poll(0):
             event = read_event(self._monitor)
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self._greeted = True
-            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:  # ZeroMQ does not try that again
+                self._greeted = self._met = True
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH or (
+                event == zmq.EVENT_DISCONNECTED and not self._met
+            ):  # ZeroMQ does not try that again
                 raise self._failure(event, len(request))
             elif asked and not self._socket.poll(0):
                 raise self._failure(event, len(request))
@@ -171,7 +175,7 @@ class _Line:
 
     def _failure(self, event: int, request_bytes: int) -> QasinoError:
         url = self._connection.url
-        if event in HANDSHAKE_FAILED or event in _NOT_CONNECTED:
+        if event in HANDSHAKE_FAILED or event in _NOT_CONNECTED or not self._met:
             return Unreachable(f"cannot reach {url}: {self._why(event)}")
         if request_bytes > USUAL_MAX_BODY_BYTES or (
             request_bytes > SURELY_TAKEN_BYTES and self._is_there()
@@ -191,7 +195,7 @@ class _Line:
         return False
 
     def _why(self, event: int) -> str:
-        if event in HANDSHAKE_FAILED:
+        if event not in _NOT_CONNECTED:
             with suppress(ConnectionRefusedError):  # it has ended since
                 return misunderstanding(event, self._connection, self._address)
         return why_unreachable(self._connection, self._address)

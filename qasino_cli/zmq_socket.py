@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import msgspec
 import zmq
 
 from qasino_cli.connection import Connection, CurveKeys
@@ -118,31 +119,43 @@ def misunderstanding(event: int, connection: Connection, address: str) -> str:
             f"it does not know your key; {keys.own.public} belongs into a NAME.key in the"
             " clients directory of its --curve-keys, which SIGHUP has it read again"
         )
-    wanted = _mechanism(connection, address)
+    greeting = _greeting(connection, address)
+    wanted = _mechanism(greeting)
     if wanted == "CURVE" and keys is None:
         return "it asks for keys; give --curve-key and --curve-server-key"
     if wanted == "CURVE":
         return "it has another key than --curve-server-key says"
     if wanted == "NULL" and keys is not None:
         return "it has no key, and so may be anybody; without --curve-key it is asked all the same"
+    if wanted == "NULL" and event == zmq.EVENT_DISCONNECTED:
+        return "it speaks ZeroMQ and takes no requests; is it the port of the signal?"
+    if greeting.startswith(b"HTTP/"):
+        other = msgspec.structs.replace(connection, scheme="http").url
+        return f"what listens there speaks HTTP, {other} asks it"
     return "what listens there does not speak ZeroMQ"
 
 
-def _mechanism(connection: Connection, address: str) -> str | None:
-    """How a ZeroMQ server wants to be spoken with: NULL is openly; None where there is none.
+def _greeting(connection: Connection, address: str) -> bytes:
+    """What a server says to the beginning of ours; b"" where it says nothing in time.
 
-    Each end begins with a greeting of 64 bytes that names it (https://rfc.zeromq.org/spec/23/);
     libzmq keeps to itself what it read there. Raises ConnectionRefusedError.
     """
     try:
         where = (address, connection.port)
         with socket.create_connection(where, connection.connect_timeout_s) as made:
             made.sendall(_HALF_GREETING)
-            greeting = made.makefile("rb").read(64)
+            return made.makefile("rb").read(64)
     except ConnectionRefusedError:
         raise
     except OSError:
-        return None
+        return b""
+
+
+def _mechanism(greeting: bytes) -> str | None:
+    """How a ZeroMQ server wants to be spoken with: NULL is openly; None where it is none.
+
+    Each end begins with a greeting of 64 bytes that names it (https://rfc.zeromq.org/spec/23/).
+    """
     if len(greeting) < 64 or (greeting[0], greeting[9]) != (0xFF, 0x7F):
         return None
     return greeting[12:32].rstrip(b"\0").decode(errors="replace")

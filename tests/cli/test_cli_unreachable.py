@@ -145,6 +145,19 @@ def test_a_port_that_speaks_another_language_is_named_so() -> None:
         check_sentence(ask(http_url), f"{http_url} answered, but not in HTTP")
 
 
+@pytest.mark.parametrize(
+    ("port", "sentence"),
+    [
+        ("http", "what listens there speaks HTTP, http://127.0.0.1:{} asks it"),
+        ("pubsub", "it speaks ZeroMQ and takes no requests; is it the port of the signal?"),
+    ],
+)
+def test_another_port_of_a_server_is_named(server: Server, port: str, sentence: str) -> None:
+    number = server.ports[port]
+    url = f"zmq://127.0.0.1:{number}"
+    check_sentence(ask(url), f"cannot reach {url}: {sentence.format(number)}")
+
+
 def test_a_server_that_ends_as_one_connects_is_told_to_be_gone() -> None:
     made = socket.create_server(("127.0.0.1", 0))
     port = made.getsockname()[1]
