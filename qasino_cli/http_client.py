@@ -73,6 +73,10 @@ _DOUBT = re.compile(
 
 
 _ZEROMQ_BEGINS = b"\xff"
+_REFUSES = "SQL error: "
+"""How our refusals begin where they are text."""
+_MOST_SAID = 100
+"""As much as is repeated of what a stranger says."""
 _MOST_REFUSAL_BYTES = 1 << 20  # ours are a sentence or two
 
 
@@ -231,14 +235,16 @@ class HttpClient:
         refusal = read_refusal(body)
         if refusal is not None:
             return self._turned_away(response.status_code, refusal)
-        text = body.decode(errors="replace").strip().removeprefix("SQL error: ")
+        is_text = response.headers.get("content-type", "").startswith("text/plain")
+        text = body.decode(errors="replace").strip() if is_text else ""
         status = f"{response.status_code} {response.reason_phrase}".strip()
-        if response.headers.get("content-type", "").startswith("text/plain") and text:
-            return ServerRefused(text)
+        if text.startswith(_REFUSES):
+            return ServerRefused(text.removeprefix(_REFUSES))
         if response.status_code in (401, 403):
             said = ServerRefused(f"{self._url} answers {status}")
             return self._turned_away(response.status_code, said)
-        return Unreachable(f"{self._url} answers {status}, not as a Qasino server does")
+        words = f": {text.splitlines()[0][:_MOST_SAID]}" if text else ""
+        return Unreachable(f"{self._url} answers {status}, not as a Qasino server does{words}")
 
     def _turned_away(self, status: int, refusal: ServerRefused) -> ServerRefused:
         """A refusal; where it is because of who asks, with what to do about that."""

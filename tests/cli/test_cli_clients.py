@@ -174,6 +174,16 @@ PLAIN = "content-type: text/plain; charset=utf-8"
     [
         (answered(f"500 Oops\r\n{PLAIN}", "SQL error: oh"), ServerRefused, "oh"),
         (answered(f"500 Oops\r\n{PLAIN}", ""), Unreachable, "{url} answers 500 Oops, not as"),
+        (
+            answered(f"400 Bad\r\n{PLAIN}", "not here\r\n"),
+            Unreachable,
+            "{url} answers 400 Bad, not as a Qasino server does: not here",
+        ),
+        (
+            answered(f"404 Not Found\r\n{PLAIN}", "not here\nnor there\n"),
+            Unreachable,
+            "{url} answers 404 Not Found, not as a Qasino server does: not here",
+        ),
         (answered("500 Oops", '{"response_op": "ok"}'), Unreachable, "{url} answers 500 Oops, not"),
         (
             answered("400 Bad", '{"response_op": "error", "error_message": "no"}'),

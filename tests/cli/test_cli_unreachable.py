@@ -158,6 +158,16 @@ def test_another_port_of_a_server_is_named(server: Server, port: str, sentence: 
     check_sentence(ask(url), f"cannot reach {url}: {sentence.format(number)}")
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_the_line_port_asked_in_http_is_named(server: Server, form: str) -> None:
+    url = f"http://127.0.0.1:{server.ports['line']}"
+    check_sentence(
+        ask(url, "--format", form),
+        f"{url} answers 400 Bad Request, not as a Qasino server does: this port takes SQL by the"
+        " line (nc, telnet); HTTP has a port of its own",
+    )
+
+
 def test_a_server_that_ends_as_one_connects_is_told_to_be_gone() -> None:
     made = socket.create_server(("127.0.0.1", 0))
     port = made.getsockname()[1]
