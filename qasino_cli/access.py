@@ -65,17 +65,23 @@ def check_options(said: Access, scheme: str, username: str | None) -> None:
         raise UsageFault(
             "ZeroMQ connections have no users; take https:// to send a user name, or --curve-key"
         )
-    if said.token_file is not None and username is not None:
-        raise UsageFault("a token says who you are; leave the user away, or --token-file")
+    _check_token(said, username, "--token-file")
     if username is None and (said.password is not None or said.password_file is not None):
         raise UsageFault("a password needs its user; give -u USER")
 
 
-def check_named(said: Access, name: str) -> None:
+def check_named(said: Access, name: str, username: str | None) -> None:
     """Raise UsageFault where a server of config.yaml contradicts itself."""
     where = f"config.yaml: servers.{name}: "
     _check_one(said, {"password_file": "password_file", "token_file": "token_file"}, where)
     _check_one(said, {"ca_file": "ca_file", "skip_ssl_verify": "skip_ssl_verify"}, where)
+    _check_token(said, username, "token_file", where)
+
+
+def _check_token(said: Access, username: str | None, field: str, where: str = "") -> None:
+    """A user that is named beside a token would be asked for a password."""
+    if said.token_file is not None and username is not None:
+        raise UsageFault(f"{where}a token says who you are; leave the user away, or {field}")
 
 
 def _check_one(said: Access, names: Mapping[str, str], where: str = "") -> None:

@@ -236,8 +236,8 @@ def _named_url(text: str, source: str, servers: Servers) -> _Url:
     found, source = servers[text], f"config.yaml: servers.{text}"
     if isinstance(found, str):
         return _configured(_read_url(found, source))
-    check_named(found.access, text)
     url = _read_url(found.url, source)
+    check_named(found.access, text, url.username)
     return _configured(msgspec.structs.replace(url, named=found.access))
 
 

@@ -331,12 +331,20 @@ def test_the_environments_password_counts_before_that_of_the_usual_server() -> N
             "config.yaml: servers.both: password_file and token_file contradict each other; give"
             " one of them",
         ),
+        (
+            {"server": "known"},
+            "config.yaml: servers.known: a token says who you are; leave the user away, or"
+            " token_file",
+        ),
     ],
 )
 def test_what_would_do_nothing_is_a_usage_error(given: dict[str, Any], sentence: str) -> None:
-    both = NamedServer(url="https://x", password_file="x", token_file="y")
+    named = {
+        "both": NamedServer(url="https://x", password_file="x", token_file="y"),
+        "known": NamedServer(url="https://ann@x", token_file="y"),
+    }
     with pytest.raises(UsageFault) as caught:
-        read_connection(Given(**({"server": "https://x"} | given)), {}, {"both": both})
+        read_connection(Given(**({"server": "https://x"} | given)), {}, named)
     assert caught.value.sentence == sentence
 
 
