@@ -61,8 +61,10 @@ def load_config() -> Config:
         if os.environ.get(CONFIG_VARIABLE):
             raise UsageFault(f"{CONFIG_VARIABLE}: {path}: {error.strerror}") from None
         return Config()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageFault(f"{path}: cannot be read: {error}") from None
+    except OSError as error:
+        raise UsageFault(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageFault(f"{path}: not UTF-8") from None
     return read_config(text, path)
 
 

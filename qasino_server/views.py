@@ -63,7 +63,8 @@ class Views:
             views = ()
             log.info("views file %s is gone, and its views with it", self._path)
         except (OSError, BadRequest) as error:
-            problem = " ".join(str(error).split())
+            said = error.strerror if isinstance(error, OSError) else error.sentence
+            problem = " ".join(str(said).split())
             log.warning("views file %s is not used: %s", self._path, problem)
             kept = tuple(view for view in self._views if view.viewname != self._path.name)
             views = (*kept, View(self._path.name, "", None, f"the file is not used: {problem}"))

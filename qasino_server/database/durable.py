@@ -280,7 +280,12 @@ def _why_unusable(path: Path, error: Exception) -> str:
         return f"SQLite may not take the memory to open the static tables in {path} (--max-memory)"
     if isinstance(error, apsw.FullError):
         return f"there is no room for the static tables in {path}: make some and start again"
-    if isinstance(error, OSError) and not isinstance(error, IsADirectoryError):
+    if isinstance(error, IsADirectoryError):
+        return (
+            f"the static tables in {path} cannot be read: {error.strerror}; --static-db names a"
+            " file"
+        )
+    if isinstance(error, OSError):
         # Nothing is wrong with the file: who moved it away would lose what is in it.
         bound = _BOUNDS.get(error.errno or 0, "")
         return f"cannot open the static tables in {path}: {error.strerror}{bound}"

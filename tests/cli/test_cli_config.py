@@ -136,6 +136,18 @@ def test_no_file_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert load_config() == Config()
 
 
+def test_a_file_that_cannot_be_read_is_told_without_pythons_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"pager: caf\xe9\n")
+    for named, why in ((tmp_path, "cannot be read: Is a directory"), (latin, "not UTF-8")):
+        monkeypatch.setenv("QASINO_CONFIG", str(named))
+        with pytest.raises(UsageFault) as caught:
+            load_config()
+        assert caught.value.sentence == f"{named}: {why}"
+
+
 def test_a_file_that_is_named_and_not_there_is_a_usage_error(
     server: Server, tmp_path: Path
 ) -> None:

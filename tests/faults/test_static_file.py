@@ -80,15 +80,10 @@ def another_programs(path: Path) -> None:
         made.commit()
 
 
-def a_directory(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
 @pytest.mark.parametrize(
     "harm",
     [garbage_header, truncated, one_page_only, flipped_register, foreign_register,
-     another_programs, a_directory],
+     another_programs],
 )  # fmt: skip
 def test_a_file_that_cannot_be_used_is_a_sentence_that_says_how_to_go_on(
     static_db: Path, harm: Callable[[Path], None]
@@ -99,6 +94,17 @@ def test_a_file_that_cannot_be_used_is_a_sentence_that_says_how_to_go_on(
     said = str(refused.value)
     assert str(static_db) in said
     assert "move the file away to start without" in said
+
+
+def test_a_directory_in_the_files_place_is_no_file_to_move_away(static_db: Path) -> None:
+    """It may be /tmp."""
+    static_db.unlink()
+    static_db.mkdir()
+    with pytest.raises(StartError) as refused:
+        Statics(static_db, Quota())
+    assert refused.value.sentence == (
+        f"the static tables in {static_db} cannot be read: Is a directory; --static-db names a file"
+    )
 
 
 def test_a_server_that_cannot_use_the_file_starts_without_it(site: Site, static_db: Path) -> None:

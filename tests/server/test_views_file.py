@@ -111,6 +111,15 @@ def test_a_view_that_is_broken_whatever_tables_there_are_is_told(
     ]
 
 
+def test_a_directory_in_the_files_place_is_told_without_pythons_words(
+    wire: Wire, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    over_http(wire, "select 1")
+    assert told(caplog)[-1] == f"views file {path} is not used: Is a directory"
+
+
 def test_numbers_that_python_does_not_write_out_end_no_server(
     wire: Wire, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
