@@ -13,13 +13,13 @@ import resource
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
 from qasino_cli.console import ExitCode
+from qasino_cli.errors import UsageFault
 from qasino_cli.log_lines import Log, log_to_stderr
 from qasino_cli.places import expanded
 from qasino_cli.server_options import (
@@ -49,7 +49,7 @@ FEWEST_FILES = LEAST_RESERVED_DESCRIPTORS + 16
 process."""
 
 
-def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
+def server(config: str | None, demo: bool, **given: str | None) -> ExitCode:
     """Run a server until SIGTERM or Ctrl-C; SIGHUP reads certificate, users, keys and views again.
 
     Every option but --config and --demo is also an environment variable, QASINO_SERVER_HTTP_PORT
@@ -62,7 +62,9 @@ def server(config: Path | None, demo: bool, **given: str | None) -> ExitCode:
       qasino server -g 10 --archive-dir /var/lib/qasino
       qasino server --listen 0.0.0.0 --keys-dir /etc/qasino --users-file /etc/qasino/users.yaml
     """
-    file = read_file(expanded(str(config))) if config is not None else {}
+    if config == "":  # a path without a name is the directory we are in
+        raise UsageFault("--config: '' is not the name of a file")
+    file = read_file(expanded(config)) if config is not None else {}
     configuration = read_configuration(given, os.environ, file, f"--config: {config}")
     with log_to_stderr(configuration.log_level) as lines:
         for sentence in unknown_variables(os.environ):
@@ -89,7 +91,7 @@ def _parameters() -> list[inspect.Parameter]:
     )
     return [
         *map(_parameter, OPTIONS),
-        keyword("config", Annotated[Path | None, config], None),
+        keyword("config", Annotated[str | None, config], None),
         keyword("demo", Annotated[bool, demo], False),
     ]
 

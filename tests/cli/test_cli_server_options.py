@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from command import run_qasino
 
+from qasino_cli.console import ExitCode
 from qasino_cli.demo import connection_to, own_address, queries_to_try
 from qasino_cli.errors import UsageFault
 from qasino_cli.server import greeting, server
@@ -229,6 +230,13 @@ def test_nothing_is_said_of_what_kubernetes_sets_for_a_service_of_that_name() ->
 def test_a_missing_configuration_file_is_a_usage_error() -> None:
     with pytest.raises(UsageFault, match="--config: /nosuch: No such file or directory"):
         read_file(Path("/nosuch"))
+
+
+def test_a_configuration_file_without_a_name_is_a_usage_error() -> None:
+    """An unset variable of a script."""
+    ran = run_qasino("server", "--config", "")
+    assert ran.returncode == ExitCode.USAGE
+    assert ran.stderr == "--config: '' is not the name of a file\n"
 
 
 def test_on_loopback_the_greeting_says_how_to_open_the_server() -> None:
