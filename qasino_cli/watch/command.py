@@ -132,6 +132,8 @@ def watch(
     )
     if not plan.watched.sql:
         raise UsageFault("name the query to watch, in quotes")
+    if on_change is not None and not on_change.strip():
+        raise UsageFault("--on-change: it names no command")
     if form not in FORMATS:
         raise UsageFault(f"--format: {shown(form)} is not one of {', '.join(FORMATS)}")
     tidy_when_ended()

@@ -433,6 +433,7 @@ def test_a_lost_server_is_unknown_and_found_again(
     [
         (("--once", "select nosuch"), ExitCode.REFUSED, "no such column: nosuch"),
         (("--until", "nosuch", "select 1 a"), ExitCode.REFUSED, "no such column: nosuch"),
+        (("--on-change", " ", "select 1 a"), ExitCode.USAGE, "--on-change: it names no command\n"),
         (("--until", "", "select 1 a"), ExitCode.USAGE, "--until: the condition is empty\n"),
         (("--while", " -- a", "select 1 a"), ExitCode.USAGE, "--while: the condition is empty\n"),
         (("--once", "-s", "zmq://127.0.0.1:1", "select 1"), ExitCode.UNREACHABLE, "cannot reach"),
