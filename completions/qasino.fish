@@ -160,7 +160,7 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -l curve-server-key -d
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l request-timeout -d 'Give up a request after so many seconds; 30, 30s, 5m. [default: 35]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s h -l help -d 'Show the help and exit.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s i -l index -l index-file -d 'An index: version 1, then FILE,TABLE or TABLE a line. Repeatable.' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s f -l index-list -d 'A file that names indexes, one a line.' -r -F
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s f -l index-list -d 'A file that names indexes, one a line, relative to its own folder.' -r -F
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l directory -d 'Publish every *.csv in it. Repeatable.' -x -a '(__fish_complete_directories)'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s T -l table -d 'Publish this table only. Repeatable.' -x -a '(__qasino_names tables)'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s t -l table-list -d 'A file that names those tables, one a line.' -r -F
@@ -173,7 +173,7 @@ complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l add-identity-col
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l poll -d 'Look for changes every second; do not use events.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l check -d 'Read everything, say what is wrong, send nothing.'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l once -d 'Send everything one time and end.'
-complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l log-level -d 'One of debug, info, warning, error.' -x -a 'debug info warning error'
+complete -c qasino -n '__fish_seen_subcommand_from csvagent' -l log-level -d 'One of debug, info, warning, error. [default: info]' -x -a 'debug info warning error'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x -a '(__qasino_names servers)'
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s H -l hostname -d 'The server\'s host, instead of -s.' -x
 complete -c qasino -n '__fish_seen_subcommand_from csvagent' -s p -l port -d 'The server\'s port. [default: 15598 zmq, 15597 http, 443 https]' -x

@@ -58,7 +58,10 @@ def csvagent(
     index_list: Annotated[
         Paths,
         typer.Option(
-            "-f", "--index-list", metavar="FILE", help="A file that names indexes, one a line."
+            "-f",
+            "--index-list",
+            metavar="FILE",
+            help="A file that names indexes, one a line, relative to its own folder.",
         ),
     ] = None,
     directory: Annotated[
@@ -128,7 +131,13 @@ def csvagent(
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="Send everything one time and end.")] = False,
     log_level: Annotated[
-        str, typer.Option("--log-level", metavar="LEVEL", help=f"One of {', '.join(LEVELS)}.")
+        str,
+        typer.Option(
+            "--log-level",
+            metavar="LEVEL",
+            help=f"One of {', '.join(LEVELS)}. [default: info]",
+            show_default=False,
+        ),
     ] = "info",
     connection: Connection,
 ) -> ExitCode:

@@ -23,6 +23,7 @@ from qasino_server.users import Users
 from qasino_server.views import read_views
 
 TREE = commands()
+_DEFAULT = re.compile(r"\[default: [^]]*\]")
 PAGES = sorted((TOP / "man").glob("*.1"))
 
 
@@ -70,6 +71,14 @@ def test_every_option_is_in_its_page_and_in_every_completion(command: Command) -
             assert f"\\fB{flag}\\fR" in page
             wanted = f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}"
             assert wanted in fish
+
+
+@pytest.mark.parametrize("command", TREE, ids=lambda command: str(command.name))
+def test_the_help_has_the_defaults_of_the_page(command: Command) -> None:
+    """typer adds one of its own where the help has none."""
+    helped = " ".join(run_qasino(command.name, "--help").stdout.split())
+    told = [" ".join(option.help.split()) for option in command.options]
+    assert sorted(_DEFAULT.findall(helped)) == sorted(_DEFAULT.findall("\n".join(told)))
 
 
 def test_the_options_before_a_command_are_everywhere_too() -> None:
