@@ -239,10 +239,11 @@ def hold_standard_streams() -> None:
 
 
 def _absolute(given: Paths) -> list[str]:
-    if not given:
-        return []
+    return list(dict.fromkeys(_from_here(path) for path in given or ()))
+
+
+def _from_here(path: str) -> str:
     try:
-        folder = os.getcwd()
+        return absolute(path, "/" if os.path.isabs(path) else os.getcwd())
     except OSError as error:
         raise UsageFault(f"the directory we are in: {error.strerror}") from None
-    return list(dict.fromkeys(absolute(path, folder) for path in given))

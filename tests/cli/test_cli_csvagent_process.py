@@ -211,6 +211,25 @@ def test_a_relative_name_in_a_directory_that_is_gone_is_a_usage_error(tmp_path: 
     assert ran.returncode == ExitCode.USAGE
 
 
+def test_an_absolute_name_needs_no_directory_to_be_in(tmp_path: Path) -> None:
+    stats, gone = tmp_path / "stats", tmp_path / "gone"
+    for made in (stats, gone):
+        made.mkdir()
+    (stats / "t.csv").write_text("a\n1\n")
+    ran = subprocess.run(
+        [
+            *("sh", "-c", f'cd {gone} && rmdir {gone} && exec "$@"', "sh"),
+            *CSVAGENT,
+            *("--check", "--directory", stats),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env=clean_environment(),
+    )
+    assert ran.returncode == ExitCode.OK, ran.stderr
+
+
 def test_on_a_terminal_check_draws_a_table_that_nothing_in_a_file_can_disturb(
     tmp_path: Path,
 ) -> None:
