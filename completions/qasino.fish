@@ -140,7 +140,7 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -l while -d 'End once 
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l for -d 'For so many generations in a row. [default: 1]' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l timeout -d 'Give up waiting for it after so long, such as 90, 90s or 5m; exit with 5.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l ignore-missing -d 'Believe rows though sources of a table are missing.'
-complete -c qasino -n '__fish_seen_subcommand_from watch' -l on-change -d 'Run it at changes, NDJSON on its stdin; its stdout is dropped. Rows are told to be gone only once that is known.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l on-change -d 'Run it at changes since the first result, NDJSON on its stdin; its stdout is dropped. Rows are told to be gone only once that is known.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l quiet -d 'In batch, write no frames.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s s -l server -d 'zmq://host:15598, http://host:15597 or https://user@host; a bare host means zmq; or a name of config.yaml. [env: QASINO_SERVER] [default: zmq://localhost:15598]' -x -a '(__qasino_names servers)'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -s H -l hostname -d 'The server\'s host, instead of -s.' -x

@@ -94,8 +94,8 @@ def watch(
         typer.Option(
             "--on-change",
             metavar="COMMAND",
-            help="Run it at changes, NDJSON on its stdin; its stdout is dropped. Rows are told to"
-            " be gone only once that is known.",
+            help="Run it at changes since the first result, NDJSON on its stdin; its stdout is"
+            " dropped. Rows are told to be gone only once that is known.",
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="In batch, write no frames.")] = False,
