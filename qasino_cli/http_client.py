@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
 import socket
 import ssl
@@ -178,6 +179,7 @@ class HttpClient:
     def _traced(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith("connect_tcp.started"):
             self._wire = None
+            find_address(self._connection)  # httpx would wait for the resolver without a bound
         elif event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._wire = info["return_value"]
             self._is_new = True
@@ -269,7 +271,6 @@ class HttpClient:
 
     def _open(self) -> httpx.Client:
         connection = self._connection
-        find_address(connection)  # httpx would wait for the resolver without a bound
         user, token = connection.username, connection.token
         try:
             trust = _trust(connection)
@@ -297,8 +298,10 @@ class HttpClient:
             raise Unreachable(f"cannot reach {self._url}: {self._silence()}") from None
         except httpx.ConnectError as error:
             self.close()  # the next request reads --ca-file anew: it may have been renewed
-            kind = ShortOfFiles if _is_short_of_files(error) else Unreachable
-            raise kind(f"cannot reach {self._url}: {self._reason(error)}") from None
+            if _is_short_of_files(error):
+                what = os.strerror(errno.EMFILE).lower()
+                raise ShortOfFiles(f"cannot reach {self._url}: {what}") from None
+            raise Unreachable(f"cannot reach {self._url}: {self._reason(error)}") from None
         except httpx.TimeoutException:
             raise self._too_slow() from None
         except httpx.HTTPError as error:
@@ -322,7 +325,7 @@ class HttpClient:
             )
         if "SSL" in str(error):
             return "what listens there does not speak TLS"
-        return why_unreachable(self._connection, self._connection.host)
+        return why_unreachable(self._connection, find_address(self._connection)[1])
 
     def _too_slow(self) -> Unanswered:
         return Unanswered(f"{self._url} gave no answer in {self._connection.timeout_s:g} s")

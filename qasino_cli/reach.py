@@ -48,7 +48,10 @@ def _resolve(connection: Connection) -> _Found:
 
 
 def why_unreachable(connection: Connection, address: str) -> str:
-    """The reason a connection just failed, by trying it once more the plain way."""
+    """The reason a connection just failed, by trying it once more the plain way.
+
+    The address is as `find_address` has it: a name would be resolved without a bound.
+    """
     try:
         socket.create_connection((address, connection.port), connection.connect_timeout_s).close()
     except OSError as error:

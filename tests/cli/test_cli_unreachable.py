@@ -27,6 +27,11 @@ from qasino_cli.errors import Unreachable
 from qasino_server.message import Query
 from qasino_server.server import Server
 
+OF_OUR_OWN = (
+    b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"
+    b'{"response_op":"result_table","table":{"column_names":["1"],"rows":[[1]]}}'
+)
+
 
 def ask(url: str, *more: object) -> Ran:
     return run_qasino("sql", "-s", url, *more, "-q", "select 1")
@@ -122,6 +127,52 @@ def test_a_host_that_does_not_answer_is_tried_once(monkeypatch: pytest.MonkeyPat
                 with pytest.raises(Unreachable, match=r"cannot reach .*: the host does not answer"):
                     client.query(Query(sql="select 1"))
                 assert len(tried) == nr_tried
+
+
+@contextmanager
+def resolver_that_answers(monkeypatch: pytest.MonkeyPatch, nr_times: int) -> Iterator[None]:
+    """So many times; then the name server is away, which the resolver notices after long."""
+    look_up, left, over = socket.getaddrinfo, list(range(nr_times)), threading.Event()
+
+    def slowing(*given: Any, **named: Any) -> Any:
+        if left:
+            left.pop()
+        else:
+            over.wait(10)
+        return look_up(*given, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowing)
+    try:
+        yield
+    finally:
+        over.set()
+
+
+@pytest.mark.parametrize(("nr_answered", "nr_lookups"), [(0, 0), (1, 2)])
+def test_the_resolver_is_waited_for_within_a_bound_at_each_connection(
+    monkeypatch: pytest.MonkeyPatch, nr_answered: int, nr_lookups: int
+) -> None:
+    """Whose server hangs up after each answer connects anew, and resolves its name anew."""
+    with listener(http_answer(OF_OUR_OWN)) as port:
+        there = Connection(scheme="http", host="localhost", port=port, timeout_s=0.3)
+        with closing(open_client(there)) as client, resolver_that_answers(monkeypatch, nr_lookups):
+            for _ in range(nr_answered):
+                assert client.query(Query(sql="select 1")).rows == [(1,)]
+            started = time.monotonic()
+            with pytest.raises(Unreachable, match=r": no name server answered in 0\.3 s"):
+                client.query(Query(sql="select 1"))
+            assert time.monotonic() - started < 5
+
+
+def test_the_resolver_is_waited_for_within_a_bound_for_the_reason_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = Connection(scheme="http", host="localhost", port=free_port(), timeout_s=0.3)
+    with closing(open_client(there)) as client, resolver_that_answers(monkeypatch, 2):
+        started = time.monotonic()
+        with pytest.raises(Unreachable, match=r": no name server answered in 0\.3 s"):
+            client.query(Query(sql="select 1"))
+        assert time.monotonic() - started < 5
 
 
 def test_a_silent_port_is_no_tls_server_and_no_host_that_is_off() -> None:
