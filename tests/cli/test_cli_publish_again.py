@@ -18,6 +18,7 @@ from command import clean_environment, run_qasino, start_qasino, zmq_url
 from wire import Wire, until
 
 from qasino_cli.console import ExitCode
+from qasino_cli.process_group import end_group
 from qasino_server.server import Server
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -293,6 +294,19 @@ def test_a_command_that_has_become_another_users_is_left_behind() -> None:
     left = subprocess.run([sys.executable, "-c", ends_it], stdout=subprocess.PIPE, timeout=20)
     os.kill(int(left.stdout), signal.SIGKILL)
     assert left.returncode == 7
+
+
+def test_all_that_a_command_started_has_time_to_end_well(tmp_path: Path) -> None:
+    """The shell of a pipeline does not live to see what is in it clean up."""
+    cleaned, ready = tmp_path / "cleaned", tmp_path / "ready"
+    job = f"trap 'sleep 0.1; : > {cleaned}; exit' TERM; : > {ready}; while :; do sleep 0.01; done"
+    command = subprocess.Popen(
+        f'sh -c "{job}" | cat', shell=True, stdout=subprocess.PIPE, start_new_session=True
+    )
+    with command:
+        until(ready.exists)
+        end_group(command)
+    assert cleaned.exists()
 
 
 def test_a_generation_that_begins_during_the_first_round_gets_its_own(
