@@ -170,10 +170,10 @@ def _process(host: str, process: psutil.Process, with_args: bool) -> _Row:
 
 
 def _allowed(read: Callable[[], Any]) -> Any:
-    """What `read` gives, None where we may not see it."""
+    """What `read` gives, None where we may not see it, or a zombie has it no more."""
     try:
         return read()
-    except psutil.AccessDenied:
+    except (psutil.AccessDenied, psutil.ZombieProcess):
         return None
 
 

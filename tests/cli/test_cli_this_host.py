@@ -95,6 +95,18 @@ def test_a_process_that_ends_meanwhile_is_passed_over(monkeypatch: pytest.Monkey
     assert os.getpid() not in [row["pid"] for row in rows("processes")]
 
 
+def test_a_process_that_is_dead_and_not_yet_buried_is_a_zombie() -> None:
+    """All is told of it but its command line, which it has no more."""
+    died = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitid(os.P_PID, died, os.WEXITED | os.WNOWAIT)
+    try:
+        (own,) = [r for r in rows("processes", with_args=True) if r["pid"] == died]
+    finally:
+        os.waitpid(died, 0)
+    assert (own["status"], own["ppid"], own["name"]) == ("zombie", os.getpid(), "true")
+    assert (own["command"], own["args"]) == (None, None)
+
+
 def test_a_table_that_cannot_be_read_at_all_is_an_error_with_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
