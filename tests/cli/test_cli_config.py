@@ -130,6 +130,27 @@ def test_a_file_of_saved_queries_that_is_none_is_said_to_be(tmp_path: Path) -> N
             saved.get("it")
 
 
+def test_saved_queries_have_the_names_that_stand_in_their_file(tmp_path: Path) -> None:
+    """What YAML takes for a truth, a number or nothing is a name there."""
+    file = tmp_path / "queries.yaml"
+    file.write_text("{on: a, 1.10: b, 010: c, null: d, 2001-01-01: e, <<: {f: g}}")
+    saved = SavedQueries(file)
+    names = {"on": "a", "1.10": "b", "010": "c", "null": "d", "2001-01-01": "e", "f": "g"}
+    assert saved.all() == names
+    saved.save("more", "h")
+    assert saved.all() == names | {"more": "h"}
+    file.write_text("# mine\non: a\n1.10: b\n")
+    saved.save("on", "i")
+    saved.forget("1.10")
+    assert file.read_text() == "# mine\n'on': i\n"
+    for text in ("on: a\n'on': b", "<<: {on: a}"):
+        file.write_text(text)
+        with pytest.raises(
+            UsageFault, match=r"queries\.yaml: (not YAML: a key is there|must have)"
+        ):
+            saved.all()
+
+
 def test_no_file_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("QASINO_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

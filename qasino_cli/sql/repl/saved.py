@@ -38,14 +38,16 @@ class SavedQueries:
 
     def _read(self, text: str) -> dict[str, str]:
         try:
-            found = read_yaml(text)
+            found = read_yaml(text, names_as_written=True)
         except BadRequest as error:
             raise UsageFault(f"{self._path}: {error.sentence}") from None
         if found is None:
             return {}
-        if not isinstance(found, dict) or not all(isinstance(sql, str) for sql in found.values()):
+        if not isinstance(found, dict) or not all(
+            isinstance(part, str) for entry in found.items() for part in entry
+        ):
             raise UsageFault(f"{self._path}: must have a line `name: SQL` for each query")
-        return dict(sorted((str(name), sql) for name, sql in found.items()))
+        return dict(sorted(found.items()))
 
     def names(self) -> list[str]:
         """Their names, for completion: none where the file cannot be read."""
