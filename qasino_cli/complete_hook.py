@@ -41,9 +41,15 @@ def main(arguments: list[str]) -> None:
         names = _servers() if kind == "servers" else _tables(line) if kind == "tables" else []
     except Exception:  # the seam of this room: nothing may reach a shell that completes
         names = []
-    for name in names:
-        if name.startswith(prefix):
-            print(name)
+    _print("".join(f"{name}\n" for name in names if name.startswith(prefix)))
+
+
+def _print(text: str) -> None:
+    """Print it, where somebody takes it."""
+    try:
+        print(text, end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at its end
 
 
 def _servers() -> list[str]:

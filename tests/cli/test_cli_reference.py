@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from command import clean_environment, run_qasino, zmq_url
+from command import COMMAND, clean_environment, run_qasino, zmq_url
 from wire import Wire
 
 from qasino_cli.config import read_config
@@ -503,3 +504,24 @@ def test_only_legal_names_reach_the_shell(server: Server, home: Path) -> None:
     (kept,) = (home / "cache" / "qasino").iterdir()
     kept.write_text("good\n$(touch /tmp/x)\n`x`\na b\n")
     assert run_qasino("__complete", "tables", **here).stdout == "good\n"
+
+
+@pytest.mark.parametrize("where", ["nowhere", "/dev/full"])
+def test_names_that_nobody_takes_are_no_error(home: Path, where: str) -> None:
+    config = home / "config.yaml"
+    config.write_text("servers: {lab: zmq://lab}\n")
+    with ExitStack() as stack:
+        if where == "nowhere":
+            reads, out = os.pipe()
+            os.close(reads)
+        else:
+            out = os.open(where, os.O_WRONLY)
+        stack.callback(os.close, out)
+        ran = subprocess.run(
+            [*COMMAND, "__complete", "servers"],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env=clean_environment(QASINO_CONFIG=str(config)),
+            timeout=20,
+        )
+    assert (ran.returncode, ran.stderr) == (0, b"")
