@@ -99,9 +99,12 @@ def _names(told: Told, sql: str) -> list[str]:
 
 def _is_fresh(file: Path) -> bool:
     """Whether it was made a moment ago, and config.yaml, which says what `-s NAME` means and which
-    server nobody names, has not been written since."""
+    server nobody names, has not been written since. Nothing was made later than now: the clock was
+    ahead then."""
     made = _written(file)
-    return made is not None and time.time() - made <= FRESH_S and made > (_configured() or 0.0)
+    if made is None or not 0 <= time.time() - made <= FRESH_S:
+        return False
+    return made > (_configured() or 0.0)
 
 
 def _configured() -> float | None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -525,3 +526,12 @@ def test_names_that_nobody_takes_are_no_error(home: Path, where: str) -> None:
             timeout=20,
         )
     assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+def test_names_that_the_clock_was_ahead_of_are_asked_for_anew(server: Server, home: Path) -> None:
+    here = {"QASINO_SERVER": zmq_url(server), "XDG_CACHE_HOME": str(home / "cache")}
+    told = run_qasino("__complete", "tables", **here).stdout
+    (kept,) = (home / "cache" / "qasino").iterdir()
+    kept.write_text("of_then\n")
+    os.utime(kept, (time.time() + 3600,) * 2)
+    assert run_qasino("__complete", "tables", **here).stdout == told
