@@ -24,7 +24,7 @@ from qasino_server.settings import Settings
 from qasino_server.table import check_identity, shown
 from qasino_server.yaml_text import read_yaml
 
-_BYTES = re.compile(r"(\d+)\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
+_BYTES = re.compile(r"(\d{1,18})\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
 _PREFIX = "QASINO_SERVER_"
 _OF_A_SERVICE = re.compile(
     r"SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT(_\d+_[A-Z]+)?=\w+://|PORT_\d+_[A-Z]+_(PROTO|PORT|ADDR)="

@@ -126,6 +126,14 @@ def test_a_wrong_value_is_a_usage_error_that_names_the_option(
     assert caught.value.sentence == f"{flag}: {text!r} is not {wanted}"
 
 
+def test_a_number_of_thousands_of_digits_is_told_as_any_other() -> None:
+    """Python takes no text of so many for a number, and says so in words of its own."""
+    with pytest.raises(
+        UsageFault, match=r"^--max-body: '9+\.{3}' is not a number of bytes above 0"
+    ):
+        read_configuration({"max_body": "9" * 5000}, {}, {})
+
+
 def test_a_wrong_value_elsewhere_names_where_it_stands() -> None:
     with pytest.raises(UsageFault, match="QASINO_SERVER_HTTP_PORT: 'x' is not a port"):
         read_configuration({}, {"QASINO_SERVER_HTTP_PORT": "x"}, {})
