@@ -12,6 +12,7 @@ broken, and what is wrong with which file is itself a table (`qasino_agent_files
     courier      messages to the server, how many at once, and its absence
     lanes        threads that each have one message under way
     report       the agent's own tables
+    journal      its log: what is other than last time
     table_file   one file that is published
     parcel       a file's bytes -> the message that is sent for it
     index_files  the ancestor's index files, index lists and table lists

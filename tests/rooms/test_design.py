@@ -33,9 +33,24 @@ def test_every_test_the_design_names_exists() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("package", ["qasino_server/database", "qasino_server/store"])
+def rooms_of(package: str) -> set[str]:
+    """The names of its modules and packages."""
+    place = ROOT / package
+    packages = {path.parent.name for path in place.glob("*/__init__.py")}
+    return packages | {path.stem for path in place.glob("*.py")} - {"__init__"}
+
+
+def test_the_house_has_each_room_of_the_server_once() -> None:
+    house = DESIGN.partition("## The house")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| \d+ \| (.*?) \|", house, re.MULTILINE)
+    named = [room for cell in cells for room in re.findall(r"`(\w+)/?`", cell)]
+    assert sorted(named) == sorted(rooms_of("qasino_server"))
+
+
+@pytest.mark.parametrize(
+    "package", ["qasino_server/database", "qasino_server/store", "qasino_cli/csvagent"]
+)
 def test_a_package_says_of_each_of_its_rooms_what_happens_there(package: str) -> None:
     text = (ROOT / package / "__init__.py").read_text(encoding="utf-8")
     listed = re.findall(r"^ {4}(\w+) {2,}\S", text, re.MULTILINE)
-    rooms = {path.stem for path in (ROOT / package).glob("*.py")} - {"__init__"}
-    assert sorted(listed) == sorted(rooms)
+    assert sorted(listed) == sorted(rooms_of(package))
