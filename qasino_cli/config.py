@@ -11,7 +11,7 @@
     keys: emacs           # or vi
     colors: auto          # or always, never
     theme: auto           # or dark, light
-    pager: less -SRX      # '' for none; default: PAGER, else less
+    pager: less -SRX      # '' for none; default: QASINO_PAGER, PAGER, less
 
 A server may also have ca_file, skip_ssl_verify, password_file and token_file. An unknown key is
 an error: a typing mistake must not look like a setting that does nothing.
