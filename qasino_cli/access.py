@@ -59,8 +59,9 @@ def check_options(said: Access, scheme: str, username: str | None) -> None:
     _check_one(said, {"password": "-w", "password_file": "--password-file",
                       "token_file": "--token-file"})  # fmt: skip
     _check_one(said, {"ca_file": "--ca-file", "skip_ssl_verify": "--skip-ssl-verify"})
-    if said.ca_file is not None and scheme != "https":
-        raise UsageFault("--ca-file is for https:// alone; nothing else has certificates")
+    if said.tells_whom_to_believe and scheme != "https":
+        option = "--skip-ssl-verify" if said.skip_ssl_verify else "--ca-file"
+        raise UsageFault(f"{option} is for https:// alone; nothing else has certificates")
     if scheme == "zmq" and (username is not None or said.token_file is not None):
         raise UsageFault(
             "ZeroMQ connections have no users; take https:// to send a user name, or --curve-key"

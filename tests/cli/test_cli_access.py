@@ -323,6 +323,14 @@ def test_the_environments_password_counts_before_that_of_the_usual_server() -> N
             "--ca-file is for https:// alone; nothing else has certificates",
         ),
         (
+            {"server": "http://x", "skip_ssl_verify": True},
+            "--skip-ssl-verify is for https:// alone; nothing else has certificates",
+        ),
+        (
+            {"server": None, "hostname": "x", "skip_ssl_verify": True},
+            "--skip-ssl-verify is for https:// alone; nothing else has certificates",
+        ),
+        (
             {"server": "zmq://x", "token_file": "x"},
             "ZeroMQ connections have no users; take https:// to send a user name, or --curve-key",
         ),
