@@ -21,6 +21,7 @@ from qasino_cli.connection import Connection
 from qasino_cli.errors import NotLetIn, ServerRefused, Unanswered, Unreachable, UsageFault
 from qasino_cli.outgoing import SURELY_TAKEN_BYTES, USUAL_MAX_BODY_BYTES
 from qasino_cli.publish.sending import drop_table
+from qasino_cli.reach import find_address
 from qasino_server.message import Query
 
 ONE = Query(sql="select 1", typed=True)
@@ -257,6 +258,41 @@ def test_what_no_server_of_ours_tells_of_generations_is_no_answer(told: str) -> 
     with listener(http_answer(answer)) as port, client("http", port) as made:
         with pytest.raises(Unreachable):
             made.cadence()
+
+
+# --- Both -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def plain_server(scheme: str) -> Iterator[int]:
+    """One of either kind that answers on 127.0.0.1 alone."""
+    if scheme == "zmq":
+        with router(ANSWER) as port:
+            yield port
+    else:
+        with listener(http_answer(answered("200 OK", ANSWER.decode()))) as port:
+            yield port
+
+
+@pytest.mark.parametrize("scheme", ["zmq", "http"])
+def test_of_a_name_with_two_addresses_the_one_of_ipv4_is_asked(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """A server listens on 127.0.0.1, and of localhost ::1 may come first."""
+
+    def look_up(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        stream = (socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [
+            (socket.AF_INET6, *stream, ("::1", port, 0, 0)),
+            (socket.AF_INET, *stream, ("127.0.0.1", port)),
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    assert find_address(Connection(host="localhost")) == (socket.AF_INET, "127.0.0.1")
+    with plain_server(scheme) as port:
+        there = Connection(scheme=scheme, host="localhost", port=port)
+        with closing(open_client(there)) as made:
+            assert made.query(ONE).rows == [(1,)]
 
 
 # --- Dropping -------------------------------------------------------------------------------

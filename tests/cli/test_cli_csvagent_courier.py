@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,11 +16,13 @@ import pytest
 from agent_house import CSVAGENT, HURRY, IDENTITY, House, csv_of
 from command import clean_environment
 from distant import Distant
+from strangers import free_port
 from wire import Wire, until
 
 from qasino_cli.clock import IntervalClock
 from qasino_cli.connection import Connection
 from qasino_cli.csvagent.courier import AT_ONCE_MOST, LARGE_BYTES, Courier
+from qasino_cli.csvagent.pace import Pace
 from qasino_cli.errors import ServerRefused, Unreachable
 from qasino_server.server import Server
 
@@ -263,3 +266,22 @@ def test_without_room_for_any_thread_it_is_as_if_the_server_were_away(
             assert courier.away
         courier.send(message_of("t"))
         assert not courier.away
+
+
+class Even(random.Random):
+    """The middle of whatever is between two numbers."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return (a + b) / 2
+
+
+def test_a_server_that_stays_away_is_looked_for_less_and_less_often() -> None:
+    courier = Courier(Connection(scheme="http", host="127.0.0.1", port=free_port()), Pace(), Even())
+    try:
+        for pause_s in (1, 2, 4, 8, 10):
+            began = time.monotonic()
+            with pytest.raises(Unreachable):
+                courier.send(message_of("t"))
+            assert began + pause_s <= courier.retry_at <= time.monotonic() + pause_s
+    finally:
+        courier.close()

@@ -211,6 +211,21 @@ def test_two_indexes_that_name_one_file_and_table_are_told_of_once(
     assert "t.csv: broken: table 't' is published from" in told
 
 
+@pytest.mark.parametrize(("nr", "nr_lines"), [(4, 4), (5, 1)])
+def test_files_with_the_same_news_share_a_line_where_they_are_many(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, nr: int, nr_lines: int
+) -> None:
+    for n in range(nr):
+        (tmp_path / f"t{n}.csv").write_text(BAD)
+    catalogue = Catalogue(Wanted(wrapping=ME, directories=[str(tmp_path)]), HURRY)
+    catalogue.look(0.0, hasty=True)
+    Journal().note(rows_of(catalogue, None))
+    told = [line.message for line in caplog.records if "broken" in line.message]
+    assert len(told) == nr_lines
+    if nr_lines == 1:
+        assert told[0].startswith(f"{nr} files, {tmp_path}/t")
+
+
 def test_a_refusal_that_only_counts_on_is_told_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

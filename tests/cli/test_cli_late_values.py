@@ -13,8 +13,12 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
+from wire import Wire, until
 
+from qasino_cli.connection import Connection
+from qasino_cli.sql.repl.live import Live
 from qasino_cli.sql.repl.prompt import _renew
+from qasino_server.server import Server
 
 
 class Slow(Completer):
@@ -55,3 +59,20 @@ def test_values_that_come_during_a_completion_open_the_menu_after_it() -> None:
 
     with create_pipe_input() as typed, create_app_session(input=typed, output=DummyOutput()):
         assert asyncio.run(offered()) == ["value"]
+
+
+def test_values_are_those_of_the_generation(server: Server, wire: Wire) -> None:
+    there = Connection(scheme="zmq", host="127.0.0.1", port=server.ports["zmq"])
+    live = Live(there, lambda others: None)
+    wire.publish("web-1", "t", ["a"], ["text"], [["old"]])
+    server.rotate()
+    live.start()
+    try:
+        until(lambda: live.values_of("t", "a") == ("'old'",))
+        wire.publish("web-1", "t", ["a"], ["text"], [["new"]])
+        server.rotate()
+        live.refresh()
+        until(lambda: live.values_of("t", "a") == ("'new'",))
+    finally:
+        live.stop()
+        assert live.join(10)

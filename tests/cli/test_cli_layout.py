@@ -74,6 +74,14 @@ def test_with_many_rows_a_cut_text_ends_in_the_mark() -> None:
     assert len(lines) == 11
 
 
+def test_five_rows_are_few_and_six_are_many() -> None:
+    heights = [
+        len(lay_out(result(("a", "n"), [("one two three four", n) for n in range(nr)]), 14))
+        for nr in (5, 6)
+    ]
+    assert heights == [2 + 2 * 5, 2 + 6]
+
+
 def test_a_letter_under_ever_so_many_marks_is_cut_with_many_rows_too() -> None:
     marked = "e" + "\u0301" * 100_000
     lines = lay_out(result(("a",), [(marked,), *[("one",)] * 9]), 14)

@@ -12,6 +12,8 @@ import pexpect
 import pytest
 from command import TIMEOUT_S, clean_environment
 
+from qasino_cli.sql.pager import pager_command
+
 SHOW = """\
 import sys
 from qasino_cli.sql import pager
@@ -74,6 +76,29 @@ def test_the_configured_pager_comes_first_and_an_empty_one_is_none(in_terminal: 
         screen = ends(child)
         assert "line 99" in screen
         assert "PAGED" not in screen
+
+
+@pytest.mark.parametrize(
+    ("configured", "variables", "command"),
+    [
+        (None, {"PAGER": "more"}, "more"),
+        (None, {"PAGER": "more", "QASINO_PAGER": "most"}, "most"),
+        ("ov", {"PAGER": "more", "QASINO_PAGER": "most"}, "ov"),
+        (None, {"PAGER": "more", "QASINO_PAGER": ""}, None),
+        ("", {"PAGER": "more", "QASINO_PAGER": "most"}, None),
+    ],
+)
+def test_the_pager_of_our_own_variable_comes_between(
+    monkeypatch: pytest.MonkeyPatch,
+    configured: str | None,
+    variables: dict[str, str],
+    command: str | None,
+) -> None:
+    for name in ("PAGER", "QASINO_PAGER"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert pager_command(configured) == command
 
 
 def test_less_is_told_how_to_show_tables_unless_it_has_been(in_terminal: Terminal) -> None:

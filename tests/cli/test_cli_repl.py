@@ -21,6 +21,7 @@ from wire import Wire, until
 
 from qasino_cli.errors import UsageFault
 from qasino_cli.sql.repl.commands import find_command, help_lines
+from qasino_cli.sql.repl.history import FileHistory
 from qasino_server.server import Server
 
 ENDLESS = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c;"
@@ -205,6 +206,19 @@ def test_history_is_kept_for_the_next_time_but_for_what_begins_with_a_blank(
     again.see("first;")
     again.type("\r")
     again.see("1 row in")
+
+
+@pytest.mark.parametrize(("nr", "nr_left"), [(12_000, 12_000), (12_001, 10_000)])
+def test_the_history_is_cut_to_its_newest_and_for_nobody_else_to_read(
+    tmp_path: Path, nr: int, nr_left: int
+) -> None:
+    kept = tmp_path / "history"
+    kept.write_text("".join(f'"select {n}"\n' for n in range(nr)))
+    kept.chmod(0o644)
+    newest = [f"select {n}" for n in reversed(range(nr))]
+    assert list(FileHistory(kept).load_history_strings()) == newest[:10_000]
+    left = "".join(f'"{entry}"\n' for entry in reversed(newest[:nr_left]))
+    assert (kept.read_text(), stat.S_IMODE(kept.stat().st_mode)) == (left, 0o600)
 
 
 @pytest.mark.parametrize("keys", ["emacs", "vi"])

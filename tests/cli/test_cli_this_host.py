@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -62,6 +64,36 @@ def test_a_listening_socket_has_its_port_and_its_process() -> None:
         "state": "LISTEN",
         "pid": os.getpid(),
     }
+
+
+def test_what_an_interface_has_received_and_sent_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = SimpleNamespace(bytes_recv=1, bytes_sent=2, errin=3, errout=4, dropin=5, dropout=6)
+    monkeypatch.setattr(psutil, "net_io_counters", lambda pernic: {"of-the-test": counted})
+    (own,) = [r for r in rows("interfaces") if r["interface"] == "of-the-test"]
+    assert (own["rx_bytes"], own["tx_bytes"]) == (1, 2)
+    assert (own["rx_errors"], own["tx_errors"]) == (3, 4)
+
+
+def test_what_is_free_is_what_others_than_root_may_fill(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = SimpleNamespace(mountpoint="/", device="d", fstype="ext4")
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: [place])
+    room = SimpleNamespace(f_frsize=1000, f_bsize=1, f_blocks=100, f_bfree=40, f_bavail=20)
+    monkeypatch.setattr(os, "statvfs", lambda path: room)
+    (own,) = rows("mounts")
+    assert (own["total_bytes"], own["used_bytes"], own["free_bytes"]) == (100_000, 60_000, 20_000)
+    assert own["used_pct"] == 75.0
+
+
+def test_the_arguments_in_a_title_of_its_own_are_none_of_the_command() -> None:
+    with subprocess.Popen(["/opt/srv --password=secret", "60"], executable="sleep") as process:
+        try:
+            (own,) = [r for r in rows("processes") if r["pid"] == process.pid]
+        finally:
+            process.kill()
+    assert (own["command"], own["args"]) == ("/opt/srv", None)
+    assert "secret" not in str(own)
 
 
 def test_the_load_adds_up() -> None:

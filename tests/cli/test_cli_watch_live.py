@@ -7,6 +7,7 @@ import os
 import queue
 import re
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -592,6 +593,27 @@ def test_a_command_that_does_not_end_is_told_of_where_changes_wait_for_it(
     pattern = r"--on-change has run for [\d.]+ s; changes waiting: 2"
     assert re.fullmatch(pattern, told.get(timeout=10))
     hangs.finish()
+
+
+def test_a_command_that_does_not_end_is_told_of_each_time_that_doubles() -> None:
+    waited_s: list[float] = []
+
+    class Ended(threading.Event):
+        """Of a command that ends after four times."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            waited_s.append(timeout)
+            return len(waited_s) > 4
+
+    told: list[str] = []
+    hangs = Hook("sleep 60", told.append, hangs_s=0.1)
+    hangs.changed(new_host("a"))
+    hangs._tell_of_hanging(Ended())
+    assert told == [
+        f"--on-change has run for {ran} s; changes waiting: 1" for ran in (0.1, 0.2, 0.4, 0.8)
+    ]
+    assert waited_s == [0.1, 0.1, 0.2, 0.4, 0.8]
 
 
 def test_changes_that_wait_are_bounded_and_what_is_dropped_is_told(
