@@ -26,6 +26,7 @@ from qasino_server.render import CsvStream
 from qasino_server.statement import Select
 from qasino_server.store import look, schemas, shapes
 from qasino_server.store import readers as readers_room
+from qasino_server.store.crew import Crew
 from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.ledger import TableState
 from qasino_server.store.looks import LOOKS
@@ -511,6 +512,21 @@ def test_one_asker_leaves_half_of_the_readers_to_others(make_bench: Any) -> None
 def brief_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else one that never ends keeps the next for five seconds, in which others may publish."""
     monkeypatch.setattr(look, "LOOK_S", 0.2)
+
+
+def test_what_readers_that_were_given_up_still_hold_counts_for_who_asked(bench: Any) -> None:
+    readers = bench.store._readers
+    crew = Crew(readers._new_reader)
+    crew.sign_on()
+    select = Select(sql="", bindings=(), missing=None)
+    for asker in "ab":
+        request = QueryRequest(sql="", port="", peer="", asker=asker)
+        gone = readers._new_reader(express=False)
+        gone.job = Job(request, select, 1.0, lambda outcome: None)
+        crew.given_up.append(gone)
+    crew.readers[1].job = crew.given_up[0].job
+    assert [crew.held_by(asker) for asker in "abc"] == [2, 1, 0]
+    assert [crew.may_have_one(asker) for asker in "abc"] == [False, True, True]
 
 
 def test_looks_into_the_open_generation_are_taken_in_turns_by_who_asks(

@@ -139,6 +139,19 @@ def test_those_that_somebody_waits_for_are_carried_first(succession: Any) -> Non
     assert rows_in(second) == (10 * CARRY_ROWS, 10 * CARRY_ROWS, 0)
 
 
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_a_table_was_updated_when_the_latest_of_its_rows_were(succession: Any, order: str) -> None:
+    first, second = succession(*(publication("[[1, 0]]", pair, persist=1) for pair in "ab"))
+    epochs = [first.ledger.sources["t", identity].update_epoch for identity in "ab"]
+    assert epochs[0] < epochs[1]
+    attach(first, second)
+    with second.generation.transaction:
+        second.carrying.carry_some([("t", identity) for identity in order])
+    second.ledger.commit()
+    assert not second.ledger.arrears
+    assert second.ledger.table("t").last_update_epoch == epochs[1]
+
+
 def test_a_value_is_not_set_in_rows_with_a_time_of_their_own_carried_yet_or_not(
     succession: Any,
 ) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import apsw
 import pytest
 
 from qasino_server.database import room
+from qasino_server.database.generation import Generation
 from qasino_server.database.room import Reserve, free_bytes, share_of_room
+from qasino_server.errors import Busy, Full
+from qasino_server.store import faults
 
 
 @pytest.mark.parametrize(
@@ -54,3 +58,23 @@ def test_publications_leave_room_to_carry_what_the_open_file_has(
     reserve.carried(3 << 20)
     assert [reserve.can_finish(after_mib << 20) for after_mib in (9, 10)] == [True, False]
     assert left(4, "snapshot") == (False, False)  # of another one nothing is carried yet
+
+
+@pytest.mark.parametrize(
+    ("free", "kind", "words"),
+    [
+        ((1 << 20) + 1, Full, "the most (--max-generation-bytes)"),
+        (1 << 20, Busy, "the server has no room to store this now (it is full)"),
+        (0, Busy, "the server has no room to store this now (it is full)"),
+    ],
+)
+def test_that_the_disk_is_full_is_told_from_the_bound_of_a_generation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, kind: type[Exception], words: str
+) -> None:
+    """SQLite says the same of both."""
+    generation = Generation(tmp_path / "g.db")
+    monkeypatch.setattr(faults, "free_bytes", lambda directory: free)
+    told = faults.disk_fault(apsw.FullError("it is full"), generation)
+    assert type(told) is kind
+    assert words in told.sentence
+    generation.seal()
