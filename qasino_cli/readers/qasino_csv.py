@@ -23,6 +23,7 @@ _Part = tuple[int, str]
 _PLACE = re.compile(r"line (\d+)(?:, (column ([A-Za-z_]\w*)))?: (.*)", re.DOTALL)
 _HEADER_RECORDS = 5
 
+_ANY_VERSION = r"\"?(?:v(?:ersion)?[ \t]*)?\d[\d.]*\"?[ \t]*"
 _LINE_2 = r"[ \t]*\"?[A-Za-z_][A-Za-z0-9_]*\"?[ \t]*"
 _TYPE = r"[ \t]*\"?(?:" + "|".join(TYPE_NAMES) + r")\"?[ \t]*"
 
@@ -31,7 +32,7 @@ def _head(delimiter: str) -> str:
     """The first four lines as a spreadsheet may have saved them: quoted, and padded."""
     padding = rf"(?:{delimiter}(?:\"\")?)*\r?\n"
     return (
-        rf"\"?\d+\"?[ \t]*(?:{delimiter}[^\r\n]*)?\r?\n{_LINE_2}{padding}[^\r\n]+\r?\n"
+        rf"{_ANY_VERSION}(?:{delimiter}[^\r\n]*)?\r?\n{_LINE_2}{padding}[^\r\n]+\r?\n"
         rf"{_TYPE}(?:{delimiter}{_TYPE})*{padding}"
     )
 
@@ -39,8 +40,9 @@ def _head(delimiter: str) -> str:
 _TABLE = re.compile(
     rf"1[ \t]*(?:,[^\r\n]*)?\r?\n{_LINE_2}\r?\n|{_head(',')}|{_head(';')}", re.IGNORECASE
 )
-"""Version 1 and a table's name; or any version, where line 4 is all types. A table between
-semicolons is one too, for its reader to refuse: as any other CSV its head would become rows."""
+"""Version 1 and a table's name; or any version, where line 4 is all types. One that is not known,
+as `2`, `1.0` or `v1`, and semicolons are for the reader to refuse: as any other CSV the head would
+become rows."""
 
 _VERSION = re.compile(
     rb"(?:\xef\xbb\xbf)?"

@@ -513,12 +513,25 @@ def test_blank_lines_at_the_end_of_one_column_are_told_of(end: str, note: str) -
             "after the gzip data there is something else",
         ),
         (b"2\nt\na,b\nint,int\na,b\n1,2\n", "'2' is not a version"),
+        (b"1.0\nt\na,b\nint,int\na,b\n1,2\n", "'1.0' is not a version"),
+        (b"1.,\nt,\na,b\nint,int\na,b\n1,2\n", "'1.' is not a version"),
+        (b'"v1"\r\n"t"\r\n"a","b"\r\n"int","int"\r\n', "'v1' is not a version"),
+        (b"Version 1\nt\na\nstring\na\n1\n", "'Version 1' is not a version"),
         (b"[]", "there are no columns"),
     ],
 )
 def test_what_is_no_table_is_called_by_its_name(body: bytes, reason: str) -> None:
     with pytest.raises(InputRejected, match=reason):
         read(body)
+
+
+@pytest.mark.parametrize("header", ["2", "1.0", "v1", "version 1"])
+@pytest.mark.parametrize("third", ["stringent", "int or real", ""])
+def test_what_could_be_a_version_is_a_header_above_lines_that_are_no_types(
+    header: str, third: str
+) -> None:
+    found = read(f"{header}\nhosts\nhost\n{third}\nx\n", form="csv")
+    assert (found.form, len(rows(found))) == ("csv", 4)
 
 
 @pytest.mark.parametrize("padding", [b"", b"\0" * 9000])
