@@ -241,6 +241,22 @@ def test_nothing_is_offered_where_nothing_can_be_known(marked: str) -> None:
     assert texts(marked) == []
 
 
+@pytest.mark.parametrize(
+    ("marked", "all_of_them"),
+    [
+        ("set |", ["use_write_db = true", "use_write_db = false"]),
+        ("set u|", ["use_write_db = true", "use_write_db = false"]),
+        ("set use_write_db |", []),
+        ("set use_write_db = |", ["true", "false"]),
+        ("set use_write_db = t|", ["true"]),
+        ("SET use_write_db=f|", ["false"]),
+        ("set use_write_db = true |", []),
+    ],
+)
+def test_set_is_completed_by_what_is_still_missing(marked: str, all_of_them: list[str]) -> None:
+    assert texts(marked) == all_of_them
+
+
 @pytest.mark.parametrize("command", ["\\i", "\\o", "\\e", "select 1 \\g", "select 1 \\gx"])
 def test_files_are_completed_where_one_is_to_be_named(tmp_path: Path, command: str) -> None:
     (tmp_path / "queries").mkdir()

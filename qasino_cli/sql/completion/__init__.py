@@ -30,6 +30,11 @@ _AFTER_SOURCE = ("join", "left join", "where", "group by", "order by", "on", "us
 _DESCRIBING = ("DESC", "DESCRIBE")
 _STATEMENTS = ("select", "with", "values", "explain query plan", "show", "desc", "set", "kill")
 _NAMES = ("column", "table", "view", "alias", "schema")
+_SETS = {
+    "": ("use_write_db = true", "use_write_db = false"),
+    "USE_WRITE_DB =": ("true", "false"),
+}
+"""What goes on with a SET, by what it says already."""
 _SHOWS = ("tables", "info", "connections", "views", "queries", "tables like '")
 
 
@@ -190,7 +195,7 @@ class _Place:
                 return [o for o in suggest.tables(self._sight, typed) if o.kind == "view"]
             return [*suggest.tables(self._sight, typed), *_words(("view",), self._upper())]
         if words[0] == "SET":
-            return _words(("use_write_db = true", "use_write_db = false"), False)
+            return _words(_SETS.get(" ".join(words[1:]), ()), False)
         return [] if words[0] == "KILL" else None
 
     def _of_clause(self, last: str, typed: str) -> list[Offer]:
