@@ -12,7 +12,8 @@ import os
 import shutil
 import sys
 import termios
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 USUAL_COLUMNS = 80
@@ -63,3 +64,25 @@ def speaks_unicode() -> bool:
     """Whether stdout takes box characters and the ellipsis; else ASCII stands for them."""
     encoding = (sys.stdout and sys.stdout.encoding) or "ascii"
     return encoding.lower().replace("-", "") in ("utf8", "utf16", "utf32")
+
+
+@contextmanager
+def unechoed() -> Iterator[None]:
+    """Within the block the terminal shows no key by itself: the prompt shows them all.
+
+    Before a prompt has the terminal, and from one to the next, keys would be shown where the
+    cursor happens to be, and by that prompt again.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+    except (OSError, ValueError, termios.error):  # it is no terminal that has an echo
+        yield
+        return
+    silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    try:
+        termios.tcsetattr(descriptor, termios.TCSANOW, silent)
+        yield
+    finally:
+        with suppress(termios.error):  # its window is closed
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)

@@ -369,6 +369,29 @@ def test_no_key_is_echoed_between_a_prompt_that_ctrl_c_ends_and_the_next(start: 
         terminal.press("\x03", lambda: terminal._typed() == PROMPT.strip(), "a prompt")
 
 
+def test_no_key_is_echoed_while_the_prompt_is_being_made(start: Start) -> None:
+    terminal = start()
+    terminal.see("\\? for help")  # of the greeting; the prompt's library is imported after that
+    terminal.type("select 6 * 7 as answer;")
+    terminal.see(f"{PROMPT}select 6 * 7 as answer;")
+    before_it_draws = terminal.written.split(b"\x1b")[0]
+    assert b"select" not in before_it_draws
+    terminal.type("\r")
+    terminal.see("answer ────── 42")
+
+
+def test_who_ends_it_while_the_prompt_is_being_made_has_the_terminal_as_it_was(
+    start: Start,
+) -> None:
+    terminal = start()
+    before = termios.tcgetattr(terminal.child.child_fd)
+    terminal.see("\\? for help")
+    os.kill(terminal.child.pid, signal.SIGTERM)
+    until(terminal._ended, 20.0)
+    assert termios.tcgetattr(terminal.child.child_fd) == before
+    assert terminal.wait() == 128 + signal.SIGTERM
+
+
 def test_the_help_is_whole_on_80_columns() -> None:
     assert max(map(len, help_lines())) < 80
 

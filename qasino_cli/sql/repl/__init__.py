@@ -29,15 +29,16 @@ def converse(session: Session, config: Config, screen: Screen) -> ExitCode:
     prompts: list[Prompt] = []
     live = Live(session.connection, lambda offers: prompts[0].news(offers) if prompts else None)
     shell = Shell(session, screen, live, find_command)
-    say(f"qasino at {session.connection.url}; \\? for help")
+    plain = terminal.dumb() or not (on_terminal() or terminal.watched(sys.stderr))
     live.start()
     try:
-        if terminal.dumb() or not (on_terminal() or terminal.watched(sys.stderr)):
-            return _plainly(shell)
-        from qasino_cli.sql.repl.prompt import Prompt  # prompt_toolkit takes 100 ms to import
+        with contextlib.nullcontext() if plain else terminal.unechoed():
+            say(f"qasino at {session.connection.url}; \\? for help")
+            if not plain:
+                from qasino_cli.sql.repl.prompt import Prompt  # prompt_toolkit takes 100 ms
 
-        prompts.append(Prompt(shell, config))
-        return _at_prompt(shell, prompts[0])
+                prompts.append(Prompt(shell, config))
+        return _at_prompt(shell, prompts[0]) if prompts else _plainly(shell)
     finally:
         live.stop()
         if (trouble := screen.close()) is not None:

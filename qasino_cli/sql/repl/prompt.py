@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import signal
 import sys
-import termios
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from prompt_toolkit import PromptSession
@@ -106,7 +104,7 @@ class Prompt:
 
     def read(self) -> str:
         """The next text. Raises EOFError for Ctrl-D, and Ended; Ctrl-C makes a new prompt."""
-        with _unechoed():
+        with terminal.unechoed():
             while True:
                 try:
                     return self._prompt()
@@ -270,28 +268,6 @@ def _before_line(width: int, line_number: int, wrap_count: int) -> str:
 def _menu_lines(height: int) -> int:
     """MENU_LINES, but no more than a quarter of the window."""
     return min(MENU_LINES, max(1, height // 4))
-
-
-@contextmanager
-def _unechoed() -> Iterator[None]:
-    """Within the block the terminal shows no key by itself: the prompt shows them all.
-
-    A prompt that ends gives the terminal back as it was; until the next one has it, keys would be
-    shown where the cursor happens to be, and by that prompt again.
-    """
-    try:
-        descriptor = sys.stdin.fileno()
-        before = termios.tcgetattr(descriptor)
-    except (OSError, ValueError, termios.error):  # it is no terminal that has an echo
-        yield
-        return
-    silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
-    termios.tcsetattr(descriptor, termios.TCSANOW, silent)
-    try:
-        yield
-    finally:
-        with suppress(termios.error):  # its window is closed
-            termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
 def _renew(app: Application[str], offers: bool) -> None:
