@@ -7,6 +7,7 @@ makes lines of it.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from codecs import getincrementaldecoder
 from collections.abc import Collection, Iterable, Iterator
@@ -21,6 +22,9 @@ _NUMBERS = {int, float, bool}
 CHARS_A_COLUMN = 8
 """The longest pictures in use (a family of four, each with a skin tone) take 11 for 2 columns."""
 PICTURE_COLUMNS = 2
+_ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|[nrt])")
+_ESCAPE_CHARS = 6
+"""What stands for a control character in a visible text, and how long that is at most."""
 
 
 def shown_cell(cell: Any) -> str:
@@ -76,9 +80,10 @@ def pad(text: str, columns: int, right: bool = False) -> str:
 def clip(text: str, columns: int, ellipsis: str = ELLIPSIS) -> str:
     """The text in at most so many columns; where something is missing it ends in the ellipsis.
 
-    A character that is two columns wide is never halved, nor a sequence joined to one picture.
-    No more than CHARS_A_COLUMN characters stand in a column on average: a letter under 100,000
-    combining marks is cut too, in no more time than any other.
+    A character that is two columns wide is never halved, nor a sequence joined to one picture,
+    nor, where there is room for it, what stands for a control character. No more than
+    CHARS_A_COLUMN characters stand in a column on average: a letter under 100,000 combining marks
+    is cut too, in no more time than any other.
     """
     most = max(columns, 1) * CHARS_A_COLUMN
     if len(text) <= most and width(text) <= columns:
@@ -87,9 +92,21 @@ def clip(text: str, columns: int, ellipsis: str = ELLIPSIS) -> str:
     if room <= 0:
         return ellipsis[: max(columns, 0)]
     beginning = text[:most]
-    if beginning.isascii():
-        return text[:room] + ellipsis
-    return beginning[: _between(beginning, _longest(beginning, room))] + ellipsis
+    cut = room
+    if not beginning.isascii():
+        cut = _between(beginning, _longest(beginning, room))
+    return text[: _before_escape(text, cut)] + ellipsis
+
+
+def _before_escape(text: str, cut: int) -> int:
+    """The same place, or the one before the escape it would halve; the same where that would
+    leave nothing."""
+    begins = max(cut - _ESCAPE_CHARS + 1, 0)
+    window = text[begins : cut + _ESCAPE_CHARS - 1]
+    for found in _ESCAPE.finditer(window) if "\\" in window else ():
+        if found.start() < cut - begins < found.end():
+            return begins + found.start() or cut
+    return cut
 
 
 def _between(text: str, cut: int) -> int:

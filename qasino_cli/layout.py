@@ -42,11 +42,18 @@ class Look(msgspec.Struct, frozen=True):
     colours: bool = False
     theme: str = "dark"
     unicode: bool = True
+    breaks_lines: bool = False
+    """Whether a text of several lines stands in as many in a record: where somebody reads it."""
 
     @property
     def ellipsis(self) -> str:
         """What stands where something is missing."""
         return ELLIPSIS if self.unicode else "~"
+
+    @property
+    def line_end(self) -> str:
+        """What stands where a text goes on in a line of its own."""
+        return "↵" if self.unicode else "\\n"
 
     @property
     def rule(self) -> str:
@@ -70,6 +77,8 @@ class _Column(msgspec.Struct):
     """A column as text."""
 
     head: str
+    given: list[Any]
+    """The cells as they came."""
     cells: list[str]
     widths: list[int]
     """Of each cell."""
@@ -151,7 +160,7 @@ def _column(name: str, declared: str, cells: list[Any]) -> _Column:
     texts = _texts(cells, kinds)
     joined = "".join(texts)
     widths = list(map(len if joined.isascii() else width, texts))
-    return _Column(visible(name), texts, widths, nulls, is_numeric(kinds, declared))
+    return _Column(visible(name), cells, texts, widths, nulls, is_numeric(kinds, declared))
 
 
 def _texts(cells: list[Any], kinds: set[type]) -> list[str]:
@@ -339,9 +348,19 @@ def _record_lines(column: _Column, row: int, label: int, room: int, look: Look) 
     kind = "null" if row in column.nulls else "number" if column.numeric else None
     name = look.dressed("header", pad(clip(column.head, label, look.ellipsis), label))
     lines = []
-    cell = column.cells[row]
-    parts = [cell] if column.numeric else wrapped(cell, room, look.ellipsis, 1 << 20)
-    for n, part in enumerate(parts):
+    for n, part in enumerate(_parts(column, row, room, look)):
         text = part if kind is None else look.dressed(kind, part)
         lines.append(f"{name if not n else ' ' * label}{BEFORE_CELL}{text}".rstrip())
     return lines
+
+
+def _parts(column: _Column, row: int, room: int, look: Look) -> list[str]:
+    """A cell in lines of the room there is; each line of a text begins one, where wanted."""
+    cell = column.cells[row]
+    if column.numeric:
+        return [cell]
+    lines = [cell]
+    if look.breaks_lines and "\\n" in cell:
+        *before, last = map(visible, shown_cell(column.given[row]).split("\n"))
+        lines = [*(line + look.line_end for line in before), last]
+    return [part for line in lines for part in wrapped(line, room, look.ellipsis, 1 << 20)]

@@ -28,6 +28,7 @@ def look_for(colours: str = "auto", theme: str = "auto") -> Look:
         colours=terminal.coloured(sys.stdout, colours),
         theme="light" if theme == "light" else "dark",
         unicode=terminal.speaks_unicode(),
+        breaks_lines=terminal.watched(sys.stdout),
     )
 
 

@@ -26,6 +26,13 @@ WHOLE = ["日", "a", "e\u0301", "🇩🇪", FAMILY, "👍🏽", "❤\ufe0f"]
         ("👍🏽👍🏽👍🏽", 4, "👍🏽…"),
         (FAMILY * 3, 4, FAMILY + "…"),
         ("e\u0301e\u0301e\u0301", 2, "e\u0301…"),
+        ("ab\\ncdef", 4, "ab…"),
+        ("ab\\ncdef", 5, "ab\\n…"),
+        ("日\\u202ecdef", 8, "日…"),
+        ("日\\u202ecdef", 9, "日\\u202e…"),
+        ("\\\\x1bcdef", 5, "\\…"),
+        ("\\xyzabc", 3, "\\x…"),
+        ("\\u202ecdef", 5, "\\u20…"),
     ],
 )
 def test_a_text_is_cut_between_pictures(text: str, columns: int, clipped: str) -> None:

@@ -134,6 +134,56 @@ def test_records_tell_null_from_text() -> None:
     ]
 
 
+VIEW = result(("view", "sql"), [("busy", "select host,\n  'a\\n' tab\t\n\nfrom hosts\n")])
+
+
+def test_a_text_of_several_lines_stands_in_as_many_in_records() -> None:
+    assert lay_out(VIEW, 80, expanded=True, look=Look(breaks_lines=True)) == [
+        "-[ 1 ]-",
+        "view | busy",
+        "sql  | select host,↵",
+        "     |   'a\\n' tab\\t↵",
+        "     | ↵",
+        "     | from hosts↵",
+        "     |",
+    ]
+    ascii_only = lay_out(VIEW, 80, expanded=True, look=Look(breaks_lines=True, unicode=False))
+    assert ascii_only[2:5] == [
+        "sql  | select host,\\n",
+        "     |   'a\\n' tab\\t\\n",
+        "     | \\n",
+    ]
+
+
+def test_each_line_of_a_record_is_wrapped_by_itself() -> None:
+    text = result(("a",), [("one two three\nfour\nfive six seven",)])
+    look = Look(breaks_lines=True)
+    assert lay_out(text, 14, expanded=True, look=look)[1:] == [
+        "a | one two t…",
+        "  | hree↵",
+        "  | four↵",
+        "  | five six …",
+        "  | seven",
+    ]
+    assert lay_out(text, 80, look=look)[2:] == ["one two three\\nfour\\nfive six seven"]
+
+
+def test_no_line_of_a_record_is_broken_where_nobody_looks() -> None:
+    assert lay_out(VIEW, 1 << 16, expanded=True)[2:] == [
+        "sql  | select host,\\n  'a\\n' tab\\t\\n\\nfrom hosts\\n"
+    ]
+
+
+@pytest.mark.parametrize("columns", range(7, 30))
+def test_no_escape_is_cut_in_two(columns: int) -> None:
+    text = "ab\\ncde\\u202ef\\x1bg\\t\\r\\n日\\u202e" * 3
+    lines = wrapped(text, columns, "…", 1 << 20)
+    assert "".join(line.removesuffix("…") for line in lines) == text
+    assert all(width(line) <= columns for line in lines)
+    for line in lines[:-1]:
+        assert not re.search(r"\\(u[0-9a-f]{0,3}|x[0-9a-f]?)?…", line)
+
+
 def test_of_many_rows_the_first_and_the_last_are_shown_with_a_count() -> None:
     many = result(("n",), [(n,) for n in range(10_000)])
     lines = lay_out(many, 80, lines=7)
