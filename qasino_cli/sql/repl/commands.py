@@ -23,6 +23,7 @@ from qasino_cli.places import expanded, without_nul
 from qasino_cli.sql.pager import alone_on_terminal, interrupted
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
+from qasino_cli.sql.repl.elsewhere import ELSEWHERE
 from qasino_cli.sql.repl.shell import FORGETS, Command, Shell
 from qasino_cli.sql.script_reader import unquoted
 from qasino_cli.sql.scripts import read_text
@@ -49,8 +50,8 @@ def find_command(name: str) -> Command:
     for command in COMMANDS:
         if command.name == name or (name[:2] == "\\d" and command.name == name.removesuffix("+")):
             return command.run
-    if name in _ELSEWHERE:
-        raise UsageFault(f"{name} is no command here: {_ELSEWHERE[name]}")
+    if name in ELSEWHERE:
+        raise UsageFault(f"{name} is no command here: {ELSEWHERE[name]}")
     raise UsageFault(f"{name[:80]} is no command; {_guess(name)}\\? lists them")
 
 
@@ -63,30 +64,6 @@ def _guess(name: str) -> str:
 
 
 _ALIASES = {"\\quit": "\\q", "\\exit": "\\q"}
-
-_ELSEWHERE = {
-    "\\a": "\\format chooses how results look",
-    "\\c": "a prompt asks one server; qasino sql -s NAME asks another",
-    "\\connect": "a prompt asks one server; qasino sql -s NAME asks another",
-    "\\copy": "\\format csv and \\g FILE send rows to a file, qasino publish FILE brings them in",
-    "\\df": "select distinct name from pragma_function_list lists the functions",
-    "\\dn": "there is main, and prev, which is the snapshot before",
-    "\\du": "SHOW connections lists who reports",
-    "\\h": "\\? lists the commands; the language is SQLite's, https://sqlite.org/lang.html",
-    "\\l": "a server has one database; \\d lists its tables",
-    "\\s": "Ctrl-R searches the history",
-    "\\set": "there are no variables",
-    ".exit": "\\q leaves",
-    ".headers": "\\t switches the line of names",
-    ".help": "\\? lists the commands",
-    ".mode": "\\format chooses how results look",
-    ".output": "\\o sends results to a file",
-    ".quit": "\\q leaves",
-    ".read": "\\i runs a file",
-    ".schema": "\\d TABLE shows the columns",
-    ".tables": "\\dt lists the tables",
-}
-"""What those who know psql and the sqlite3 shell type, and what does it here."""
 
 
 def help_lines() -> list[str]:
