@@ -495,6 +495,17 @@ def test_an_editor_or_a_file_that_does_not_serve_is_named_in_a_sentence(
     unclosed.run("\\e x.sql", "\\e: ed 'x x.sql: No closing quotation qasino>")
 
 
+def test_a_statement_that_was_edited_runs_on_enter(start: Start) -> None:
+    terminal = start(EDITOR="true")
+    terminal.prompt()
+    terminal.run("\\e", "\\e qasino>")
+    terminal.run("select 6 * 7 as answer;", "answer ────── 42")
+    terminal.type("\\e\r")
+    terminal.see("\\e qasino> select 6 * 7 as answer;")
+    terminal.type("\r")
+    terminal.until(lambda: terminal.text.count("answer ────── 42") == 2, "the second answer")
+
+
 @pytest.mark.parametrize("way", ["\\e", "\\!"])
 def test_ctrl_c_is_for_the_program_that_has_the_terminal(
     start: Start, tmp_path: Path, way: str

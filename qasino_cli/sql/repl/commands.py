@@ -149,7 +149,8 @@ def _edit(shell: Shell, path: str) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="qasino-") as directory:
         file = Path(directory) / "statement.sql"
-        file.write_text((shell.last_statement or "") + "\n", encoding="utf-8")
+        statement = f"{shell.last_statement};" if shell.last_statement else ""
+        file.write_text(f"{statement}\n", encoding="utf-8")
         shell.next_text = _edited(editor, file)
 
 
