@@ -413,12 +413,51 @@ def test_a_saved_query_may_be_all_that_can_be_typed(start: Start) -> None:
     terminal.run("\\run bad", "SQL error: no such column: nope select nope")
 
 
-def test_a_command_that_is_like_none_gets_no_guess() -> None:
-    with pytest.raises(UsageFault, match=r"^\\password is no command; \\\? lists them$"):
-        find_command("\\password")
+@pytest.mark.parametrize("name", ["\\password", "\\crosstabview", "\\clear", "\\hist"])
+def test_a_command_that_is_like_none_gets_no_guess(name: str) -> None:
+    with pytest.raises(UsageFault, match=rf"^\{name} is no command; \\\? lists them$"):
+        find_command(name)
 
 
-@pytest.mark.parametrize("name", ["\\z", "\\H", "\\T", "\\C", "\\f", ".q", "\\"])
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("\\tming", "\\timing"),
+        ("\\timming", "\\timing"),
+        ("\\wach", "\\watch"),
+        ("\\forgt", "\\forget"),
+        ("\\conn", "\\conninfo"),
+        ("\\sav", "\\save"),
+    ],
+)
+def test_a_command_that_is_like_another_is_guessed(typed: str, meant: str) -> None:
+    with pytest.raises(UsageFault, match=rf"; did you mean \{meant}\?"):
+        find_command(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "here"),
+    [
+        ("\\n", "\\run NAME runs"),
+        ("\\f", "\\run NAME runs"),
+        ("\\ns", "\\save NAME"),
+        ("\\fs", "\\save NAME"),
+        ("\\nd", "\\forget NAME"),
+        ("\\fd", "\\forget NAME"),
+        ("\\T", "\\format chooses"),
+        ("\\gdesc", "DESC TABLE"),
+        ("\\edit", "\\e edits"),
+        ("\\list", "\\d lists"),
+    ],
+)
+def test_what_another_program_calls_it_is_said_by_its_name_here(typed: str, here: str) -> None:
+    with pytest.raises(UsageFault) as refused:
+        find_command(typed)
+    assert refused.value.sentence.startswith(f"{typed} is no command here: ")
+    assert here in refused.value.sentence
+
+
+@pytest.mark.parametrize("name", ["\\z", "\\H", "\\Q", "\\C", "\\y", ".q", "\\"])
 def test_nothing_is_guessed_from_a_single_letter(name: str) -> None:
     """They had \\x suggested, each of them: a backslash is half of two characters."""
     with pytest.raises(UsageFault) as told:

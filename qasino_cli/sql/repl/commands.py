@@ -56,11 +56,11 @@ def find_command(name: str) -> Command:
 
 
 def _guess(name: str) -> str:
-    """The question whether the nearest name is meant: none for a single letter, to which another
-    is as near as any."""
-    names = [command.name for command in COMMANDS] if len(name) > 2 else []
-    near = get_close_matches(name, names, 1, 0.5)
-    return f"did you mean {near[0]}? " if near else ""
+    """The question whether the name is meant whose letters are the nearest: none for a single
+    letter, to which another is as near as any."""
+    names = [command.name[1:] for command in COMMANDS] if len(name) > 2 else []
+    near = get_close_matches(name[1:], names, 1, 0.6)
+    return f"did you mean \\{near[0]}? " if near else ""
 
 
 _ALIASES = {"\\quit": "\\q", "\\exit": "\\q"}

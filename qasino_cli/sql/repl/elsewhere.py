@@ -1,8 +1,9 @@
-"""What those who know psql and the sqlite3 shell type, and what does it here."""
+"""What those who know psql, pgcli, litecli and the sqlite3 shell type, and what does it here."""
 
 from __future__ import annotations
 
 ELSEWHERE = {
+    "\\T": "\\format chooses how results look",
     "\\a": "\\format chooses how results look",
     "\\c": "a prompt asks one server; qasino sql -s NAME asks another",
     "\\connect": "a prompt asks one server; qasino sql -s NAME asks another",
@@ -10,8 +11,17 @@ ELSEWHERE = {
     "\\df": "select distinct name from pragma_function_list lists the functions",
     "\\dn": "there is main, and prev, which is the snapshot before",
     "\\du": "SHOW connections lists who reports",
+    "\\edit": "\\e edits the last statement, or a file",
+    "\\f": "\\run NAME runs a saved query, \\run lists them; \\format chooses how results look",
+    "\\fd": "\\forget NAME forgets a saved query",
+    "\\fs": "\\save NAME saves the last statement, \\save NAME SQL this one",
+    "\\gdesc": "DESC TABLE shows the columns of a table, limit 0 those a query gives",
     "\\h": "\\? lists the commands; the language is SQLite's, https://sqlite.org/lang.html",
     "\\l": "a server has one database; \\d lists its tables",
+    "\\list": "a server has one database; \\d lists its tables",
+    "\\n": "\\run NAME runs a saved query, \\run lists them",
+    "\\nd": "\\forget NAME forgets a saved query",
+    "\\ns": "\\save NAME saves the last statement, \\save NAME SQL this one",
     "\\s": "Ctrl-R searches the history",
     "\\set": "there are no variables",
     ".exit": "\\q leaves",
