@@ -43,7 +43,7 @@ INFO = TableFact("qasino_server_info", "internal", (ColumnFact("generation_numbe
 ODD = TableFact("group", "table", (ColumnFact("a", "TEXT", 1),), 1)
 CATALOG = Catalog(
     tables={t.name: t for t in (HOSTS, DISKS, BUSY, INFO, ODD)},
-    functions=("count", "coalesce", "max", "min"),
+    functions=("count", "coalesce", "max", "min", "nullif"),
     generation_number=7,
 )
 COMMANDS = {"\\d": "describe", "\\dt": "tables", "\\format": "choose a format", "\\run": "run"}
@@ -183,6 +183,19 @@ def texts(marked: str) -> list[str]:
         ("select * from hosts where dc = '|'", ["'BOS", "'NYC", "'it''s"]),
         ("select * from hosts where dc = 'N|' or 1", ["'NYC"]),
         ("select * from hosts where dc = 'N| and host = 'x'", ["'NYC'"]),
+        # what stands behind IS mostly
+        ("select * from hosts where dc is |", ["null", "not", "'BOS'"]),
+        ("select * from hosts where dc is n|", ["null", "not", "'NYC'"]),
+        ("select * from hosts where dc is nul|", ["null", "nullif("]),
+        ("select * from hosts where dc is B|", ["'BOS'"]),
+        ("select * from hosts where dc is not |", ["null", "'BOS'"]),
+        ("SELECT * FROM hosts WHERE dc IS NOT N|", ["NULL", "'NYC'"]),
+        ("select dc is nu| from hosts", ["null"]),
+        # what two words of a keyword need no more
+        ("select * from hosts left j|", ["join"]),
+        ("select * from hosts order b|", ["by"]),
+        ("select * from hosts GROUP B|", ["BY"]),
+        ("select * from hosts o|", ["on", "order by"]),
         # names in quotes
         ('select "fr|', ["free_mb"]),
         ('select "fr|" from hosts', ["free_mb"]),
@@ -255,6 +268,14 @@ def test_nothing_is_offered_where_nothing_can_be_known(marked: str) -> None:
 )
 def test_set_is_completed_by_what_is_still_missing(marked: str, all_of_them: list[str]) -> None:
     assert texts(marked) == all_of_them
+
+
+@pytest.mark.parametrize(
+    "begun", ["left", "right", "full", "inner", "cross", "left outer", "group", "order"]
+)
+@pytest.mark.parametrize("typed", ["j", "l", "o", "b"])
+def test_no_keyword_of_two_words_is_offered_behind_the_first_of_one(begun: str, typed: str) -> None:
+    assert not [text for text in texts(f"select * from hosts h {begun} {typed}|") if " " in text]
 
 
 @pytest.mark.parametrize("command", ["\\i", "\\o", "\\e", "select 1 \\g", "select 1 \\gx"])

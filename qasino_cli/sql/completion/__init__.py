@@ -27,6 +27,8 @@ MAX_CHARS = 20_000
 
 _COMPARISONS = frozenset({"=", "==", "!=", "<>", "<", ">", "<=", ">=", "LIKE", "GLOB", "IS", "IN"})
 _AFTER_SOURCE = ("join", "left join", "where", "group by", "order by", "on", "using (", "as")
+_BEGUN = frozenset({"LEFT", "RIGHT", "FULL", "INNER", "OUTER", "CROSS", "GROUP", "ORDER"})
+"""What the first word of several says already."""
 _DESCRIBING = ("DESC", "DESCRIBE")
 _STATEMENTS = ("select", "with", "values", "explain query plan", "show", "desc", "set", "kill")
 _NAMES = ("column", "table", "view", "alias", "schema")
@@ -156,7 +158,17 @@ class _Place:
         if self._at is not None and self._at.kind == "quoted":
             return self._quoted(self._at)
         offers = list(self._offers(typed := self._typed))
-        return self._values(quoted_only=False) + ranked(offers, typed, len(typed))
+        usual = ranked(self._usual_after_is(), typed, len(typed))
+        others = self._values(quoted_only=False) + ranked(offers, typed, len(typed))
+        return usual + [candidate for candidate in others if candidate not in usual]
+
+    def _usual_after_is(self) -> list[Offer]:
+        """What IS mostly has behind it, before any value and any name."""
+        last = [token.upper for token in self._before[-2:]]
+        usual = ("null",) if last == ["IS", "NOT"] else ("null", "not") if "IS" in last[-1:] else ()
+        begun = self._typed.lower()
+        fitting = [(n, word) for n, word in enumerate(usual) if word.startswith(begun)]
+        return [offer for n, word in fitting for offer in _words((word,), self._upper(), n)]
 
     def _quoted(self, at: Token) -> list[Candidate]:
         """Names, within the quotes that have been begun where the closing one follows."""
@@ -204,8 +216,12 @@ class _Place:
         if self._in_from(last):
             return [*suggest.tables(self._sight, typed), *_words(("select",), self._upper(), 3)]
         if self._clause == "from":
-            after = _words(_AFTER_SOURCE, self._upper(), -1)
-            return [*after, *suggest.keywords(self._upper())] if typed else []
+            after = [word for word in _AFTER_SOURCE if last not in _BEGUN or " " not in word]
+            return (
+                [*_words(after, self._upper(), -1), *suggest.keywords(self._upper())]
+                if typed
+                else []
+            )
         if _is_operand(self._before[-1]):
             return list(suggest.keywords(self._upper())) if typed else []
         offers = list(suggest.expression(self._sight, self._clause, typed, self._upper()))
