@@ -76,6 +76,17 @@ def test_a_paste_of_several_lines_runs_nothing_until_enter(start: Start, hosts: 
     terminal.see("55 1 row in")
 
 
+def test_what_an_error_leaves_undone_of_a_line_is_counted(start: Start) -> None:
+    terminal = start()
+    terminal.prompt()
+    none_left = "no such table: nope select * from nope ^ qasino>"
+    terminal.run("select 1 a; select * from nope;", "a ─ 1 1 row in", none_left)
+    terminal.run("select * from nope; select 5 five;", "nope ^ the other one was not run qasino>")
+    terminal.run(
+        "select * from nope; select 5 five; \\echo six", "^ the other 2 were not run qasino>"
+    )
+
+
 @pytest.mark.parametrize("port", ["zmq", "http"])
 def test_ctrl_c_cancels_on_the_server_any_number_of_times(
     start: Start, server: Server, wire: Wire, port: str

@@ -6,7 +6,7 @@ in. Errors are said and end nothing but what was typed with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from qasino_cli.console import Ended, begin_anew, say
@@ -92,18 +92,22 @@ class Shell:
         for entry in entries_of(text, name):
             self._do_one(entry)
 
-    def _do(self, entries: Iterable[Entry]) -> bool:
+    def _do(self, entries: Sequence[Entry]) -> bool:
         """Do what was typed, up to the first error or Ctrl-C; False once it says to leave.
 
-        Raises Ended where SIGTERM or SIGHUP comes; what was asked is cancelled then.
+        What stands behind an error is counted: nobody sees where a paste was left. Raises Ended
+        where SIGTERM or SIGHUP comes; what was asked is cancelled then.
         """
+        left = len(entries)
         try:
             for entry in entries:
+                left -= 1
                 self._do_one(entry)
         except Leaving:
             return False
         except Failed:
-            pass
+            if left:
+                say(f"the other {'one was' if left == 1 else f'{left} were'} not run")
         except Ended:
             raise
         except KeyboardInterrupt:
