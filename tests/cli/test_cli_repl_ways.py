@@ -217,3 +217,32 @@ def test_a_low_window_has_a_prompt(start: Start) -> None:
     terminal.resize(80, 5)
     terminal.type("select 40 + 2 as answer;\r")
     terminal.see("42", "qasino>", "│ emacs")
+
+
+@pytest.mark.parametrize(
+    ("keys", "edited"),
+    [
+        ("\x1bbX", "select * from Xqasino_server_t"),
+        ("\x1b[DX", "select * from qasino_server_Xt"),
+        ("\x1b\x7f", "select * from"),
+    ],
+)
+def test_escape_begins_other_keys_under_an_open_menu_too(
+    start: Start, keys: str, edited: str
+) -> None:
+    terminal = start()
+    terminal.connected()
+    terminal.type("select * from qasino_server_t")
+    terminal.see("qasino_server_tables")
+    terminal.type(keys)
+    terminal.until(lambda: terminal.prompts[-1] == f"qasino> {edited}", "the line that is edited")
+
+
+def test_escape_closes_the_menu_and_leaves_the_line(start: Start) -> None:
+    terminal = start()
+    terminal.connected()
+    terminal.type("select * from qasino_server_t")
+    terminal.see("qasino_server_tables")
+    terminal.type("\x1b")
+    terminal.gone("qasino_server_tables")
+    assert terminal.prompts[-1] == "qasino> select * from qasino_server_t"

@@ -21,6 +21,7 @@ from prompt_toolkit.filters import (
     completion_is_selected,
     emacs_insert_mode,
     emacs_mode,
+    has_completions,
     has_focus,
     vi_insert_mode,
 )
@@ -348,6 +349,11 @@ def _keys(prompt: Prompt) -> KeyBindings:
     def _(event: KeyPressEvent) -> None:
         """With vi keys Escape is a key of its own, and Enter after it runs what is typed."""
         event.current_buffer.insert_text("\n")
+
+    @keys.add("escape", filter=typing & emacs_mode & has_completions)
+    def _(event: KeyPressEvent) -> None:
+        """Close the menu; Alt and a key come as Escape and that key, and are still theirs."""
+        event.current_buffer.complete_state = None
 
     @keys.add("tab", filter=typing & (emacs_insert_mode | vi_insert_mode))
     def _(event: KeyPressEvent) -> None:
