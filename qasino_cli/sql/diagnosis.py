@@ -173,11 +173,11 @@ def _known(
 ) -> list[str]:
     if catalog is None:
         return []
-    lines = _candidates(statement, kind, name, offset, catalog)
     qualifier, _, plain = name.rpartition(".")
-    if kind == "table" and catalog.table(plain) is not None:
-        lines += _not_there(plain, qualifier.lower(), ask)
-    elif kind == "table":
+    if kind == "table" and catalog.table(plain) is not None:  # the name is right
+        return _not_there(plain, qualifier.lower(), ask)
+    lines = _candidates(statement, kind, name, offset, catalog)
+    if kind == "table":
         for find in (_missed, _rejected, _broken_view):
             lines += _asked(find, name, ask)
     return lines

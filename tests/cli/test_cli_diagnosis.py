@@ -213,6 +213,32 @@ def test_a_table_of_the_snapshot_that_another_generation_lacks_has_not_stopped(
     assert before[-1] == "fresh is in the snapshot, and was not in the one before"
 
 
+@pytest.mark.parametrize(
+    ("statement", "sentence", "told"),
+    [
+        (
+            "select * from disks",
+            "no such table: disks",
+            ["disks is in the snapshot, and not yet in the generation being collected"],
+        ),
+        (
+            "select * from prev.Disks",
+            "no such table: prev.Disks",
+            ["Disks is in the snapshot, and was not in the one before"],
+        ),
+        ("select * from x.disks", "no such table: x.disks", []),
+    ],
+)
+def test_no_other_name_is_offered_for_that_of_a_table_of_the_snapshot(
+    wire: Wire, server: Server, ask: Ask, statement: str, sentence: str, told: list[str]
+) -> None:
+    server.rotate()
+    for name in ("disks", "disk", "disks_all"):
+        publish(wire, name, "host")
+    server.rotate()
+    assert explain(statement, ServerRefused(sentence), ask).split("\n")[3:] == told
+
+
 def test_that_no_snapshot_before_is_kept_is_told(
     make_server: Callable[..., Server], wire_to: Callable[[Server], Wire]
 ) -> None:
