@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -40,6 +41,8 @@ class Session:
         self.asides = Asides(connection)
         self.use_write_db = False
         self._client: Client = open_client(connection)
+        self._asked_at = 0.0
+        """When the query was begun."""
         self._unconfirmed: queue.SimpleQueue[QasinoError | None] | None = None
         """What comes of a cancellation that nobody waits for any more."""
 
@@ -91,6 +94,7 @@ class Session:
         return None if chunks is None else self._cancellable(chunks, query)
 
     def _query(self, statement: str, form: str) -> Query:
+        self._asked_at = time.monotonic()
         return Query(
             sql=statement,
             typed=not wants_strings(form),
@@ -115,6 +119,7 @@ class Session:
         Of a query that is hung up on, as nobody is `asking`, it may know nothing any more: then
         that has ended it.
         """
+        ran_s = time.monotonic() - self._asked_at
         is_under_way = None if asking is None else asking.is_under_way
         self._unconfirmed = begin_cancelling(self.connection, query.query_id or "", is_under_way)
         try:
@@ -124,7 +129,7 @@ class Session:
             return
         self._unconfirmed = None
         if error is None or (asking is None and isinstance(error, ServerRefused)):
-            say("cancelled")
+            say(f"cancelled after {ran_s:.1f} s")
         else:
             say(f"interrupted; the query could not be cancelled: {error.sentence}")
 
