@@ -44,6 +44,8 @@ class Look(msgspec.Struct, frozen=True):
     unicode: bool = True
     breaks_lines: bool = False
     """Whether a text of several lines stands in as many in a record: where somebody reads it."""
+    shown_by: str = ""
+    """What shows the columns of a table there is no room for."""
 
     @property
     def ellipsis(self) -> str:
@@ -196,9 +198,15 @@ def _table(
     lines += body
     if left_out:
         names = ", ".join(column.head for column in left_out)
-        many = "1 more column" if len(left_out) == 1 else f"{len(left_out)} more columns"
-        lines.append(look.dressed("faint", clip(f"{many}: {names}", columns, look.ellipsis)))
+        many = f"{_many_more(len(left_out), look)}: {names}"
+        lines.append(look.dressed("faint", clip(many, columns, look.ellipsis)))
     return lines
+
+
+def _many_more(nr: int, look: Look) -> str:
+    """How many columns there is no room for, and what shows them where something does."""
+    many, them = ("1 more column", "it") if nr == 1 else (f"{nr} more columns", "them")
+    return f"{many} ({look.shown_by} shows {them})" if look.shown_by else many
 
 
 def _hidden_line(hidden: int, total: int, columns: int, look: Look) -> str:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import IO
 
+import msgspec
+
 from qasino_cli import terminal
 from qasino_cli.cells import visible_pieces
 from qasino_cli.config import Config
@@ -68,6 +70,12 @@ class Screen:
     def look(self) -> Look:
         """How lines on the terminal are dressed."""
         return look_for(self._config.colors, self._config.theme)
+
+    @property
+    def _look_of_one(self) -> Look:
+        """The same for what was asked by somebody, who may ask for it as records."""
+        shown_by = "\\gx" if self._prompting else "--format vertical"
+        return msgspec.structs.replace(self.look, shown_by=shown_by)
 
     @property
     def plain(self) -> bool:
@@ -149,7 +157,7 @@ class Screen:
         columns = self._columns()
         if on_terminal() and self.expanded is False and pager.goes_sideways(self._config.pager):
             columns = PIPE_COLUMNS
-        lines = lay_out(self.last, columns, expanded=self.expanded, look=self.look)
+        lines = lay_out(self.last, columns, expanded=self.expanded, look=self._look_of_one)
         pager.show(lines, self._config.pager, self._prompt_lines())
 
     def page(self, lines: Sequence[str]) -> None:
@@ -239,7 +247,8 @@ class Screen:
         screen = self._prompting and on_terminal()
         pages = screen and self._paging and pager.pager_command(self._config.pager) is not None
         lines = height - beside - _AROUND_ROWS if screen else None
-        drawn = lay_out(result, self._columns(), lines, expanded, self.look, whole_records=pages)
+        columns, look = self._columns(), self._look_of_one
+        drawn = lay_out(result, columns, lines, expanded, look, whole_records=pages)
         if pages and expanded and len(drawn) + beside > height:
             pager.show(drawn, self._config.pager, beside)
             return

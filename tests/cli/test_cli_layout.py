@@ -97,6 +97,9 @@ def test_columns_without_room_are_left_out_and_named() -> None:
         "1000000000000  1000000000001",
         "6 more columns: c, d, e, f, g, h",
     ]
+    hinting = lay_out(wide, 40, look=Look(shown_by="\\gx"))
+    assert hinting[3] == "6 more columns (\\gx shows them): c, d, …"
+    assert lay_out(wide, 117, look=Look(shown_by="\\gx"))[-1] == "1 more column (\\gx shows it): h"
 
 
 def test_auto_draws_records_where_a_table_does_not_fit() -> None:

@@ -134,7 +134,7 @@ def test_the_names_of_a_result_stay_on_the_screen_above_the_next_prompt(
     columns = ", ".join(f"n as number_{i}" for i in range(15))
     terminal.type(f"\x0c{COUNTED.format(nr_rows, columns)}\r")
     terminal.until(lambda: "│ emacs" in terminal.lines[-1], "the toolbar of the next prompt")
-    terminal.see(f"{nr_rows} rows in", "more columns")
+    terminal.see(f"{nr_rows} rows in", "more columns (\\gx shows them)")
     terminal.prompt()
     assert any(line.startswith("number_0") for line in terminal.lines), terminal.lines
 

@@ -96,6 +96,17 @@ def test_a_cut_result_fails_where_no_terminal_shows_it(
         terminal.close()
 
 
+def test_what_shows_the_columns_there_is_no_room_for_is_said(
+    server: Server, tmp_path: Path
+) -> None:
+    text = f"select {', '.join(f'1 as number_{n}' for n in range(20))}"
+    terminal = Terminal("sql", "-s", zmq_url(server), "-q", text, home=tmp_path)
+    try:
+        terminal.see("more columns (--format vertical shows them): number_")
+    finally:
+        terminal.close()
+
+
 def test_timing_has_a_note_and_a_last_result_over_each_transport(url: str) -> None:
     script = "\\timing on\nselect 42 x;\n\\last\n"
     ran = run_qasino("sql", "-s", url, stdin=script)
