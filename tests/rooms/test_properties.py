@@ -97,7 +97,7 @@ def test_a_header_that_cannot_be_read_is_refused_with_its_place_in_the_body(key:
     body = f'{{"op":"add_table_data","identity":"a","table":{table}}}'
     sentence = _refusal(lambda: decode_request(body.encode()))
     assert sentence is not None
-    assert sentence.endswith(f"unexpected end of hex escape (byte {body.index('!')})")
+    assert sentence.endswith(f"half a surrogate pair (byte {body.index('!')})")
 
 
 def test_a_number_in_a_header_is_no_string_however_large() -> None:
