@@ -127,7 +127,7 @@ def misunderstanding(event: int, connection: Connection, address: str) -> str:
         return "it has another key than --curve-server-key says"
     if wanted == "NULL" and keys is not None:
         return "it has no key, and so may be anybody; without --curve-key it is asked all the same"
-    if wanted == "NULL" and event == zmq.EVENT_DISCONNECTED:
+    if wanted == "NULL":
         return "it speaks ZeroMQ and takes no requests; is it the port of the signal?"
     if greeting.startswith(b"HTTP/"):
         other = msgspec.structs.replace(connection, scheme="http").url

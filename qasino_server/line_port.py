@@ -63,10 +63,12 @@ _HTTP = tuple(
     for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 )
 """What a browser begins with, and no statement that reads."""
+_WHAT_IT_IS = b"this port takes SQL by the line (nc, telnet); HTTP has a port of its own\r\n"
 _NO_HTTP = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
-    b"this port takes SQL by the line (nc, telnet); HTTP has a port of its own\r\n"
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
+    b"Connection: close\r\n\r\n%b" % (len(_WHAT_IT_IS), _WHAT_IT_IS)
 )
+"""With its length: it is cut off by a reset where the client is still sending its request."""
 _NEGOTIATION = re.compile(rb"\xff[\xfb-\xfe][\0-\x31]")
 """What telnet will do or not, or is to, of options up to 49: 3 among them, which is no Ctrl-C here.
 UTF-8 has no such byte, and UTF-16 begins with two that are refused with a sentence.

@@ -154,12 +154,12 @@ def test_the_resolver_is_waited_for_within_a_bound_at_each_connection(
 ) -> None:
     """Whose server hangs up after each answer connects anew, and resolves its name anew."""
     with listener(http_answer(OF_OUR_OWN)) as port:
-        there = Connection(scheme="http", host="localhost", port=port, timeout_s=0.3)
+        there = Connection(scheme="http", host="localhost", port=port, timeout_s=1)
         with closing(open_client(there)) as client, resolver_that_answers(monkeypatch, nr_lookups):
             for _ in range(nr_answered):
                 assert client.query(Query(sql="select 1")).rows == [(1,)]
             started = time.monotonic()
-            with pytest.raises(Unreachable, match=r": no name server answered in 0\.3 s"):
+            with pytest.raises(Unreachable, match=r": no name server answered in 1 s"):
                 client.query(Query(sql="select 1"))
             assert time.monotonic() - started < 5
 
@@ -167,10 +167,10 @@ def test_the_resolver_is_waited_for_within_a_bound_at_each_connection(
 def test_the_resolver_is_waited_for_within_a_bound_for_the_reason_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    there = Connection(scheme="http", host="localhost", port=free_port(), timeout_s=0.3)
+    there = Connection(scheme="http", host="localhost", port=free_port(), timeout_s=1)
     with closing(open_client(there)) as client, resolver_that_answers(monkeypatch, 2):
         started = time.monotonic()
-        with pytest.raises(Unreachable, match=r": no name server answered in 0\.3 s"):
+        with pytest.raises(Unreachable, match=r": no name server answered in 1 s"):
             client.query(Query(sql="select 1"))
         assert time.monotonic() - started < 5
 
