@@ -41,6 +41,7 @@ from qasino_cli.errors import (
     Unreachable,
 )
 from qasino_cli.reach import HOST_SILENT, find_address, why_unreachable
+from qasino_server.errors import StartError
 from qasino_server.message import Query
 from qasino_server.table import Receipt, Result
 
@@ -179,7 +180,8 @@ class HttpClient:
     def _traced(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith("connect_tcp.started"):
             self._wire = None
-            find_address(self._connection)  # httpx would wait for the resolver without a bound
+            with suppress(StartError):  # no room for a thread: httpx asks the resolver by itself
+                find_address(self._connection)  # within a bound, which httpx has none for
         elif event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._wire = info["return_value"]
             self._is_new = True
@@ -325,7 +327,11 @@ class HttpClient:
             )
         if "SSL" in str(error):
             return "what listens there does not speak TLS"
-        return why_unreachable(self._connection, find_address(self._connection)[1])
+        try:
+            _, address = find_address(self._connection)
+        except StartError:  # no room for a thread, which only a name needs
+            address = self._connection.host
+        return why_unreachable(self._connection, address)
 
     def _too_slow(self) -> Unanswered:
         return Unanswered(f"{self._url} gave no answer in {self._connection.timeout_s:g} s")

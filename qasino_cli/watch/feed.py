@@ -18,7 +18,7 @@ from qasino_cli.sql.cancelling import UnderWay, begin_cancelling, give_up
 from qasino_cli.watch.anew import Anew
 from qasino_cli.watch.inquiry import Inquiry
 from qasino_cli.watch.query import Update, Watched
-from qasino_server.errors import SqlError
+from qasino_server.errors import SqlError, StartError
 from qasino_server.service import Service
 
 RETRY_S = 1.0
@@ -130,7 +130,7 @@ class Feed(Service):
         watched = inquiry.watched
         try:
             update = inquiry.look()
-        except Unreachable as error:
+        except (Unreachable, StartError) as error:  # there may be room for a thread again
             self._lost = True
             return Update(unknown=f"lost: {error.sentence}")
         except (ServerRefused, SqlError) as error:

@@ -27,10 +27,12 @@ from qasino_cli.errors import Unreachable
 from qasino_server.message import Query
 from qasino_server.server import Server
 
-OF_OUR_OWN = (
-    b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"
-    b'{"response_op":"result_table","table":{"column_names":["1"],"rows":[[1]]}}'
+_RESULT = b'{"response_op":"result_table","table":{"column_names":["1"],"rows":[[1]]}}'
+OF_OUR_OWN = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (
+    len(_RESULT),
+    _RESULT,
 )
+"""With its length: a reset, where the request was not read to its end, would cut it off."""
 
 
 def ask(url: str, *more: object) -> Ran:
@@ -173,6 +175,25 @@ def test_the_resolver_is_waited_for_within_a_bound_for_the_reason_too(
         with pytest.raises(Unreachable, match=r": no name server answered in 1 s"):
             client.query(Query(sql="select 1"))
         assert time.monotonic() - started < 5
+
+
+def test_over_http_no_thread_is_needed_to_reach_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room for one the bounds that need one are missing, and no more."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "resolver" or isinstance(thread, threading.Timer):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with listener(http_answer(OF_OUR_OWN)) as port:
+        there = Connection(scheme="http", host="localhost", port=port)
+        with closing(open_client(there)) as client:
+            assert client.query(Query(sql="select 1")).rows == [(1,)]
+    gone = Connection(scheme="http", host="localhost", port=free_port())
+    with closing(open_client(gone)) as client, pytest.raises(Unreachable, match="nothing listens"):
+        client.query(Query(sql="select 1"))
 
 
 def test_a_silent_port_is_no_tls_server_and_no_host_that_is_off() -> None:
