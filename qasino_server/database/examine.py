@@ -169,9 +169,13 @@ def _put(known: dict[str, Examined], examined: Examined) -> None:
 
 def remember_unfit(on: SnapshotConnection, examined: Examined, unfit: frozenset[str]) -> None:
     """Have the connection remember the forms of JSON that do not serve for that statement."""
-    for known in (on.examined, on.forms):
-        if examined.sql in known:
-            known[examined.sql] = msgspec.structs.replace(known[examined.sql], unfit=unfit)
+    form = with_parameters(examined.sql)
+    for known, sql in (
+        (on.examined, examined.sql),
+        (on.forms, examined.sql if form is None else form.sql),
+    ):
+        if sql in known:
+            known[sql] = msgspec.structs.replace(known[sql], unfit=unfit)
 
 
 def _examine(

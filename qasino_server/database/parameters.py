@@ -7,8 +7,8 @@ Pages, alerts and scripts ask the same of one host after another, and what SQLit
 one it can run for the others. Only what says nothing else in its place is taken out: a text or a
 whole number right behind a comparison, behind the WHERE of the statement itself. A number in
 ORDER BY means a column, one in what is selected is in the column's name, and a text behind LIKE
-tells how to search. What is not read for sure (comments, or parentheses within others before that
-WHERE) stays as it is.
+tells how to search. What is not read for sure (comments, compounds, or parentheses within others
+before that WHERE) stays as it is.
 """
 
 from __future__ import annotations
@@ -21,10 +21,15 @@ from qasino_server.database.sqltext import PASSED_OVER
 from qasino_server.remembered import remembered
 
 _WHERE = "where"
+_IN_NAMES = r"\w$\x80-\U0010ffff"
+"""What SQLite takes for a part of a name."""
 _UP_TO_WHERE = re.compile(
-    r"""\s*+select\b(?:(?!where\b)\w++|[^\w'"`\[()?]++|"[^"]*+"|\([^'"`\[()?]*+\))*+where\W""",
+    rf"""\s*+select(?![{_IN_NAMES}])(?:(?!where(?![{_IN_NAMES}]))[{_IN_NAMES}]++"""
+    rf"""|[^{_IN_NAMES}'"`\[()?]++|"[^"]*+"|\([^'"`\[()?]*+\))*+where[^{_IN_NAMES}]""",
     re.IGNORECASE,
 )
+_NOT_FOR_SURE = ("?", "--", "/*", "union", "intersect", "except")
+"""What none is read for sure with. An ORDER BY of a compound is compared with what it selects."""
 _COMPARISONS = frozenset(("=", "==", "<>", "!=", "<", "<=", ">", ">="))
 _TEXT = r"'((?:[^'\0\ud800-\udfff]|'')*+)'"
 _NUMBER = r"(-?+[0-9]{1,18}+)(?![\w.])"
@@ -44,8 +49,9 @@ class Parameters(msgspec.Struct, frozen=True):
 
 def with_parameters(sql: str) -> Parameters | None:
     """The statement without its compared values; None where it has none."""
-    begins = sql.lower().find(_WHERE) + len(_WHERE)
-    if not _is_up_to_where(sql[: begins + 1]) or "?" in sql or "--" in sql or "/*" in sql:
+    lowered = sql.lower()
+    begins = lowered.find(_WHERE) + len(_WHERE)
+    if not _is_up_to_where(sql[: begins + 1]) or any(part in lowered for part in _NOT_FOR_SURE):
         return None
     values: list[str | int] = []
 

@@ -76,7 +76,8 @@ def fault_of(connection: apsw.Connection, viewname: str) -> str:
 def faults_of_any(bodies: Mapping[str, str]) -> dict[str, str]:
     """What is wrong with views, by their names, whatever tables there are: one reads itself, say.
 
-    `bodies` are as `read_view_sql` gives them.
+    `bodies` are as `read_view_sql` gives them. A table that has the name of a view keeps that out,
+    and others read the table: of those it is not known here.
     """
     scratch = apsw.Connection(":memory:")
     try:

@@ -85,6 +85,10 @@ def test_compared_values_are_taken_out(sql: str, form: str | None, values: Any) 
         "select a from t where a = 'x\0'",
         "select a from t where a = 'x\ud800'",
         "select somewhere from t where a = 5",
+        "select b as where$, a = 4 from t",
+        "select b as where€, a = 4 from t",
+        "select b as x$where , a = 4 from t",
+        "select a = 5 from t where b = 7 union select 1 order by a = 5",
         "values (1)",
         "",
     ],
@@ -139,6 +143,7 @@ SELECTED = st.sampled_from(
         "select grp as g, count(*) from t",
         f"select distinct grp, id > {HOLE} from t",
         f"select id = {HOLE}, grp = 'g1', typeof(val) from t",
+        f"select id = {HOLE}, grp as where$ from t",
         'select val as "from", a.* from t as a',
     ]
 )
@@ -186,6 +191,7 @@ ENDS = st.sampled_from(
         f" group by 1 having count(*) > {HOLE}",
         f" group by 1 order by 1 > {HOLE}, 2",
         f" union select 'x', {HOLE} = {HOLE} from u where id > {HOLE} order by 1, 2",
+        f" union all select 1, 2 from u order by id = {HOLE}",
         " nonsense",
     ]
 )
