@@ -179,15 +179,26 @@ class HttpClient:
 
     def _traced(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith("connect_tcp.started"):
-            self._wire = None
-            with suppress(StartError):  # no room for a thread: httpx asks the resolver by itself
-                find_address(self._connection)  # within a bound, which httpx has none for
+            is_first, self._wire = self._wire is None, None
+            self._see_that_it_resolves(is_first)
         elif event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._wire = info["return_value"]
             self._is_new = True
         elif event.endswith("receive_response_headers.started") and self._is_new:
             self._is_new = False
             self._check_language()
+
+    def _see_that_it_resolves(self, is_first: bool) -> None:
+        """Within a bound: httpx would wait for the resolver without one.
+
+        That takes a thread. Where there is no room for it any more, a server that was reached
+        before is reached again, and httpx asks the resolver by itself.
+        """
+        try:
+            find_address(self._connection)
+        except StartError:
+            if is_first:
+                raise
 
     def _check_language(self) -> None:
         """Wait for the first byte of an answer, and leave it there. Raises Unreachable for one
