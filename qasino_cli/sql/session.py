@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
-from qasino_cli.console import say
+from qasino_cli.console import Ended, say
 from qasino_cli.errors import ServerRefused, Unanswered
 from qasino_cli.sql.asides import Asides
 from qasino_cli.sql.cancelling import (
@@ -31,6 +31,10 @@ from qasino_server.threads import begin
 HEAR_S = 0.1
 """Who waits in the main thread hears Ctrl-C at the latest after that: a signal that comes just
 before a system call does not interrupt it."""
+
+
+class Cancelled(KeyboardInterrupt):
+    """Ctrl-C has ended a query, and a line tells what became of it."""
 
 
 class Session:
@@ -70,17 +74,17 @@ class Session:
     def query(self, statement: str, form: str = "table") -> Result:
         """The whole answer, as a format needs it.
 
-        Raises what the client raises, and KeyboardInterrupt, once the query is being cancelled.
+        Raises what the client raises, and Cancelled or Ended, once the query is being cancelled.
         """
         query = self._query(statement, form)
         asking = _Asking(self._client, query)
         try:
             return asking.answer()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             asking.abandon()
             self._client = open_client(self.connection)
             self._cancel(query, asking)
-            raise
+            raise interrupt if isinstance(interrupt, Ended) else Cancelled from None
         except Unanswered:
             self._give_up(query)
             raise

@@ -14,9 +14,12 @@ from command import http_url, zmq_url
 from prompt_house import Start
 from wire import Wire, until
 
+from qasino_cli.config import Config
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused
 from qasino_cli.sql import cancelling, session
+from qasino_cli.sql.repl.shell import Shell
+from qasino_cli.sql.screen import Screen
 from qasino_server.server import Server
 
 ENDLESS = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) from c"
@@ -61,6 +64,35 @@ def test_a_cancellation_that_overtakes_its_query_ends_it(
             asked.query(ENDLESS)
         until(lambda: not running())  # long before --query-timeout ends it
     assert re.fullmatch(r"cancelled after \d\d?\.\d s\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"), [("\\between", r"\n"), (f"{ENDLESS};", r"cancelled after \d+\.\d s\n")]
+)
+def test_the_prompt_begins_a_line_wherever_ctrl_c_comes(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: str,
+    told: str,
+) -> None:
+    """Between an answer of \\watch and the wait for the next it stood behind the terminal's ^C."""
+    ask = session._Asking._run
+
+    def interrupt(*of: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def interrupted(asking: Any) -> None:
+        interrupt()
+        ask(asking)
+
+    monkeypatch.setattr(session._Asking, "_run", interrupted)
+    monkeypatch.setattr(session, "CANCEL_PATIENCE_S", 10)
+    connection = Connection(host="127.0.0.1", port=server.ports["zmq"])
+    with session.Session(connection) as asked:
+        shell = Shell(asked, Screen(Config(), "table"), None, lambda name: interrupt)
+        assert shell.type(typed)
+    assert re.fullmatch(told, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("port", ["zmq", "http"])

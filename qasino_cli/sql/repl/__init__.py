@@ -56,7 +56,7 @@ def _at_prompt(shell: Shell, prompt: Prompt) -> ExitCode:
         except Ended:
             raise
         except KeyboardInterrupt:
-            continue  # just before the prompt, or just behind it
+            say("")  # just before the prompt, or just behind it; either way that begins a line
 
 
 def _plainly(shell: Shell) -> ExitCode:

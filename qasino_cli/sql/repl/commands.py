@@ -120,10 +120,9 @@ def _show_all_of(shell: Shell, name: str) -> None:
 
 def _show(shell: Shell, sql: str, unless_empty: bool = False, vertical: bool = False) -> bool:
     """Show what a question of our own gives; whether that was anything."""
-    with shell.on_a_line():
-        result = shell.session.asides.ask(sql)
-        if result.nr_rows or not unless_empty:
-            shell.screen.show(result, vertical)
+    result = shell.session.asides.ask(sql)
+    if result.nr_rows or not unless_empty:
+        shell.screen.show(result, vertical)
     return bool(result.nr_rows)
 
 
@@ -194,8 +193,7 @@ def _run_script(shell: Shell, place: str, text: str, name: str) -> None:
 
 def _output(shell: Shell, target: str) -> None:
     try:
-        with shell.on_a_line():
-            shell.screen.redirect(target)
+        shell.screen.redirect(target)
     except UsageFault as error:
         raise UsageFault(f"\\o: {error.sentence}") from None
 
@@ -257,8 +255,7 @@ def _system(shell: Shell, command: str) -> None:
     with alone_on_terminal():
         code = subprocess.run(run, shell=True, stdin=stdin).returncode
     if interrupted(code):
-        with shell.on_a_line():
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt
     if code:
         raise UsageFault(f"\\!: it ended with {code}")
 
@@ -356,11 +353,10 @@ def _watch(shell: Shell, argument: str) -> None:
             shell.run_statement(statement)
         if nr == times:
             return
-        with shell.on_a_line():
-            if interval_s is None:
-                shell.live.wait_for_generation(seen)
-            else:
-                _sleep(interval_s)
+        if interval_s is None:
+            shell.live.wait_for_generation(seen)
+        else:
+            _sleep(interval_s)
 
 
 def _how_to_watch(argument: str) -> tuple[float | None, int | None]:

@@ -53,9 +53,6 @@ class Script(Shell):
         self._batch.asked = statement
         super().look_up(statement)
 
-    def begin_line(self) -> None:
-        """There is no prompt here."""
-
     def close(self) -> None:
         """End the thread that looked at the server."""
         if self._live is not None:

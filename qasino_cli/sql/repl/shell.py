@@ -6,8 +6,7 @@ in. Errors are said and end nothing but what was typed with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from qasino_cli.console import Ended, begin_anew, say
 from qasino_cli.errors import Unreachable
@@ -17,7 +16,7 @@ from qasino_cli.sql.repl.live import Live
 from qasino_cli.sql.repl.saved import SavedQueries
 from qasino_cli.sql.screen import Screen
 from qasino_cli.sql.scripts import entries_of
-from qasino_cli.sql.session import Session
+from qasino_cli.sql.session import Cancelled, Session
 from qasino_cli.sql.statements import Entry, Failed, Leaving
 from qasino_server.errors import QasinoError
 
@@ -110,8 +109,10 @@ class Shell:
                 say(f"the other {'one was' if left == 1 else f'{left} were'} not run")
         except Ended:
             raise
+        except Cancelled:
+            pass
         except KeyboardInterrupt:
-            pass  # said by whoever was interrupted
+            say("")  # the terminal has written ^C, and the prompt begins a line
         return True
 
     def _do_one(self, entry: Entry) -> None:
@@ -122,8 +123,7 @@ class Shell:
             if isinstance(error, Unreachable):
                 self._away = True
                 self.live.refresh()
-            with self.on_a_line():
-                say(self.session.asides.tell(entry, self.asked, error))
+            say(self.session.asides.tell(entry, self.asked, error))
             raise Failed from None
 
     def run(self, entry: Entry) -> None:
@@ -149,27 +149,11 @@ class Shell:
             self.live.refresh()
         elif self.live.status.turned_away:
             self.live.refresh()
-        with self.on_a_line(), self.screen.sent_to(target):
+        with self.screen.sent_to(target):
             self.screen.show(result, vertical)
 
     def look_up(self, statement: str) -> None:
         """Show what a statement of our own gives, which is none that \\g would run again."""
         self.asked = statement
         result = self.session.query(statement, self.screen.form)
-        with self.on_a_line():
-            self.screen.show(result)
-
-    @contextmanager
-    def on_a_line(self) -> Iterator[None]:
-        """Within the block Ctrl-C, which the terminal writes as ^C, has the prompt begin a line."""
-        try:
-            yield
-        except Ended:
-            raise
-        except KeyboardInterrupt:
-            self.begin_line()
-            raise
-
-    def begin_line(self) -> None:
-        """What has been written without its end is left."""
-        say("")
+        self.screen.show(result)
