@@ -18,6 +18,8 @@ from typing import IO, Any
 
 USUAL_COLUMNS = 80
 USUAL_LINES = 24
+SEQUENCE_S = 0.05
+"""The rest of what a key sends comes within that."""
 
 
 def watched(stream: IO[Any] | None) -> bool:

@@ -60,8 +60,6 @@ PATIENT_S = 1.0
 """Who waits longer for the first answer is told so."""
 ESCAPED_S = 0.3
 """A letter that comes so soon after Esc was typed with Alt."""
-SEQUENCE_S = 0.05
-"""The rest of what a key sends comes within that."""
 _STYLES = {
     "dark": {
         "header": "bold",
@@ -339,7 +337,7 @@ class Screen:
             after_render=keep_the_cursor,
             enable_page_navigation_bindings=False,
         )
-        application.timeoutlen, application.ttimeoutlen = ESCAPED_S, SEQUENCE_S
+        application.timeoutlen, application.ttimeoutlen = ESCAPED_S, terminal.SEQUENCE_S
         return application
 
     def _line_height(self) -> int:

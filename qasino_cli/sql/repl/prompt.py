@@ -54,6 +54,9 @@ MENU_LINES = 6
 TICK_S = 1.0
 """How often the age in the toolbar moves on."""
 
+_ESCAPED_S = 0.5
+"""A key that comes so soon after Esc was typed with Alt: readline's, where Esc has a use too."""
+
 _AGAIN_S = 0.2
 """While a completion is under way no other begins, and it may have asked before values came."""
 
@@ -98,6 +101,8 @@ class Prompt:
             enable_suspend=True,
             output=output,
         )
+        self._session.app.timeoutlen = _ESCAPED_S
+        self._session.app.ttimeoutlen = terminal.SEQUENCE_S
         Char.display_mappings = _Shown(Char.display_mappings)
         self._session.app.before_render += self._fit_menu
         shell.toggle_keys = self.toggle_keys
