@@ -56,7 +56,7 @@ class Screen:
         """The last result, for \\last."""
         self.prompt_lines: Callable[[int], int] = lambda height: 1
         """How many lines the next prompt takes of a screen so high."""
-        self._paging = True
+        self.paging = True
         """Whether what does not fit goes through the pager, but for tables, which are cut."""
         self._gathered: list[tuple[Result, bool]] | None = None
         """What is shown at the end of `shown_whole`, and whether as records."""
@@ -65,6 +65,11 @@ class Screen:
         self._process: subprocess.Popen[bytes] | None = None
         self._with_tables: set[IO[bytes] | None] = set()
         """The files that have a table of Markdown, None for the terminal."""
+
+    @property
+    def _pager(self) -> str | None:
+        """The pager that was wished for, '' for none."""
+        return self._config.pager if self.paging else ""
 
     @property
     def look(self) -> Look:
@@ -108,11 +113,11 @@ class Screen:
     @contextmanager
     def unpaged(self) -> Iterator[None]:
         """Within the block nothing waits for somebody to leave a pager."""
-        self._paging = False
+        before, self.paging = self.paging, False
         try:
             yield
         finally:
-            self._paging = True
+            self.paging = before
 
     @contextmanager
     def shown_whole(self) -> Iterator[None]:
@@ -141,7 +146,7 @@ class Screen:
         paged = sum(map(len, drawn)) + beside > terminal.size()[1]
         if paged:
             lines = [line for one in drawn for line in ["", *one]]
-            pager.show(lines[1:], self._config.pager, beside)
+            pager.show(lines[1:], self._pager, beside)
         for (result, _), one in zip(results, drawn, strict=True):
             self.last = result
             if not paged:
@@ -155,14 +160,14 @@ class Screen:
                 "there is no result yet; over HTTP csv, tsv and ndjson are kept with \\timing alone"
             )
         columns = self._columns()
-        if on_terminal() and self.expanded is False and pager.goes_sideways(self._config.pager):
+        if on_terminal() and self.expanded is False and pager.goes_sideways(self._pager):
             columns = PIPE_COLUMNS
         lines = lay_out(self.last, columns, expanded=self.expanded, look=self._look_of_one)
-        pager.show(lines, self._config.pager, self._prompt_lines())
+        pager.show(lines, self._pager, self._prompt_lines())
 
     def page(self, lines: Sequence[str]) -> None:
         """Lines of our own, such as help."""
-        pager.show(lines, self._config.pager, self._prompt_lines())
+        pager.show(lines, self._pager, self._prompt_lines())
 
     def redirect(self, target: str) -> None:
         """Send results to a file, which may be in quotes, or to `| command` from now on; '' is the
@@ -245,12 +250,12 @@ class Screen:
     def _show_table(self, result: Result, expanded: Expanded) -> None:
         height, beside = terminal.size()[1], self._beside()
         screen = self._prompting and on_terminal()
-        pages = screen and self._paging and pager.pager_command(self._config.pager) is not None
+        pages = screen and self.paging and pager.pager_command(self._pager) is not None
         lines = height - beside - _AROUND_ROWS if screen else None
         columns, look = self._columns(), self._look_of_one
         drawn = lay_out(result, columns, lines, expanded, look, whole_records=pages)
         if pages and expanded and len(drawn) + beside > height:
-            pager.show(drawn, self._config.pager, beside)
+            pager.show(drawn, self._pager, beside)
             return
         write_lines(drawn)
         if not shows_all(result, lines):
@@ -265,13 +270,13 @@ class Screen:
 
     def _show_raw(self, pieces: Iterator[str]) -> None:
         """What a format gives; at a prompt through the pager where it has more lines than fit."""
-        if not (self._prompting and self.seen and self._paging):
+        if not (self._prompting and self.seen and self.paging):
             self._write_raw(pieces)
             return
         text = "".join(visible_pieces(pieces))
         lines = text.removesuffix("\n").split("\n")
         if len(lines) + self._beside() > terminal.size()[1]:
-            pager.show(lines, self._config.pager, self._beside())
+            pager.show(lines, self._pager, self._beside())
         else:
             write(text)
 

@@ -91,6 +91,7 @@ def test_what_an_error_leaves_undone_of_a_line_is_counted(start: Start) -> None:
 def test_ctrl_c_cancels_on_the_server_any_number_of_times(
     start: Start, server: Server, wire: Wire, port: str
 ) -> None:
+    told = re.compile("cancelled after|has not confirmed")  # which a busy machine does late
     terminal = start(zmq_url(server) if port == "zmq" else http_url(server))
     terminal.prompt()
     for nr_times in range(1, 4):
@@ -98,7 +99,7 @@ def test_ctrl_c_cancels_on_the_server_any_number_of_times(
         until(lambda: running(wire))
         terminal.interrupt()  # also where the last one was only just heard
         until(lambda: not running(wire))  # long before --query-timeout ends it
-        terminal.until(lambda n=nr_times: terminal.text.count("cancelled") == n, "cancelled")
+        terminal.until(lambda n=nr_times: len(told.findall(terminal.text)) == n, "its end")
         terminal.prompt()
     terminal.run("select 6 * 7 x;", "42")
     assert terminal.leave() == 0
@@ -315,7 +316,7 @@ COMMANDS: list[tuple[str, str]] = [
     ("\\pset null", "NULL in csv and tsv: '-'"),
     ("\\pset format csv", "format csv"),
     ("select host, dc from hosts;", "web-1,BOS web-2,-"),
-    ("\\pset", "'-' format csv records off the line of names in csv and tsv: off"),
+    ("\\pset", "'-' format csv records off the line of names in csv and tsv: off pager on"),
     ("\\pset null ''", "NULL in csv and tsv: ''"),
     ("\\pset null", "NULL in csv and tsv: ''"),
     ("\\format table \\t", "format table the line of names in csv and tsv: on"),

@@ -83,6 +83,22 @@ def test_watch_opens_no_pager(start: Start, tmp_path: Path) -> None:
     terminal.until(paged.exists, "a pager")
 
 
+def test_nothing_is_paged_with_the_pager_off(start: Start, tmp_path: Path) -> None:
+    paged = tmp_path / "paged"
+    terminal = start(PAGER=f"cat > {paged}", NO_COLOR="1")
+    terminal.prompt()
+    terminal.run("\\pset pager off", "pager off")
+    cells = ", ".join(f"{n} as c_{n}" for n in range(60))
+    terminal.run(f"select {cells} \\gx", "c_59 | 59", "1 row in")
+    terminal.run("\\x \\last", "c_59")
+    terminal.run("\\x \\format vertical \\g", "c_59 | 59", "1 row in")
+    assert not paged.exists()
+    terminal.run("\\pset pager maybe", "\\pset pager is on or off")
+    terminal.run("\\pset pager", "pager on")
+    terminal.type("\\g\r")
+    terminal.until(paged.exists, "a pager")
+
+
 @pytest.mark.parametrize("form", ["csv", "markdown", "vertical"])
 def test_other_formats_are_paged_as_well_where_they_do_not_fit(
     start: Start, tmp_path: Path, form: str

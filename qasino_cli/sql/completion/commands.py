@@ -84,7 +84,13 @@ def _tables(typed: str, follows: str, catalog: Catalog, views_only: bool) -> lis
     return ranked(offers, name["begun"], len(name["begun"]))
 
 
-_OPTIONS = {"format": "\\format", "expanded": "\\x", "tuples_only": "\\t", "null": ""}
+_OPTIONS = {
+    "format": "\\format",
+    "expanded": "\\x",
+    "tuples_only": "\\t",
+    "pager": "\\t",
+    "null": "",
+}
 """What \\pset sets -> the command that sets the same."""
 
 

@@ -285,7 +285,7 @@ def _set_option(shell: Shell, argument: str) -> None:
     name, _, value = argument.partition(" ")
     value = value.strip()
     if not name:
-        for tell in (_tell_null, _tell_format, _tell_expanded, _tell_header):
+        for tell in (_tell_null, _tell_format, _tell_expanded, _tell_header, _tell_pager):
             tell(shell)
     elif name == "null":
         _null(shell, value)
@@ -305,6 +305,15 @@ def _null(shell: Shell, value: str) -> None:
 def _tell_null(shell: Shell) -> None:
     null = shell.screen.null
     say(f"NULL in csv and tsv: {'as the format has it' if null is None else shown(null)}")
+
+
+def _pager(shell: Shell, wish: str) -> None:
+    shell.screen.paging = _switched("\\pset pager", wish, shell.screen.paging)
+    _tell_pager(shell)
+
+
+def _tell_pager(shell: Shell) -> None:
+    say(f"pager {_on_or_off(shell.screen.paging)}")
 
 
 def _format(shell: Shell, name: str) -> None:
@@ -455,7 +464,7 @@ COMMANDS = (
     Named("\\format", "[NAME]", f"{', '.join(FORMATS)}", _format),
     Named("\\x", "[on|off|auto]", "records, not a table; auto: where that does not fit", _expanded),
     Named("\\t", "[on|off]", "csv and tsv without the line of names", _tuples_only),
-    Named("\\pset", "[NAME [VALUE]]", "null, format, expanded or tuples_only", _set_option),
+    Named("\\pset", "[NAME [VALUE]]", "null, format, expanded, tuples_only or pager", _set_option),
     Named("\\timing", "[on|off]", "the line under each result", _timing),
     Named("\\watch", "[SECONDS] [c=N]", "repeat it or the last statement each generation", _watch),
     Named("\\last", "", "the whole of the last result, paged", _last),
@@ -471,4 +480,9 @@ COMMANDS = (
     Named("\\keys", "", "switch between emacs and vi keys", _keys),
     Named("\\q", "", "leave, as quit, exit and Ctrl-D do", _leave),
 )  # fmt: skip
-_OPTIONS = {"format": _format, "expanded": _expanded, "tuples_only": _tuples_only}
+_OPTIONS = {
+    "format": _format,
+    "expanded": _expanded,
+    "tuples_only": _tuples_only,
+    "pager": _pager,
+}
