@@ -30,6 +30,7 @@ settings.load_profile("patient")
 # What tests start hears them, also where they run under nohup or behind a shell's `&`, which
 # have them ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Where Python is told to keep no bytecode, each command that a test starts would compile all it
