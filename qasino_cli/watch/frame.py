@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from qasino_cli.cells import clip, is_numeric, pad, shown_cell, width_alone
+from qasino_cli.console import counted
 from qasino_cli.layout import Look
 from qasino_cli.watch.amounts import difference_text, rate_text
 from qasino_cli.watch.diff import Key, Mark, Row, RowState
@@ -169,6 +170,8 @@ def _what(view: View) -> list[Line]:
         parts.append(f"sorted by {visible(picture.names[view.sort])}{order}")
     elif view.reverse:
         parts.append("reversed")
+    if view.hidden:
+        parts.append(f"{counted(len(view.hidden), 'column')} hidden")
     if view.mode != "values":
         parts.append(view.mode if picture.seconds else f"{view.mode} from the next generation on")
     if view.bars:
@@ -182,7 +185,7 @@ def _what(view: View) -> list[Line]:
 
 
 def _table(view: View, columns: int, lines: int, look: Look) -> list[Line]:
-    shown = _shown_columns(view)
+    shown = view.shown_columns()
     if not shown:
         return []
     rows = view.rows()[view.top : view.top + max(lines, 0)]
@@ -220,6 +223,9 @@ def _most_frozen(view: View, columns: int, page: int) -> int:
     rows = view.rows()[view.top : view.top + page] if 0 in view.picture.key else []
     taken, most = len(_SIGNS["same"]), 0
     for n in range(len(view.picture.key)):
+        if n in view.hidden:
+            most += 1
+            continue
         head = visible(view.picture.names[n])
         [own] = _widths([head], [[_text(view, row, n)] for row in rows], [_numeric(view, n)])
         taken += own + 2
@@ -227,12 +233,6 @@ def _most_frozen(view: View, columns: int, page: int) -> int:
             break
         most += 1
     return most
-
-
-def _shown_columns(view: View) -> list[int]:
-    """Which columns: those that stay, then those that are not scrolled out."""
-    columns = range(len(view.picture.names))
-    return [*columns[: view.nr_frozen], *columns[view.nr_frozen + view.left :]]
 
 
 def _texts(

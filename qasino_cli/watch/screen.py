@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 import time
-from pathlib import Path
 
 import msgspec
 from prompt_toolkit.application import Application, run_in_terminal
@@ -44,15 +43,16 @@ from qasino_cli.options import in_utf8
 from qasino_cli.sql.session import HEAR_S
 from qasino_cli.watch.batch import Plan, see_it_answered
 from qasino_cli.watch.diff import Picture, choose_key, compare, differs
+from qasino_cli.watch.export import copied, written
 from qasino_cli.watch.feed import Feed
-from qasino_cli.watch.frame import CUT, fitted, frame, plain
+from qasino_cli.watch.frame import fitted, frame, plain
 from qasino_cli.watch.herald import Herald
 from qasino_cli.watch.past import Seen
 from qasino_cli.watch.query import Update, is_ordered
 from qasino_cli.watch.view import NAMES, View, pressed, resumed, showing
 from qasino_cli.watch.whole_lines import WholeLines, keep_the_cursor
-from qasino_cli.whole_file import is_there, write_whole
-from qasino_server.render import stream_for, visible, width
+from qasino_cli.whole_file import is_there
+from qasino_server.render import visible, width
 from qasino_server.table import Result
 
 TICK_S = 1.0
@@ -84,7 +84,6 @@ _ASKED = {"filter": "filter: ", "sql": "SQL: ", "file": "write to: "}
 _OVERWRITES = "exists; Enter again overwrites, Esc leaves it: "
 _ANY_KEY = [Keys.Any, *(name for name in ALL_KEYS if not name.startswith("<"))]
 """Characters, and each other key by its name: prompt_toolkit's own bindings would take those."""
-_HAVE_ALL = ".csv, .tsv or .ndjson has all rows"
 
 
 class Screen:
@@ -107,7 +106,10 @@ class Screen:
         self._herald = Herald(plan.on_change, plan.key, self._hook_failed, on_screen=True)
         self._file_there: str | None = None
         """The file that exists and may be overwritten, once somebody has been told."""
-        self._line = Buffer(multiline=False, accept_handler=self._answered)
+        self._filter_before = ""
+        self._line = Buffer(
+            multiline=False, accept_handler=self._answered, on_text_changed=self._typed
+        )
         self._app = self._application(config)
 
     def run(self) -> ExitCode:
@@ -247,6 +249,7 @@ class Screen:
             self._abandon(name)
         elif view.asking:
             begin = {"filter": view.filter, "sql": self._watched.sql, "file": ""}[view.asking]
+            self._filter_before = view.filter
             self._line.text = begin
             self._line.cursor_position = len(begin)
             self._file_there = None
@@ -255,6 +258,19 @@ class Screen:
         elif view.now:
             self._view = msgspec.structs.replace(view, now=False)
             self._feed.wake()
+        elif view.copying:
+            self._copy(msgspec.structs.replace(view, copying=False))
+
+    def _copy(self, view: View) -> None:
+        sequence, message = copied(view)
+        self._app.output.write_raw(sequence)
+        self._app.output.flush()
+        self._change(msgspec.structs.replace(view, message=message))
+
+    def _typed(self, buffer: Buffer) -> None:
+        """A filter is in force while it is typed, as far as it goes."""
+        if self._view.asking == "filter":
+            self._change(msgspec.structs.replace(self._view, filter=buffer.text.strip(), top=0))
 
     def _answered(self, buffer: Buffer) -> bool:
         """Enter, in the line at the bottom."""
@@ -263,9 +279,7 @@ class Screen:
             self._ask_again(text)
             return True
         view = msgspec.structs.replace(self._view, asking="")
-        if asking == "filter":
-            view = msgspec.structs.replace(view, filter=text, top=0)
-        elif asking == "sql" and text:
+        if asking == "sql" and text:
             view = self._ask(view, text)
         elif asking == "file" and text:
             view = msgspec.structs.replace(view, message=written(self._view, text, self._frame()))
@@ -371,7 +385,8 @@ class Screen:
         @keys.add("c-c", filter=asking)
         def _(event: KeyPressEvent) -> None:
             """Leave the line at the bottom; nothing is changed."""
-            self._change(msgspec.structs.replace(self._view, asking=""))
+            before = {"filter": self._filter_before} if self._view.asking == "filter" else {}
+            self._change(msgspec.structs.replace(self._view, asking="", **before))
             self._app.layout.focus(self._body)
 
         return keys
@@ -412,21 +427,3 @@ def _compared(
     if before is not None and not differs(before, result):
         return before
     return compare(before, result, key, keep_order)
-
-
-def written(view: View, path: str, drawn: str) -> str:
-    """Write the rows to a file, by its name as CSV, TSV or NDJSON, else the screen as it is seen.
-
-    What is said of the screen tells that there is more, and how to have it.
-    """
-    rows = [row.cells for row in view.rows() if row.status != "gone"]
-    made = stream_for(Path(path).suffix.removeprefix("."))
-    text = drawn if made is None else made.head(view.picture.names) + made.rows(rows)
-    try:
-        write_whole(path, text)
-    except OSError as error:
-        return f"{path}: {error.strerror}"
-    except (RuntimeError, ValueError) as error:  # nobody of that name; what no name may have
-        return f"{path}: {error}"
-    said = f"written to {path}" if made else f"the screen is written to {path}; {_HAVE_ALL}"
-    return said + (f"; {CUT}" if view.picture.truncated else "")

@@ -47,6 +47,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     sort: int | None = None
     """The column rows are sorted by; None is the order of the query."""
     reverse: bool = False
+    hidden: frozenset[int] = frozenset()
+    """Columns that are not shown."""
     filter: str = ""
     diff: bool = True
     mode: Mode = "values"
@@ -67,6 +69,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     quitting: bool = False
     now: bool = False
     """Somebody wants it asked again at once."""
+    copying: bool = False
+    """Somebody wants the rows in the terminal's clipboard."""
     page: int = 20
     """Rows that a screen takes."""
     lines: int = 24
@@ -103,6 +107,17 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         while leading in self.picture.key and leading < self.most_frozen:
             leading += 1
         return leading
+
+    def shown_columns(self) -> list[int]:
+        """Those that stay, then those that are not scrolled out."""
+        return [n for n in self._unhidden() if n < self.nr_frozen] + self.scrolling()[self.left :]
+
+    def scrolling(self) -> list[int]:
+        """Those that do not stay."""
+        return [n for n in self._unhidden() if n >= self.nr_frozen]
+
+    def _unhidden(self) -> list[int]:
+        return [n for n in range(len(self.picture.names)) if n not in self.hidden]
 
     def rows(self) -> list[RowState]:
         """The rows that are shown, in their order."""
@@ -149,7 +164,9 @@ def showing(view: View, newest: Seen) -> View:
 
 def _draw(view: View, seen: Seen) -> View:
     if seen.picture.names != view.picture.names:
-        view = msgspec.structs.replace(view, sort=None, reverse=False, left=0, top=0)
+        view = msgspec.structs.replace(
+            view, sort=None, reverse=False, hidden=frozenset(), left=0, top=0
+        )
     drawn = {"sql": seen.sql, "picture": seen.picture, "heard_at": seen.heard_at}
     return _scroll()(msgspec.structs.replace(view, **drawn))
 
@@ -194,7 +211,7 @@ def _scroll(rows: int = 0, columns: int = 0, pages: int = 0) -> Callable[[View],
     def act(view: View) -> View:
         last = max(len(view.rows()) - view.page, 0)
         top = min(max(view.top + rows + pages * max(view.page - 1, 1), 0), last)
-        widest = max(len(view.picture.names) - view.nr_frozen - 1, 0)
+        widest = max(len(view.scrolling()) - 1, 0)
         left = min(max(view.left + columns, 0), widest)
         return msgspec.structs.replace(view, top=top, left=left)
 
@@ -206,17 +223,25 @@ def _half_page(towards: int) -> Callable[[View], View]:
 
 
 def _sort_by(step: int) -> Callable[[View], View]:
-    """The next column, then none again."""
+    """The next column that is shown, then none again."""
 
     def act(view: View) -> View:
-        columns = len(view.picture.names)
-        if not columns:
-            return view
-        at = columns if view.sort is None else view.sort
-        at = (at + step) % (columns + 1)
-        return msgspec.structs.replace(view, sort=None if at == columns else at, reverse=False)
+        columns = range(len(view.picture.names))
+        order = [*(n for n in columns if n not in view.hidden or n == view.sort), None]
+        at = order[(order.index(view.sort) + step) % len(order)]
+        return msgspec.structs.replace(view, sort=at, reverse=False)
 
     return act
+
+
+def _hide(view: View) -> View:
+    """The column that rows are sorted by is shown no more; they stay in their order."""
+    if view.sort is None or view.sort in view.hidden:
+        return msgspec.structs.replace(view, message="Tab chooses the column that - hides")
+    hidden = view.hidden | {view.sort}
+    if len(hidden) == len(view.picture.names):
+        return msgspec.structs.replace(view, message="the last column stays")
+    return _scroll()(msgspec.structs.replace(view, hidden=hidden))
 
 
 def _freeze(view: View) -> View:
@@ -267,6 +292,8 @@ KEYS = (
     Key(("r",), "r", "reverse the order", _toggle("reverse")),
     Key(("/",), "/", "filter: text, /regex/, !not", _with(asking="filter")),
     Key(("f",), "f", "columns that stay: one more", _freeze),
+    Key(("-",), "-", "hide the column that is sorted by", _hide),
+    Key(("+",), "+", "show the columns that are hidden", _with(hidden=frozenset())),
     Key((" ",), "Space", "pause the rows, go on", _pause),
     Key(("[",), "[", "back to what was seen before", _older),
     Key(("]",), "]", "forward again; at last, go on", _newer),
@@ -276,6 +303,7 @@ KEYS = (
     Key(("t",), "t", f"numbers with their last {NR_BARS} as bars", _toggle("bars")),
     Key(("e",), "e", "edit the SQL", _with(asking="sql")),
     Key(("w",), "w", "write the rows (.csv, .tsv, .ndjson) or the screen", _with(asking="file")),
+    Key(("y",), "y", "copy the rows, to the terminal's clipboard", _with(copying=True)),
     Key(("n",), "n", "ask now", _ask_now),
     Key(("?",), "?", "this help", _toggle("help")),
     Key(("q", "c-c"), "q", "leave", _with(quitting=True)),

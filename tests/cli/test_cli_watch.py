@@ -18,9 +18,10 @@ from qasino_cli.layout import Look
 from qasino_cli.watch.diff import Picture, changes, choose_key, compare
 from qasino_cli.watch.feed import LATE
 from qasino_cli.watch.frame import fitted, frame, plain
+from qasino_cli.watch.past import Seen
 from qasino_cli.watch.query import Update, is_ordered
 from qasino_cli.watch.screen import taken
-from qasino_cli.watch.view import KEYS, View, pressed
+from qasino_cli.watch.view import KEYS, View, pressed, showing
 from qasino_server.render import width
 from qasino_server.table import Result
 
@@ -550,6 +551,33 @@ def test_the_column_that_rows_are_sorted_by_is_marked(keys: str, head: str) -> N
     assert ascii_only == head.replace("▲", "^").replace("▼", "v")
 
 
+@pytest.mark.parametrize(
+    ("keys", "head", "said"),
+    [
+        ("> > -", "  host   used_pct  note", "sorted by device, 1 column hidden"),
+        ("> > - > -", "  host   note", "sorted by used_pct, 2 columns hidden"),
+        ("> > - -", "  host   used_pct  note", "Tab chooses the column that - hides"),
+        ("> > - <", "  host ▲ used_pct  note", "sorted by host, 1 column hidden"),
+        ("> > > - right", "  host   note", "sorted by used_pct, 1 column hidden"),
+        ("> > > - right right +", "  host   used_pct▲ note", "sorted by used_pct   ?"),
+        ("> - > - > - > -", "  note▲", "the last column stays"),
+        ("-", "  host   device  used_pct  note", "Tab chooses the column that - hides"),
+    ],
+)
+def test_columns_are_hidden_by_key(keys: str, head: str, said: str) -> None:
+    state = after(keys)
+    assert drawn(state).splitlines()[3] == head
+    assert said in drawn(state)
+
+
+def test_a_column_is_hidden_as_long_as_the_columns_are_the_same() -> None:
+    state = after("> > -")
+    again = pictured(result([("a", "sda", 1, "x")], 200))
+    assert showing(state, Seen("", again, None)).hidden == {1}
+    others = pictured(result([(1,)], 200, ("n",)))
+    assert not showing(state, Seen("", others, None)).hidden
+
+
 def test_rows_that_are_turned_around_say_so() -> None:
     assert hosts(after("r")) == hosts(view())[::-1]
     assert "1 gone, reversed   ?" in drawn(after("r"))
@@ -686,7 +714,7 @@ def test_what_comes_while_paused_is_taken_in_and_drawn_later() -> None:
 
 
 def test_every_key_of_the_help_does_something() -> None:
-    start = view(page=2, top=1, left=1, sort=0, back=0)
+    start = view(page=2, top=1, left=1, sort=1, hidden=frozenset([0]), back=0)
     for key in KEYS:
         for name in key.names:
             assert pressed(start, name) != start, key.shown

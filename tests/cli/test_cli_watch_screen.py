@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import sys
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +22,7 @@ from wire import until
 
 from qasino_cli.console import ExitCode
 from qasino_cli.watch.diff import Picture, compare
-from qasino_cli.watch.screen import written
+from qasino_cli.watch.export import COPIED_BYTES, copied, written
 from qasino_cli.watch.view import View
 from qasino_cli.whole_file import is_there
 from qasino_server.server import Server
@@ -110,6 +112,43 @@ def test_filtering_sorting_and_help_by_key(
     terminal.gone("for more")
     terminal.type("?")
     terminal.see("c 3 a 1")
+
+
+def test_a_filter_is_in_force_while_it_is_typed(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1, b=5, c=3)
+    terminal = screen(QUERY)
+    terminal.see("3 rows")
+    terminal.type("/b")
+    terminal.see("filter b: 1", "b 5")
+    terminal.gone("a 1")
+    terminal.type("\x7f!b")
+    terminal.see("filter !b: 2", "a 1 c 3")
+    terminal.type("\r/c")
+    terminal.see("filter !bc: 3")
+    terminal.type("\x1b")
+    terminal.see("filter !b: 2", "a 1 c 3")
+
+
+def test_rows_are_copied_to_the_clipboard_of_the_terminal(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=1, b=5)
+    terminal = screen(QUERY)
+    terminal.see("2 rows")
+    terminal.type(">-y")
+    terminal.see("2 rows copied, where the terminal allows that")
+    told = re.findall(rb"\x1b\]52;c;([^\x07]*)\x07", terminal.written)
+    assert [b64decode(text) for text in told] == [b"host\tused\na\t1\nb\t5\n"]
+
+
+def test_more_than_a_terminal_takes_is_not_copied() -> None:
+    for nr_letters, whole in ((COPIED_BYTES - 3, True), (COPIED_BYTES - 2, False)):
+        seen = compare(None, result_of(("a",), [("x" * nr_letters,)]))
+        sequence, said = copied(View(sql="select 1", picture=seen))
+        assert bool(sequence) == whole
+        assert said.startswith("1 row copied" if whole else "more than the 74,994 bytes")
 
 
 def test_the_screen_scrolls_by_keys_of_less_and_vi(screen: Callable[..., Terminal]) -> None:
