@@ -308,6 +308,8 @@ COMMANDS: list[tuple[str, str]] = [
     ("\\p", "select 7 seven;"),
     ("select 8 e, '\x11\x1b[' x;", "8 \\x1b["),
     ("\\p", "select 8 e, '\\x1b[' x;"),
+    ("select 9 nine -- of ten \x1b\r;", "9"),
+    ("\\p", "select 9 nine -- of ten ; qasino>"),
     ("\\echo it 'is  so'", "it is so"),
     ("\\! echo $((40 + 2))", "42"),
     ("\\t", "the line of names in csv and tsv: off"),

@@ -20,6 +20,7 @@ from qasino_cli.durations import read_duration_s
 from qasino_cli.errors import InputRejected, Unreachable, UsageFault
 from qasino_cli.layout import Expanded
 from qasino_cli.places import expanded, without_nul
+from qasino_cli.sql.lexer import tokens
 from qasino_cli.sql.pager import alone_on_terminal, interrupted
 from qasino_cli.sql.present import FORMATS
 from qasino_cli.sql.repl import describe
@@ -148,7 +149,7 @@ def _edit(shell: Shell, path: str) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="qasino-") as directory:
         file = Path(directory) / "statement.sql"
-        statement = f"{shell.last_statement};" if shell.last_statement else ""
+        statement = _with_its_end(shell.last_statement) if shell.last_statement else ""
         file.write_text(f"{statement}\n", encoding="utf-8")
         shell.next_text = _edited(editor, file)
 
@@ -208,8 +209,14 @@ def _go_expanded(shell: Shell, target: str) -> None:
 
 
 def _print(shell: Shell, argument: str) -> None:
-    statement = _last_one(shell, "\\p") + ";"
+    statement = _with_its_end(_last_one(shell, "\\p"))
     shell.screen.page((visible_lines(statement) if on_terminal() else statement).split("\n"))
+
+
+def _with_its_end(statement: str) -> str:
+    """Below a comment that goes on to the end of its line, of which it would be a part."""
+    last = tokens(statement)[-1]
+    return statement + ("\n;" if last.text.startswith("--") else ";")
 
 
 def _last_one(shell: Shell, command: str) -> str:
