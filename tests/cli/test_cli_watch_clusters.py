@@ -67,7 +67,7 @@ def test_a_number_beside_a_flag_is_the_one_that_is_there(
     terminal.until(lambda: terminal.lines[0] == "keys; ? for more", "the first line of the help")
     terminal.until(lambda: terminal.lines[1:3] == ["↑ k      up", "↓ j      down"], "the keys")
     terminal.until(
-        lambda: terminal.lines[-1] == "[        back to what was seen before", "the last key"
+        lambda: terminal.lines[-1] == "+        show the columns that are hidden", "the last key"
     )
     terminal.type("k")
     terminal.until(lambda: terminal.lines[5:] == before, "the rows again")
