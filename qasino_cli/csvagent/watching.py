@@ -17,13 +17,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from qasino_cli.csvagent.catalogue import EVERY_CSV, SUFFIX
+from qasino_server.mounts import MOUNTS, kind_of, mounts
 
 log = logging.getLogger("qasino.csvagent")
 
@@ -39,7 +39,6 @@ _REMOTE = frozenset(
     "nfs nfs4 cifs smb3 smbfs fuse.sshfs 9p afs ceph fuse.ceph lustre glusterfs fuse.glusterfs"
     " ncpfs virtiofs fuse.s3fs fuse.rclone".split()
 )
-_OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 
 Tell = Callable[[str, bool], None]
 """What to call with a real path; True where its writer has finished with it or it is gone."""
@@ -72,7 +71,7 @@ class Watcher:
         *,
         poll: bool = False,
         make_observer: Callable[[], Any] = native_observer,
-        mounts: Path = Path("/proc/self/mounts"),
+        mounts: Path = MOUNTS,
     ) -> None:
         self.polling: str | None = "--poll says so" if poll else None
         """Why events cannot be relied upon; None where they can."""
@@ -200,33 +199,11 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def remote_directory(directories: Mapping[str, Any], mounts: Path) -> str | None:
+def remote_directory(directories: Mapping[str, Any], told: Path) -> str | None:
     """The first of the directories that lies on a network file system, in a sentence."""
-    try:
-        lines = os.fsdecode(mounts.read_bytes()).split("\n")
-    except OSError:  # no Linux
-        return None
-    # A name may hold any blank but those the kernel writes otherwise.
-    split = (line.split(" ") for line in lines)
-    points = [(_unescaped(fields[1]), fields[2]) for fields in split if len(fields) > 2]
+    points = mounts(told)
     for directory in sorted(directories):
-        kind = _kind_of(directory, points)
+        kind = kind_of(directory, points)
         if kind in _REMOTE:
             return f"{directory} is on {kind}, where other hosts' changes make no events"
     return None
-
-
-def _kind_of(directory: str, points: list[tuple[str, str]]) -> str:
-    """The type of the file system mounted nearest above; the later of two in one place."""
-    above = [(len(point), kind) for point, kind in points if _lies_in(directory, point)]
-    longest = max((length for length, _ in above), default=0)
-    return next((kind for length, kind in reversed(above) if length == longest), "")
-
-
-def _lies_in(directory: str, point: str) -> bool:
-    return directory == point or directory.startswith(point.rstrip("/") + "/")
-
-
-def _unescaped(point: str) -> str:
-    """The kernel writes a blank as \\040."""
-    return _OCTAL.sub(lambda found: chr(int(found[1], 8)), point)

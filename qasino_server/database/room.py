@@ -9,6 +9,8 @@ import os
 import time
 from pathlib import Path
 
+from qasino_server.mounts import MOUNTS, kind_of, mounts
+
 _LEAST_BYTES = 16 << 20
 _LEAST_RESERVE_BYTES = 1 << 20
 _MUCH_BYTES = 1 << 60
@@ -112,7 +114,7 @@ def _size_of_all(directory: Path) -> int:
         return 0
 
 
-def share_of_room(directory: Path) -> int:
+def share_of_room(directory: Path, told: Path = MOUNTS) -> int:
     """What one generation may take unless told otherwise: a quarter of what is free now.
 
     Three of them can exist at once (`prev`, the snapshot, the one being collected), and
@@ -120,7 +122,7 @@ def share_of_room(directory: Path) -> int:
     lives on can be carried; `prev` goes without then.
     """
     free = free_bytes(directory)
-    if _file_system(directory) in _IN_MEMORY:
+    if kind_of(str(directory.resolve()), mounts(told)) in _IN_MEMORY:
         free = min(free, available_memory_bytes())
     return max(min(_LEAST_BYTES, free // 3), free // 4)
 
@@ -158,18 +160,3 @@ def _number(path: Path) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
-
-
-def _file_system(directory: Path) -> str:
-    """The type of the file system that holds the directory; '' where nothing tells."""
-    place, best, kind = str(directory.resolve()), "", ""
-    try:
-        mounts = Path("/proc/self/mounts").read_text().splitlines()
-    except OSError:
-        return ""
-    for line in mounts:
-        _, point, of, *_ = line.split(" ")
-        within = place == point or place.startswith(point.rstrip("/") + "/")
-        if within and len(point) >= len(best):
-            best, kind = point, of
-    return kind

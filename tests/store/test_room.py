@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import apsw
@@ -22,6 +23,21 @@ def test_a_generation_may_take_a_quarter_of_what_is_free_or_a_third_of_little(
 ) -> None:
     monkeypatch.setattr(room, "free_bytes", lambda directory: free_mib << 20)
     assert share_of_room(tmp_path) == share_mib << 20
+
+
+@pytest.mark.parametrize("mount_point", [b"", rb"/\040", b"/caf\xe9"])
+def test_in_memory_a_generation_may_take_a_quarter_of_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mount_point: bytes
+) -> None:
+    """Whoever may mount something chooses names: the kernel writes a blank otherwise, and no
+    encoding is asked for."""
+    monkeypatch.setattr(room, "free_bytes", lambda directory: 400 << 20)
+    monkeypatch.setattr(room, "available_memory_bytes", lambda: 200 << 20)
+    told, place = tmp_path / "mounts", os.fsencode(tmp_path) + mount_point
+    told.write_bytes(b"disk / ext4 rw 0 0\nours %b tmpfs rw 0 0\n" % place)
+    directory = Path(os.fsdecode(place.replace(rb"\040", b" ")))
+    assert share_of_room(directory, told) == 50 << 20
+    assert share_of_room(tmp_path.parent, told) == 100 << 20
 
 
 def test_too_little_is_left_only_where_the_file_system_says_so(tmp_path: Path) -> None:
