@@ -27,7 +27,7 @@ import msgspec
 
 from qasino_cli.connection import NamedServer
 from qasino_cli.errors import UsageFault
-from qasino_cli.places import CONFIG_VARIABLE, Homeless, config_file
+from qasino_cli.places import CONFIG_VARIABLE, Homeless, Missing, config_file, text_of
 from qasino_server.errors import BadRequest
 from qasino_server.table import shown
 from qasino_server.yaml_text import read_yaml
@@ -53,18 +53,13 @@ def load_config() -> Config:
     """
     try:
         path = config_file()
+        text = text_of(path)
     except Homeless:
         return Config()  # a user without a home has none
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+    except Missing as error:
         if os.environ.get(CONFIG_VARIABLE):
-            raise UsageFault(f"{CONFIG_VARIABLE}: {path}: {error.strerror}") from None
+            raise UsageFault(f"{CONFIG_VARIABLE}: {error.sentence}") from None
         return Config()
-    except OSError as error:
-        raise UsageFault(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageFault(f"{path}: not UTF-8") from None
     return read_config(text, path)
 
 

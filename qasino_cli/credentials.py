@@ -15,7 +15,7 @@ import msgspec
 from qasino_cli.access import Access
 from qasino_cli.connection import Connection, CurveKeys
 from qasino_cli.errors import UsageFault
-from qasino_cli.places import expanded
+from qasino_cli.places import expanded, text_of
 from qasino_server.curve_keys import is_key, read_pair, read_public_key
 from qasino_server.errors import BadRequest
 from qasino_server.passwords import can_be_token
@@ -113,13 +113,7 @@ def _password(
 def _secret_in(name: str) -> str:
     """The one line of a file. Raises UsageFault, which does not repeat it."""
     path = expanded(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageFault(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageFault(f"{path}: not UTF-8") from None
-    lines = text.splitlines()
+    lines = text_of(path).splitlines()
     if len(lines) != 1 or not lines[0]:
         raise UsageFault(f"{path}: a file of a password or a token has one line")
     return lines[0]

@@ -17,6 +17,10 @@ class Homeless(UsageFault):
     """There is no such home."""
 
 
+class Missing(UsageFault):
+    """There is no such file."""
+
+
 def expanded(text: str) -> Path:
     """The path that is meant, where `~` and `~user` are homes. Raises Homeless where none is."""
     try:
@@ -40,6 +44,18 @@ def paths_beginning(text: str) -> list[str]:
             )
     except (OSError, UsageFault):
         return []
+
+
+def text_of(path: Path) -> str:
+    """What a file holds. Raises Missing where there is none, UsageFault where it is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Missing(f"{path}: {error.strerror}") from None
+    except OSError as error:
+        raise UsageFault(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageFault(f"{path}: not UTF-8") from None
 
 
 def without_nul(text: str) -> str:

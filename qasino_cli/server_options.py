@@ -17,7 +17,7 @@ import msgspec
 from qasino_cli.durations import duration_s
 from qasino_cli.errors import UsageFault
 from qasino_cli.log_lines import LEVELS
-from qasino_cli.places import expanded
+from qasino_cli.places import expanded, text_of
 from qasino_server.errors import BadRequest
 from qasino_server.publication_rules import flag
 from qasino_server.settings import Settings
@@ -441,11 +441,9 @@ def read_file(path: Path) -> dict[str, str]:
     Raises UsageFault with the file, and the line or the key.
     """
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"), as_written=True)
-    except OSError as error:
-        raise UsageFault(f"--config: {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageFault(f"--config: {path}: not UTF-8") from None
+        content = read_yaml(text_of(path), as_written=True)
+    except UsageFault as error:
+        raise UsageFault(f"--config: {error.sentence}") from None
     except BadRequest as error:
         raise UsageFault(f"--config: {path}: {error.sentence}") from None
     if content is None:

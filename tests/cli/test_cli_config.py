@@ -130,6 +130,15 @@ def test_a_file_of_saved_queries_that_is_none_is_said_to_be(tmp_path: Path) -> N
             saved.get("it")
 
 
+def test_saved_queries_that_cannot_be_read_are_told_without_pythons_words(tmp_path: Path) -> None:
+    latin = tmp_path / "queries.yaml"
+    latin.write_bytes(b"it: select 'caf\xe9'\n")
+    for named, why in ((tmp_path, "cannot be read: Is a directory"), (latin, "not UTF-8")):
+        with pytest.raises(UsageFault) as caught:
+            SavedQueries(named).get("it")
+        assert caught.value.sentence == f"{named}: {why}"
+
+
 def test_saved_queries_have_the_names_that_stand_in_their_file(tmp_path: Path) -> None:
     """What YAML takes for a truth, a number or nothing is a name there."""
     file = tmp_path / "queries.yaml"

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from qasino_cli.errors import UsageFault
-from qasino_cli.places import private_directory
+from qasino_cli.places import Missing, private_directory, text_of
 from qasino_cli.whole_file import write_whole
 from qasino_server.errors import BadRequest
 from qasino_server.table import shown
@@ -30,11 +30,9 @@ class SavedQueries:
 
     def _text(self) -> str:
         try:
-            return self._path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+            return text_of(self._path)
+        except Missing:
             return ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageFault(f"{self._path}: {error}") from None
 
     def _read(self, text: str) -> dict[str, str]:
         try:
