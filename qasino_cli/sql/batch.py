@@ -44,10 +44,6 @@ class Batch:
         self.session = session
         self.screen = screen
         self.piped = piped
-        self.last_statement: str | None = None
-        """What \\g runs again."""
-        self.asked = ""
-        """What was asked last, for the sentence of an error in it."""
         self._make_commander = commander
         self._commander: Commander | None = None
         self._keep_going = keep_going
@@ -78,14 +74,14 @@ class Batch:
             try:
                 self._do(entry)
             except (ServerRefused, SqlError, Unanswered, UsageFault, InputRejected) as error:
-                say(self.session.asides.tell(entry, self.asked, error))
+                say(self.session.asides.tell(entry, self.session.asked, error))
                 self._count(code_for(error))
                 if not self._keep_going:
                     raise Failed from None
 
     def answer(self, statement: str, vertical: bool = False, target: str = "") -> None:
         """Run one statement and show what it gives. Raises what goes wrong, and Leaving."""
-        self.last_statement = self.asked = statement
+        self.session.last_statement = self.session.asked = statement
         if self.session.obeys(statement):
             return
         self._ask(statement, vertical, target)

@@ -44,6 +44,10 @@ class Session:
         self.connection = connection
         self.asides = Asides(connection)
         self.use_write_db = False
+        self.last_statement: str | None = None
+        """What \\g runs again."""
+        self.asked = ""
+        """What was asked last, for the sentence of an error in it."""
         self._client: Client = open_client(connection)
         self._asked_at = 0.0
         """When the query was begun."""

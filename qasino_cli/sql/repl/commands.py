@@ -149,7 +149,8 @@ def _edit(shell: Shell, path: str) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="qasino-") as directory:
         file = Path(directory) / "statement.sql"
-        statement = _with_its_end(shell.last_statement) if shell.last_statement else ""
+        last = shell.session.last_statement
+        statement = _with_its_end(last) if last else ""
         file.write_text(f"{statement}\n", encoding="utf-8")
         shell.next_text = _edited(editor, file)
 
@@ -220,9 +221,9 @@ def _with_its_end(statement: str) -> str:
 
 
 def _last_one(shell: Shell, command: str) -> str:
-    if shell.last_statement is None:
+    if shell.session.last_statement is None:
         raise UsageFault(f"{command} wants a statement, and there is none yet")
-    return shell.last_statement
+    return shell.session.last_statement
 
 
 def _reset(shell: Shell, argument: str) -> None:
@@ -406,7 +407,7 @@ def _last(shell: Shell, argument: str) -> None:
 
 def _save(shell: Shell, argument: str) -> None:
     name, _, sql = argument.partition(" ")
-    sql = sql.strip() or shell.last_statement or ""
+    sql = sql.strip() or shell.session.last_statement or ""
     if not name or not sql:
         raise UsageFault("\\save NAME saves the last statement, \\save NAME SQL this one")
     shell.saved.save(name, sql)

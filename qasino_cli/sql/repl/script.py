@@ -34,8 +34,6 @@ class Script(Shell):
 
     def run(self, entry: Entry) -> None:
         """Do one command. Raises what goes wrong, and Leaving."""
-        self.last_statement = self._batch.last_statement
-        self._batch.asked = ""
         super().run(entry)
         self.execute(self.take_next())
 
@@ -46,12 +44,6 @@ class Script(Shell):
     def run_statement(self, statement: str, vertical: bool = False, target: str = "") -> None:
         """Ask one statement, or obey it where it is for this end."""
         self._batch.answer(statement, vertical, target)
-        self.last_statement = statement
-
-    def look_up(self, statement: str) -> None:
-        """Show what a statement of our own gives."""
-        self._batch.asked = statement
-        super().look_up(statement)
 
     def close(self) -> None:
         """End the thread that looked at the server."""

@@ -45,10 +45,6 @@ class Shell:
         self._live = live
         self.saved = SavedQueries(queries_file())
         self.find_command = find_command
-        self.last_statement: str | None = None
-        """What \\g runs again."""
-        self.asked = ""
-        """What was asked last, for the sentence of an error in it."""
         self.next_text = ""
         """What the prompt is to begin with next, as \\e leaves it."""
         self.toggle_keys: Callable[[], str] | None = None
@@ -123,23 +119,23 @@ class Shell:
             if isinstance(error, Unreachable):
                 self._away = True
                 self.live.refresh()
-            say(self.session.asides.tell(entry, self.asked, error))
+            say(self.session.asides.tell(entry, self.session.asked, error))
             raise Failed from None
 
     def run(self, entry: Entry) -> None:
         """Do one thing. Raises what goes wrong, and Leaving."""
         if entry.kind == "command":
-            self.asked = ""  # what it asks by itself is not what an error is shown in
+            self.session.asked = ""  # what it asks by itself is not what an error is shown in
             name, _, argument = entry.text.partition(" ")
             if name != FORGETS:
-                self.last_statement = entry.pending or self.last_statement
+                self.session.last_statement = entry.pending or self.session.last_statement
             self.find_command(name)(self, argument.strip())
         else:
             self.run_statement(entry.text, entry.vertical, entry.target)
 
     def run_statement(self, statement: str, vertical: bool = False, target: str = "") -> None:
         """Ask one statement, or obey it where it is for this end."""
-        self.last_statement = self.asked = statement
+        self.session.last_statement = self.session.asked = statement
         if self.session.obeys(statement):
             return
         result = self.session.query(statement, self.screen.form)
@@ -154,6 +150,6 @@ class Shell:
 
     def look_up(self, statement: str) -> None:
         """Show what a statement of our own gives, which is none that \\g would run again."""
-        self.asked = statement
+        self.session.asked = statement
         result = self.session.query(statement, self.screen.form)
         self.screen.show(result)
