@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from qasino_server.table import Columns, Publication
@@ -33,29 +31,21 @@ class Descriptions(msgspec.Struct, frozen=True):
         """With those of a publication; itself where that has nothing new."""
         if not publication.descriptions:
             return self
-        keys = [column.key for column in publication.columns]
-        words = zip(keys, publication.descriptions, strict=True)
-        given = _added(self.given, words, publication.identity)
-        return self if given is self.given else msgspec.structs.replace(self, given=given)
+        whose = publication.identity
+        known = {key: (text, giver) for key, text, giver in self.given}
+        for column, text in zip(publication.columns, publication.descriptions, strict=True):
+            _, giver = known.get(column.key, ("", whose))
+            if text and giver == whose:
+                known[column.key] = text, whose
+        given = tuple((key, *told) for key, told in known.items())
+        return self if given == self.given else msgspec.structs.replace(self, given=given)
 
     def carry(self, before: Descriptions, columns: Columns) -> Descriptions:
         """With those that these columns had before; itself where that has nothing new."""
         words = before.of_columns
         if not words:
             return self
-        carried = _added(self.carried, ((c.key, words.get(c.key, "")) for c in columns))
-        return self if carried is self.carried else msgspec.structs.replace(self, carried=carried)
-
-
-def _added(known: _Words, more: Iterable[tuple[str, str]], whose: str = "") -> _Words:
-    """With more words; `whose` they are replaces their own, nobody's only add to what is known."""
-    taken = {key: (text, giver) for key, text, giver in known}
-    new = {}
-    for key, text in more:
-        before, giver = taken.get(key, ("", whose))
-        is_theirs = giver == whose and (whose or not before)
-        if text and text != before and is_theirs:
-            new[key] = (key, text, whose)
-    if not new:
-        return known
-    return tuple(new.pop(word[0], word) for word in known) + tuple(new.values())
+        known = {key for key, *_ in self.carried}
+        wanted = [c.key for c in columns if c.key in words and c.key not in known]
+        new = tuple((key, words[key], "") for key in wanted)
+        return msgspec.structs.replace(self, carried=self.carried + new) if new else self
