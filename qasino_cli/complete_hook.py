@@ -144,15 +144,11 @@ def _renewed(file: Path, told: Told, sql: str) -> list[str] | None:
 
 
 def _keep(file: Path, names: list[str]) -> None:
-    """Write the file, whole or not at all."""
     from qasino_cli.places import private_directory
+    from qasino_cli.whole_file import write_whole
 
     private_directory(file.parent)
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as out:
-        out.write("".join(f"{name}\n" for name in names))
-    os.replace(partial, file)
+    write_whole(str(file), "".join(f"{name}\n" for name in names), mode=0o600)
 
 
 def _asked(told: Told, sql: str) -> list[str] | None:
