@@ -57,13 +57,14 @@ class GenerationClock:
         """Nothing is opened and nothing can fail yet; `begin` does that, or the first `wait`."""
         self._connection = connection
         self._silence_s = silence_s
-        self._duration_s = USUAL_DURATION_S
+        self.duration_s = USUAL_DURATION_S
+        """How long a generation lasts, as far as is known."""
         self._away = False
         """It was not there when it was last asked."""
         self._learned = False
         """How long a generation lasts, from the server."""
-        self._refused = False
-        """It was asked for that and did not tell."""
+        self.refused = False
+        """It was asked for that, when it was last, and did not tell."""
         self._said_so = False
         self._ground = Ground()
         self._socket: zmq.Socket[bytes] | None = None
@@ -74,16 +75,6 @@ class GenerationClock:
         self._opened = False
         self._own_beat_at = math.inf
         self._reopen_at = 0.0
-
-    @property
-    def duration_s(self) -> float:
-        """How long a generation lasts, as far as is known."""
-        return self._duration_s
-
-    @property
-    def refused(self) -> bool:
-        """Whether the server did not say, when it was last asked, how long a generation lasts."""
-        return self._refused
 
     def begin(self) -> None:
         """Listen from now on: who acts before they wait misses no generation meanwhile.
@@ -114,8 +105,8 @@ class GenerationClock:
             now = time.monotonic()
             if self._is_back:
                 self._is_back = False
-                self._own_beat_at = now + self._duration_s * PATIENCE
-                return Beat(None, self._duration_s)
+                self._own_beat_at = now + self.duration_s * PATIENCE
+                return Beat(None, self.duration_s)
             if self._woken or now >= give_up_at:
                 return None
             if now >= self._own_beat_at:
@@ -142,11 +133,11 @@ class GenerationClock:
         port, age_s = self._found()
         now = time.monotonic()
         self._reopen_at = now + min(self._silence_s, AWAY_S if self._away else math.inf)
-        missed_at = now - age_s + self._duration_s * (PATIENCE - 1)
-        own_beat_at = next_due(missed_at, self._duration_s, now)
+        missed_at = now - age_s + self.duration_s * (PATIENCE - 1)
+        own_beat_at = next_due(missed_at, self.duration_s, now)
         is_found = was_away and not self._away
         if is_found:  # it has nothing of ours: the last one, that is past, counts
-            own_beat_at -= self._duration_s * math.ceil((own_beat_at - now) / self._duration_s)
+            own_beat_at -= self.duration_s * math.ceil((own_beat_at - now) / self.duration_s)
         self._own_beat_at = min(self._own_beat_at, own_beat_at)
         if port is not None:
             self._connect(port)
@@ -161,12 +152,12 @@ class GenerationClock:
             self._connection, timeout_s=min(ASK_TIMEOUT_S, self._connection.timeout_s)
         )
         client = open_client(hasty)
-        self._away = self._refused = False
+        self._away = self.refused = False
         try:
             cadence = client.cadence()
         except QasinoError as error:
-            self._refused = isinstance(error, ServerRefused)
-            self._away = not self._refused
+            self.refused = isinstance(error, ServerRefused)
+            self._away = not self.refused
             return told or DEFAULT_PUBSUB_PORT, 0.0
         finally:
             client.close()
@@ -174,7 +165,7 @@ class GenerationClock:
         return told or cadence.pubsub_port, cadence.generation_age_s
 
     def _learn(self, duration_s: float) -> None:
-        self._duration_s = duration_s
+        self.duration_s = duration_s
         self._learned = True
 
     def _connect(self, port: int) -> None:
@@ -234,23 +225,23 @@ class GenerationClock:
         now = time.monotonic()
         self._learn(signal.generation_duration_s)
         self._is_back = False
-        self._own_beat_at = now + self._duration_s * PATIENCE
+        self._own_beat_at = now + self.duration_s * PATIENCE
         # A generation may be longer than the silence that is put up with.
-        self._reopen_at = now + max(self._silence_s, self._duration_s * 2)
-        return Beat(signal.generation_number, self._duration_s)
+        self._reopen_at = now + max(self._silence_s, self.duration_s * 2)
+        return Beat(signal.generation_number, self.duration_s)
 
     def _own_beat(self, now: float) -> Beat:
-        if self._refused and not (self._learned or self._said_so):
+        if self.refused and not (self._learned or self._said_so):
             self._say_that_we_guess()
-        self._own_beat_at = next_due(self._own_beat_at, self._duration_s, now)
-        return Beat(None, self._duration_s)
+        self._own_beat_at = next_due(self._own_beat_at, self.duration_s, now)
+        return Beat(None, self.duration_s)
 
     def _say_that_we_guess(self) -> None:
         self._said_so = True
         log.warning(
             "%s sends no signal and does not tell how long a generation lasts; taken to be %g s",
             self._connection.url,
-            self._duration_s,
+            self.duration_s,
         )
 
     def _close_socket(self) -> None:
