@@ -241,15 +241,14 @@ class ZmqPort(Service):
             peer.passed_bytes += passed_bytes
         name = peer.name if peer is not None else self._watch.name_of(fd)
         caller = anybody_at("zmq", name)
-        answer = partial(self._answer, peer, caller.asker, envelope)
-        try:
-            if self._rights_of is not None:
+        if self._rights_of is not None:
+            try:
                 rights = self._rights_of(str(frames[-1].get("User-Id")))
-                caller = caller_of("zmq", name, rights)
-                answer = partial(self._answer, peer, caller.asker, envelope)
-        except Unauthorized as error:
-            answer(error)
-            return
+            except Unauthorized as error:
+                self._answer(peer, caller.asker, envelope, error)
+                return
+            caller = caller_of("zmq", name, rights)
+        answer = partial(self._answer, peer, caller.asker, envelope)
         try:
             body = self._body_of(payload, len(sizes_bytes) - len(frames))
             request = decode_for_store(body)
