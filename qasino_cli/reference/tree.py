@@ -9,6 +9,7 @@ import msgspec
 from typer.main import get_command
 
 from qasino_cli.commands import ROOMS, app
+from qasino_cli.server_options import OPTIONS
 
 PROGRAM = "qasino"
 _TABLES = {("publish", "--table"), ("publish", "--drop"), ("csvagent", "--table")}
@@ -121,7 +122,6 @@ def _completes(command: str, flags: tuple[str, ...], metavar: str, choices: tupl
 
 
 def _variable(command: str, parameter: str) -> str | None:
-    """The server's options are all environment variables."""
-    if command != "server" or parameter in ("config", "demo"):
-        return None
-    return f"QASINO_SERVER_{parameter.upper()}"
+    """The server's options are environment variables, but for those that are typed alone."""
+    named = OPTIONS if command == "server" else ()
+    return next((option.variable for option in named if option.parameter == parameter), None)
