@@ -74,8 +74,6 @@ class Source(msgspec.Struct, frozen=True):
     subquery: Group | None = None
     columns: tuple[str, ...] | None = None
     """Column names where the statement itself tells them (`WITH t(a, b)`)."""
-    at: int = 0
-    """Where it stands in the text."""
 
 
 def grouped(found: list[Token], cursor: int) -> tuple[Group, Group]:
@@ -248,7 +246,7 @@ def _source(items: Sequence[Token | Group], n: int) -> tuple[Source | None, int]
     first = items[n]
     if isinstance(first, Group):
         alias, n = _alias(items, n + 1)
-        return Source(alias, subquery=first, at=first.start), n
+        return Source(alias, subquery=first), n
     if not first.is_name:
         return None, n + 1
     schema, name, n = None, first.name, n + 1
@@ -259,7 +257,7 @@ def _source(items: Sequence[Token | Group], n: int) -> tuple[Source | None, int]
     if n < len(items) and isinstance(items[n], Group):
         n += 1  # a table function's arguments
     alias, n = _alias(items, n)
-    return Source(alias or name, table=name, schema=schema, at=first.start), n
+    return Source(alias or name, table=name, schema=schema), n
 
 
 def _alias(items: Sequence[Token | Group], n: int) -> tuple[str, int]:
@@ -309,7 +307,7 @@ def _cte(items: list[Token | Group], n: int) -> tuple[Source | None, int]:
     while n < len(items) and _word(items[n]) in ("AS", "NOT", "MATERIALIZED"):
         n += 1
     if n < len(items) and isinstance(body := items[n], Group):
-        return Source(first.name, subquery=body, columns=columns, at=first.start), n + 1
+        return Source(first.name, subquery=body, columns=columns), n + 1
     return None, n
 
 
