@@ -57,6 +57,6 @@ async def _shake_hands(
         await loop.connect_accepted_socket(
             lambda: protocol, made, ssl=context, ssl_handshake_timeout=HANDSHAKE_S
         )
-    except (OSError, ssl.SSLError, asyncio.CancelledError):
+    except (OSError, asyncio.CancelledError):
         seat.leave()
         made.close()

@@ -98,8 +98,6 @@ class RequestApp:
         return self._answers.encode(error)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
         try:
             await self._serve(scope, receive, send)
         except Exception:

@@ -85,7 +85,7 @@ def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> N
         # In a context of its own first: a half would take the old one's key away.
         for trying in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
             trying.load_cert_chain(certificate, key, password=_no_password)
-    except (ssl.SSLError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or str(error)
         raise StartError(
             f"{certificate} and {key} are no certificate and its key ({reason})"

@@ -64,10 +64,9 @@ class Turns(Generic[J]):
 
     def remove(self, job: J) -> bool:
         """Have it wait no longer; False where it did not."""
-        queue = self._queues.get(job.asker, ())
-        if job not in queue:
+        queue = self._queues.get(job.asker)
+        if queue is None or job not in queue:
             return False
-        assert isinstance(queue, deque)
         queue.remove(job)
         self._length -= 1
         if not queue:

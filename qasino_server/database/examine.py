@@ -236,7 +236,7 @@ def _examine_now(
             on.take_quoted_texts(True)
             return _examine_now(on, sql, bindings, may_run)
         raise in_words(error, on, sql) from None
-    except (ValueError, UnicodeError):
+    except ValueError:
         raise _no_text() from None
     if not found:
         raise _nothing_to_run()

@@ -71,11 +71,13 @@ def count(number: float) -> str:
 
 def size(size_bytes: float) -> str:
     """Bytes in the unit that fits."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size_bytes < 1024 or unit == "GiB":
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+    if size_bytes < 1024:
+        return f"{size_bytes:.0f} B"
+    for unit in ("KiB", "MiB"):
         size_bytes /= 1024
-    raise AssertionError("unreachable")
+        if size_bytes < 1024:
+            return f"{size_bytes:.1f} {unit}"
+    return f"{size_bytes / 1024:.1f} GiB"
 
 
 def age(seconds: float) -> str:

@@ -88,7 +88,8 @@ def _plainly(shell: Shell) -> ExitCode:
 def _resumed(shell: Shell) -> str:
     """What stands at the prompt again: shown, since nobody can edit it here."""
     begun = shell.take_next()
-    say(begun) if begun else None
+    if begun:
+        say(begun)
     return begun and begun + "\n"
 
 
