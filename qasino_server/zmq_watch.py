@@ -95,6 +95,22 @@ class ZmqPeer:
         told = None if self.gone else told_of(self.fd, port)
         return None if told is None else told.acked_bytes
 
+    def look(self, told: TcpInfo, passed_bytes: int) -> int:
+        """Take in what the kernel tells; what it has sent that was no whole message yet when that
+        much had passed."""
+        has_moved = told.received_bytes != self.received_bytes
+        self.acked_bytes, self.received_bytes = told.acked_bytes, told.received_bytes
+        held_bytes = self.received_bytes - passed_bytes - self.forgiven_bytes
+        if held_bytes < 0:  # what passed early was that of one before it
+            self.forgiven_bytes += held_bytes
+            held_bytes = 0
+        if passed_bytes != self.seen_passing_bytes:
+            self.since = None
+            if held_bytes <= SLACK_BYTES and not has_moved:
+                self.seen_passing_bytes = passed_bytes
+                self.forgiven_bytes += held_bytes
+        return held_bytes
+
 
 class OldPeers(ZmqPeer):
     """All connections together whose messages do not tell where they came from."""
@@ -299,17 +315,7 @@ class ZmqWatch(Service):
             if told is None:
                 self._forget(name, peer)
                 continue
-            moved = told.received_bytes != peer.received_bytes
-            peer.acked_bytes, peer.received_bytes = told.acked_bytes, told.received_bytes
-            held_bytes = peer.received_bytes - passed_bytes - peer.forgiven_bytes
-            if held_bytes < 0:  # what passed early was that of one before it
-                peer.forgiven_bytes += held_bytes
-                held_bytes = 0
-            if passed_bytes != peer.seen_passing_bytes:
-                peer.since = None
-                if held_bytes <= SLACK_BYTES and not moved:
-                    peer.seen_passing_bytes = passed_bytes
-                    peer.forgiven_bytes += held_bytes
+            held_bytes = peer.look(told, passed_bytes)
             if held_bytes > (SLACK_BYTES if name == "zmq" else 0):
                 peer.since = peer.since or now
                 held[peer] = held_bytes
