@@ -252,12 +252,14 @@ def _nr_before(before: Run, bare: Sequence[Run], after: Run, rows: Sequence[Line
 
 def _closest(widest: Sequence[int]) -> int | None:
     """Where to divide, by the widest gap that each place leaves within a cell."""
-    close = [nr for nr, width in enumerate(widest) if width <= _PADDED]
-    ends = [nr for nr in (0, len(widest) - 1) if nr in close]
-    if len(close) > 1:
-        closer = [nr for nr in close if widest[nr] == 1]
-        close = closer if len(ends) < 2 and len(closer) == 1 else [n for n in ends if n in closer]
-    return close[0] if len(close) == 1 else None
+    ends = {0, len(widest) - 1}  # all words to the one column, or to the other
+    close = {nr for nr, width in enumerate(widest) if width <= _PADDED}
+    if len(close) > 1:  # then only a single blank tells
+        both_ends_will_do = ends <= close
+        close = {nr for nr in close if widest[nr] == 1}
+        if both_ends_will_do or len(close) > 1:
+            close &= ends
+    return close.pop() if len(close) == 1 else None
 
 
 def _widest_within(gaps: Sequence[tuple[int, int]], divide: int) -> int:
