@@ -50,6 +50,9 @@ class Flaw(InputRejected):
         self.line = line
 
 
+_RESTLESS = Flaw("it keeps changing and does not end in a line end")
+
+
 class Reading(msgspec.Struct, Generic[T], frozen=True):
     """What came of a file's content. A value may have a flaw: part of it is usable."""
 
@@ -196,12 +199,11 @@ class FollowedFile(Generic[T]):
 
         `hasty` judges it as it is.
         """
-        first = not self.judged
         seen = sight_of(self.path)
         if seen == self._judged and not self._reread:
             self._rest()
             return False
-        settled = self._settled(seen, now, hasty, first)
+        settled = self._settled(seen, now, hasty)
         if not self._whole and not settled:
             return self._later(now)
         began = time.perf_counter()
@@ -212,21 +214,26 @@ class FollowedFile(Generic[T]):
         digest = hashlib.blake2b(body, digest_size=16).digest()
         if digest == self._digest and not seen.reason:
             return self._same_again(seen)
-        reading = self._read(body, seen)
-        unfinished = not body.endswith(b"\n")
-        settled = self._settled(sight_of(self.path), now, hasty, first)
-        if (reading.flaw is not None or unfinished) and not settled:
+        reading = self._judgement(body, seen, now, hasty)
+        if reading is None:
             return self._later(now)
-        restless = unfinished and reading.flaw is None and self._restless(now)
-        if restless:
-            reading = Reading(flaw=Flaw("it keeps changing and does not end in a line end"))
         self.read_time_s = time.perf_counter() - began
         self.read_epoch = time.time()
         self._adopt(reading, seen, digest)
-        if restless:  # that is true of this moment, not of this content
+        if reading.flaw is _RESTLESS:  # that is true of this moment, not of this content
             self.forget()
             self.look_at = now + self._pace.settle_s
         return True
+
+    def _judgement(self, body: bytes, seen: Sight, now: float, hasty: bool) -> Reading[T] | None:
+        """What it holds; None where its writer may not be done with it yet."""
+        reading = self._read(body, seen)
+        settled = self._settled(sight_of(self.path), now, hasty)
+        if reading.flaw is None and body.endswith(b"\n"):
+            return reading
+        if not settled:
+            return None
+        return Reading(flaw=_RESTLESS) if reading.flaw is None and self._restless(now) else reading
 
     def _read(self, body: bytes, seen: Sight) -> Reading[T]:
         if seen.reason:
@@ -244,13 +251,13 @@ class FollowedFile(Generic[T]):
         if self._steady is None or self._steady[0] != seen:
             self._steady = (seen, now)
 
-    def _settled(self, seen: Sight, now: float, hasty: bool, first: bool) -> bool:
+    def _settled(self, seen: Sight, now: float, hasty: bool) -> bool:
         """Whether it has stayed like this for long enough, or nobody has the time to wait."""
         self._note(seen, now)
         assert self._steady is not None
         return (
             hasty
-            or (first and _old(seen, self._pace.settle_s))
+            or (not self.judged and _old(seen, self._pace.settle_s))
             or now - self._steady[1] >= self._pace.settle_s
             or now - self._changing_since >= self._pace.patience_s
         )
