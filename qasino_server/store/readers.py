@@ -393,21 +393,13 @@ class Readers:
         """
         with self.lock:
             reader.forget_interrupt()
-            again = (
-                # One that has been replaced was interrupted for that, and SQLite forgets nothing.
-                (job.demoted or reader.retiring)
-                and not job.finished
-                and job.stop_reason is None
-                and not isinstance(outcome, Result)
-            )
+            failed = not isinstance(outcome, Result)
+            # One that has been replaced was interrupted for that, and SQLite forgets nothing.
+            moves = job.demoted or reader.retiring
+            again = failed and moves and not job.finished and job.stop_reason is None
             if again:
-                if self._nr_pinned < PINNED_MAX and not isinstance(outcome, LacksPrev):
-                    job.pinned = reader.hand_over()
-                    self._nr_pinned += job.pinned is not None
-                job.demoted, job.slow, job.running_since = False, True, None
-                self._roster.slow.put(job)
-                self.lock.notify_all()
-            elif not isinstance(outcome, Result):
+                self._move(reader, job, may_pin=not isinstance(outcome, LacksPrev))
+            elif failed:
                 outcome = job.stop_reason or outcome  # it may have been stopped since it ended
         if not again:
             self.conclude(job, outcome)
@@ -419,6 +411,15 @@ class Readers:
                 self._crew.retire(reader)
             if reader.stopping.is_set():
                 self._call()  # what its asker may have now is for somebody else
+
+    def _move(self, reader: Reader, job: Job, may_pin: bool) -> None:
+        """Have the job wait for a reader that has time, with its connection where that may be."""
+        if may_pin and self._nr_pinned < PINNED_MAX:
+            job.pinned = reader.hand_over()
+            self._nr_pinned += job.pinned is not None
+        job.demoted, job.slow, job.running_since = False, True, None
+        self._roster.slow.put(job)
+        self.lock.notify_all()
 
     def _note_pace(self, job: Job) -> None:
         """Remember whether somebody else should come at once when this is asked again."""
