@@ -20,9 +20,9 @@ def is_there(path: str) -> bool:
 def write_whole(path: str, text: str, mode: int = 0o666) -> None:
     """Write the text to a file; where that fails, what has been there stays.
 
-    A symbolic link stays one, and the file keeps its mode; a new one has that, as far as the umask
-    lets it. Raises OSError; RuntimeError and
-    ValueError where nobody has that name, or nothing can.
+    A symbolic link stays one, and the file keeps its mode; a new one has `mode`, as far as the
+    umask lets it. Raises OSError; RuntimeError and ValueError where nobody has that name, or
+    nothing can.
     """
     target = Path(path).expanduser().resolve()
     try:

@@ -61,7 +61,7 @@ class DirectLane:
         self._has_room = has_room
         self._arriving = arriving
         self._heads: dict[str | None, Heads] = {}
-        """By the address of ours they were sent to, which is one of the hosts that are."""
+        """By the address of ours they were sent to: a request may name that as its host, too."""
         self._host_is_ours = remembered(256)(partial(_host_is_ours, allowed_hosts))
         self._mailbox = mailbox
 

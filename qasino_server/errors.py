@@ -9,7 +9,8 @@ QasinoError                 anything we name; `sentence` is for the person at th
 │                    415    it is compressed in a way this server does not know
 ├── Refused          400    well formed, but against a rule of the store
 ├── SqlError         400    SQLite refuses the statement; knows the place in it
-│   └── NotReading   400    it would do something else than read
+│   ├── NotReading   400    it would do something else than read
+│   └── LacksPrev    400    it reads the snapshot before, which its connection lacks
 ├── Cancelled        400    somebody asked for the query to be stopped
 ├── Unauthorized     401    nobody has said, or not truly, who they are
 ├── Forbidden        403    whoever they are, they may not do that
@@ -20,6 +21,7 @@ QasinoError                 anything we name; `sentence` is for the person at th
 ├── QueryTimeout     504    the query used up its time
 ├── ServerFault      500    our fault; the log has the details
 └── StartError              the server cannot start like this (no reply, an exit code)
+    └── SettingsFault       nor could any: what it was asked contradicts itself
 
 No sentence carries a traceback or a Python type name. Errors fly from where they are noticed
 to one of two seams: `dispatch` turns them into replies, the command line into exit codes.

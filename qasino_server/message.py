@@ -274,7 +274,8 @@ ASKING_OPS = frozenset({"query", "get_table_list", "health", "cancel"})
 
 
 def query_from_params(params: Mapping[str, str]) -> Query:
-    """The query of an HTTP GET: `sql`, and optionally format, typed and query_id."""
+    """The query of an HTTP GET: `sql`, and optionally format, typed, query_id and
+    use_write_db."""
     if "sql" not in params:
         raise BadRequest("Must specify 'sql' param")
     return Query(

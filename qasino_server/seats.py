@@ -20,8 +20,8 @@ _COMPLAIN_S = 10.0
 _RESERVED_DESCRIPTORS = 512
 """Kept for files, or half of those there are."""
 LEAST_RESERVED_DESCRIPTORS = 112
-"""Kept for files in any case: 70 are open at rest, a rotation takes 20 more, a query that goes on
-in an old snapshot 4."""
+"""Kept for files in any case: some 70 are open at rest, a rotation takes up to 20 more, a query
+that goes on in an old snapshot 4."""
 
 
 class Seat:

@@ -90,9 +90,9 @@ def examine(on: SnapshotConnection, sql: str, bindings: tuple[str, ...]) -> Exam
 
     A connection remembers what it was told of short and narrow statements, and of those that
     differ from them in values alone (`parameters`), as long as its schema and its views stay what
-    they are. Static tables may be replaced at any time: if it
-    reads them the connection holds them from here on, and whoever asks lets go of them.
-    Raises SqlError with SQLite's message and the place.
+    they are. Static tables may be replaced at any time: if it reads them the connection holds them
+    from here on, and whoever asks lets go of them. Raises SqlError with SQLite's message and the
+    place.
     """
     return _known(on, sql, bindings) or _examine(on, sql, bindings)[0]
 

@@ -52,7 +52,7 @@ class Carrying:
         self.attached = False
         """Whether the generation before is sealed and attached."""
         self._rows_at_once = CARRY_ROWS
-        """How many updates may still carry in this transaction."""
+        """How many rows may still be carried for updates in this transaction."""
 
     def attach(self, sealed: Path) -> None:
         """Read from this file from now on. Raises apsw.Error where it cannot be opened."""

@@ -137,7 +137,8 @@ class Readers:
         return all([t.join(max(0.0, ends - time.monotonic())) for t in threads])
 
     def join(self, timeout_s: float) -> bool:
-        """The same, where no port asks any more."""
+        """The same, where no port asks any more: the connection of those that answer at once is
+        closed, too."""
         ended = self.ended(timeout_s)
         self._at_once.turn_over()
         return ended
