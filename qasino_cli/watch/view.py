@@ -189,7 +189,7 @@ def resumed(view: View) -> View:
 # --- Keys --------------------------------------------------------------------------------------
 
 
-class Key(msgspec.Struct, frozen=True):
+class Binding(msgspec.Struct, frozen=True):
     """What some keys do."""
 
     names: tuple[str, ...]
@@ -201,6 +201,10 @@ class Key(msgspec.Struct, frozen=True):
 
 def _with(**changes: object) -> Callable[[View], View]:
     return lambda view: msgspec.structs.replace(view, **changes)
+
+
+def _asking(what: str) -> Callable[[View], View]:
+    return _with(asking=what)
 
 
 def _toggle(name: str) -> Callable[[View], View]:
@@ -279,38 +283,38 @@ def _mode(mode: Mode) -> Callable[[View], View]:
 
 
 KEYS = (
-    Key(("up", "k"), "↑ k", "up", _scroll(rows=-1)),
-    Key(("down", "j"), "↓ j", "down", _scroll(rows=1)),
-    Key(("left", "h"), "← h", "a column to the left", _scroll(columns=-1)),
-    Key(("right", "l"), "→ l", "a column to the right", _scroll(columns=1)),
-    Key(("pageup", "c-b"), "PgUp ^B", "a page up", _scroll(pages=-1)),
-    Key(("pagedown", "c-f"), "PgDn ^F", "a page down", _scroll(pages=1)),
-    Key(("home", "g"), "Home g", "the first row and column", _with(top=0, left=0)),
-    Key(("end", "G"), "End G", "the last row", _scroll(rows=1 << 30)),
-    Key(("tab", ">"), "Tab >", "sort by the next column", _sort_by(1)),
-    Key(("s-tab", "<"), "<", "sort by the column before", _sort_by(-1)),
-    Key(("r",), "r", "reverse the order", _toggle("reverse")),
-    Key(("/",), "/", "filter: text, /regex/, !not", _with(asking="filter")),
-    Key(("f",), "f", "columns that stay: one more", _freeze),
-    Key(("-",), "-", "hide the column that is sorted by", _hide),
-    Key(("+",), "+", "show the columns that are hidden", _with(hidden=frozenset())),
-    Key((" ",), "Space", "pause the rows, go on", _pause),
-    Key(("[",), "[", "back to what was seen before", _older),
-    Key(("]",), "]", "forward again; at last, go on", _newer),
-    Key(("d",), "d", "marks of change on, off", _toggle("diff")),
-    Key(("D",), "D", "differences instead of numbers", _mode("deltas")),
-    Key(("R",), "R", "rates per second instead of numbers", _mode("rates")),
-    Key(("t",), "t", f"numbers with their last {NR_BARS} as bars", _toggle("bars")),
-    Key(("e",), "e", "edit the SQL", _with(asking="sql")),
-    Key(("w",), "w", "write the rows (.csv, .tsv, .ndjson) or the screen", _with(asking="file")),
-    Key(("y",), "y", "copy the rows, to the terminal's clipboard", _with(copying=True)),
-    Key(("n",), "n", "ask now", _ask_now),
-    Key(("?",), "?", "this help", _toggle("help")),
-    Key(("q", "c-c"), "q", "leave", _with(quitting=True)),
+    Binding(("up", "k"), "↑ k", "up", _scroll(rows=-1)),
+    Binding(("down", "j"), "↓ j", "down", _scroll(rows=1)),
+    Binding(("left", "h"), "← h", "a column to the left", _scroll(columns=-1)),
+    Binding(("right", "l"), "→ l", "a column to the right", _scroll(columns=1)),
+    Binding(("pageup", "c-b"), "PgUp ^B", "a page up", _scroll(pages=-1)),
+    Binding(("pagedown", "c-f"), "PgDn ^F", "a page down", _scroll(pages=1)),
+    Binding(("home", "g"), "Home g", "the first row and column", _with(top=0, left=0)),
+    Binding(("end", "G"), "End G", "the last row", _scroll(rows=1 << 30)),
+    Binding(("tab", ">"), "Tab >", "sort by the next column", _sort_by(1)),
+    Binding(("s-tab", "<"), "<", "sort by the column before", _sort_by(-1)),
+    Binding(("r",), "r", "reverse the order", _toggle("reverse")),
+    Binding(("/",), "/", "filter: text, /regex/, !not", _asking("filter")),
+    Binding(("f",), "f", "columns that stay: one more", _freeze),
+    Binding(("-",), "-", "hide the column that is sorted by", _hide),
+    Binding(("+",), "+", "show the columns that are hidden", _with(hidden=frozenset())),
+    Binding((" ",), "Space", "pause the rows, go on", _pause),
+    Binding(("[",), "[", "back to what was seen before", _older),
+    Binding(("]",), "]", "forward again; at last, go on", _newer),
+    Binding(("d",), "d", "marks of change on, off", _toggle("diff")),
+    Binding(("D",), "D", "differences instead of numbers", _mode("deltas")),
+    Binding(("R",), "R", "rates per second instead of numbers", _mode("rates")),
+    Binding(("t",), "t", f"numbers with their last {NR_BARS} as bars", _toggle("bars")),
+    Binding(("e",), "e", "edit the SQL", _asking("sql")),
+    Binding(("w",), "w", "write the rows (.csv, .tsv, .ndjson) or the screen", _asking("file")),
+    Binding(("y",), "y", "copy the rows, to the terminal's clipboard", _with(copying=True)),
+    Binding(("n",), "n", "ask now", _ask_now),
+    Binding(("?",), "?", "this help", _toggle("help")),
+    Binding(("q", "c-c"), "q", "leave", _with(quitting=True)),
 )  # fmt: skip
 _UNTOLD = (
-    Key(("c-u",), "^U", "half a page up", _half_page(-1)),
-    Key(("c-d",), "^D", "half a page down", _half_page(1)),
+    Binding(("c-u",), "^U", "half a page up", _half_page(-1)),
+    Binding(("c-d",), "^D", "half a page down", _half_page(1)),
 )
 """Keys of less and vi that fingers know; the help is long enough without them."""
 _READS_ON = ("?", " ", "down", "j", "pagedown", "c-f", "c-d")
