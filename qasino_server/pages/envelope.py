@@ -21,7 +21,7 @@ SECURITY = [
 ]
 
 
-async def send_whole(send: Send, status: int, media_type: str, body: bytes, cache: bytes) -> None:
+async def respond(send: Send, status: int, media_type: str, body: bytes, cache: bytes) -> None:
     """Send a response, as fast as the client reads."""
     kind = ((b"cache-control", cache), *SECURITY)
     await send(start(status, media_type, len(body), b"GET, HEAD", kind))

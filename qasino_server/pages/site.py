@@ -109,12 +109,12 @@ class Pages:
             await self.refuse(error, send)
             return
         async with counted(self._leaving, caller.asker, len(html)):
-            await envelope.send_whole(send, 200, HTML, html, envelope.NOT_KEPT)
+            await envelope.respond(send, 200, HTML, html, envelope.NOT_KEPT)
 
     async def refuse(self, error: QasinoError, send: Send) -> None:
         """Send a page that says why not."""
         html = self._templating.html(Page("error.html", {"error": error, "status": error.status}))
-        await envelope.send_whole(send, error.status, HTML, html, envelope.NOT_KEPT)
+        await envelope.respond(send, error.status, HTML, html, envelope.NOT_KEPT)
 
     async def _page(
         self, scope: Scope, params: dict[str, str], receive: Receive, caller: Caller
@@ -141,7 +141,7 @@ class Pages:
     async def _follow(self, method: str, caller: Caller, receive: Receive, send: Send) -> None:
         facts = self._facts(self._dispatch.look_around(caller).state())
         if method == "HEAD":
-            await envelope.send_whole(send, 200, "text/event-stream", b"", envelope.NOT_KEPT)
+            await envelope.respond(send, 200, "text/event-stream", b"", envelope.NOT_KEPT)
             return
         await envelope.begin_events(send)
         greeting = b"event: now\ndata: " + msgspec.json.encode(facts) + b"\n\n"
@@ -152,4 +152,4 @@ class Pages:
         if asset is None:
             raise NotFound(f"nothing is served at /assets/{shown(name)}")
         cache = envelope.KEPT_FOR_EVER if versioned else envelope.ASKED_AGAIN
-        await envelope.send_whole(send, 200, asset.media_type, asset.body, cache)
+        await envelope.respond(send, 200, asset.media_type, asset.body, cache)
