@@ -17,7 +17,7 @@ import msgspec
 from qasino_cli.csvagent.followed import FollowedFile
 from qasino_cli.csvagent.index_files import (
     Entries,
-    Names,
+    Listed,
     read_index,
     read_index_list,
     read_table_list,
@@ -35,7 +35,7 @@ EVERY_CSV = "*.csv"
 OWN_TABLES = ("qasino_csvpublisher_info", "qasino_csvpublisher_tables", "qasino_agent_files")
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line names; absolute paths."""
 
     wrapping: Wrapping
@@ -75,12 +75,13 @@ Kept = FollowedFile[Any]
 class Catalogue:
     """The files of an agent."""
 
-    def __init__(self, wanted: Wanted, pace: Pace) -> None:
-        self._wanted = wanted
+    def __init__(self, assignment: Assignment, pace: Pace) -> None:
+        self._assignment = assignment
         self._pace = pace
-        self._lists = {path: self._list(path) for path in wanted.index_lists}
+        self._lists = {path: self._list(path) for path in assignment.index_lists}
         self._limits = {
-            path: FollowedFile[Names](path, read_table_list, pace) for path in wanted.table_lists
+            path: FollowedFile[Listed](path, read_table_list, pace)
+            for path in assignment.table_lists
         }
         self._indexes: dict[str, FollowedFile[Entries]] = {}
         self._tables: dict[_Key, TableFile] = {}
@@ -94,7 +95,7 @@ class Catalogue:
         self._name_indexes()
         self.list_directories()
 
-    def _list(self, path: str) -> FollowedFile[Names]:
+    def _list(self, path: str) -> FollowedFile[Listed]:
         return FollowedFile(path, partial(read_index_list, path), self._pace)
 
     # --- What there is ----------------------------------------------------------------------
@@ -113,7 +114,7 @@ class Catalogue:
     def not_found(self) -> list[str]:
         """Of the tables that alone are wanted, those that no file is known to hold."""
         held = {(table.tablename or "").lower() for table in self.tables}
-        return [name for name in self._wanted.tables if name.lower() not in held]
+        return [name for name in self._assignment.tables if name.lower() not in held]
 
     @property
     def complete(self) -> bool:
@@ -146,7 +147,7 @@ class Catalogue:
             where, marks = surveyor.landmarks(file.path)
             files.setdefault(os.path.join(*where), []).append(file)
             _add(names, marks)
-        for path in self._wanted.directories:
+        for path in self._assignment.directories:
             real, marks = surveyor.directory(path)
             _add(names, [*marks, (real, EVERY_CSV)] if os.path.isdir(real) else marks)
         return Places(names, files)
@@ -160,9 +161,9 @@ class Catalogue:
 
     def _limit(self) -> set[str] | None:
         """The table names that are let through; None where all are."""
-        if not self._wanted.tables and not self._limits:
+        if not self._assignment.tables and not self._limits:
             return None
-        limit = {name.lower() for name in self._wanted.tables}
+        limit = {name.lower() for name in self._assignment.tables}
         for file in self._limits.values():
             limit.update(file.value or ())
         return limit
@@ -223,7 +224,7 @@ class Catalogue:
     def list_directories(self) -> None:
         """See which files the directories hold."""
         before, self._unlisted = self._unlisted, []
-        for directory in self._wanted.directories:
+        for directory in self._assignment.directories:
             try:
                 found = sorted(filter(_counts, os.listdir(directory)))
             except FileNotFoundError:
@@ -257,7 +258,7 @@ class Catalogue:
             self._name_tables()
 
     def _name_indexes(self) -> None:
-        named = list(self._wanted.indexes)
+        named = list(self._assignment.indexes)
         for file in self._lists.values():
             named += file.value or ()
         known = self._indexes
@@ -280,7 +281,7 @@ class Catalogue:
         self.version += 1
 
     def _table(self, path: str, tablename: str | None, nth: int) -> TableFile:
-        return TableFile(path, tablename, self._wanted.wrapping, self._pace, nth)
+        return TableFile(path, tablename, self._assignment.wrapping, self._pace, nth)
 
     def _named(self) -> Iterable[tuple[str, str | None]]:
         """Every file and the name its index gives it; a directory's file only if no index has
@@ -318,7 +319,7 @@ class Catalogue:
         if name.lower() in OWN_TABLES:
             return f"table {shown(name)} is the agent's own"
         value = table.file.value
-        claim = value.claim if value else (name.lower(), self._wanted.wrapping.identity)
+        claim = value.claim if value else (name.lower(), self._assignment.wrapping.identity)
         owner = owners.setdefault(claim, table.path)
         if owner is table.path:
             return None

@@ -18,7 +18,7 @@ from qasino_cli.clock import Clock, IntervalClock
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode
 from qasino_cli.csvagent.agent import Agent, Errand
-from qasino_cli.csvagent.catalogue import Catalogue, Wanted
+from qasino_cli.csvagent.catalogue import Assignment, Catalogue
 from qasino_cli.csvagent.check import check as check_files
 from qasino_cli.csvagent.check import once as send_once
 from qasino_cli.csvagent.courier import Courier
@@ -161,7 +161,7 @@ def csvagent(
         raise UsageFault(f"--log-level: {shown(log_level)} is not one of {', '.join(LEVELS)}")
     who = default_identity() if identity is None else identity
     as_usage("--identity", check_identity, who)
-    wanted = Wanted(
+    assignment = Assignment(
         wrapping=Wrapping(who, add_identity_column),
         indexes=_absolute(index),
         index_lists=_absolute(index_list),
@@ -170,9 +170,9 @@ def csvagent(
         table_lists=_absolute(table_list),
     )
     if check:
-        return check_files(Catalogue(wanted, PACE), max_age)
+        return check_files(Catalogue(assignment, PACE), max_age)
     if once:
-        return send_once(Catalogue(wanted, PACE), who, max_age, connection)
+        return send_once(Catalogue(assignment, PACE), who, max_age, connection)
     errand = Errand(
         identity=who,
         server=connection.url,
@@ -184,7 +184,7 @@ def csvagent(
         logging.getLogger("watchdog").setLevel(logging.WARNING)
         return run(
             lambda on_death: Agent(
-                Catalogue(wanted, PACE),
+                Catalogue(assignment, PACE),
                 errand,
                 _clock(connection, interval, gen_signal_timeout),
                 Courier(connection, PACE, random.Random()),

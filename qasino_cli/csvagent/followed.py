@@ -53,7 +53,7 @@ class Flaw(InputRejected):
 _RESTLESS = Flaw("it keeps changing and does not end in a line end")
 
 
-class Reading(msgspec.Struct, Generic[T], frozen=True):
+class Judgement(msgspec.Struct, Generic[T], frozen=True):
     """What came of a file's content. A value may have a flaw: part of it is usable."""
 
     value: T | None = None
@@ -125,7 +125,7 @@ def _read_open(descriptor: int) -> tuple[bytes, Sight]:
 class FollowedFile(Generic[T]):
     """A file, the last judgement on it, and when to look at it again."""
 
-    def __init__(self, path: str, parse: Callable[[bytes], Reading[T]], pace: Pace) -> None:
+    def __init__(self, path: str, parse: Callable[[bytes], Judgement[T]], pace: Pace) -> None:
         self.path = path
         self.value: T | None = None
         """What the file held when it was last sound."""
@@ -214,37 +214,41 @@ class FollowedFile(Generic[T]):
         digest = hashlib.blake2b(body, digest_size=16).digest()
         if digest == self._digest and not seen.reason:
             return self._same_again(seen)
-        reading = self._judgement(body, seen, now, hasty)
-        if reading is None:
+        judgement = self._judgement(body, seen, now, hasty)
+        if judgement is None:
             return self._later(now)
         self.read_time_s = time.perf_counter() - began
         self.read_epoch = time.time()
-        self._adopt(reading, seen, digest)
-        if reading.flaw is _RESTLESS:  # that is true of this moment, not of this content
+        self._adopt(judgement, seen, digest)
+        if judgement.flaw is _RESTLESS:  # that is true of this moment, not of this content
             self.forget()
             self.look_at = now + self._pace.settle_s
         return True
 
-    def _judgement(self, body: bytes, seen: Sight, now: float, hasty: bool) -> Reading[T] | None:
+    def _judgement(self, body: bytes, seen: Sight, now: float, hasty: bool) -> Judgement[T] | None:
         """What it holds; None where its writer may not be done with it yet."""
-        reading = self._read(body, seen)
+        judgement = self._read(body, seen)
         settled = self._settled(sight_of(self.path), now, hasty)
-        if reading.flaw is None and body.endswith(b"\n"):
-            return reading
+        if judgement.flaw is None and body.endswith(b"\n"):
+            return judgement
         if not settled:
             return None
-        return Reading(flaw=_RESTLESS) if reading.flaw is None and self._restless(now) else reading
+        return (
+            Judgement(flaw=_RESTLESS)
+            if judgement.flaw is None and self._restless(now)
+            else judgement
+        )
 
-    def _read(self, body: bytes, seen: Sight) -> Reading[T]:
+    def _read(self, body: bytes, seen: Sight) -> Judgement[T]:
         if seen.reason:
-            return Reading(flaw=Flaw(seen.reason))
+            return Judgement(flaw=Flaw(seen.reason))
         try:
             return self._parse(body)
         except Exception as error:
             # A reader's own mistake over one file must not end the publishing of all others,
             # nor have a service manager start the agent again and again.
             log.exception("%s: the reader failed", self.path)
-            return Reading(flaw=Flaw(f"reading it failed ({type(error).__name__}: {error})"))
+            return Judgement(flaw=Flaw(f"reading it failed ({type(error).__name__}: {error})"))
 
     def _note(self, seen: Sight, now: float) -> None:
         self._changing_since = min(self._changing_since, now)
@@ -288,15 +292,15 @@ class FollowedFile(Generic[T]):
         self._rest()
         return touched
 
-    def _adopt(self, reading: Reading[T], seen: Sight, digest: bytes) -> None:
-        self._judged, self._digest, self.flaw = seen, digest, reading.flaw
+    def _adopt(self, judgement: Judgement[T], seen: Sight, digest: bytes) -> None:
+        self._judged, self._digest, self.flaw = seen, digest, judgement.flaw
         self.mtime = seen.mtime_ns / 1e9 if seen.mtime_ns else None
         if seen.reason:
             self._digest = b""
         if seen == ABSENT:
             self.value, self.mtime, self.revision = None, None, self.revision + 1
-        elif reading.value is not None:
-            self.value, self.value_mtime = reading.value, self.mtime
+        elif judgement.value is not None:
+            self.value, self.value_mtime = judgement.value, self.mtime
             self.revision += 1
         self._rest()
 

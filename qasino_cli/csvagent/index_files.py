@@ -16,12 +16,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from qasino_cli.csvagent.followed import Flaw, Reading
+from qasino_cli.csvagent.followed import Flaw, Judgement
 from qasino_cli.csvagent.landmarks import absolute
 from qasino_server.errors import BadRequest
 from qasino_server.table import check_tablename, shown
 
-Names = tuple[str, ...]
+Listed = tuple[str, ...]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -34,13 +34,13 @@ class Entry(msgspec.Struct, frozen=True):
 Entries = tuple[Entry, ...]
 
 
-def read_index(index_path: str, body: bytes) -> Reading[Entries]:
+def read_index(index_path: str, body: bytes) -> Judgement[Entries]:
     """The entries of an index file."""
     try:
         lines = _lines(body)
         _check_version(lines)
     except Flaw as flaw:
-        return Reading(flaw=flaw)
+        return Judgement(flaw=flaw)
     folder = os.path.dirname(index_path)
     entries, first_flaw = [], None
     for number, line in lines[1:]:
@@ -48,7 +48,7 @@ def read_index(index_path: str, body: bytes) -> Reading[Entries]:
             entries.append(_entry(folder, number, line))
         except Flaw as flaw:
             first_flaw = first_flaw or flaw
-    return Reading(tuple(entries), first_flaw)
+    return Judgement(tuple(entries), first_flaw)
 
 
 def _check_version(lines: list[tuple[int, str]]) -> None:
@@ -83,25 +83,25 @@ def _cells(line: str, number: int) -> list[str]:
         raise Flaw(f"not well-formed CSV: {error}", number) from None
 
 
-def read_index_list(list_path: str, body: bytes) -> Reading[Names]:
+def read_index_list(list_path: str, body: bytes) -> Judgement[Listed]:
     """The paths of the index files that a list names, one a line."""
     folder = os.path.dirname(list_path)
     return _names(body, lambda line: absolute(line, folder))
 
 
-def read_table_list(body: bytes) -> Reading[Names]:
+def read_table_list(body: bytes) -> Judgement[Listed]:
     """The table names of a list, one a line, as they are compared."""
     return _names(body, str.lower)
 
 
-def _names(body: bytes, made: Callable[[str], str]) -> Reading[Names]:
+def _names(body: bytes, made: Callable[[str], str]) -> Judgement[Listed]:
     try:
         lines = _lines(body)
     except Flaw as error:
-        return Reading(flaw=error)
+        return Judgement(flaw=error)
     bad = next((number for number, line in lines if "\0" in line), None)
     flaw = None if bad is None else Flaw("a NUL character stands there, names have none", bad)
-    return Reading(tuple(made(line.strip()) for _, line in lines if "\0" not in line), flaw)
+    return Judgement(tuple(made(line.strip()) for _, line in lines if "\0" not in line), flaw)
 
 
 def _lines(body: bytes) -> list[tuple[int, str]]:

@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from qasino_cli.csvagent.followed import MAX_FILE_BYTES, Flaw, Reading
+from qasino_cli.csvagent.followed import MAX_FILE_BYTES, Flaw, Judgement
 from qasino_cli.errors import InputRejected
 from qasino_cli.outgoing import encode_publication, with_identity_column
 from qasino_cli.readers import Wanted, read_input
@@ -44,7 +44,7 @@ class Wrapping(msgspec.Struct, frozen=True):
     identity_column: bool = False
 
 
-def pack(path: str, body: bytes, tablename: str | None, wrapping: Wrapping) -> Reading[Parcel]:
+def pack(path: str, body: bytes, tablename: str | None, wrapping: Wrapping) -> Judgement[Parcel]:
     """The parcel a file makes; an index's `tablename` counts before the file's own."""
     wanted = Wanted(
         form=form_of(body),
@@ -60,10 +60,10 @@ def pack(path: str, body: bytes, tablename: str | None, wrapping: Wrapping) -> R
         if wrapping.identity_column:
             found = with_identity_column(found)
     except (InputRejected, BadRequest) as error:
-        return Reading(flaw=flaw_of(path, error.sentence))
+        return Judgement(flaw=flaw_of(path, error.sentence))
     nr_rows = len(_rows.decode(found.rows_json))
     message = encode_publication(found)
-    return Reading(Parcel(message, found.claim, found.tablename, found.identity, nr_rows))
+    return Judgement(Parcel(message, found.claim, found.tablename, found.identity, nr_rows))
 
 
 def form_of(body: bytes) -> str | None:

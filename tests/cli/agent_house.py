@@ -15,7 +15,7 @@ from wire import Wire, until
 from qasino_cli.clock import Clock
 from qasino_cli.connection import Connection
 from qasino_cli.csvagent.agent import Agent, Errand
-from qasino_cli.csvagent.catalogue import Catalogue, Wanted
+from qasino_cli.csvagent.catalogue import Assignment, Catalogue
 from qasino_cli.csvagent.courier import Courier
 from qasino_cli.csvagent.pace import Pace
 from qasino_cli.csvagent.parcel import Wrapping
@@ -78,7 +78,7 @@ class House:
         named = {what: [str(path) for path in paths] for what, paths in wanted.items()}
         wrapping = Wrapping(IDENTITY, identity_column)
         agent = Agent(
-            Catalogue(Wanted(wrapping=wrapping, **named), pace),
+            Catalogue(Assignment(wrapping=wrapping, **named), pace),
             Errand(
                 identity=IDENTITY,
                 server=connection.url,

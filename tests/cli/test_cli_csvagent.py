@@ -26,9 +26,15 @@ from wire import until
 
 from qasino_cli.clock import Beat, IntervalClock
 from qasino_cli.connection import Connection
-from qasino_cli.csvagent.catalogue import Catalogue, Wanted
+from qasino_cli.csvagent.catalogue import Assignment, Catalogue
 from qasino_cli.csvagent.courier import Courier
-from qasino_cli.csvagent.followed import MAX_FILE_BYTES, FollowedFile, Reading, read_whole, sight_of
+from qasino_cli.csvagent.followed import (
+    MAX_FILE_BYTES,
+    FollowedFile,
+    Judgement,
+    read_whole,
+    sight_of,
+)
 from qasino_cli.csvagent.index_files import read_index, read_index_list, read_table_list
 from qasino_cli.csvagent.landmarks import Surveyor
 from qasino_cli.csvagent.parcel import Wrapping, pack
@@ -750,7 +756,7 @@ def test_a_reader_that_fails_is_a_flaw_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("x\n")
 
-    def parse(body: bytes) -> Reading[str]:
+    def parse(body: bytes) -> Judgement[str]:
         raise ValueError(body)
 
     file = FollowedFile(str(path), parse, HURRY)
@@ -763,9 +769,9 @@ def test_the_same_content_is_not_parsed_twice(tmp_path: Path) -> None:
     path.write_text("x\n")
     parsed = []
 
-    def parse(body: bytes) -> Reading[bytes]:
+    def parse(body: bytes) -> Judgement[bytes]:
         parsed.append(body)
-        return Reading(body)
+        return Judgement(body)
 
     file = FollowedFile(str(path), parse, HURRY)
     assert file.look(0.0, hasty=True)
@@ -784,7 +790,7 @@ def test_a_file_that_cannot_be_read_is_told_of_once(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.touch()
     os.truncate(path, MAX_FILE_BYTES + 1)
-    file = FollowedFile[bytes](str(path), Reading, HURRY)
+    file = FollowedFile[bytes](str(path), Judgement, HURRY)
     assert file.look(0.0, hasty=True)
     for now in (1.0, 2.0, 3.0):
         file.glance(now)
@@ -805,7 +811,7 @@ def test_a_file_that_was_restless_is_judged_again_once_it_rests(tmp_path: Path) 
     """Its last write falls into the moment in which patience runs out."""
     path = tmp_path / "t.csv"
     path.write_text("a")
-    file = FollowedFile[bytes](str(path), Reading, HURRY)
+    file = FollowedFile[bytes](str(path), Judgement, HURRY)
     assert file.look(0.0, hasty=True)
     now, gap_s = 1.0, HURRY.settle_s / 3
     while file.flaw is None:
@@ -824,8 +830,8 @@ def test_a_file_that_was_restless_is_judged_again_once_it_rests(tmp_path: Path) 
 def test_a_file_between_two_renames_is_not_given_up(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(csv_of("t", [1]))
-    wanted = Wanted(wrapping=Wrapping(IDENTITY), directories=[str(tmp_path)])
-    catalogue = Catalogue(wanted, HURRY)
+    assignment = Assignment(wrapping=Wrapping(IDENTITY), directories=[str(tmp_path)])
+    catalogue = Catalogue(assignment, HURRY)
     assert catalogue.look(0.0, hasty=True)
     (table,) = catalogue.tables
     os.rename(path, tmp_path / "t.csv~")

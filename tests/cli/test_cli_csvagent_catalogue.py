@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from agent_house import HURRY, IDENTITY, csv_of, write_index
 
-from qasino_cli.csvagent.catalogue import Catalogue, Wanted
+from qasino_cli.csvagent.catalogue import Assignment, Catalogue
 from qasino_cli.csvagent.followed import LARGE_BYTES
 from qasino_cli.csvagent.pace import Pace
 from qasino_cli.csvagent.parcel import Wrapping
@@ -18,7 +18,7 @@ from qasino_cli.csvagent.report import rows_of
 
 def catalogue(pace: Pace = HURRY, **wanted: Sequence[Path | str]) -> Catalogue:
     named = {what: [str(path) for path in paths] for what, paths in wanted.items()}
-    return Catalogue(Wanted(wrapping=Wrapping(IDENTITY), **named), pace)
+    return Catalogue(Assignment(wrapping=Wrapping(IDENTITY), **named), pace)
 
 
 def judged(**wanted: Sequence[Path | str]) -> Catalogue:

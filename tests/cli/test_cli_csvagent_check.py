@@ -12,7 +12,7 @@ from agent_house import HURRY, IDENTITY, House, csv_of, write_index
 
 from qasino_cli.console import ExitCode
 from qasino_cli.csvagent.agent import Errand, greeting
-from qasino_cli.csvagent.catalogue import Catalogue, Wanted
+from qasino_cli.csvagent.catalogue import Assignment, Catalogue
 from qasino_cli.csvagent.check import check, once
 from qasino_cli.csvagent.parcel import Wrapping
 from qasino_cli.csvagent.report import FileRow
@@ -29,7 +29,7 @@ def house(server: Server) -> Iterator[House]:
 
 def catalogue(**wanted: Sequence[Path]) -> Catalogue:
     named = {what: [str(path) for path in paths] for what, paths in wanted.items()}
-    return Catalogue(Wanted(wrapping=Wrapping(IDENTITY), **named), HURRY)
+    return Catalogue(Assignment(wrapping=Wrapping(IDENTITY), **named), HURRY)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from wire import until
 
 from qasino_cli.clock import IntervalClock
 from qasino_cli.connection import Connection
-from qasino_cli.csvagent.catalogue import Catalogue, Wanted
+from qasino_cli.csvagent.catalogue import Assignment, Catalogue
 from qasino_cli.csvagent.courier import Courier
 from qasino_cli.csvagent.followed import LARGE_BYTES
 from qasino_cli.csvagent.journal import Journal
@@ -124,7 +124,7 @@ def test_a_static_table_is_published_from_one_file_whatever_the_identities(
     for who in "ab":
         text = csv_of("t", [1], line_1=f"1,{option},identity={who}")
         (tmp_path / f"{who}.csv").write_text(text)
-    catalogue = Catalogue(Wanted(wrapping=ME, directories=[str(tmp_path)]), HURRY)
+    catalogue = Catalogue(Assignment(wrapping=ME, directories=[str(tmp_path)]), HURRY)
     catalogue.look(0.0, hasty=True)
     first, second = rows_of(catalogue, None)
     assert (first.state, second.state) == ("ok", state)
@@ -138,7 +138,7 @@ def test_a_file_that_comes_later_takes_no_table_though_nothing_was_published_yet
     """It was first in the order of names, and the server away."""
     earlier, later = tmp_path / "one.csv", tmp_path / "ONE.csv"
     earlier.write_text(csv_of("t", [1]))
-    catalogue = Catalogue(Wanted(wrapping=ME, directories=[str(tmp_path)]), HURRY)
+    catalogue = Catalogue(Assignment(wrapping=ME, directories=[str(tmp_path)]), HURRY)
     catalogue.look(0.0, hasty=True)
     later.write_text(csv_of("t", [2]))
     catalogue.glance(1.0)
@@ -150,7 +150,7 @@ def test_a_file_that_comes_later_takes_no_table_though_nothing_was_published_yet
 def test_a_file_that_is_renamed_inside_takes_no_table_from_another(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"{name}.csv").write_text(csv_of(name, [1]))
-    catalogue = Catalogue(Wanted(wrapping=ME, directories=[str(tmp_path)]), HURRY)
+    catalogue = Catalogue(Assignment(wrapping=ME, directories=[str(tmp_path)]), HURRY)
     catalogue.look(0.0, hasty=True)
     (tmp_path / "a.csv").write_text(csv_of("b", [2]))
     catalogue.forget()
@@ -202,7 +202,7 @@ def test_two_indexes_that_name_one_file_and_table_are_told_of_once(
     caplog.set_level("INFO")
     (tmp_path / "t.csv").write_text(csv_of("t", [1]))
     indexes = [str(write_index(tmp_path / name, "t")) for name in ("one", "two")]
-    catalogue = Catalogue(Wanted(wrapping=ME, indexes=indexes), HURRY)
+    catalogue = Catalogue(Assignment(wrapping=ME, indexes=indexes), HURRY)
     catalogue.look(0.0, hasty=True)
     journal = Journal()
     for _ in range(3):
@@ -217,7 +217,7 @@ def test_files_with_the_same_news_share_a_line_where_they_are_many(
 ) -> None:
     for n in range(nr):
         (tmp_path / f"t{n}.csv").write_text(BAD)
-    catalogue = Catalogue(Wanted(wrapping=ME, directories=[str(tmp_path)]), HURRY)
+    catalogue = Catalogue(Assignment(wrapping=ME, directories=[str(tmp_path)]), HURRY)
     catalogue.look(0.0, hasty=True)
     Journal().note(rows_of(catalogue, None))
     told = [line.message for line in caplog.records if "broken" in line.message]
@@ -230,7 +230,7 @@ def test_a_refusal_that_only_counts_on_is_told_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "t.csv").write_text(csv_of("t", [1]))
-    catalogue = Catalogue(Wanted(wrapping=ME, directories=[str(tmp_path)]), HURRY)
+    catalogue = Catalogue(Assignment(wrapping=ME, directories=[str(tmp_path)]), HURRY)
     catalogue.look(0.0, hasty=True)
     (table,) = catalogue.tables
     journal = Journal()

@@ -21,18 +21,18 @@ from qasino_cli.csvagent.followed import (
     MAX_FILE_BYTES,
     Flaw,
     FollowedFile,
-    Reading,
+    Judgement,
     sight_of,
 )
 
 Followed = FollowedFile[bytes]
 
 
-def parse(body: bytes) -> Reading[bytes]:
+def parse(body: bytes) -> Judgement[bytes]:
     """Everything is sound but what is empty or has a question mark in it."""
     if not body or b"?" in body:
-        return Reading(flaw=Flaw("this is no answer"))
-    return Reading(body)
+        return Judgement(flaw=Flaw("this is no answer"))
+    return Judgement(body)
 
 
 def followed(path: Path) -> Followed:
@@ -110,9 +110,9 @@ def test_what_took_long_to_read_is_large(path: Path) -> None:
     """As a small file that unpacks to much."""
     slowness = threading.Event()
 
-    def parse_slowly(body: bytes) -> Reading[bytes]:
+    def parse_slowly(body: bytes) -> Judgement[bytes]:
         slowness.wait(LARGE_S)
-        return Reading(body)
+        return Judgement(body)
 
     file = Followed(str(path), parse_slowly, HURRY)
     assert not file.large
