@@ -205,7 +205,7 @@ def _go(shell: Shell, target: str) -> None:
     shell.run_statement(_last_one(shell, "\\g"), target=target)
 
 
-def _go_expanded(shell: Shell, target: str) -> None:
+def _go_records(shell: Shell, target: str) -> None:
     shell.run_statement(_last_one(shell, "\\gx"), True, target)
 
 
@@ -293,7 +293,7 @@ def _set_option(shell: Shell, argument: str) -> None:
     name, _, value = argument.partition(" ")
     value = value.strip()
     if not name:
-        for tell in (_tell_null, _tell_format, _tell_expanded, _tell_header, _tell_pager):
+        for tell in (_tell_null, _tell_format, _tell_records, _tell_header, _tell_pager):
             tell(shell)
     elif name == "null":
         _null(shell, value)
@@ -335,16 +335,16 @@ def _tell_format(shell: Shell) -> None:
     say(f"format {shell.screen.form}")
 
 
-def _expanded(shell: Shell, wish: str) -> None:
+def _records(shell: Shell, wish: str) -> None:
     toggled = not shell.screen.expanded
     choices: dict[str, Expanded] = {"on": True, "off": False, "auto": "auto", "": toggled}
     if wish not in choices:
         raise UsageFault("\\x is on, off or auto")
     shell.screen.expanded = choices[wish]
-    _tell_expanded(shell)
+    _tell_records(shell)
 
 
-def _tell_expanded(shell: Shell) -> None:
+def _tell_records(shell: Shell) -> None:
     words: dict[Expanded, str] = {
         True: "on",
         False: "off",
@@ -463,14 +463,14 @@ COMMANDS = (
     Named("\\dv", "[PATTERN]", "views", _views),
     Named("\\e", "[FILE]", "edit the last statement, or a file, in $EDITOR", _edit),
     Named("\\g", "[FILE]", "run it, or the last statement; rows to FILE or `| cmd`", _go),
-    Named("\\gx", "[FILE]", "the same as records", _go_expanded),
-    Named("\\G", "", "the same, as mysql has it", _go_expanded),
+    Named("\\gx", "[FILE]", "the same as records", _go_records),
+    Named("\\G", "", "the same, as mysql has it", _go_records),
     Named("\\p", "", "print what stands before it, or the last statement", _print),
     Named(FORGETS, "", "forget what stands before it", _reset),
     Named("\\i", "FILE", "run the statements of a file", _include),
     Named("\\o", "[FILE]", "send results to a file, to `| command`, or back here", _output),
     Named("\\format", "[NAME]", f"{', '.join(FORMATS)}", _format),
-    Named("\\x", "[on|off|auto]", "records, not a table; auto: where that does not fit", _expanded),
+    Named("\\x", "[on|off|auto]", "records, not a table; auto: where that does not fit", _records),
     Named("\\t", "[on|off]", "csv and tsv without the line of names", _tuples_only),
     Named("\\pset", "[NAME [VALUE]]", "null, format, expanded, tuples_only or pager", _set_option),
     Named("\\timing", "[on|off]", "the line under each result", _timing),
@@ -490,7 +490,7 @@ COMMANDS = (
 )  # fmt: skip
 _OPTIONS = {
     "format": _format,
-    "expanded": _expanded,
+    "expanded": _records,
     "tuples_only": _tuples_only,
     "pager": _pager,
 }
