@@ -14,7 +14,7 @@
     arrivals      what waits to be stored, and how much of it
     faults        what they are told that cannot be written
     writer        the thread that writes
-    look          a look into the open generation
+    lookout       takes a look into the open generation
     looks         those that wait, in turns by who asked
     job           a query on its way
     reader        one thread that answers

@@ -48,7 +48,7 @@ from qasino_server.store.intake import Intake
 from qasino_server.store.internal import Facts, static_summaries, write_internal
 from qasino_server.store.job import Job, QueryRequest
 from qasino_server.store.ledger import Ledger
-from qasino_server.store.look import Lookout
+from qasino_server.store.lookout import Lookout
 from qasino_server.store.offhand import answer_offhand
 from qasino_server.store.postponed import Dropped, Waiting
 from qasino_server.store.readers import Readers

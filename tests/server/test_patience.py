@@ -26,7 +26,7 @@ from qasino_server.gzip_body import unpacked
 from qasino_server.http_port import HttpPort
 from qasino_server.line_port import LinePort
 from qasino_server.server import Server
-from qasino_server.store import look
+from qasino_server.store import lookout
 
 LARGE = "select printf('%.*c', 30000000, 'x') as x"
 """A result of 30 MB, more than sockets hold."""
@@ -361,7 +361,7 @@ def test_a_stream_from_the_open_generation_hears_it_too(
     server: Server, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four of them had nobody look there until their time was up."""
-    monkeypatch.setattr(look, "LOOK_S", 0.2)
+    monkeypatch.setattr(lookout, "LOOK_S", 0.2)
     with Wire(server.ports) as wire:
         wire.publish("a", "t", ["a"], ["int"], [[1]])
         stream(connect(server), WIDE, use_write_db="1")

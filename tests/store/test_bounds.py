@@ -24,7 +24,7 @@ from qasino_server.interpreter import STEP_BACK
 from qasino_server.quota import Quota
 from qasino_server.render import CsvStream
 from qasino_server.statement import Select
-from qasino_server.store import look, schemas, shapes
+from qasino_server.store import lookout, schemas, shapes
 from qasino_server.store import readers as readers_room
 from qasino_server.store.crew import Crew
 from qasino_server.store.job import Job, QueryRequest
@@ -511,7 +511,7 @@ def test_one_asker_leaves_half_of_the_readers_to_others(make_bench: Any) -> None
 @pytest.fixture
 def brief_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else one that never ends keeps the next for five seconds, in which others may publish."""
-    monkeypatch.setattr(look, "LOOK_S", 0.2)
+    monkeypatch.setattr(lookout, "LOOK_S", 0.2)
 
 
 def test_what_readers_that_were_given_up_still_hold_counts_for_who_asked(bench: Any) -> None:

@@ -25,7 +25,7 @@ from qasino_server.errors import (
     SqlError,
 )
 from qasino_server.render import CsvStream
-from qasino_server.store import QueryRequest, look
+from qasino_server.store import QueryRequest, lookout
 from qasino_server.store import looks as looks_room
 from qasino_server.store.job import Job
 from qasino_server.store.looks import LOOKS_LEAVE, Look, Looks
@@ -198,7 +198,7 @@ def test_a_look_that_runs_is_ended_when_nobody_wants_it_any_more(
     make_bench: Any, monkeypatch: pytest.MonkeyPatch, late: bool, told: QasinoError
 ) -> None:
     """It went on for its second, in which nobody could publish, and told its rows."""
-    monkeypatch.setattr(look, "LOOK_S", 600.0)
+    monkeypatch.setattr(lookout, "LOOK_S", 600.0)
     bench = make_bench(query_timeout_s=0.2 if late else 600.0)
     endless = (
         "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
@@ -231,9 +231,9 @@ def test_looks_that_do_not_hear_are_few_and_leave_when_they_end(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looks_room, "LOOKS_LEAVE", 0)
-    monkeypatch.setattr(look, "LOOK_S", 0.05)
-    monkeypatch.setattr(look, "_GRACE_S", 0.01)
-    monkeypatch.setattr(look, "DEAF_MAX", 2)
+    monkeypatch.setattr(lookout, "LOOK_S", 0.05)
+    monkeypatch.setattr(lookout, "_GRACE_S", 0.01)
+    monkeypatch.setattr(lookout, "DEAF_MAX", 2)
     sinks = [Blocked() for _ in range(3)]
     told = [
         bench.ask("select 1", use_write_db=True, stream=CsvStream(), sink=sink) for sink in sinks
