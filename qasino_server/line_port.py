@@ -44,6 +44,8 @@ _WAITING_CHARS = 64
 """What a statement that waits takes beside its own."""
 _SHORT_CHARS = 4096
 """What any connection may: somebody types."""
+_NAMELESS = ""
+"""What runs without an id: it is being handed in, or was answered while it was."""
 _BYE = b"Bye!\r\n"
 _LEAVING_WORDS = ("quit", "exit", "\\q")
 _WORDS = (*_LEAVING_WORDS, "help")
@@ -101,7 +103,7 @@ class _Connection:
         self.was_read = False
         """Something has come."""
         self.running: str | None = None
-        """The id of the query that runs; '' while it is being handed in."""
+        """The id of the query that runs, or _NAMELESS."""
         self.leaving = False
         """It is closed as soon as everything is sent."""
         self.ended = False
@@ -302,13 +304,13 @@ class LinePort(Service):
             self._run(connection, statement)
 
     def _run(self, connection: _Connection, sql: str) -> None:
-        connection.running = ""
+        connection.running = _NAMELESS
         query_id = self._dispatch.handle(
             Query(sql=sql, format="text"),
             connection.caller,
             lambda reply: self._outbox.put((connection, _text(reply))),
         )
-        connection.running = query_id or ""
+        connection.running = query_id or _NAMELESS
         self._bound(connection)
 
     def _take_answers(self, events: int) -> None:
@@ -361,7 +363,7 @@ class LinePort(Service):
             self._selector.modify(connection.socket, events, key.data)
 
     def _cancel(self, connection: _Connection) -> None:
-        if connection.running:
+        if connection.running is not None and connection.running != _NAMELESS:
             self._dispatch.cancel(connection.running)
         connection.running = None
 
