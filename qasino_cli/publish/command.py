@@ -19,13 +19,12 @@ from qasino_cli.publish.inputs import (
     Gather,
     NothingLeft,
     Prepared,
-    check_rejects_path,
     mapping_lines,
     rejected_of,
     say_all,
-    write_rejects,
 )
 from qasino_cli.publish.progress import Bar
+from qasino_cli.publish.rejects import check_rejects_path, write_rejects
 from qasino_cli.publish.sending import drop_table, receipt_line, send, too_large
 from qasino_cli.publish.sources import Files, choose_source, choose_this_host, gathering
 from qasino_cli.publish.wishes import Wishes

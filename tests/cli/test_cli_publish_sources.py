@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from qasino_cli.errors import InputRejected, UsageFault
-from qasino_cli.publish import inputs
+from qasino_cli.publish import running
 from qasino_cli.publish.asked import read_header, read_on_error, read_types
-from qasino_cli.publish.inputs import check_rejects_path, mapping_lines, read_all, run_command
+from qasino_cli.publish.inputs import mapping_lines, read_all, run_command
+from qasino_cli.publish.rejects import check_rejects_path
 from qasino_cli.publish.sources import (
     Files,
     Output,
@@ -185,6 +186,6 @@ def test_rejects_may_go_where_nothing_is_kept() -> None:
 
 
 def test_a_command_that_prints_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "MAX_OUTPUT_BYTES", 1 << 17)
+    monkeypatch.setattr(running, "MAX_OUTPUT_BYTES", 1 << 17)
     with pytest.raises(InputRejected, match="the output of 'yes': it is over"):
         run_command("yes", Wishes(tablename="t"), lambda: 20.0)
