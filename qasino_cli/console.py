@@ -9,15 +9,13 @@ Rules of this file:
 from __future__ import annotations
 
 import errno
-import math
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import IntEnum
 
+from qasino_cli.ending import Ended, die_of
 from qasino_cli.errors import InputRejected, OutputFailed, Unreachable, UsageFault
 from qasino_server.errors import QasinoError, SettingsFault
 
@@ -58,112 +56,6 @@ def code_for(error: BaseException) -> ExitCode:
     return ExitCode.REFUSED
 
 
-ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""What tells a process to end, besides Ctrl-C."""
-TOGETHER_S = 0.5
-"""Signals that come so close together are one wish: `timeout` sends its own to the command and
-once more to the group, and of a closed window both the terminal and its shell tell."""
-
-
-class Ended(KeyboardInterrupt):
-    """SIGTERM or SIGHUP has come."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-class _Heeded:
-    """The signal that was heeded last."""
-
-    def __init__(self) -> None:
-        self._number = 0
-        self._at = -math.inf
-
-    def next(self, number: int) -> bool:
-        """Whether a signal is heeded as the next one.
-
-        Within TOGETHER_S none is, so that what is begun can be called off. One that tells the
-        process to end comes again after that, unless one has: Ctrl-C may be meant for a query.
-        """
-        now = time.monotonic()
-        left_s = self._at + TOGETHER_S - now
-        if left_s <= 0:
-            self._number, self._at = number, now
-        elif number in ENDING and self._number not in ENDING:
-            _send_again(number, left_s)
-        return left_s <= 0
-
-    def over(self) -> None:
-        """What Ctrl-C was about is over: the next one is about something else."""
-        if self._number not in ENDING:
-            self._at = -math.inf
-
-
-_heeded = _Heeded()
-
-
-def begin_anew() -> None:
-    """From now on Ctrl-C is about what begins now, however soon after the last one it comes."""
-    _heeded.over()
-
-
-def _send_again(number: int, after_s: float) -> None:
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), number))
-    signal.setitimer(signal.ITIMER_REAL, max(after_s, 0.001))  # 0 would be never
-
-
-def tidy_when_ended() -> None:
-    """From now on SIGTERM and SIGHUP end a command as Ctrl-C does, what is begun being called off;
-    who waits for it sees the signal. The same within TOGETHER_S is passed over, a later one ends
-    it at once. What is ignored, as nohup's HUP is, stays so.
-    """
-    for number in ENDING:
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _end)
-    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
-
-
-@contextmanager
-def ending_told(tell: Callable[[int], None], numbers: Sequence[int] = ENDING) -> Iterator[None]:
-    """Within the block `tell` hears of the signal that asks for the end, and nothing is raised.
-
-    It is called in the main thread, in the midst of whatever that does.
-    """
-    ours = (_end, _interrupt)
-    before = {number: how for number in numbers if (how := signal.getsignal(number)) in ours}
-
-    def hear(number: int, frame: object) -> None:
-        if _heeded.next(number):
-            signal.signal(number, _end_at_once if number in ENDING else _interrupt)
-            tell(number)
-
-    for number in before:
-        signal.signal(number, hear)
-    try:
-        yield
-    finally:
-        for number, how in before.items():
-            signal.signal(number, how)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    if _heeded.next(number):
-        raise KeyboardInterrupt
-
-
-def _end(number: int, frame: object) -> None:
-    if _heeded.next(number):
-        signal.signal(number, _end_at_once)
-        raise Ended(number)
-
-
-def _end_at_once(number: int, frame: object) -> None:
-    if _heeded.next(number):
-        _die_of(number)
-
-
 def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
     """Run a command to its end and return its exit code; None from `work` is OK.
 
@@ -176,9 +68,9 @@ def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
         return code or ExitCode.OK
     except BrokenPipeError:
         _let_go_of_stdout()
-        return _die_of(signal.SIGPIPE)
+        return _ended_by(signal.SIGPIPE)
     except Ended as ended:
-        return _die_of(ended.number)
+        return _ended_by(ended.number)
     except QasinoError as error:
         say(error.sentence)
         return code_for(error)
@@ -188,11 +80,17 @@ def finish(work: Callable[[], ExitCode | None]) -> ExitCode:
         _let_go_of_stderr()
 
 
+def _ended_by(number: int) -> ExitCode:
+    """End by the signal, also as the shell expects of a writer nobody reads."""
+    die_of(number)
+    return ExitCode.OK
+
+
 def unwritten(error: OSError) -> ExitCode:
     """How it ends where help, usage or the version could not be written, which typer does."""
     _let_go_of_stdout()
     if isinstance(error, BrokenPipeError):
-        return _die_of(signal.SIGPIPE)
+        return _ended_by(signal.SIGPIPE)
     say(f"standard output: {error.strerror}")
     return ExitCode.REFUSED
 
@@ -214,13 +112,6 @@ def _let_go_of_stderr() -> None:
             sys.stderr.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-
-def _die_of(number: int) -> ExitCode:
-    """End as the shell expects of a writer nobody reads, or of who is told to: by the signal."""
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    return ExitCode.OK
 
 
 def say(sentence: str) -> None:

@@ -11,7 +11,8 @@ import typer
 from qasino_cli import options
 from qasino_cli.config import load_config
 from qasino_cli.connection import Connection
-from qasino_cli.console import ExitCode, on_terminal, tidy_when_ended, typed_in
+from qasino_cli.console import ExitCode, on_terminal, typed_in
+from qasino_cli.ending import tidy_when_ended
 from qasino_cli.errors import UsageFault
 from qasino_cli.sql.batch import Batch, Commander
 from qasino_cli.sql.present import FORMATS, choose_format

@@ -11,7 +11,8 @@ from contextlib import suppress
 
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
-from qasino_cli.console import Ended, say
+from qasino_cli.console import say
+from qasino_cli.ending import Ended
 from qasino_cli.errors import ServerRefused, Unanswered
 from qasino_cli.sql.asides import Asides
 from qasino_cli.sql.cancelling import (

@@ -12,7 +12,8 @@ import typer
 from qasino_cli import options, terminal
 from qasino_cli.config import load_config
 from qasino_cli.connection import Connection
-from qasino_cli.console import ExitCode, on_terminal, tidy_when_ended
+from qasino_cli.console import ExitCode, on_terminal
+from qasino_cli.ending import tidy_when_ended
 from qasino_cli.errors import UsageFault
 from qasino_cli.watch.batch import FORMATS, Plan, stream
 from qasino_cli.watch.condition import flaw, is_empty

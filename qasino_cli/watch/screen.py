@@ -36,7 +36,8 @@ from prompt_toolkit.styles import Style
 from qasino_cli import terminal
 from qasino_cli.config import Config
 from qasino_cli.connection import Connection
-from qasino_cli.console import ENDING, Ended, ExitCode, ending_told, say
+from qasino_cli.console import ExitCode, say
+from qasino_cli.ending import ENDING, Ended, ending_told
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
 from qasino_cli.options import in_utf8

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from qasino_cli import terminal
 from qasino_cli.config import Config
-from qasino_cli.console import Ended, ExitCode, on_terminal, say
+from qasino_cli.console import ExitCode, on_terminal, say
+from qasino_cli.ending import Ended
 from qasino_cli.sql.entries import is_complete
 from qasino_cli.sql.repl.commands import find_command
 from qasino_cli.sql.repl.live import Live

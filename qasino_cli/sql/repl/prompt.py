@@ -35,7 +35,7 @@ from prompt_toolkit.validation import ValidationError, Validator
 
 from qasino_cli import terminal
 from qasino_cli.config import Config
-from qasino_cli.console import ENDING, Ended, ending_told
+from qasino_cli.ending import ENDING, Ended, ending_told
 from qasino_cli.errors import Unreachable
 from qasino_cli.places import history_file, paths_beginning
 from qasino_cli.sql.completion import complete

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from qasino_cli.console import Ended, begin_anew, say
+from qasino_cli.console import say
+from qasino_cli.ending import Ended, begin_anew
 from qasino_cli.errors import Unreachable
 from qasino_cli.places import queries_file
 from qasino_cli.sql.entries import read_entries, undecoded
