@@ -17,6 +17,7 @@
     snapshot         a sealed generation, read-only: the connections queries run on
     built            the statement that makes JSON of another one's rows, and what comes of it
     widths           the widest cell of each column of such a JSON
+    words            SQLite's errors in our words
     examine          what a statement is, before it runs, or why it may not
     answer           one query on one connection -> a Result or a stream of rows
     lines            streams: many rows as lines of text

@@ -19,8 +19,9 @@ from qasino_server.database.compounds import has_bare_compound
 from qasino_server.database.parameters import with_parameters
 from qasino_server.database.sandbox import is_table_function
 from qasino_server.database.snapshot import SnapshotConnection
-from qasino_server.database.sqltext import plain, with_names_only
-from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
+from qasino_server.database.sqltext import with_names_only
+from qasino_server.database.words import in_words
+from qasino_server.errors import NotReading, SqlError
 from qasino_server.remembered import bytes_of, remembered
 from qasino_server.statement import BLANKS
 
@@ -34,9 +35,6 @@ _REMEMBERED_BYTES = 40_000
 """Of the names and types of columns, which may be 300 with short names."""
 _END_OF_COMMENT = "\n/**/"
 _QUOTED_TEXT = "should this be a string literal in single-quotes?"
-_PREV_IS_NOT_THERE = re.compile(r"no such table: prev\.|unknown database '?prev\b", re.IGNORECASE)
-"""What SQLite says of a schema that is not attached."""
-_NO_SUCH_TABLE = re.compile(r"no such table: (?:main\.)?(?P<name>.+)", re.DOTALL)
 
 
 class Examined(msgspec.Struct, frozen=True):
@@ -68,13 +66,6 @@ class Examined(msgspec.Struct, frozen=True):
     """Whether what is told of its columns is too much to be remembered."""
     plan: bool = False
     """Whether it is an EXPLAIN QUERY PLAN: that stands in no other statement, and is UTF-8."""
-
-
-class LacksPrev(SqlError):
-    """The statement reads the snapshot before, which its connection does not have yet."""
-
-    def __init__(self) -> None:
-        super().__init__("the query was stopped before the snapshot before was there; ask again")
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -357,49 +348,3 @@ def _refuse_more(on: SnapshotConnection, remaining: str) -> None:
         more.append(True)
     if any(more):
         raise SqlError("there are two statements; send one at a time")
-
-
-def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError:
-    """SQLite's error as one of ours, with the place in the statement."""
-    message = str(error)
-    if isinstance(error, apsw.InterruptError):
-        return Cancelled("the query was stopped")
-    if isinstance(error, apsw.AuthError):
-        return NotReading(f"not authorized: {on.sandbox.refused or message}; queries only read")
-    if isinstance(error, apsw.TooBigError):
-        return SqlError("a value of the result is larger than this server builds (--max-result)")
-    if isinstance(error, apsw.NoMemError):
-        return SqlError("the statement needs more memory than there is")
-    if isinstance(error, apsw.CantOpenError | apsw.FullError | apsw.IOError):
-        return SqlError(f"no room for the query's temporary files: {message}")
-    if message == "incomplete input":
-        message = "Incomplete sql statement"
-    if on.lacks_prev and says_prev_is_not_there(message):
-        return LacksPrev()
-    missing = _NO_SUCH_TABLE.fullmatch(message)
-    hint = _hint_of_prev(on, missing["name"]) if missing is not None else ""
-    if missing is not None and hint:
-        message = f"no such table: {missing['name']}"
-    if missing is not None and on.static_fault:
-        message += f" (the static tables cannot be read: {on.static_fault})"
-    return SqlError(message, _offset_chars(sql, getattr(error, "error_offset", -1)), hint)
-
-
-def says_prev_is_not_there(message: str) -> bool:
-    """Whether it is SQLite's word that its connection has no schema `prev`."""
-    return _PREV_IS_NOT_THERE.match(message) is not None
-
-
-def _hint_of_prev(on: SnapshotConnection, name: str) -> str:
-    """That the snapshot before has a table of that name; '' where it has none.
-
-    Told by what is known of its tables: to ask SQLite would have it restored.
-    """
-    has_it = name.isascii() and name.lower() in on.shadows
-    return f"the snapshot before has it: prev.{plain(name)}" if has_it else ""
-
-
-def _offset_chars(sql: str, offset_bytes: int) -> int | None:
-    if offset_bytes < 0:
-        return None
-    return len(sql.encode()[:offset_bytes].decode(errors="ignore"))

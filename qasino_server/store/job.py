@@ -18,9 +18,10 @@ import apsw
 import msgspec
 
 from qasino_server.database.answer import BrokenText, Limits, answer, collect, rows_of
-from qasino_server.database.examine import Begun, Examined, LacksPrev, begin, examine, in_words
+from qasino_server.database.examine import Begun, Examined, begin, examine
 from qasino_server.database.lines import NotLines, lines_of
 from qasino_server.database.snapshot import Snapshot, SnapshotConnection
+from qasino_server.database.words import LacksPrev, in_words
 from qasino_server.errors import QasinoError, QueryTimeout, ServerFault, SqlError
 from qasino_server.render import Stream
 from qasino_server.rights import ANYBODY, Rights

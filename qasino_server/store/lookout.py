@@ -15,8 +15,8 @@ from contextlib import suppress
 import apsw
 
 from qasino_server.database.answer import Limits
-from qasino_server.database.examine import says_prev_is_not_there
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
+from qasino_server.database.words import says_prev_is_not_there
 from qasino_server.errors import Busy, QasinoError, QueryTimeout, ServerFault, SqlError
 from qasino_server.store.job import Job
 from qasino_server.table import Result

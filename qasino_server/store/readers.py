@@ -36,8 +36,8 @@ import time
 from collections.abc import Callable
 
 from qasino_server.database.answer import Limits
-from qasino_server.database.examine import LacksPrev
 from qasino_server.database.snapshot import Overlay, Snapshot, SnapshotConnection
+from qasino_server.database.words import LacksPrev
 from qasino_server.errors import Busy, Cancelled, QasinoError, Refused
 from qasino_server.rights import ANYBODY, Rights
 from qasino_server.service import OnDeath

@@ -14,7 +14,7 @@ import pytest
 
 from qasino_server.database.answer import Limits, collect
 from qasino_server.database.durable import DurableFile
-from qasino_server.database.examine import examine, in_words
+from qasino_server.database.examine import examine
 from qasino_server.database.generation import Generation
 from qasino_server.database.generation_file import GenerationFile
 from qasino_server.database.room import Reserve
@@ -24,6 +24,7 @@ from qasino_server.database.sandbox import (
     is_table_function,
 )
 from qasino_server.database.snapshot import Overlay, Place, SnapshotConnection
+from qasino_server.database.words import in_words
 from qasino_server.errors import QasinoError
 from qasino_server.table import check_columns
 
