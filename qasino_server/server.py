@@ -40,7 +40,8 @@ from qasino_server.settings import USUAL_VIEWS_FILE, Settings, default_static_db
 from qasino_server.store import Store, StoreSettings
 from qasino_server.users import Users
 from qasino_server.zmq_port import SignalPort, ZmqPort, bind, port_of, prepare, spare
-from qasino_server.zmq_watch import Unread, ZmqWatch
+from qasino_server.zmq_unread import Unread
+from qasino_server.zmq_watch import ZmqWatch
 
 log = logging.getLogger("qasino.server")
 

@@ -33,7 +33,9 @@ from qasino_server.rights import Rights
 from qasino_server.service import OnDeath, Service
 from qasino_server.wakeup import Turn
 from qasino_server.way import turn_begins, turn_is_over
-from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, usual_wire_bytes, wire_bytes
+from qasino_server.zmq_unread import Unread
+from qasino_server.zmq_watch import ZmqPeer, ZmqWatch
+from qasino_server.zmq_wire import usual_wire_bytes, wire_bytes
 
 log = logging.getLogger("qasino.zmq")
 

@@ -22,7 +22,6 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from typing import TypeVar
 
 import zmq
@@ -31,7 +30,7 @@ from qasino_server.outbox import Outbox
 from qasino_server.patience import allowed_s
 from qasino_server.seats import Seat, Seats, network_of
 from qasino_server.service import OnDeath, Service
-from qasino_server.share import SMALL_BYTES, Share, unread_results
+from qasino_server.share import Share
 from qasino_server.tcp_info import TcpInfo, tcp_info
 
 log = logging.getLogger("qasino.zmq")
@@ -43,9 +42,6 @@ SIGNAL_BYTES = 65536
 """What a subscriber may send in its life; it has nothing to say but what it subscribes to.
 One whose heartbeats have used it up is let go, and comes again by itself."""
 ALL_SIGNAL_BYTES = 256 * SIGNAL_BYTES
-OWED_BYTES = 1 << 20
-"""What a connection may have been sent and not read before its asker's share is looked at:
-answers that are small go to whoever reads."""
 SWEEP_S = 0.25
 UNKNOWN = "?:?"
 """Where the other end of a connection is that nobody tells."""
@@ -356,73 +352,6 @@ class ZmqWatch(Service):
             else:
                 share.take(peer.network, held_bytes)
         return found
-
-
-class Unread:
-    """Answers that are on their way to connections; used by the port's thread alone."""
-
-    def __init__(self, max_result_bytes: int, port: int) -> None:
-        """Eight times the largest for all, half of that for one asker."""
-        self._share = unread_results(max_result_bytes)
-        self._port = port
-        self._owing: set[ZmqPeer] = set()
-
-    def check(self, peer: ZmqPeer | None, asker: str, size_bytes: int) -> None:
-        """Raise Busy where the asker is to read before an answer of this size goes out."""
-        if size_bytes <= SMALL_BYTES and (
-            peer is None
-            or peer.sent_bytes - peer.read_bytes <= OWED_BYTES
-            or self._owes_little(peer)
-        ):
-            return
-        if not self._share.has_room(asker):
-            self.settle()
-            self._share.check(asker)
-
-    def _owes_little(self, peer: ZmqPeer) -> bool:
-        """Whether that is so by what the kernel knows."""
-        self._settle(peer)
-        return peer.sent_bytes - peer.read_bytes <= OWED_BYTES
-
-    def add(self, peer: ZmqPeer, asker: str, size_bytes: int) -> None:
-        """An answer goes out."""
-        if peer.sent_bytes == peer.read_bytes:
-            if len(self._owing) >= 1000:
-                self.settle()
-            peer.asker = asker
-            self._owing.add(peer)
-        peer.sent_bytes += size_bytes
-        self._share.take(peer.asker, size_bytes)
-
-    def settle(self) -> None:
-        """Ask the kernel what has been read by now."""
-        for peer in list(self._owing):
-            self._settle(peer)
-
-    def _settle(self, peer: ZmqPeer) -> None:
-        read_bytes = peer.sent_bytes
-        taken_bytes = peer.taken_bytes(self._port)
-        if taken_bytes is not None:
-            read_bytes = min(read_bytes, max(taken_bytes, peer.read_bytes))
-        self._share.give_back(peer.asker, read_bytes - peer.read_bytes)
-        peer.read_bytes = read_bytes
-        if read_bytes == peer.sent_bytes:
-            self._owing.discard(peer)
-
-
-def wire_bytes(sizes_bytes: Sequence[int], encrypted: bool) -> int:
-    """What frames of these sizes take on the wire: a header each, and what CURVE adds."""
-    if len(sizes_bytes) == 2 and not sizes_bytes[0]:
-        return usual_wire_bytes(sizes_bytes[1], encrypted)
-    short_bytes, head_bytes = (222, 35) if encrypted else (255, 2)
-    nr_long = sum([size_bytes > short_bytes for size_bytes in sizes_bytes])
-    return sum(sizes_bytes) + head_bytes * len(sizes_bytes) + 7 * nr_long
-
-
-@lru_cache(maxsize=1024)
-def usual_wire_bytes(size_bytes: int, encrypted: bool) -> int:
-    """The same of an empty frame and one of this size, which nearly all messages are."""
-    return wire_bytes((size_bytes,), encrypted) + wire_bytes((0,), encrypted)
 
 
 def told_of(fd: int, port: int) -> TcpInfo | None:

@@ -23,7 +23,9 @@ from qasino_server import patience, zmq_port, zmq_watch
 from qasino_server.curve_keys import make_pair, read_public_key
 from qasino_server.server import Server
 from qasino_server.zmq_port import ZmqPort
-from qasino_server.zmq_watch import Unread, ZmqPeer, ZmqWatch, told_of, wire_bytes
+from qasino_server.zmq_unread import Unread
+from qasino_server.zmq_watch import ZmqPeer, ZmqWatch, told_of
+from qasino_server.zmq_wire import wire_bytes
 
 MakeServer = Callable[..., Server]
 MIB = 1 << 20
