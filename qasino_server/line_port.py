@@ -29,7 +29,7 @@ from qasino_server.replies import Reply
 from qasino_server.seats import Seat, Seats
 from qasino_server.service import OnDeath, Service
 from qasino_server.share import SMALL_BYTES, Share, unread_results
-from qasino_server.statement import Splitter
+from qasino_server.splitting import Splitter
 from qasino_server.table import Result
 
 FADE_S = 1.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from qasino_cli.sql.statements import Entry, Place
-from qasino_server.statement import Scan
+from qasino_server.splitting import Scan
 
 _COMMAND = re.compile(r"\\(?:[?!\\]|[^\s\\;|'\"!]*)")
 _ARGUMENT = re.compile(r"(?:'[^'\n]*'|\"[^\"\n]*\"|[^\\\n])*+")

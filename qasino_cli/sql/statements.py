@@ -10,7 +10,7 @@ import msgspec
 
 from qasino_server.errors import BadRequest, SqlError
 from qasino_server.publication_rules import flag
-from qasino_server.statement import BLANKS
+from qasino_server.splitting import BLANKS
 from qasino_server.table import shown
 
 _SET = re.compile(rf"{BLANKS}*+set\b(?P<rest>.*)", re.IGNORECASE | re.DOTALL)

@@ -23,7 +23,7 @@ from qasino_server.database.sqltext import with_names_only
 from qasino_server.database.words import in_words
 from qasino_server.errors import NotReading, SqlError
 from qasino_server.remembered import bytes_of, remembered
-from qasino_server.statement import BLANKS
+from qasino_server.splitting import BLANKS
 
 _WRAPPED_COLUMNS_MAX = 300
 _NOTHING = " \t\n\f\r;"

@@ -16,7 +16,7 @@ import apsw
 
 from qasino_server.database.sqltext import quoted
 from qasino_server.errors import BadRequest
-from qasino_server.statement import BLANKS
+from qasino_server.splitting import BLANKS
 
 if TYPE_CHECKING:
     from apsw.ext import QueryDetails

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qasino_cli.sql.entries import is_complete, read_entries
 from qasino_cli.sql.script_reader import ScriptReader
 from qasino_cli.sql.statements import Entry
-from qasino_server.statement import Splitter
+from qasino_server.splitting import Splitter
 
 PIECES = ("select 1", ";", "\n", " ", "'C:\\temp'", "'a\\'", "'it''s \\g'", "`\\q`", "[\\x]")
 PIECES += ('"\\d+""\\"', "-- \\! ;\n", "/* \\i ;\n\\q */", "- ", "/", "*", "$1", "a$b", ":p")

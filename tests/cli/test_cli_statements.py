@@ -7,7 +7,7 @@ import pytest
 from qasino_cli.sql.scripts import entries_of
 from qasino_cli.sql.statements import Leaving, read_set
 from qasino_server.errors import SqlError
-from qasino_server.statement import Splitter
+from qasino_server.splitting import Splitter
 
 
 @pytest.mark.parametrize(

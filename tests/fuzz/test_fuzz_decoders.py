@@ -38,7 +38,8 @@ from qasino_server.message import (
 )
 from qasino_server.publication_rules import name_value_from_params
 from qasino_server.render import text_table
-from qasino_server.statement import Splitter, read_statement
+from qasino_server.splitting import Splitter
+from qasino_server.statement import read_statement
 from qasino_server.users import Roll, read_htpasswd, read_users
 from qasino_server.views import read_views
 from qasino_server.zmq_port import split_envelope

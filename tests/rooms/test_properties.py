@@ -32,7 +32,8 @@ from qasino_server.render import (
     visible,
     width,
 )
-from qasino_server.statement import Kill, Select, ShowQueries, Splitter, read_statement
+from qasino_server.splitting import Splitter
+from qasino_server.statement import Kill, Select, ShowQueries, read_statement
 from qasino_server.table import check_columns
 from qasino_server.zmq_port import split_envelope
 

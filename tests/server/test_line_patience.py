@@ -12,7 +12,7 @@ from wire import Wire, read_all, until
 from qasino_server import line_port, patience
 from qasino_server.line_port import LinePort
 from qasino_server.server import Server
-from qasino_server.statement import Splitter
+from qasino_server.splitting import Splitter
 
 COUNTING = "with recursive n(i) as (select 1 union all select i + 1 from n"
 
