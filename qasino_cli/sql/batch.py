@@ -62,7 +62,7 @@ class Batch:
         finally:
             if self._commander is not None:
                 self._commander.close()
-            if (trouble := self.screen.close()) is not None:
+            if (trouble := self.screen.outlet.close()) is not None:
                 say(f"\\o: {trouble}")
                 self._count(ExitCode.USAGE)
         return self._code
@@ -106,14 +106,14 @@ class Batch:
         chunks = self.session.stream(statement, screen.form) if plain else None
         if chunks is not None:
             first, some = next(chunks, b""), True
-            with screen.sent_to(target):  # a command may have seen enough before the end
+            with screen.outlet.sent_to(target):  # a command may have seen enough before the end
                 some = screen.stream(chain([first], chunks))
             self._meet(some)
             return
         result = self.session.query(statement, screen.form)
-        with screen.sent_to(target):
+        with screen.outlet.sent_to(target):
             screen.show(result, vertical)
-            seen = screen.seen
+            seen = screen.outlet.seen
         self._meet(result.nr_rows > 0)
         if result.truncated and not seen:
             self._count(ExitCode.REFUSED)  # who reads it takes it for all there is

@@ -1,8 +1,7 @@
-"""Where results go and how they look: what options and commands have set, what \\o has opened."""
+"""How results look: what options and commands have set."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -16,13 +15,12 @@ from qasino_cli.config import Config
 from qasino_cli.console import on_terminal, say, write
 from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Expanded, Look, lay_out, shows_all
-from qasino_cli.places import expanded, without_nul
 from qasino_cli.sql import pager
+from qasino_cli.sql.outlet import Outlet
 from qasino_cli.sql.present import present
-from qasino_cli.sql.script_reader import unquoted
 from qasino_cli.sql.streamed import split_head, with_null
 from qasino_cli.sql.table_view import PIPE_COLUMNS, cut_note, look_for, note, write_lines
-from qasino_server.table import Result, shown
+from qasino_server.table import Result
 
 _NOTES = 2
 """The lines under a result: how much it is, and that not all of it is shown."""
@@ -31,7 +29,7 @@ _AROUND_ROWS = 3
 
 
 class Screen:
-    """Shows results, on the terminal or where \\o sends them."""
+    """Shows results, on the terminal or where its outlet leads."""
 
     def __init__(
         self,
@@ -50,8 +48,6 @@ class Screen:
         self.expanded: Expanded = False
         self.timing = prompting or (form == "table" and on_terminal())
         self._prompting = prompting
-        self._brief = False
-        """Whether what is open is for one result alone."""
         self.last: Result | None = None
         """The last result, for \\last."""
         self.prompt_lines: Callable[[int], int] = lambda height: 1
@@ -60,9 +56,8 @@ class Screen:
         """Whether what does not fit goes through the pager, but for tables, which are cut."""
         self._gathered: list[tuple[Result, bool]] | None = None
         """What is shown at the end of `shown_whole`, and whether as records."""
+        self.outlet = Outlet()
         self._config = config
-        self._file: IO[bytes] | None = None
-        self._process: subprocess.Popen[bytes] | None = None
         self._with_tables: set[IO[bytes] | None] = set()
         """The files that have a table of Markdown, None for the terminal."""
 
@@ -87,11 +82,6 @@ class Screen:
         """Whether rows are shown as they come from a server that streams csv, tsv and ndjson."""
         return not self.timing and self.expanded is not True
 
-    @property
-    def seen(self) -> bool:
-        """Whether results go to a terminal, where somebody reads what is said of them."""
-        return self._file is None and on_terminal()
-
     def show(self, result: Result, vertical: bool = False) -> None:
         """Show a result, as much of it as a screen takes, and a note under it."""
         if self._gathered is not None:
@@ -103,9 +93,9 @@ class Screen:
             form = "vertical" if records else self.form
             gap = self._gap() if form == "markdown" else ""
             self._show_raw(chain([gap], present(result, form, self.header, self.null)))
-        elif self._file is not None:
+        elif self.outlet.file is not None:
             plain = lay_out(result, PIPE_COLUMNS, expanded=records)
-            self.write(line + "\n" for line in plain)
+            self.outlet.write(line + "\n" for line in plain)
         else:
             self._show_table(result, vertical or self.expanded)
         self._note(result)
@@ -123,7 +113,7 @@ class Screen:
     def shown_whole(self) -> Iterator[None]:
         """What the block shows at a prompt is shown whole, through the pager where all of it
         together does not fit: it answers one question, of which \\last would know the end."""
-        if not (self._prompting and self.seen and self.form == "table"):
+        if not (self._prompting and self.outlet.seen and self.form == "table"):
             yield
             return
         gathered = self._gathered = []
@@ -169,84 +159,6 @@ class Screen:
         """Lines of our own, such as help."""
         pager.show(lines, self._pager, self._prompt_lines())
 
-    def redirect(self, target: str) -> None:
-        """Send results to a file, which may be in quotes, or to `| command` from now on; '' is the
-        terminal again.
-
-        Raises UsageFault where the file cannot be opened, or what is ended by it failed, and
-        KeyboardInterrupt where Ctrl-C has ended that.
-        """
-        trouble = self.close()
-        target = unquoted(target)
-        try:
-            if target.startswith("|"):
-                command = without_nul(target[1:].strip())
-                self._process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE)
-                self._file = self._process.stdin
-            elif target:
-                self._file = expanded(target).open("wb")
-        except OSError as error:
-            raise UsageFault(f"{shown(target)}: {error.strerror}") from None
-        if trouble is not None:
-            raise UsageFault(trouble)
-
-    @contextmanager
-    def sent_to(self, target: str) -> Iterator[None]:
-        """Within the block results go there, and then where they went before; '' changes nothing.
-
-        Raises UsageFault where the file cannot be opened, or the command fails, and
-        KeyboardInterrupt where Ctrl-C ends it.
-        """
-        if not target:
-            yield
-            return
-        before = self._file, self._process
-        self._file = self._process = None
-        self._brief = True
-        try:
-            self._open_for_one(target)
-            yield
-        except BrokenPipeError:
-            if self._process is None:  # it is stdout's
-                raise
-        finally:
-            try:
-                trouble = self.close()
-            finally:
-                self._brief = False
-                self._file, self._process = before
-        if trouble is not None:
-            raise UsageFault(f"\\g: {trouble}")
-
-    def _open_for_one(self, target: str) -> None:
-        try:
-            self.redirect(target)
-        except UsageFault as error:
-            raise UsageFault(f"\\g: {error.sentence}") from None
-
-    def close(self) -> str | None:
-        """End what \\o has begun; what went wrong with it, None for nothing.
-
-        Raises KeyboardInterrupt where Ctrl-C has ended the command.
-        """
-        trouble = None
-        file, process = self._file, self._process
-        self._file = self._process = None
-        if file is not None:
-            try:
-                file.close()
-            except BrokenPipeError:
-                pass  # who reads it has seen enough
-            except OSError as error:
-                trouble = error.strerror
-        if process is not None:
-            with pager.alone_on_terminal():
-                code = process.wait()
-            if pager.interrupted(code):
-                raise KeyboardInterrupt
-            trouble = trouble or (f"it ended with {code}" if code else None)
-        return trouble
-
     def _show_table(self, result: Result, expanded: Expanded) -> None:
         height, beside = terminal.size()[1], self._beside()
         screen = self._prompting and on_terminal()
@@ -263,14 +175,14 @@ class Screen:
 
     def _gap(self) -> str:
         """What stands between two tables of Markdown, which are one without it."""
-        prompt_between = self._prompting and self.seen
-        gap = "\n" if self._file in self._with_tables and not prompt_between else ""
-        self._with_tables.add(self._file)
+        prompt_between = self._prompting and self.outlet.seen
+        gap = "\n" if self.outlet.file in self._with_tables and not prompt_between else ""
+        self._with_tables.add(self.outlet.file)
         return gap
 
     def _show_raw(self, pieces: Iterator[str]) -> None:
         """What a format gives; at a prompt through the pager where it has more lines than fit."""
-        if not (self._prompting and self.seen and self.paging):
+        if not (self._prompting and self.outlet.seen and self.paging):
             self._write_raw(pieces)
             return
         text = "".join(visible_pieces(pieces))
@@ -290,14 +202,6 @@ class Screen:
 
     def _columns(self) -> int:
         return terminal.size()[0] if on_terminal() else PIPE_COLUMNS
-
-    def write(self, pieces: Iterable[str | bytes]) -> None:
-        """Write pieces of a result where results go. Raises what `write` raises, and UsageFault."""
-        for piece in pieces:
-            if self._file is None:
-                write(piece)
-            elif not self._to_file(piece):
-                return
 
     def stream(self, pieces: Iterator[bytes]) -> bool:
         """Write a result as it comes, of which nothing is kept; whether it has rows.
@@ -319,26 +223,7 @@ class Screen:
 
         Raises what `write` raises.
         """
-        self.write(visible_pieces(pieces) if self.seen else pieces)
-
-    def _to_file(self, piece: str | bytes) -> bool:
-        """Write a piece where \\o or \\g sends results; whether its command still reads."""
-        assert self._file is not None
-        try:
-            self._file.write(piece.encode() if isinstance(piece, str) else piece)
-            self._file.flush()
-            return True
-        except BrokenPipeError:
-            if self._brief:
-                raise  # `head` has seen enough
-            if self._process is not None:
-                return False  # so it has here, until \\o sends results elsewhere
-            self.close()
-            raise UsageFault("\\o ended: nobody reads it any more") from None
-        except OSError as error:
-            self.close()
-            name = "\\g" if self._brief else "\\o"
-            raise UsageFault(f"{name} ended: {error.strerror}") from None
+        self.outlet.write(visible_pieces(pieces) if self.outlet.seen else pieces)
 
     def _note(self, result: Result) -> None:
         if self.timing:

@@ -42,7 +42,7 @@ def converse(session: Session, config: Config, screen: Screen) -> ExitCode:
         return _at_prompt(shell, prompts[0]) if prompts else _plainly(shell)
     finally:
         live.stop()
-        if (trouble := screen.close()) is not None:
+        if (trouble := screen.outlet.close()) is not None:
             say(f"\\o: {trouble}")
 
 

@@ -195,7 +195,7 @@ def _run_script(shell: Shell, place: str, text: str, name: str) -> None:
 
 def _output(shell: Shell, target: str) -> None:
     try:
-        shell.screen.redirect(target)
+        shell.screen.outlet.redirect(target)
     except UsageFault as error:
         raise UsageFault(f"\\o: {error.sentence}") from None
 
@@ -235,7 +235,7 @@ def _echo(shell: Shell, text: str) -> None:
 
 
 def _echo_to_results(shell: Shell, text: str) -> None:
-    shell.screen.write([_words(text)])
+    shell.screen.outlet.write([_words(text)])
 
 
 def _warn(shell: Shell, text: str) -> None:

@@ -146,7 +146,7 @@ class Shell:
             self.live.refresh()
         elif self.live.status.turned_away:
             self.live.refresh()
-        with self.screen.sent_to(target):
+        with self.screen.outlet.sent_to(target):
             self.screen.show(result, vertical)
 
     def look_up(self, statement: str) -> None:
