@@ -14,6 +14,10 @@ from terminal_screen import Terminal
 from watch_house import publish
 from wire import Wire
 
+from qasino_cli.catalog import Ask
+from qasino_cli.client import open_client
+from qasino_cli.connection import Connection
+from qasino_server.message import Query
 from qasino_server.server import Server
 
 
@@ -29,6 +33,14 @@ def table_csv(tmp_path: Path) -> Path:
 def url(request: pytest.FixtureRequest, server: Server) -> str:
     """A server, over each transport in turn."""
     return zmq_url(server) if request.param == "zmq" else http_url(server)
+
+
+@pytest.fixture
+def ask(server: Server) -> Iterator[Ask]:
+    """Asks a server in typed JSON."""
+    client = open_client(Connection(host="127.0.0.1", port=server.ports["zmq"]))
+    yield lambda sql: client.query(Query(sql=sql, typed=True))
+    client.close()
 
 
 @pytest.fixture

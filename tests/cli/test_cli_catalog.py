@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,20 +17,10 @@ from qasino_cli.catalog import (
     fetch_catalog,
     fetch_values,
 )
-from qasino_cli.client import open_client
-from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused
 from qasino_server.database.sandbox import HARMLESS_FUNCTIONS
-from qasino_server.message import Query
 from qasino_server.server import Server
 from qasino_server.table import Result
-
-
-@pytest.fixture
-def ask(server: Server) -> Iterator[Ask]:
-    client = open_client(Connection(host="127.0.0.1", port=server.ports["zmq"]))
-    yield lambda sql: client.query(Query(sql=sql, typed=True))
-    client.close()
 
 
 def publish(wire: Wire, identity: str, table: dict[str, object], **options: object) -> None:

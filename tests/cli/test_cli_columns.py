@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,25 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import names, read, rows
 from wcwidth import wcswidth, wcwidth
 
 from qasino_cli.errors import InputRejected
-from qasino_cli.readers import Reading, Wanted, read_input
 from qasino_cli.readers.padding import TerminalPlaces
-
-
-def read(text: str, **wanted: Any) -> Reading:
-    return read_input("t.csv", text.encode(), Wanted(identity="me", **wanted))
-
-
-def rows(reading: Reading) -> list[list[Any]]:
-    found: list[list[Any]] = json.loads(reading.publication.rows_json)
-    return found
-
-
-def names(reading: Reading) -> list[str]:
-    return [column.name for column in reading.publication.columns]
-
 
 DOCKER = """\
 CONTAINER ID   IMAGE     COMMAND   CREATED          STATUS          PORTS      NAMES

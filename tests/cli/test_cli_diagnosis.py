@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from wire import Wire
 
+from qasino_cli.catalog import Ask
 from qasino_cli.client import open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import ServerRefused, Unreachable
@@ -21,15 +22,6 @@ from qasino_server.message import Query
 from qasino_server.render import visible
 from qasino_server.server import Server
 from qasino_server.table import Result
-
-Ask = Callable[[str], Result]
-
-
-@pytest.fixture
-def ask(server: Server) -> Iterator[Ask]:
-    client = open_client(Connection(host="127.0.0.1", port=server.ports["zmq"]))
-    yield lambda sql: client.query(Query(sql=sql, typed=True))
-    client.close()
 
 
 def publish(wire: Wire, name: str, *columns: str, identity: str = "web-1", **keys: Any) -> None:

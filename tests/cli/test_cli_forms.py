@@ -11,22 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from reading import read, rows
 
 from qasino_cli.errors import InputRejected
 from qasino_cli.readers import Reading, Wanted, read_input
 from qasino_cli.readers.delimited import SAMPLE_CHARS, sample_of
 from qasino_cli.readers.draft import RAW_CHARS, cut, legible
 from qasino_server.render import CsvStream, NdjsonStream, TsvStream, visible
-
-
-def read(text: str | bytes, path: str = "t.csv", **wanted: Any) -> Reading:
-    body = text.encode() if isinstance(text, str) else text
-    return read_input(path, body, Wanted(identity="me", **wanted))
-
-
-def rows(reading: Reading) -> list[list[Any]]:
-    found: list[list[Any]] = json.loads(reading.publication.rows_json)
-    return found
 
 
 def columns(reading: Reading) -> dict[str, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import Any
 
 import pytest
 from command import Qasino, http_url, run_qasino, zmq_url
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import rows
 
 from qasino_cli.errors import InputRejected
 from qasino_cli.readers import Reading, Wanted, read_input
@@ -19,11 +19,6 @@ from qasino_server.server import Server
 def read(text: str, header: str, **wanted: Any) -> Reading:
     names = tuple(header.split(","))
     return read_input("t.txt", text.encode(), Wanted(identity="me", header=names, **wanted))
-
-
-def rows(reading: Reading) -> list[list[Any]]:
-    found: list[list[Any]] = json.loads(reading.publication.rows_json)
-    return found
 
 
 MD5SUM = """\

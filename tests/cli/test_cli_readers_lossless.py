@@ -12,30 +12,17 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from reading import names, read, rows
 
 from qasino_cli.errors import InputRejected
-from qasino_cli.readers import Reading, Wanted, read_input
+from qasino_cli.readers import Reading
 from qasino_cli.sql.present import present
 from qasino_server.real import real_text
 from qasino_server.table import Result
 
 
-def read(text: str | bytes, path: str = "t.csv", **wanted: Any) -> Reading:
-    body = text.encode() if isinstance(text, str) else text
-    return read_input(path, body, Wanted(identity="me", **wanted))
-
-
-def rows(reading: Reading) -> list[list[Any]]:
-    found: list[list[Any]] = json.loads(reading.publication.rows_json)
-    return found
-
-
 def types(reading: Reading) -> list[str]:
     return [column.type for column in reading.publication.columns]
-
-
-def names(reading: Reading) -> list[str]:
-    return [column.name for column in reading.publication.columns]
 
 
 # --- Numbers -------------------------------------------------------------------------------------
