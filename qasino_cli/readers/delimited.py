@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from qasino_cli.console import counted
 from qasino_cli.readers.draft import (
     NOT_TEXT,
     SKIP_LINES_REMEDY,
@@ -228,14 +229,13 @@ def _above_a_header(columns: int, below: int) -> bool:
 def _ragged(text: str, record: _Record, dialect: Dialect, columns: int, what: str) -> BadPlace:
     """The fault of a row, at its first field too many, or where one is missing."""
     width = len(record.cells)
-    fields = "1 field" if width == 1 else f"{width} fields"
     raw = _raw(text, record.begins, dialect)
     if width > columns:
         at = _begins(text, record.begins, dialect)[columns]
     else:
         at = record.begins + len(raw)
     line, column = place(text, at, record.line, record.begins)
-    reason = f"the row has {fields}, {what} {columns}"
+    reason = f"the row has {counted(width, 'field')}, {what} {columns}"
     if line != record.line:
         column = 1
     return BadPlace(record.line, reason, column, raw)

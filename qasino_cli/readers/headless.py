@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from qasino_cli.console import counted
 from qasino_cli.readers.delimited import (
     DELIMITERS,
     are_as_wide,
@@ -143,7 +144,6 @@ def _cells(line: str, number: int, columns: int) -> list[Cell]:
         return [line.rstrip("\r")]
     cells: list[Cell] = [*_GAP.split(line.strip(_BLANKS), columns - 1)]
     if len(cells) < columns - 1:
-        words = "1 word" if len(cells) == 1 else f"{len(cells)} words"
-        reason = f"the line has {words}, --header names {columns} columns"
+        reason = f"the line has {counted(len(cells), 'word')}, --header names {columns} columns"
         raise BadPlace(number, reason, len(line.rstrip(_BLANKS)) + 1, line)
     return cells if len(cells) == columns else [*cells, None]
