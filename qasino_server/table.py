@@ -276,6 +276,12 @@ def check_columns(names: tuple[object, ...], types: tuple[object, ...]) -> Colum
     return tuple(columns)
 
 
+def columns_of(text: str) -> Columns:
+    """The columns of a table of our own, written "name type, name type"."""
+    pairs = [part.split() for part in text.split(",")]
+    return check_columns(tuple(name for name, _ in pairs), tuple(kind for _, kind in pairs))
+
+
 def _check_type(type_name: object, position: int, name: object) -> str:
     kind = TYPE_NAMES.get(type_name.lower()) if isinstance(type_name, str) else None
     if kind is None:

@@ -14,7 +14,7 @@ import msgspec
 from qasino_cli.csvagent.catalogue import OWN_TABLES, Catalogue, Trouble
 from qasino_cli.csvagent.table_file import TableFile
 from qasino_server.publication_rules import encode_rows
-from qasino_server.table import Publication, check_columns, shown
+from qasino_server.table import Publication, columns_of, shown
 
 INFO, TABLES, FILES = OWN_TABLES
 
@@ -122,11 +122,10 @@ def _our_row(identity: str, row: FileRow) -> list[Any]:
 
 
 def _publication(identity: str, tablename: str, rows: list[list[Any]]) -> Publication:
-    pairs = [column.split() for column in _COLUMNS[tablename].split(",")]
     return Publication(
         identity=identity,
         tablename=tablename,
-        columns=check_columns(tuple(n for n, _ in pairs), tuple(t for _, t in pairs)),
+        columns=columns_of(_COLUMNS[tablename]),
         rows_json=encode_rows(rows),
         replace=True,
     )

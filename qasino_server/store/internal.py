@@ -20,7 +20,7 @@ from qasino_server.database.durable import StaticTable
 from qasino_server.database.generation import Generation
 from qasino_server.store.ledger import Ledger
 from qasino_server.store.tally import Counted
-from qasino_server.table import Column, Columns, Figures, TableSummary
+from qasino_server.table import Figures, TableSummary, columns_of
 
 Rows = list[tuple[Any, ...]]
 
@@ -70,12 +70,6 @@ _PART_COLUMNS = ("table_no", "identity", "shape", "epoch", "first", "last", "par
 its table in the books, the pair's, the range, and which part of the pair's rows it is."""
 
 
-def _columns(text: str) -> Columns:
-    kinds = {"int": "INTEGER", "text": "TEXT", "real": "REAL"}
-    words = (part.split() for part in text.split(","))
-    return tuple(Column(name, kinds[kind]) for name, kind in words)
-
-
 def write_internal(generation: Generation, ledger: Ledger, facts: Facts) -> Figures:
     """Write every internal table but qasino_server_views, which each reader makes for itself.
 
@@ -104,7 +98,7 @@ def write_internal(generation: Generation, ledger: Ledger, facts: Facts) -> Figu
     known = [*live, *(_own_summary(name, counts[name], facts.epoch) for name in _OWN)]
     rows[_TABLES] = _table_rows([*known, *static])
     for name, its_rows in rows.items():
-        generation.write_table(name, _columns(_COLUMNS[name]), its_rows)
+        generation.write_table(name, columns_of(_COLUMNS[name]), its_rows)
     return Figures(
         tables=known,
         nr_rows=sum(table.nr_rows for table in live),
@@ -173,7 +167,7 @@ def _summarize(ledger: Ledger, shapes: Iterable[_Shape]) -> list[TableSummary]:
 
 
 def _own_summary(name: str, nr_rows: int, epoch: float) -> TableSummary:
-    columns = _columns(_VIEWS_COLUMNS if name == _VIEWS else _COLUMNS[name])
+    columns = columns_of(_VIEWS_COLUMNS if name == _VIEWS else _COLUMNS[name])
     return TableSummary(name, nr_rows, 1, epoch, nr_columns=len(columns))
 
 
@@ -219,7 +213,7 @@ def _write_sources(generation: Generation) -> int:
 
 
 def _write_select(generation: Generation, name: str, select: str) -> int:
-    generation.write_select(name, _columns(_COLUMNS[name]), select)
+    generation.write_select(name, columns_of(_COLUMNS[name]), select)
     ((nr_rows,),) = generation.ask(f'SELECT count(*) FROM main."{name}"')
     return int(nr_rows)
 
@@ -244,6 +238,6 @@ def _column_rows(ledger: Ledger, shapes: Iterable[_Shape], statics: Iterable[Sta
         pairs = enumerate(zip(static.columns, sentences, strict=True), start=1)
         rows += [(static.name, n, c.name, c.type, 1, text or None) for n, (c, text) in pairs]
     for name, text in {**_COLUMNS, _VIEWS: _VIEWS_COLUMNS}.items():
-        pairs_own = enumerate(_columns(text), start=1)
+        pairs_own = enumerate(columns_of(text), start=1)
         rows += [(name, n, c.name, c.type, 1, None) for n, c in pairs_own]
     return rows
