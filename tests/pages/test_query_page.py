@@ -228,6 +228,14 @@ def test_an_infinity_is_none_that_is_not_known(look: Look, more: str) -> None:
         expect(page.locator("#before")).to_have_count(0)
 
 
+def test_a_result_is_copied_a_line_a_row(look: Look) -> None:
+    """Each heading came on a line of its own, and a spreadsheet took none for a column's."""
+    page = look(asking("select 1 as a, 'x' as b union all select 2, 'y'"))
+    expect(page.locator("#result thead button")).to_have_count(2)
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#result'))")
+    assert page.evaluate("String(getSelection())").strip() == "a\tb\n1\tx\n2\ty"
+
+
 def test_back_and_forward_go_from_query_to_query(look: Look) -> None:
     page = look("/query")
     expect(page.get_by_role("heading", name="Where to begin")).to_be_visible()
