@@ -179,6 +179,32 @@ def test_an_alias_is_left_alone(server: Server, wire: Wire, look: Look) -> None:
             expect(page.get_by_role("listbox")).to_be_hidden()
 
 
+def test_a_name_behind_an_opening_quote_gets_the_closing_one(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    """A second one was put before it: select * from ""select"."""
+    wire.publish("web", "select", ["order", "n"], ["int", "int"], [[1, 2]])
+    server.rotate()
+    page = look("/query")
+    box = page.locator("#sql")
+    for typed, offered, taken in (
+        ('select * from "sel', ["selecttable"], 'select * from "select"'),
+        ('select "ord from "select"', ["ordercolumn"], 'select "order" from "select"'),
+        ('select "ord" from "select"', ["ordercolumn"], 'select "order" from "select"'),
+        ('select "n" from "select" where ord', ["ordercolumn", "order by"], None),
+        ("select 'say \"' from sele", ["selecttable", "select"], 'select \'say "\' from "select"'),
+    ):
+        box.fill(typed)
+        place = typed.index("ord") + 3 if "ord" in typed else len(typed)
+        box.evaluate("(box, place) => box.setSelectionRange(place, place)", place)
+        page.keyboard.press("Control+Space")
+        expect(page.get_by_role("option")).to_have_text(offered)
+        if taken is not None:
+            page.keyboard.press("Tab")
+            expect(box).to_have_value(taken)
+        page.keyboard.press("Escape")
+
+
 ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
 
 

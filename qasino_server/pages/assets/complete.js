@@ -4,7 +4,7 @@
 // it controls a list box, which has the active option.
 
 import { onGeneration } from "./generation.js";
-import { JOINS, KEYWORDS, RESERVED, isQuoted, placeAfter, wordAt } from "./sql.js";
+import { JOINS, KEYWORDS, RESERVED, isNameOpen, isQuoted, placeAfter, wordAt } from "./sql.js";
 
 const TABLES = "select tablename, column_name from qasino_server_columns";
 const VIEWS = "select viewname from qasino_server_views where loaded";
@@ -116,7 +116,8 @@ export class Completion {
     const named = [...this.tables.keys()].map((text) => ({ text, kind: this.views.has(text) ? "view" : "table" }));
     if (qualifier === "prev") return named.filter(({ kind }) => kind === "table");
     const place = placeAfter(before.slice(0, before.length - word.length));
-    const keywords = (place.keywords ?? KEYWORDS).map((text) => ({ text, kind: "" }));
+    const words = isNameOpen(before) ? [] : place.keywords ?? KEYWORDS;
+    const keywords = words.map((text) => ({ text, kind: "" }));
     if (place.table) return [...named, ...keywords];
     if (place.keywords) return keywords;
     const mine = new Set([...new Set(this.named().values())].flatMap((table) => this.tables.get(table)));
@@ -158,12 +159,16 @@ export class Completion {
   take(li) {
     if (!li) return;
     const { text, kind } = li.dataset;
-    const { word } = wordAt(this.box.value.slice(0, this.box.selectionStart));
     const at = this.box.selectionStart;
-    const name = kind && RESERVED.has(text.toLowerCase()) ? `"${text}"` : text;
+    const before = this.box.value.slice(0, at);
+    const begin = at - wordAt(before).word.length;
+    const isOpen = isNameOpen(before);
+    const end = isOpen && this.box.value[at] === '"' ? at + 1 : at; // the quote that is there already
+    const quoted = kind && RESERVED.has(text.toLowerCase()) ? `"${text}"` : text;
+    const name = isOpen ? `${text}"` : quoted;
     this.box.focus();
-    this.box.setSelectionRange(at - word.length, at);
-    if (!document.execCommand("insertText", false, name)) this.box.setRangeText(name, at - word.length, at, "end");
+    this.box.setSelectionRange(begin, end);
+    if (!document.execCommand("insertText", false, name)) this.box.setRangeText(name, begin, end, "end");
     this.close();
   }
 

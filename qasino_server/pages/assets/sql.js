@@ -29,10 +29,16 @@ export function wordAt(before) {
   return { word: word ?? "", qualifier: qualifier ?? "" };
 }
 
+const CLOSED = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--.*\n|\/\*[^]*?\*\//g;
+
 // Whether a text or a comment is open where the caret stands.
 export function isQuoted(before) {
-  const rest = before.replace(/'(?:[^']|'')*'|--.*\n|\/\*[^]*?\*\//g, "");
-  return /'|--|\/\*/.test(rest);
+  return /'|--|\/\*/.test(before.replace(CLOSED, ""));
+}
+
+// Whether a name is: one in quotes, which no keyword is.
+export function isNameOpen(before) {
+  return before.replace(CLOSED, "").includes('"');
 }
 
 // What may stand behind that text: tables or not, and which keywords, all where nothing is said of them.
