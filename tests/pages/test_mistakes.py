@@ -68,3 +68,24 @@ def test_a_place_is_found_in_what_a_form_without_scripts_sent(look: Look) -> Non
         " return b.value.slice(b.selectionStart, b.selectionEnd); })()"
     )
     assert chosen == "hots"
+
+
+def test_the_place_of_a_mistake_stays_marked_while_it_is_live(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    """Its line was gone with the next generation, and so was what somebody had to mend."""
+    load(wire, 1)
+    server.rotate()
+    page = look(asking("select one,\n hots from load") + "&live")
+    expect(page.locator("#error mark")).to_have_text("hots")
+    page.keyboard.press("Control+End")
+    for typed in ("", " where 1"):
+        page.keyboard.type(typed)
+        page.evaluate("document.querySelector('#error pre').id = 'before'")
+        load(wire, 1)
+        server.rotate()
+        expect(page.locator("#before")).to_have_count(0)
+        expect(page.locator("#error pre")).to_have_text(" hots from load")
+        expect(page.locator("#error mark")).to_have_text("hots")
+    page.keyboard.type(" > 0")
+    expect(page.locator("#sql")).to_have_value("select one,\n hots from load where 1 > 0")

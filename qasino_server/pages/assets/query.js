@@ -57,8 +57,12 @@ async function ask({ again = false, push = !again } = {}) {
     const told = parseExact(text);
     if (running !== mine) return;
     if (told.response_op === "error") {
-      const isThere = !again && box.value === sql;
-      fail(told.error_message, isThere ? told.error_offset?.n : undefined, told.error_hint);
+      const sentence = fail(told.error_message, told.error_hint);
+      if (told.error_offset) {
+        const offset = Number(told.error_offset.n);
+        sentence.after(marked(sql, offset));
+        if (!again && box.value === sql) goToPlace(offset); // what is typed meanwhile is left alone
+      }
       isBehind = begun !== null; // it does not say of which generation it is
     } else {
       show(told, again);
@@ -159,14 +163,14 @@ function clear() {
   if ($("starters")) $("starters").hidden = false;
 }
 
-// The text stays, the caret goes to the place SQLite names.
-function fail(sentence, offset, hint) {
+// The text stays.
+function fail(sentence, hint) {
   const p = paragraph(sentence);
   error.replaceChildren(p);
   if (hint) error.append(paragraph(hint));
   status.textContent = shown ? "The result below is the one before" : "";
   box.setAttribute("aria-invalid", "true");
-  if (offset !== undefined) pointAt(Number(offset), p);
+  return p;
 }
 
 function paragraph(sentence) {
@@ -175,20 +179,23 @@ function paragraph(sentence) {
   return p;
 }
 
-// The server counts characters, a text box counts UTF-16 units.
-function pointAt(offset, after) {
-  const before = [...box.value].slice(0, offset).join("");
-  const token = tokenAt(box.value.slice(before.length));
-  const [head, place, tail] = lineAround(box.value, offset).map((part) => visible(part));
+// The line of a statement that has the place SQLite names.
+function marked(sql, offset) {
+  const [head, place, tail] = lineAround(sql, offset).map((part) => visible(part));
   const pre = document.createElement("pre");
   const mark = document.createElement("mark");
   mark.textContent = place;
   pre.append(head, mark, tail);
-  after?.after(pre);
-  if ([box, run, document.body].includes(document.activeElement)) {
-    box.focus();
-    box.setSelectionRange(before.length, before.length + token.length);
-  }
+  return pre;
+}
+
+// The caret goes there; the server counts characters, a text box counts UTF-16 units.
+function goToPlace(offset) {
+  if (![box, run, document.body].includes(document.activeElement)) return;
+  const before = [...box.value].slice(0, offset).join("");
+  const token = tokenAt(box.value.slice(before.length));
+  box.focus();
+  box.setSelectionRange(before.length, before.length + token.length);
 }
 
 // --- The address holds the query, and whether it is live --------------------------------------------
@@ -301,5 +308,5 @@ else if (made) {
   about = status.textContent.replace(/^[\d,]+ rows?/, "");
   present(fromTable(made), false);
 }
-if (box.dataset.offset !== undefined) pointAt(Number(box.dataset.offset), null);
+if (box.dataset.offset !== undefined) goToPlace(Number(box.dataset.offset));
 else if (!box.value) box.focus();
