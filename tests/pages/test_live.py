@@ -85,12 +85,21 @@ def test_unfolded_cells_stay_unfolded(server: Server, wire: Wire, look: Look) ->
     expect(status).to_contain_text(f"generation {number}: 1 cell changed")
     expect(opened.locator(".whole")).to_contain_text("1 note")
     expect(page.locator("td.changed")).to_have_attribute("title", "was 1")
+    expect(opened.locator("summary")).to_be_focused()
     number = notes(wire, server, 3, 2)
     expect(status).to_contain_text(f"generation {number}: nothing changed")
     expect(opened).to_have_count(1)
     expect(page.locator("td.changed, td[title]")).to_have_count(0)
     page.get_by_role("button", name="host").click()
     expect(opened.locator(".whole")).to_contain_text("1 note")
+    number = notes(wire, server, 3, 2)
+    expect(status).to_contain_text(f"generation {number}: nothing changed")
+    page.locator("#result summary").first.click()
+    expect(opened).to_have_count(2)
+    number = notes(wire, server, 4, 2)
+    expect(status).to_contain_text(f"generation {number}: 1 cell changed")
+    expect(opened).to_have_count(2)
+    expect(opened.first.locator("summary")).to_be_focused()
 
 
 def test_a_result_of_which_something_is_selected_waits(

@@ -106,7 +106,7 @@ export function mark(before, now) {
   if (!before || !hasSameNames(before, now)) return undefined;
   const match = matched(before.rows, now.rows, now.names.length);
   if (!match) {
-    now.rows.forEach((row, n) => keepUnfolded(before.rows[n], row));
+    now.rows.forEach((row, n) => keepUse(before.rows[n], row));
     return undefined;
   }
   const [old, fresh] = match;
@@ -116,7 +116,7 @@ export function mark(before, now) {
     row.isNew = !was;
     if (!was) news.came += 1;
     else {
-      keepUnfolded(was, row);
+      keepUse(was, row);
       row.was = row.map((cell, n) => (isSame(cell, was[n]) ? null : was[n].text));
       news.changed += row.was.filter((text) => text !== null).length;
     }
@@ -127,8 +127,9 @@ export function mark(before, now) {
 
 const hasSameNames = (a, b) => a.names.join(separator) === b.names.join(separator);
 
-function keepUnfolded(was, row) {
-  was?.forEach((cell, n) => { row[n].isUnfolded = cell.isUnfolded; });
+// What somebody has unfolded, and where they stand.
+function keepUse(was, row) {
+  was?.forEach(({ isUnfolded, isFocused }, n) => Object.assign(row[n], { isUnfolded, isFocused }));
 }
 
 // Whether two results look the same, row by row, but for what is marked in them.

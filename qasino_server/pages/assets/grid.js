@@ -23,7 +23,8 @@ export class Grid {
       this.unmark(result);
       return;
     }
-    const focused = [...this.box.querySelectorAll("thead button")].indexOf(document.activeElement);
+    const heading = [...this.box.querySelectorAll("thead button")].indexOf(document.activeElement);
+    const isWithin = this.box.querySelector("tbody")?.contains(document.activeElement);
     const place = [this.box.scrollLeft, this.box.scrollTop];
     if (this.result?.names.join() !== result.names.join()) this.sorted = null;
     this.result = result;
@@ -40,11 +41,23 @@ export class Grid {
     if (!again) return;
     this.drawMore(place[1]);
     [this.box.scrollLeft, this.box.scrollTop] = place;
-    this.box.querySelectorAll("thead button")[focused]?.focus({ preventScroll: true });
+    const focused = this.box.querySelectorAll("thead button")[heading] ?? (isWithin ? this.focused() : null);
+    focused?.focus({ preventScroll: true });
+  }
+
+  // What unfolds the cell that had the focus, wherever its row stands now.
+  focused() {
+    for (const [n, row] of this.shown.slice(0, this.body.rows.length).entries()) {
+      const m = row.findIndex(({ isFocused }) => isFocused);
+      if (m >= 0) return this.body.rows[n].cells[m].querySelector("summary");
+    }
+    return null;
   }
 
   // The same again: what is drawn stays, and nothing in it is news any more.
   unmark(result) {
+    result.rows = this.result.rows; // whose cells know what is unfolded from now on, too
+    for (const row of result.rows) Object.assign(row, { isNew: false, was: undefined });
     this.result = result;
     this.shown = this.chosen();
     for (const tr of this.body.querySelectorAll("tr.new")) tr.classList.remove("new");
@@ -155,6 +168,9 @@ function fill(td, cell) {
   summary.textContent = `${visible(text.slice(0, HEAD_CHARS))}…`;
   details.append(summary);
   if (cell.isUnfolded) unfold(details, text);
+  for (const kind of ["focus", "blur"]) {
+    summary.addEventListener(kind, () => { cell.isFocused = document.activeElement === summary; });
+  }
   details.addEventListener("toggle", () => {
     cell.isUnfolded = details.open;
     if (details.open) unfold(details, text);
