@@ -89,3 +89,14 @@ def test_the_place_of_a_mistake_stays_marked_while_it_is_live(
         expect(page.locator("#error mark")).to_have_text("hots")
     page.keyboard.type(" > 0")
     expect(page.locator("#sql")).to_have_value("select one,\n hots from load where 1 > 0")
+
+
+def test_a_mistake_is_gone_while_the_next_query_runs(look: Look) -> None:
+    page = look(asking("select hots"))
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("no such column: hots")
+    page.route("**/request?op=*", lambda _: None)  # as where the server does not answer
+    ask(page, "select 1")
+    expect(page.locator("#status")).to_have_text("running")
+    expect(alert).to_be_empty()
+    expect(page.locator("#sql")).not_to_have_attribute("aria-invalid", "true")

@@ -42,7 +42,11 @@ async function ask({ again = false, push = !again } = {}) {
   running = mine;
   begun = null;
   mine.queryId = `page-${crypto.getRandomValues(new Uint32Array(3)).join("-")}`;
-  const slow = setTimeout(() => { stop.hidden = false; status.textContent = "running"; }, SLOW_MS);
+  const slow = setTimeout(() => {
+    stop.hidden = false;
+    status.textContent = "running";
+    if (!again) forgetError(); // it is that of the query before
+  }, SLOW_MS);
   if (push) remember(sql);
   let text = null;
   let isBehind = false;
@@ -102,9 +106,13 @@ function show(told, again) {
   const news = again ? mark(shown, result) : undefined;
   const cut = told.truncated ? " and more: the result was cut at the server's limit" : "";
   about = `${cut}, ${(told.elapsed_s.n * 1000).toFixed(1)} ms, generation ${told.generation_number.n}${inWords(news)}`;
+  forgetError();
+  present(result, again);
+}
+
+function forgetError() {
   error.replaceChildren();
   box.removeAttribute("aria-invalid");
-  present(result, again);
 }
 
 function hold() {
@@ -157,9 +165,8 @@ function clear() {
   tools.hidden = true;
   $("unlinked").hidden = true;
   status.textContent = "";
-  error.replaceChildren();
+  forgetError();
   chart.replaceChildren();
-  box.removeAttribute("aria-invalid");
   if ($("starters")) $("starters").hidden = false;
 }
 
