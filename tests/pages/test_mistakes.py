@@ -100,3 +100,7 @@ def test_a_mistake_is_gone_while_the_next_query_runs(look: Look) -> None:
     expect(page.locator("#status")).to_have_text("running")
     expect(alert).to_be_empty()
     expect(page.locator("#sql")).not_to_have_attribute("aria-invalid", "true")
+    stop = page.get_by_role("button", name="Stop")
+    stop.click()
+    expect(alert).to_have_text("the query was stopped")
+    expect(stop).to_be_hidden()
