@@ -35,6 +35,24 @@ def test_numbers_are_drawn_as_bars_or_as_a_line(server: Server, wire: Wire, look
     expect(texts.get_by_label("Chart")).to_be_disabled()
 
 
+def test_a_line_has_no_more_points_than_can_be_seen(look: Look) -> None:
+    """One of 100,000 values stopped the page for seconds."""
+    peaks = "case i when 5003 then 950 when 7001 then -950 else i % 5 end as k"
+    page = look(asking(MANY.replace("10001 - i as j", peaks)))
+    expect(page.get_by_role("img", name="k: 10000 values from -950 to 950")).to_be_visible()
+    picture = page.locator("#chart svg").bounding_box()
+    assert picture is not None
+    drawn = page.locator("#chart polyline").get_attribute("points") or ""
+    points = [tuple(map(float, point.split(","))) for point in drawn.split()]
+    assert len(points) <= 3 * picture["width"]
+    assert points == sorted(points, key=lambda point: point[0])
+    highest, lowest = (find(points, key=lambda point: point[1]) for find in (min, max))
+    begins, ends = points[0][0], points[-1][0]
+    for peak, nr in ((highest, 5003), (lowest, 7001)):
+        assert abs(peak[0] - begins - (ends - begins) * nr / 10_000) < 2, "where it is"
+    assert [highest[1], lowest[1]] == [10, 120], "as high as the picture"
+
+
 SCALES = (
     ("6.2e-06, 1e-06", ["0", "6.2e-6"], "v: 2 values from 1.0e-06 to 6.2e-06"),
     ("0.0123, 0.5", ["0", "0.5"], "v: 2 values from 0.0123 to 0.5"),
