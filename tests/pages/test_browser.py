@@ -85,6 +85,32 @@ def test_the_longest_age_of_a_table_stays_in_its_column(filled: Wire, look: Look
         assert all(found), age
 
 
+def test_paper_has_every_row_and_column(filled: Wire, look: Look) -> None:
+    """What scrolls on a screen was cut off on paper, where nothing comes as one scrolls either."""
+    a4 = {"width": 720, "height": 1000}
+    sql = "with recursive n(i) as (select 1 union all select i + 1 from n limit 300) select i"
+    words = ", ".join(f"'some words of column {n}' as column_number_{n}" for n in range(8))
+    page = look(f"/query?sql={quote(f'{sql}, {words} from n')}", viewport=a4, color_scheme="dark")
+    expect(page.locator("#result thead button")).to_have_count(9)
+    page.pdf()
+    expect(page.locator("#result tbody tr")).to_have_count(300)
+    page.emulate_media(media="print")
+    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 35, 33)", "not light"
+    expect(page.locator(".actions, .downloads")).to_have_count(2)
+    expect(page.locator(".actions:visible, .downloads:visible")).to_have_count(0)
+    for path in ("/", "/tables"):
+        page.goto(path)
+        assert page.evaluate(CUT_OFF) == [], path
+
+
+CUT_OFF = """[...document.querySelectorAll('.scroll, .scroll *')].filter((e) => e.checkVisibility())
+  .filter((e) => e.getBoundingClientRect().right > innerWidth
+    || getComputedStyle(e).overflow !== 'visible' && (e.scrollHeight > e.clientHeight + 1
+    || e.scrollWidth > e.clientWidth + 1)).map((e) => e.outerHTML.slice(0, 80))"""
+
+
 CONTRAST = """(() => {
   const parse = (c) => c.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)

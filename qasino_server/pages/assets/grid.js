@@ -131,12 +131,19 @@ export class Grid {
   drawMore(down = this.box.scrollTop) {
     if (!this.result) return;
     const near = () => down + this.box.clientHeight * 2 >= this.box.scrollHeight;
-    while (this.drawn < this.shown.length && near()) {
-      const portion = document.createDocumentFragment();
-      for (const row of this.shown.slice(this.drawn, this.drawn + PORTION)) portion.append(line(row));
-      this.body.append(portion);
-      this.drawn += PORTION;
-    }
+    while (this.drawn < this.shown.length && near()) this.drawPortion();
+  }
+
+  // Nobody scrolls on paper.
+  drawAll() {
+    while (this.result && this.drawn < this.shown.length) this.drawPortion();
+  }
+
+  drawPortion() {
+    const portion = document.createDocumentFragment();
+    for (const row of this.shown.slice(this.drawn, this.drawn + PORTION)) portion.append(line(row));
+    this.body.append(portion);
+    this.drawn += PORTION;
   }
 }
 

@@ -271,6 +271,7 @@ function nameDownload({ target: link }) {
 }
 
 for (const kind of ["click", "contextmenu"]) $("downloads").addEventListener(kind, nameDownload);
+addEventListener("beforeprint", () => grid.drawAll());
 form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
 stop.addEventListener("click", end);
 chosen.addEventListener("change", () => {
