@@ -162,6 +162,27 @@ def contrast(a: str, b: str) -> float:
     return (bright + 0.05) / (dark + 0.05)
 
 
+def test_what_is_chosen_is_seen_where_the_colours_are_somebody_elses(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    """Backgrounds are all alike then, and every link of the head had the line of the chosen one."""
+    load(wire, 1)
+    server.rotate()
+    page = look("/query", forced_colors="active")
+    page.locator("#sql").click()
+    page.keyboard.type("select * from qasino_server_s")
+    page.keyboard.press("ArrowDown")
+    ground = "e => getComputedStyle(e).backgroundColor"
+    chosen = page.get_by_role("option", selected=True)
+    assert chosen.evaluate(ground) != page.get_by_role("listbox").evaluate(ground)
+    lines = [
+        link.evaluate("e => getComputedStyle(e).borderBottomColor")
+        for link in page.get_by_role("navigation").get_by_role("link").all()
+    ]
+    behind = page.get_by_role("banner").evaluate(ground)
+    assert [line == behind for line in lines] == [True, True, False]
+
+
 def test_nothing_moves_where_that_is_not_wanted(server: Server, wire: Wire, look: Look) -> None:
     load(wire, 1)
     server.rotate()
