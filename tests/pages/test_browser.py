@@ -334,9 +334,23 @@ def test_a_part_that_cannot_be_had_is_told_with_its_generation(
     load(wire, 1)
     shown = server.rotate()
     page = look("/tables/load")
+    trouble = page.locator("#trouble")
+    page.clock.install()
+    page.route("**/tables/load", lambda _: None)  # no answer at all
+    with page.expect_request("**/tables/load"):
+        server.rotate()
+    expect(trouble).to_be_empty()
+    page.clock.fast_forward("00:11")
+    expect(trouble).to_have_text(f": what is below is of generation {shown}")
+    page.unroute("**/tables/load")
+    shown = server.rotate()
+    expect(trouble).to_have_text(f": gone since generation {shown}")
+    load(wire, 2)
+    shown = server.rotate()
+    expect(trouble).to_be_empty()
     page.route("**/tables/load", lambda route: route.abort("connectionrefused"))
     server.rotate()
-    expect(page.locator("#trouble")).to_have_text(f": what is below is of generation {shown}")
+    expect(trouble).to_have_text(f": what is below is of generation {shown}")
 
 
 def test_an_answer_that_comes_late_does_not_take_the_place_of_a_later_one(
@@ -442,6 +456,38 @@ def test_a_page_that_nobody_looks_at_holds_no_connection(
     page.evaluate(show, False)
     expect(page.locator("#generation")).to_have_text(str(number))
     expect(page.locator("#result td.changed")).to_have_text(["2.0"])
+
+
+def test_any_number_of_windows_share_one_connection(server: Server, wire: Wire, look: Look) -> None:
+    """A browser opens six to a server: six windows took them all, and none was renewed any more."""
+    load(wire, 1)
+    server.rotate()
+    pages = [look("/tables/load")]
+    for _ in range(6):
+        pages.append(pages[0].context.new_page())
+        pages[-1].goto("/tables/load")
+    load(wire, 2)
+    server.rotate()
+    for page in pages:
+        expect(page.locator("td.number").get_by_text("2.0")).to_be_visible()
+    port = next(s for s in server._services if isinstance(s, HttpPort))
+    until(lambda: len(port._app.pages.events._followers) == 1)
+    for page, script in zip(pages, WORKERLESS, strict=False):
+        page.add_init_script(script)
+        page.reload()
+    load(wire, 3)
+    server.rotate()
+    for page in pages[:4]:
+        expect(page.locator("td.number").get_by_text("3.0")).to_be_visible()
+    assert len(port._app.pages.events._followers) == 1 + len(WORKERLESS)
+
+
+WORKERLESS = (
+    "delete globalThis.SharedWorker",  # as on a telephone
+    "SharedWorker = class { constructor() { throw new Error('forbidden'); } }",
+    "SharedWorker = class { port = new MessageChannel().port1;"
+    " constructor() { setTimeout(() => this.onerror()); } }",  # it cannot load what it is to run
+)
 
 
 # --- For whom -----------------------------------------------------------------------------------

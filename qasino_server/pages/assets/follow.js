@@ -4,6 +4,7 @@ import { onGeneration, outdate } from "./generation.js";
 import { isSelected } from "./selection.js";
 
 const SPREAD_MS = 500; // not all who follow ask in the same moment
+const PATIENCE_MS = 10000; // without an answer; a page may wait for one for ever
 const listeners = new Set();
 let waiting = 0;
 let nrAsked = 0;
@@ -24,8 +25,12 @@ function renewSoon() {
 
 export async function renew() {
   const place = ++nrAsked;
-  const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
+  const patience = new AbortController();
+  const ends = setTimeout(() => patience.abort(), PATIENCE_MS);
+  const asked = { headers: { accept: "text/html" }, signal: patience.signal };
+  const answer = await fetch(location.href, asked).catch(() => null);
   const text = answer?.ok ? await answer.text().catch(() => null) : null;
+  clearTimeout(ends);
   if (place < lastTaken) return; // a later one was quicker
   lastTaken = place;
   const page = text === null ? null : new DOMParser().parseFromString(text, "text/html");

@@ -1,14 +1,14 @@
 // The generation in the page's head: its number, its age, and whether the server is still there.
 //
-// A page that nobody looks at holds no connection: it costs the server nothing, and a browser, which
-// opens six connections to a server at most, can have any number of pages.
+// A page that nobody looks at holds no connection: it costs the server nothing. Those that are looked
+// at share one where the browser lets them: it opens six to a server at most, and all beyond would wait.
+
+import { listen } from "./events.js";
 
 const [number, clock, trouble] = ["generation", "clock", "trouble"].map((id) => document.getElementById(id));
 const listeners = new Set();
-const AGAIN_MS = 5000;
 
 let began = performance.now() - 1000 * Number(clock?.dataset.ageS ?? 0);
-let events = null;
 let lost = false;
 let outdated = "";
 
@@ -30,8 +30,12 @@ export function outdate(words) {
   tick();
 }
 
-function take(event) {
-  const facts = JSON.parse(event.data);
+function take(facts) {
+  lost = facts === null;
+  if (lost) {
+    tick();
+    return;
+  }
   const news = String(facts.generation_number) !== number.textContent;
   number.textContent = facts.generation_number;
   began = performance.now() - 1000 * facts.generation_age_s;
@@ -53,27 +57,41 @@ function say(words) {
   if (trouble.textContent !== words) trouble.textContent = words;
 }
 
-function listen() {
-  events = new EventSource("/events");
-  events.addEventListener("generation", take);
-  events.addEventListener("now", take);
-  events.addEventListener("open", () => { lost = false; tick(); });
-  events.addEventListener("error", () => {
-    lost = true;
-    tick();
-    // A browser does not try again by itself after an answer that is no stream, such as a proxy's.
-    if (events.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_MS);
-  });
+// Both give what is called with whether the page is looked at.
+function alone() {
+  let leave = () => {};
+  return (isSeen) => {
+    leave();
+    leave = isSeen ? listen(take) : () => {};
+  };
 }
 
+function together() {
+  let worker;
+  try {
+    worker = new SharedWorker(new URL("./shared.js", import.meta.url), { type: "module" });
+  } catch {
+    return alone(); // a telephone has none, and where nothing may be kept they are forbidden
+  }
+  worker.port.onmessage = ({ data }) => take(data);
+  worker.onerror = () => { // a browser that has workers, but none of modules
+    heed = alone();
+    follow();
+  };
+  return (isSeen) => worker.port.postMessage(isSeen);
+}
+
+let heed;
+
 function follow() {
-  events?.close();
-  events = null;
-  if (!document.hidden) listen();
+  heed(!document.hidden);
 }
 
 if (number) {
+  heed = together();
   follow();
   document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", () => heed(false));
+  addEventListener("pageshow", ({ persisted }) => { if (persisted) follow(); });
   setInterval(tick, 1000);
 }
