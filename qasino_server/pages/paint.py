@@ -93,9 +93,9 @@ def age(seconds: float) -> str:
     return f"{whole} s"
 
 
-def age_of(epoch: float) -> str:
+def seconds_since(epoch: float) -> float:
     """How long ago that was."""
-    return age(time.time() - epoch)
+    return time.time() - epoch
 
 
 def clock(epoch: float) -> str:

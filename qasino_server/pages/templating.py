@@ -63,7 +63,7 @@ class Templating:
             count=paint.count,
             size=paint.size,
             age=paint.age,
-            age_of=paint.age_of,
+            seconds_since=paint.seconds_since,
             clock=paint.clock,
             time_of_day=paint.time_of_day,
             cell=paint.cell,

@@ -340,8 +340,12 @@ def test_a_part_that_cannot_be_had_is_told_with_its_generation(
     with page.expect_request("**/tables/load"):
         server.rotate()
     expect(trouble).to_be_empty()
-    page.clock.fast_forward("00:11")
-    expect(trouble).to_have_text(f": what is below is of generation {shown}")
+    page.clock.fast_forward("02:11")
+    expect(trouble).to_have_text(f": late: what is below is of generation {shown}")
+    ages = page.locator("main time").all()
+    assert len(ages) == 2
+    for age in ages:
+        expect(age).to_contain_text(re.compile(r"^2 min \d\d? s ago$"))
     page.unroute("**/tables/load")
     shown = server.rotate()
     expect(trouble).to_have_text(f": gone since generation {shown}")

@@ -4,9 +4,11 @@
 // at share one where the browser lets them: it opens six to a server at most, and all beyond would wait.
 
 import { listen } from "./events.js";
+import { isSelected } from "./selection.js";
 
 const [number, clock, trouble] = ["generation", "clock", "trouble"].map((id) => document.getElementById(id));
 const listeners = new Set();
+const births = new WeakMap(); // of what is so old, by this page's clock
 
 let began = performance.now() - 1000 * Number(clock?.dataset.ageS ?? 0);
 let lost = false;
@@ -46,10 +48,22 @@ function take(facts) {
 function tick() {
   const seconds = (performance.now() - began) / 1000;
   for (const place of document.querySelectorAll(".age")) place.textContent = inWords(seconds);
+  countOn();
   const late = seconds > Number(clock.dataset.lateAfterS);
   const words = [lost && "the server does not answer", late && !lost && "late", outdated].filter(Boolean);
   clock.classList.toggle("late", words.length > 0);
   say(words.map((each) => `: ${each}`).join(""));
+}
+
+// How long ago things were, from what the server said of it when that part of the page was made.
+function countOn() {
+  const now = performance.now();
+  const isHeld = isSelected(document.body); // what is being copied stays until it is
+  for (const time of document.querySelectorAll("time[data-age-s]")) {
+    if (!births.has(time)) births.set(time, now - 1000 * Number(time.dataset.ageS));
+    const words = `${inWords((now - births.get(time)) / 1000)} ago`;
+    if (!isHeld && time.textContent !== words) time.textContent = words;
+  }
 }
 
 // It is read aloud when it changes, not each second.
@@ -93,5 +107,6 @@ if (number) {
   document.addEventListener("visibilitychange", follow);
   addEventListener("pagehide", () => heed(false));
   addEventListener("pageshow", ({ persisted }) => { if (persisted) follow(); });
+  tick();
   setInterval(tick, 1000);
 }
