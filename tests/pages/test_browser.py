@@ -435,10 +435,20 @@ def test_a_server_that_is_late_or_gone_is_told(make_server: MakeServer, look: Lo
     page = look("/", base=f"http://127.0.0.1:{server.ports['http']}")
     clock = page.locator("#clock")
     expect(clock).to_contain_text("old: late")
-    server.rotate()
+    number = server.rotate()
     expect(clock).not_to_contain_text("late")
+    part = page.locator("[data-live]")
+    expect(part).to_contain_text(str(number))
+    gone = f"the server does not answer: what is below is of generation {number}"
+    port = next(s for s in server._services if isinstance(s, HttpPort))
+    port._app.mailbox.post(port._app.pages.events.let_all_go)
+    expect(clock).to_contain_text(gone)
+    expect(part).to_have_css("outline-style", "dashed")
+    expect(part).to_have_css("outline-style", "none")
+    expect(clock).not_to_contain_text("below")
     server.stop()
-    expect(clock).to_contain_text("the server does not answer")
+    expect(clock).to_contain_text(gone)
+    expect(part).to_have_css("outline-style", "dashed")
 
 
 def test_a_page_that_nobody_looks_at_holds_no_connection(

@@ -1,6 +1,6 @@
 // A page that is made by the server, made again at each generation.
 
-import { onGeneration, outdate } from "./generation.js";
+import { onGeneration, onLoss, outdate } from "./generation.js";
 import { isSelected } from "./selection.js";
 
 const SPREAD_MS = 500; // not all who follow ask in the same moment
@@ -83,6 +83,10 @@ function keepFocus(old, fresh) {
 }
 
 onGeneration(renewSoon);
+onLoss((isLost) => {
+  if (isLost) growOld(document.querySelector("[data-live]"), gone !== null);
+  else renewSoon();
+});
 document.addEventListener("selectionchange", () => {
   if (held && !isSelected(document.querySelector("[data-live]"))) {
     held = false;

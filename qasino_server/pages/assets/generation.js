@@ -8,6 +8,7 @@ import { isSelected } from "./selection.js";
 
 const [number, clock, trouble] = ["generation", "clock", "trouble"].map((id) => document.getElementById(id));
 const listeners = new Set();
+const losers = new Set();
 const births = new WeakMap(); // of what is so old, by this page's clock
 
 let began = performance.now() - 1000 * Number(clock?.dataset.ageS ?? 0);
@@ -26,6 +27,11 @@ export function onGeneration(listener) {
   listeners.add(listener);
 }
 
+// `listener` is told whether the server does not answer, when that changes.
+export function onLoss(listener) {
+  losers.add(listener);
+}
+
 // Why the page shows less than the generation in its head; "" where it does not.
 export function outdate(words) {
   outdated = words;
@@ -33,16 +39,20 @@ export function outdate(words) {
 }
 
 function take(facts) {
-  lost = facts === null;
-  if (lost) {
-    tick();
-    return;
-  }
+  lose(facts === null);
+  if (lost) return;
   const news = String(facts.generation_number) !== number.textContent;
   number.textContent = facts.generation_number;
   began = performance.now() - 1000 * facts.generation_age_s;
   tick();
   if (news) for (const listener of listeners) listener(facts);
+}
+
+function lose(isLost) {
+  if (isLost === lost) return;
+  lost = isLost;
+  tick();
+  for (const loser of losers) loser(lost);
 }
 
 function tick() {
