@@ -9,10 +9,17 @@ import apsw
 from qasino_server.database.snapshot import SnapshotConnection
 from qasino_server.database.sqltext import plain
 from qasino_server.errors import Cancelled, NotReading, QasinoError, SqlError
+from qasino_server.splitting import BLANKS
 
 _PREV_IS_NOT_THERE = re.compile(r"no such table: prev\.|unknown database '?prev\b", re.IGNORECASE)
 """What SQLite says of a schema that is not attached."""
 _NO_SUCH_TABLE = re.compile(r"no such table: (?:main\.)?(?P<name>.+)", re.DOTALL)
+
+
+_SET = re.compile(rf"(?:{BLANKS}|[;\ufeff])*+set\b", re.DOTALL | re.IGNORECASE)
+_SET_IS_OF_THE_PROMPT = (
+    "SET is for the prompt of qasino sql; elsewhere use_write_db=true goes with the request"
+)
 
 
 class LacksPrev(SqlError):
@@ -40,7 +47,7 @@ def in_words(error: apsw.Error, on: SnapshotConnection, sql: str) -> QasinoError
     if on.lacks_prev and says_prev_is_not_there(message):
         return LacksPrev()
     missing = _NO_SUCH_TABLE.fullmatch(message)
-    hint = _hint_of_prev(on, missing["name"]) if missing is not None else ""
+    hint = _hint_of_prev(on, missing["name"]) if missing is not None else _hint_of_set(sql)
     if missing is not None and hint:
         message = f"no such table: {missing['name']}"
     if missing is not None and on.static_fault:
@@ -60,6 +67,11 @@ def _hint_of_prev(on: SnapshotConnection, name: str) -> str:
     """
     has_it = name.isascii() and name.lower() in on.shadows
     return f"the snapshot before has it: prev.{plain(name)}" if has_it else ""
+
+
+def _hint_of_set(sql: str) -> str:
+    """Where SET has an effect; '' for what is none, which SQLite has no statement of either."""
+    return _SET_IS_OF_THE_PROMPT if _SET.match(sql) is not None else ""
 
 
 def _offset_chars(sql: str, offset_bytes: int) -> int | None:

@@ -85,6 +85,18 @@ def test_a_table_that_only_the_snapshot_before_has_is_told_as_such(
     assert "error_hint" not in wire.query("select * from nowhere")
 
 
+def test_set_is_told_to_be_of_the_prompt(wire: Wire) -> None:
+    """What README shows of `qasino sql` is typed into other places, too."""
+    told = "SET is for the prompt of qasino sql; elsewhere use_write_db=true goes with the request"
+    for sql in ("SET use_write_db = true; select 1", " -- open\n set use_write_db=1"):
+        answer = wire.query(sql)
+        assert "syntax error" in answer["error_message"]
+        assert answer["error_hint"] == told
+    for sql in ("select 1 set", "select set from t", "settle"):
+        assert "error_hint" not in wire.query(sql)
+    assert wire.rows("select 1", use_write_db=True) == [[1]]
+
+
 @pytest.mark.parametrize(
     "sql",
     [
