@@ -91,6 +91,30 @@ def test_the_place_of_a_mistake_stays_marked_while_it_is_live(
     expect(page.locator("#sql")).to_have_value("select one,\n hots from load where 1 > 0")
 
 
+def test_a_table_that_is_not_there_is_marked_and_its_like_told(
+    server: Server, wire: Wire, look: Look
+) -> None:
+    wire.publish("web", "processes", ["proceses", "pid"], ["int", "int"], [[1, 7]])
+    server.rotate()
+    sql = "select 'from proceses', proceses\n from /* 😀 */ proceses p"
+    page = look(asking(sql))
+    alert, mark = page.get_by_role("alert"), page.locator("#error mark")
+    for nr in range(2):
+        expect(alert.locator("p")).to_have_text(
+            ["no such table: proceses", "did you mean processes?"]
+        )
+        expect(mark).to_have_text("proceses")
+        expect(page.locator("#error pre")).to_have_text(" from /* 😀 */ proceses p")
+        chosen = page.evaluate("document.querySelector('#sql').selectionStart")
+        assert chosen == sql.rindex("proceses") + 1, "the picture is two units"
+        if not nr:
+            ask(page, "select 1")
+            expect(alert).to_be_empty()
+            ask(page, sql)
+    ask(page, "select * from nothing_like_it, processes")
+    expect(alert.locator("p")).to_have_text(["no such table: nothing_like_it"])
+
+
 def test_a_mistake_is_gone_while_the_next_query_runs(look: Look) -> None:
     page = look(asking("select hots"))
     alert = page.get_by_role("alert")

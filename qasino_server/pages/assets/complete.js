@@ -4,7 +4,7 @@
 // it controls a list box, which has the active option.
 
 import { onGeneration } from "./generation.js";
-import { JOINS, KEYWORDS, RESERVED, isNameOpen, isQuoted, placeAfter, wordAt } from "./sql.js";
+import { JOINS, KEYWORDS, RESERVED, alike, isNameOpen, isQuoted, placeAfter, wordAt } from "./sql.js";
 
 const TABLES = "select tablename, column_name from qasino_server_columns";
 const VIEWS = "select viewname from qasino_server_views where loaded";
@@ -35,8 +35,12 @@ export class Completion {
   }
 
   // Names are asked for by who types, once a generation at most.
-  async load() {
-    if (!this.stale) return;
+  load() {
+    if (this.stale) this.loading = this.ask();
+    return this.loading;
+  }
+
+  async ask() {
     this.stale = false;
     const [columns, views] = await Promise.all([TABLES, VIEWS].map(rowsOf));
     if (!columns || !views) {
@@ -52,6 +56,12 @@ export class Completion {
     }
     this.tables = tables;
     if (this.typing && this.list.hidden) this.offer(false);
+  }
+
+  // The tables and views somebody may have meant.
+  async alike(name) {
+    await this.load();
+    return alike(name, [...this.tables.keys()]);
   }
 
   // One by one: where a table is missing a view has no columns, and a statement with it fails.

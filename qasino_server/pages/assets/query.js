@@ -5,7 +5,7 @@ import { draw, hasPlace, numericColumns, worthDrawing } from "./chart.js";
 import { Completion } from "./complete.js";
 import { onGeneration } from "./generation.js";
 import { Grid } from "./grid.js";
-import { lineAround, tokenAt } from "./sql.js";
+import { lineAround, placeOfTable, tokenAt } from "./sql.js";
 
 const $ = (id) => document.getElementById(id);
 const [form, box, run, stop, live] = ["ask", "sql", "run", "stop", "live"].map($);
@@ -66,7 +66,7 @@ async function ask({ again = false, push = !again } = {}) {
         const offset = Number(told.error_offset.n);
         sentence.after(marked(sql, offset));
         if (!again && box.value === sql) goToPlace(offset); // what is typed meanwhile is left alone
-      }
+      } else explain(sentence, sql, !again && box.value === sql);
       isBehind = begun !== null; // it does not say of which generation it is
     } else {
       show(told, again);
@@ -178,6 +178,17 @@ function fail(sentence, hint) {
   status.textContent = shown ? "The result below is the one before" : "";
   box.setAttribute("aria-invalid", "true");
   return p;
+}
+
+// Of a table that is not there: where the statement has it, and which there are.
+async function explain(sentence, sql, isFree) {
+  const name = /^no such table: (?:\w+\.)?([\p{L}\p{N}_]+)/u.exec(sentence.textContent)?.[1];
+  if (!name) return;
+  const offset = placeOfTable(sql, name);
+  if (offset !== undefined) sentence.after(marked(sql, offset));
+  if (offset !== undefined && isFree) goToPlace(offset);
+  const names = await completion.alike(name);
+  if (names.length && error.contains(sentence)) error.append(paragraph(`did you mean ${names.join(" or ")}?`));
 }
 
 function paragraph(sentence) {
@@ -319,4 +330,5 @@ else if (made) {
   present(fromTable(made), false);
 }
 if (box.dataset.offset !== undefined) goToPlace(Number(box.dataset.offset));
+else if (error.firstElementChild) explain(error.firstElementChild, box.value, true);
 else if (!box.value) box.focus();

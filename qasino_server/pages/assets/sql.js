@@ -94,3 +94,38 @@ export function lineAround(text, offset) {
 export function tokenAt(text) {
   return /^[\p{L}\p{N}_]+|^[^\n]?/u.exec(text)[0];
 }
+
+// Where a statement has a table of that name, in characters: SQLite tells no place of one that is not there.
+export function placeOfTable(sql, name) {
+  for (const { 0: found, index } of sql.matchAll(TOKENS)) {
+    if (found.replace(/^["`[]|["`\]]$/g, "").toLowerCase() !== name.toLowerCase()) continue;
+    const before = sql.slice(0, index);
+    if (placeAfter(before.replace(/[\p{L}\p{N}_]+\.$/u, "")).table) return [...before].length;
+  }
+  return undefined;
+}
+
+// The names most like the wanted one, three at most: few letters differ, or they hold it.
+export function alike(wanted, names) {
+  const lower = wanted.toLowerCase();
+  const most = Math.max(1, Math.floor(lower.length / 4));
+  return names
+    .map((name) => ({ name, far: difference(lower, name.toLowerCase()) }))
+    .filter(({ name, far }) => far && (far <= most || (lower.length > 2 && name.toLowerCase().includes(lower))))
+    .sort((a, b) => a.far - b.far)
+    .slice(0, 3)
+    .map(({ name }) => name);
+}
+
+// How many letters must be put in, left out or changed.
+function difference(a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, n) => n);
+  for (let i = 0; i < a.length; i += 1) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j += 1) {
+      next.push(Math.min(row[j] + (a[i] === b[j] ? 0 : 1), row[j + 1] + 1, next[j] + 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
