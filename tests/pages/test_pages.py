@@ -423,6 +423,7 @@ def test_pages_ask_for_users_where_everything_does(
         assert status == 401
         assert headers["www-authenticate"].startswith("Basic")
         assert "say who you are" in text_of(body.decode()), "a page, for who cancels the question"
+        assert b"/assets/" not in body, "they would be asked again"
     basic = {"Authorization": "Basic b3BzOnNlY3JldA=="}
     assert wire.http("GET", path="/", headers=basic)[0] == 200
     agent = {"Authorization": "Basic YWdlbnQ6c2VjcmV0"}
@@ -430,6 +431,7 @@ def test_pages_ask_for_users_where_everything_does(
         status, _, body = wire.http("GET", path=path, headers=agent)
         assert status == 403
         assert b"user agent may not" in body
+        assert b"/assets/qasino.css" in body
 
 
 # --- Events -------------------------------------------------------------------------------------
