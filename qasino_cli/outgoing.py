@@ -90,3 +90,26 @@ def encode_drop(tablename: str, identity: str | None) -> bytes:
 def encode_cancel(query_id: str) -> bytes:
     """A `cancel` message."""
     return msgspec.json.encode({"op": "cancel", "query_id": query_id})
+
+
+class _Told(msgspec.Struct):
+    """What a request says of whether it may be done twice."""
+
+    op: str
+    sql: str = ""
+    replace: int = 0
+    update: int = 0
+
+
+def may_be_done_twice(request: bytes) -> bool:
+    """Whether nobody is the worse for it where a server carries out one of ours a second time.
+
+    A second drop, or KILL, finds nothing and is refused, and so is told to have failed. Rows sent
+    again are passed over, unless they replace those before, or find themselves as an update does.
+    """
+    from qasino_server.statement import Kill, read_statement  # 4 ms that few commands need
+
+    told = msgspec.json.decode(request, type=_Told)
+    if told.op == "query":
+        return not isinstance(read_statement(told.sql), Kill)
+    return told.op == "health" or bool(told.replace or told.update)

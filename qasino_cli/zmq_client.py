@@ -41,6 +41,12 @@ _EVENTS = (
     | sum(HANDSHAKE_FAILED)
 )
 _NOT_CONNECTED = (zmq.EVENT_CLOSED, zmq.EVENT_CONNECT_RETRIED)
+_SOON_S = 20.0
+"""What is closed later than that after a request was not dead when it was sent."""
+
+
+class _Closed(Unreachable):
+    """The connection ended while an answer was waited for."""
 
 
 class ZmqClient:
@@ -82,14 +88,38 @@ class ZmqClient:
         self._ground.leave()
 
     def _ask(self, request: bytes) -> bytes:
-        """Send one frame and return the first frame of the answer. Raises Unreachable."""
+        """Send one frame and return the first frame of the answer. Raises Unreachable.
+
+        A connection that has served may have died unnoticed: a server whose host lost its power
+        says no goodbye, and back again it knows nothing of it. What may be done twice is then
+        sent once more, on a new one, in what is left of the time.
+        """
+        began = time.monotonic()
+        deadline = began + self._connection.timeout_s
         try:
-            if self._line is None:
-                self._line = self._begun()
-            return self._line.ask(request)
+            try:
+                return self._line_to_ask().ask(request, deadline)
+            except _Closed:
+                if not self._may_ask_again(request, began):
+                    raise
+            self._hang_up()
+            return self._line_to_ask().ask(request, deadline)
         except BaseException:  # Ctrl-C too: the socket waits for an answer nobody wants now
             self._hang_up()
             raise
+
+    def _may_ask_again(self, request: bytes, began: float) -> bool:
+        return (
+            self._line is not None
+            and self._line.has_served
+            and time.monotonic() - began < min(_SOON_S, self._connection.timeout_s)
+            and outgoing.may_be_done_twice(request)
+        )
+
+    def _line_to_ask(self) -> _Line:
+        if self._line is None:
+            self._line = self._begun()
+        return self._line
 
     def _begun(self) -> _Line:
         _, address = find_address(self._connection)
@@ -114,24 +144,27 @@ class _Line:
         """The other end has shown that it speaks ZeroMQ, and has not gone since."""
         self._met = False
         """It has shown that, and may have gone since."""
+        self.has_served = False
+        """It has given an answer, and may have gone since."""
         self._socket = context.socket(zmq.REQ)
         self._socket.linger = 0
         self._monitor = self._socket.get_monitor_socket(_EVENTS)
         connect(self._socket, self._address, connection.port, connection.curve)
 
-    def ask(self, request: bytes) -> bytes:
-        """Send a request and wait for the answer, at most the connection's timeout."""
+    def ask(self, request: bytes, deadline: float) -> bytes:
+        """Send a request and wait for the answer."""
         self._hear_monitor(request, asked=False)
         started = time.monotonic()
         try:
             self._socket.send(request, zmq.NOBLOCK)
         except zmq.Again:  # refused in this very moment: there is nobody left to send it to
             raise self._failure(zmq.EVENT_HANDSHAKE_FAILED_AUTH, len(request)) from None
-        while self._wait(started):
+        while self._wait(started, deadline):
             self._hear_monitor(request, asked=True)
+        self.has_served = True
         return self._socket.recv_multipart()[0]
 
-    def _wait(self, started: float) -> bool:
+    def _wait(self, started: float, deadline: float) -> bool:
         """Sleep until something happens: False once the answer is here.
 
         Raises Unreachable when the time is up. Until the other end has greeted, the time is
@@ -140,7 +173,8 @@ class _Line:
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._monitor, zmq.POLLIN)
-        left_s = self._limit_s() - (time.monotonic() - started)
+        ends = deadline if self._greeted else started + self._connection.connect_timeout_s
+        left_s = min(ends, deadline) - time.monotonic()
         ready = dict(poller.poll(max(0, math.ceil(left_s * 1000))))
         if not ready:
             raise self._silence()
@@ -177,14 +211,15 @@ class _Line:
         url = self._connection.url
         if event in HANDSHAKE_FAILED or event in _NOT_CONNECTED or not self._met:
             return Unreachable(f"cannot reach {url}: {self._why(event)}")
-        if request_bytes > USUAL_MAX_BODY_BYTES or (
-            request_bytes > SURELY_TAKEN_BYTES and self._is_there()
-        ):
+        if not self.has_served and (
+            request_bytes > USUAL_MAX_BODY_BYTES
+            or (request_bytes > SURELY_TAKEN_BYTES and self._is_there())
+        ):  # one that has served may be dead; the next message has a new one
             return ServerRefused(
                 f"{url} closed the connection on a message of {request_bytes} bytes; that is"
                 " probably more than its --max-body"
             )
-        return Unreachable(f"{url} closed the connection without an answer")
+        return _Closed(f"{url} closed the connection without an answer")
 
     def _is_there(self) -> bool:
         """Whether somebody listens there still: who ends closes the connection as well."""

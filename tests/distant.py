@@ -22,6 +22,7 @@ class Distant:
         self._nr_answers = 0
         self._lock = threading.Lock()
         self._unanswered: set[socket.socket] = set()
+        self._forgotten: set[socket.socket] = set()
         self.most_at_once = 0
         """Connections on which an answer was waited for at the same time."""
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -35,6 +36,12 @@ class Distant:
         """Pass on what has come and what comes."""
         self._threads.append(threading.Thread(target=self._accept))
         self._threads[-1].start()
+
+    def forget(self) -> None:
+        """Know no connection that there is any more: the next it brings is not passed on, and it
+        is closed."""
+        with self._lock:
+            self._forgotten.update(self._sockets)
 
     def close(self) -> None:
         """Cut every connection, and take no more."""
@@ -61,6 +68,8 @@ class Distant:
     def _ask(self, near: socket.socket, far: socket.socket) -> None:
         with suppress(OSError):
             while data := near.recv(1 << 16):
+                if near in self._forgotten:
+                    break
                 with self._lock:
                     self._unanswered.add(near)
                     self.most_at_once = max(self.most_at_once, len(self._unanswered))

@@ -12,17 +12,30 @@ from typing import Any
 
 import pytest
 import zmq
+from distant import Distant
 from strangers import free_port, http_answer, listener, router
 from wire import TIMEOUT_S, until
 
 from qasino_cli import connection as ways
+from qasino_cli import zmq_client
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.errors import NotLetIn, ServerRefused, Unanswered, Unreachable, UsageFault
-from qasino_cli.outgoing import SURELY_TAKEN_BYTES, USUAL_MAX_BODY_BYTES
+from qasino_cli.outgoing import (
+    HEALTH,
+    SURELY_TAKEN_BYTES,
+    USUAL_MAX_BODY_BYTES,
+    encode_cancel,
+    encode_drop,
+    encode_publication,
+    encode_query,
+    may_be_done_twice,
+)
 from qasino_cli.publish.sending import drop_table
 from qasino_cli.reach import find_address
 from qasino_server.message import Query
+from qasino_server.server import Server
+from qasino_server.table import Publication, check_columns
 
 ONE = Query(sql="select 1", typed=True)
 TABLE = {"response_op": "result_table", "table": {"column_names": ["1"], "rows": [[1]]}}
@@ -158,6 +171,81 @@ def test_a_port_that_says_little_and_hangs_up_does_not_speak_zeromq() -> None:
     assert caught.value.sentence == (
         f"cannot reach zmq://127.0.0.1:{port}: what listens there does not speak ZeroMQ"
     )
+
+
+@contextmanager
+def forgotten(server: Server) -> Iterator[Client]:
+    """A client whose connection served once; since then nobody knows of it, and none has said."""
+    link = Distant(server.ports["zmq"])
+    try:
+        with client("zmq", link.port) as made:
+            made.query(ONE)
+            link.forget()
+            yield made
+    finally:
+        link.close()
+
+
+def message_of(note: str = "x", **more: Any) -> bytes:
+    table: dict[str, Any] = {"identity": "x", "tablename": "t", "rows_json": f'[["{note}"]]'}
+    columns = check_columns(("note",), ("text",))
+    return encode_publication(Publication(columns=columns, **table, **more))
+
+
+def test_what_may_be_done_twice_is_asked_again_on_a_connection_that_is_known(
+    server: Server,
+) -> None:
+    with forgotten(server) as made:
+        assert made.query(ONE).rows == [(1,)]
+    with forgotten(server) as made:
+        assert made.publish(message_of(replace=True)).applied
+    large = message_of("x" * SURELY_TAKEN_BYTES, replace=True)
+    with forgotten(server) as made:
+        assert made.publish(large).applied
+    with forgotten(server) as made:
+        assert made.cadence().generation_duration_s > 0
+
+
+def test_what_may_not_be_done_twice_is_not_asked_again(server: Server) -> None:
+    lost = "closed the connection without an answer"
+    with forgotten(server) as made:
+        with pytest.raises(Unreachable, match=lost):
+            made.query(Query(sql="kill 1"))
+        assert made.query(ONE).rows == [(1,)]
+    with forgotten(server) as made, pytest.raises(Unreachable, match=lost):
+        made.drop("t", None)
+    with forgotten(server) as made:
+        with pytest.raises(Unreachable, match=lost):  # nobody has said that it was too large
+            made.publish(message_of("x" * SURELY_TAKEN_BYTES))
+        assert made.publish(message_of()).applied
+
+
+@pytest.mark.parametrize(
+    ("request_", "may"),
+    [
+        (encode_query(ONE), True),
+        (encode_query(Query(sql="show queries", typed=True, query_id="a")), True),
+        (encode_query(Query(sql="kill a")), False),
+        (HEALTH, True),
+        (message_of(), False),
+        (message_of(replace=True), True),
+        (message_of(update=True), True),
+        (encode_drop("t", None), False),
+        (encode_cancel("a"), False),
+    ],
+)
+def test_what_may_be_done_twice(request_: bytes, may: bool) -> None:
+    assert may_be_done_twice(request_) is may
+
+
+def test_what_is_closed_late_is_not_asked_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not dead when it was sent, and its server may be at work on it."""
+    with forgotten(server) as made:
+        monkeypatch.setattr(zmq_client, "_SOON_S", 0.0)
+        with pytest.raises(Unreachable, match="closed the connection without an answer"):
+            made.query(ONE)
 
 
 # --- HTTP -----------------------------------------------------------------------------------
