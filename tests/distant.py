@@ -23,6 +23,8 @@ class Distant:
         self._lock = threading.Lock()
         self._unanswered: set[socket.socket] = set()
         self._forgotten: set[socket.socket] = set()
+        self.swallows_from = 0
+        """A packet so large and all that follows on its connection never arrive; 0 is none."""
         self.most_at_once = 0
         """Connections on which an answer was waited for at the same time."""
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -69,6 +71,10 @@ class Distant:
         with suppress(OSError):
             while data := near.recv(1 << 16):
                 if near in self._forgotten:
+                    break
+                if self.swallows_from and len(data) >= self.swallows_from:
+                    while near.recv(1 << 16):
+                        pass
                     break
                 with self._lock:
                     self._unanswered.add(near)

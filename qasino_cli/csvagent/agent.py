@@ -19,16 +19,18 @@ import msgspec
 
 from qasino_cli.clock import Beat, Clock
 from qasino_cli.console import counted
-from qasino_cli.csvagent.catalogue import Catalogue
+from qasino_cli.csvagent.catalogue import OWN_TABLES, Catalogue
 from qasino_cli.csvagent.courier import Courier
 from qasino_cli.csvagent.followed import FollowedFile
 from qasino_cli.csvagent.journal import Journal
 from qasino_cli.csvagent.pace import Pace
-from qasino_cli.csvagent.report import FileRow, notes_of, own_tables, rows_of
-from qasino_cli.csvagent.table_file import OK, TableFile
+from qasino_cli.csvagent.report import FileRow, info_table, notes_of, own_tables, rows_of
+from qasino_cli.csvagent.slow_tables import SlowTables
+from qasino_cli.csvagent.table_file import OK, UNANSWERED, TableFile
 from qasino_cli.csvagent.watching import Tell, Watcher
-from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
 from qasino_cli.outgoing import encode_publication
+from qasino_server.errors import StartError
 from qasino_server.service import OnDeath, Service, report_death
 
 log = logging.getLogger("qasino.csvagent")
@@ -72,6 +74,7 @@ class Agent(Service):
         self._errand = errand
         self._clock = clock
         self._courier = courier
+        courier.small, courier.tell = self._small_message, self.wake
         self._watcher = make_watcher(self._tell)
         self._pace = pace or Pace()
         self._chance = chance or random.Random()
@@ -81,6 +84,8 @@ class Agent(Service):
         self._told: dict[str, bool] = {}
         self._to_forget = threading.Event()
         self._pending: dict[TableFile, None] = {}
+        self._slow = SlowTables[TableFile | str]()
+        """By name the agent's own, which are not read from a file."""
         self._second_tries: list[TableFile] = []
         self._second_try_at = math.inf
         self._sending_s = 0.0
@@ -88,7 +93,8 @@ class Agent(Service):
         self._report_due = True
         self._broken_off = False
         """The last sending of tables did not come to its end."""
-        self._report_refusal: str | None = None
+        self._own_trouble: dict[str, str] = {}
+        """What was last wrong with which of the agent's own tables."""
         self._greeted = False
         self._send_at = self._change_at = math.inf
         self._changes_sent_at = self._scanned_at = -math.inf
@@ -151,7 +157,9 @@ class Agent(Service):
             self._forget(now)
         self._look(now)
         self._choose(now)
+        self._hear_aside()
         self._send(now)
+        self._send_aside()
         if not self.stopping.is_set():
             self._look_at_a_large_one(time.monotonic())
 
@@ -190,6 +198,7 @@ class Agent(Service):
         self._to_forget.clear()
         log.info("reading everything anew")
         self._catalogue.forget()
+        self._slow.forget()
         self._scan_at = self._send_at = now
 
     def _hear(self, now: float) -> None:
@@ -232,6 +241,7 @@ class Agent(Service):
                     self._pending[table] = None
         if everything:
             self._send_at = math.inf
+            self._slow.begin_beat({*self._catalogue.tables, *OWN_TABLES})
         if now >= self._second_try_at:
             self._second_try_at = math.inf
             self._pending.update(dict.fromkeys(self._second_tries))
@@ -263,13 +273,26 @@ class Agent(Service):
         """Send what is in force of those that are due. Raises Unreachable."""
         within_s = self._clock.duration_s * SENDING_SHARE
         self._broken_off = True
-        for table, refusal in self._courier.deliver(self._due(), len(self._pending), within_s):
-            if refusal is None:
+        for table, error in self._courier.deliver(self._due(), len(self._pending), within_s):
+            assert table.parcel is not None
+            self._note_answer(table, len(table.parcel.message), error)
+        self._broken_off = False
+
+    def _note_answer(
+        self, table: TableFile, size_bytes: int, error: ServerRefused | Unanswered | None
+    ) -> None:
+        """What the server said of a table; Unanswered where it said nothing, but to others."""
+        if isinstance(error, Unanswered):
+            self._slow.failed(table, size_bytes)
+            table.refusal, table.unanswered = error.sentence, True
+        else:
+            self._slow.answered(table)
+            if error is None:
                 table.refusal, table.published_at = None, time.time()
             else:
-                self._refused(table, refusal)
-            self._report_due = True
-        self._broken_off = False
+                self._refused(table, error)
+            table.unanswered = False
+        self._report_due = True
 
     def _due(self) -> Iterator[tuple[TableFile, bytes]]:
         """Take them out, one by one as they can be sent."""
@@ -280,8 +303,38 @@ class Agent(Service):
             if parcel is None or not table.sendable(self._errand.max_age_s):
                 table.refusal = None
                 continue
+            if self._slow.takes(table, len(parcel.message)):
+                continue
             table.sent_revision = table.file.revision
             yield table, parcel.message
+
+    def _send_aside(self) -> None:
+        """Begin with one that others could not wait for, once nothing else is to be sent."""
+        while self._courier.may_begin_aside and not (self._pending or self._report_due):
+            key = self._slow.pop()
+            if key is None or self.stopping.is_set():
+                return
+            message = self._own_messages()[key] if isinstance(key, str) else self._message_of(key)
+            if message is not None:
+                self._courier.begin_aside(key, message)
+
+    def _message_of(self, table: TableFile) -> bytes | None:
+        parcel = table.parcel
+        if parcel is None or not table.sendable(self._errand.max_age_s):
+            return None
+        table.sent_revision = table.file.revision
+        return parcel.message
+
+    def _hear_aside(self) -> None:
+        outcome = self._courier.heard_aside()
+        if outcome is None:
+            return
+        error = outcome.error
+        if error is None or isinstance(error, ServerRefused | Unanswered):
+            note = self._note_own if isinstance(outcome.key, str) else self._note_answer
+            note(outcome.key, len(outcome.message), error)
+        elif not isinstance(error, Unreachable | StartError):
+            raise error
 
     def _refused(self, table: TableFile, error: ServerRefused) -> None:
         if table.refusal is None:
@@ -292,22 +345,52 @@ class Agent(Service):
     def _send_report(self) -> None:
         if not self._report_due or self.stopping.is_set():
             return
-        rows = self._rows()
-        nr_sent = sum(table.sendable(self._errand.max_age_s) for table in self._catalogue.tables)
-        try:
-            for publication in own_tables(self._errand.identity, rows, nr_sent):
-                self._courier.send(encode_publication(publication))
-        except ServerRefused as error:
-            self._note_refusal(error.sentence)
-        else:
-            self._note_refusal(None)
+        for name, message in self._own_messages().items():
+            if self._slow.takes(name, len(message)):
+                continue
+            error = self._sent(message)
+            self._note_own(name, len(message), error)
+            if isinstance(error, ServerRefused):
+                break
         self._report_due = False
 
-    def _note_refusal(self, sentence: str | None) -> None:
-        """Why the own tables were refused, said where it is news; None where they were not."""
-        if sentence is not None and sentence != self._report_refusal:
-            log.warning("the agent's own tables were refused: %s", sentence)
-        self._report_refusal = sentence
+    def _sent(self, message: bytes) -> ServerRefused | Unanswered | None:
+        """Send a publication; what came of it where the server is there. Raises Unreachable."""
+        try:
+            self._courier.send(message)
+        except (ServerRefused, Unanswered) as error:
+            if self._courier.away:
+                raise
+            return error
+        return None
+
+    def _note_own(
+        self, name: str, size_bytes: int, error: ServerRefused | Unanswered | None
+    ) -> None:
+        """What the server said of one of the agent's own tables; told where it is news."""
+        before = self._own_trouble.pop(name, None)
+        if isinstance(error, Unanswered):
+            self._slow.failed(name, size_bytes)
+            self._own_trouble[name] = UNANSWERED
+            if before != UNANSWERED:
+                log.warning("the agent's own table %s: %s: %s", name, UNANSWERED, error.sentence)
+            return
+        self._slow.answered(name)
+        if error is not None:
+            self._own_trouble[name] = error.sentence
+            if before != error.sentence:
+                log.warning("the agent's own tables were refused: %s", error.sentence)
+
+    def _own_messages(self) -> dict[str, bytes]:
+        own = own_tables(self._errand.identity, self._rows(), self._nr_sent())
+        return {table.tablename: encode_publication(table) for table in own}
+
+    def _small_message(self) -> bytes:
+        """What may be sent at any time: the one row of what the agent says of itself."""
+        return encode_publication(info_table(self._errand.identity, self._rows(), self._nr_sent()))
+
+    def _nr_sent(self) -> int:
+        return sum(table.sendable(self._errand.max_age_s) for table in self._catalogue.tables)
 
     def _rows(self) -> list[FileRow]:
         return rows_of(self._catalogue, self._errand.max_age_s)

@@ -5,6 +5,10 @@ took longer so than a generation lasts, and every other one was without them: th
 on their way at once, no more than it takes, and together no more than one large one, which goes
 alone: they take each other's share of the link, and with it the time that each of them has.
 
+A message that gets no answer is not yet a server that is away: another, a small one, shows that.
+Where it is answered it was the message's own fault, which may then be sent aside: alone, while
+the others go on.
+
 One thread gives the messages and hears of them. What is sent, and when, the agent decides.
 """
 
@@ -14,14 +18,17 @@ import logging
 import math
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
+
+import msgspec
 
 from qasino_cli.client import open_client
 from qasino_cli.connection import Connection
 from qasino_cli.csvagent.lanes import Lanes, Outcome, attempt
 from qasino_cli.csvagent.pace import Pace
-from qasino_cli.errors import ServerRefused, ShortOfFiles, Unreachable
+from qasino_cli.errors import ServerRefused, ShortOfFiles, Unanswered, Unreachable
 from qasino_server.errors import StartError
 
 log = logging.getLogger("qasino.csvagent")
@@ -58,36 +65,70 @@ class Courier:
         """This process has no room for lanes: threads or descriptors are short."""
         self._told: set[str] = set()
         """What was said of an absence that goes on."""
+        self.small: Callable[[], bytes] | None = None
+        """Makes a small publication that may be sent at any time; None where there is none, and
+        who does not answer is away."""
+        self.tell: Callable[[], None] = lambda: None
+        """Is called, by any thread, when something has become of what was sent aside."""
+        self._aside = Lanes(connection, lambda: self.tell())
 
     def send(self, message: bytes) -> None:
-        """Send one publication. Raises Unreachable and ServerRefused."""
+        """Send one publication. Raises Unreachable and ServerRefused.
+
+        Where that is Unanswered and the server is not away, it was the message's own fault.
+        """
         for _, refusal in self.deliver([(None, message)], 1, math.inf):
             if refusal is not None:
                 raise refusal
 
     def deliver(
         self, parcels: Iterable[tuple[K, bytes]], nr: int, within_s: float
-    ) -> Iterator[tuple[K, ServerRefused | None]]:
+    ) -> Iterator[tuple[K, ServerRefused | Unanswered | None]]:
         """Send `nr` publications or fewer, each with a key to tell it by, in `within_s` seconds if
-        several at once can do that; as it says it, what the server said of each: None, or no.
+        several at once can do that; as it says it, what the server said of each: None, or no, or
+        nothing although it answered another since.
 
         Raises Unreachable, once nothing is under way any more. No more are begun after it is known.
         """
-        lost: Unreachable | StartError | None = None
-        for outcome in self._outcomes(parcels, nr, time.monotonic() + within_s):
-            error = outcome.error
-            if isinstance(error, _LOST):
-                lost = error
-                continue
-            self._note_presence()  # whatever it says, it is there
-            if len(outcome.message) <= LARGE_BYTES:
-                self._trip_s += (outcome.took_s - self._trip_s) * (_WEIGHT if self._trip_s else 1.0)
-            if error is not None and not isinstance(error, ServerRefused):
-                raise error
-            yield outcome.key, error
-        if lost is not None:
-            self._note_absence(lost)
-            raise lost if isinstance(lost, Unreachable) else Unreachable(lost.sentence)
+        ends, left = time.monotonic() + within_s, iter(parcels)
+        while True:
+            lost: list[Outcome] = []
+            for outcome in self._outcomes(left, nr, ends):
+                nr -= 1
+                if isinstance(outcome.error, _LOST):
+                    lost.append(outcome)
+                else:
+                    self._note_answer(outcome)
+                    yield outcome.key, _said(outcome.error)
+            if not lost:
+                return
+            yield from self._only_unanswered(lost)
+
+    def _only_unanswered(self, lost: list[Outcome]) -> list[tuple[Any, Unanswered]]:
+        """Those that were lost, where it was their own fault. Raises Unreachable."""
+        silent = [(o.key, o.error) for o in lost if isinstance(o.error, Unanswered)]
+        if len(silent) == len(lost) and self._answers_another():
+            return silent
+        error = next((o.error for o in lost if not isinstance(o.error, Unanswered)), lost[0].error)
+        assert isinstance(error, _LOST)
+        self._note_absence(error)
+        raise error if isinstance(error, Unreachable) else Unreachable(error.sentence)
+
+    def _note_answer(self, outcome: Outcome) -> None:
+        self._note_presence()  # whatever it says, it is there
+        if len(outcome.message) <= LARGE_BYTES:
+            self._trip_s += (outcome.took_s - self._trip_s) * (_WEIGHT if self._trip_s else 1.0)
+
+    def _answers_another(self) -> bool:
+        """Whether the server, which left something unanswered, answers a small publication."""
+        if self.small is None:
+            return False
+        outcome = attempt(self._client, None, self.small())
+        if isinstance(outcome.error, _LOST):
+            return False
+        self._note_answer(outcome)
+        _said(outcome.error)
+        return True
 
     def _outcomes(
         self, parcels: Iterable[tuple[Any, bytes]], nr: int, ends: float
@@ -148,8 +189,33 @@ class Courier:
         self._cramped = True
         return attempt(self._client, outcome.key, outcome.message)
 
+    # --- Aside ------------------------------------------------------------------------------
+
+    @property
+    def may_begin_aside(self) -> bool:
+        """Whether the server is there, and nothing is on its way aside."""
+        return not (self.away or self._cramped or self._aside.nr_under_way)
+
+    def begin_aside(self, key: Any, message: bytes) -> None:
+        """Send one publication while others go on; without room for it, not at all."""
+        with suppress(StartError):
+            self._aside.begin(key, message)
+
+    def heard_aside(self) -> Outcome | None:
+        """What has become of what was sent aside; None where that is not known.
+
+        Its error is Unanswered only where the server has answered another since.
+        """
+        if not self._aside.has_outcome:
+            return None
+        outcome = self._aside.next_outcome()
+        if isinstance(outcome.error, Unanswered) and not self._answers_another():
+            return msgspec.structs.replace(outcome, error=Unreachable(outcome.error.sentence))
+        return outcome
+
     def close(self) -> None:
         """Hang up."""
+        self._aside.close()
         self._lanes.close()
         self._client.close()
 
@@ -170,3 +236,10 @@ class Courier:
             log.info("%s is back", self._url)
             self._told.clear()
         self.away, self._pause_s, self.retry_at = False, 0.0, -math.inf
+
+
+def _said(error: Exception | None) -> ServerRefused | None:
+    """What the server said of a message that it answered; raises what is no answer."""
+    if error is not None and not isinstance(error, ServerRefused):
+        raise error
+    return error

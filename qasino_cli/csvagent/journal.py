@@ -11,7 +11,7 @@ import msgspec
 
 from qasino_cli.console import counted
 from qasino_cli.csvagent.report import FileRow
-from qasino_cli.csvagent.table_file import OK, REFUSED, STALE
+from qasino_cli.csvagent.table_file import OK, REFUSED, STALE, UNANSWERED
 
 log = logging.getLogger("qasino.csvagent")
 
@@ -61,9 +61,9 @@ def _subject(row: FileRow) -> _Subject:
 
 
 def _news(row: FileRow) -> _News:
-    # That of a stale file counts seconds, a refusal the rows of a full generation; that alone is
-    # no news.
-    counting = row.error is not None and row.state in (STALE, REFUSED)
+    # That of a stale file counts seconds, a refusal the rows of a full generation, and
+    # another the bytes of a message; that alone is no news.
+    counting = row.error is not None and row.state in (STALE, REFUSED, UNANSWERED)
     return row.state, _NUMBER.sub("0", row.error or "") if counting else row.error
 
 

@@ -6,6 +6,7 @@ One thread gives them and takes what became of them; the threads of the lanes do
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
@@ -43,10 +44,16 @@ def attempt(client: Client, key: Any, message: bytes) -> Outcome:
 class _Lane(Service):
     """One thread, one client, one message at a time."""
 
-    def __init__(self, connection: Connection, arrived: SimpleQueue[tuple[_Lane, Outcome]]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        arrived: SimpleQueue[tuple[_Lane, Outcome]],
+        tell: Callable[[], None],
+    ) -> None:
         super().__init__("csvagent-lane")
         self._connection = connection
         self._arrived = arrived
+        self._tell = tell
         self._given: SimpleQueue[tuple[Any, bytes] | None] = SimpleQueue()
 
     def give(self, key: Any, message: bytes) -> None:
@@ -63,6 +70,7 @@ class _Lane(Service):
         try:
             while (given := self._given.get()) is not None:
                 self._arrived.put((self, attempt(client, *given)))
+                self._tell()
         finally:
             client.close()
 
@@ -70,9 +78,10 @@ class _Lane(Service):
 class Lanes:
     """As many as were ever needed at once."""
 
-    def __init__(self, connection: Connection) -> None:
-        """No thread is begun yet."""
+    def __init__(self, connection: Connection, tell: Callable[[], None] = lambda: None) -> None:
+        """No thread is begun yet. `tell` is called, by any of them, after each outcome."""
         self._connection = connection
+        self._tell = tell
         self._arrived: SimpleQueue[tuple[_Lane, Outcome]] = SimpleQueue()
         self._lanes: list[_Lane] = []
         self._free: list[_Lane] = []
@@ -86,7 +95,7 @@ class Lanes:
     def begin(self, key: Any, message: bytes) -> None:
         """Send a message on a free lane, a new one where none is. Raises StartError."""
         if not self._free:
-            lane = _Lane(self._connection, self._arrived)
+            lane = _Lane(self._connection, self._arrived, self._tell)
             lane.start()
             self._lanes.append(lane)
             self._free.append(lane)
@@ -99,6 +108,11 @@ class Lanes:
         self._free.append(lane)
         self.bytes_under_way -= len(outcome.message)
         return outcome
+
+    @property
+    def has_outcome(self) -> bool:
+        """Whether there is one that need not be waited for."""
+        return not self._arrived.empty()
 
     def close(self) -> None:
         """Have the threads end; new ones are begun where a message is."""

@@ -99,12 +99,17 @@ def notes_of(catalogue: Catalogue) -> list[str]:
 def own_tables(identity: str, rows: Sequence[FileRow], nr_sent: int) -> list[Publication]:
     """What the agent says about itself; `nr_sent` tables are in force."""
     named = [row for row in rows if row.table is not None]
-    errors = sum(row.error is not None for row in rows)
     return [
-        _publication(identity, INFO, [[identity, _epoch(time.time()), nr_sent, errors]]),
+        info_table(identity, rows, nr_sent),
         _publication(identity, TABLES, [_ancestors_row(identity, row) for row in named]),
         _publication(identity, FILES, [_our_row(identity, row) for row in rows]),
     ]
+
+
+def info_table(identity: str, rows: Sequence[FileRow], nr_sent: int) -> Publication:
+    """The first of them, which is small however many files there are."""
+    errors = sum(row.error is not None for row in rows)
+    return _publication(identity, INFO, [[identity, _epoch(time.time()), nr_sent, errors]])
 
 
 def _ancestors_row(identity: str, row: FileRow) -> list[Any]:

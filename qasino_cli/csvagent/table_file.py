@@ -13,6 +13,7 @@ BROKEN = "broken"
 MISSING = "missing"
 STALE = "stale"
 REFUSED = "refused"
+UNANSWERED = "unanswered"
 
 
 class TableFile:
@@ -34,7 +35,9 @@ class TableFile:
         self.held: Claim | None = None
         """What it had for itself when there was last a judgement on every file."""
         self.refusal: str | None = None
-        """The server's sentence on the last publication."""
+        """The server's sentence on the last publication, or ours where it said nothing."""
+        self.unanswered = False
+        """It said nothing to that, though it answers others."""
         self.published_at: float | None = None
         self.sent_revision: int | None = None
         """Which value was sent last, whatever came of it."""
@@ -76,7 +79,9 @@ class TableFile:
             return BROKEN
         if self.stale(max_age_s):
             return STALE
-        return OK if self.refusal is None else REFUSED
+        if self.refusal is None:
+            return OK
+        return UNANSWERED if self.unanswered else REFUSED
 
     def error(self, max_age_s: float | None) -> str | None:
         """The sentence to that word; None where all is well."""

@@ -23,7 +23,8 @@ from qasino_cli.clock import IntervalClock
 from qasino_cli.connection import Connection
 from qasino_cli.csvagent.courier import AT_ONCE_MOST, LARGE_BYTES, Courier
 from qasino_cli.csvagent.pace import Pace
-from qasino_cli.errors import ServerRefused, Unreachable
+from qasino_cli.csvagent.slow_tables import PAUSE_MOST, SlowTables
+from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
 from qasino_server.server import Server
 
 MakeServer = Callable[..., Server]
@@ -39,8 +40,8 @@ def house(make_server: MakeServer) -> Iterator[House]:
 
 
 @contextmanager
-def courier_to(server: Server) -> Iterator[Courier]:
-    at = Connection(scheme="http", host="127.0.0.1", port=server.ports["http"])
+def courier_to(server: Server, at: Connection | None = None) -> Iterator[Courier]:
+    at = at or Connection(scheme="http", host="127.0.0.1", port=server.ports["http"])
     courier = Courier(at, HURRY, random.Random(1))
     try:
         yield courier
@@ -243,6 +244,119 @@ def test_an_agent_short_of_descriptors_sends_as_it_can(
         agent.kill()
         agent.communicate()
         link.close()
+
+
+LARGEST_PACKET = 4_000
+
+
+@contextmanager
+def black_hole(server: Server, scheme: str = "http") -> Iterator[tuple[Distant, Connection]]:
+    """A way to a server on which large packets are dropped without a word."""
+    link = Distant(server.ports[scheme])
+    link.swallows_from = LARGEST_PACKET
+    try:
+        yield link, Connection(scheme=scheme, host="127.0.0.1", port=link.port, timeout_s=0.5)
+    finally:
+        link.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "zmq"])
+def test_a_table_that_gets_no_answer_keeps_no_other_away(
+    house: House, tmp_path: Path, scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, note in (("a", "x"), ("b", "x" * LARGEST_PACKET), ("c", "x")):
+        (tmp_path / f"{name}.csv").write_text(csv_of(name, [1], note))
+    large = tmp_path / "b.csv"
+    with caplog.at_level("INFO"), black_hole(house.server, scheme) as (link, at):
+        house.agent(directories=[tmp_path], connection=at, clock=IntervalClock(0.1))
+        for _ in range(5):
+            house.until_file(large, state="unanswered", published_at=None)
+            house.until_rows("select a.n, c.n from a, c", [[1, 1]])
+            house.server.rotate()
+        told = [line for line in caplog.messages if "gave no answer" in line]
+        assert len(told) == 1
+        assert told[0].startswith(f"{large}: unanswered: {at.url} gave no answer in 0.5 s")
+        assert "is back" not in caplog.text
+        link.swallows_from = 0
+        house.until_rows("select n from b", [[1]])
+        house.until_file(large, state="ok", error=None)
+
+
+def test_what_an_agent_says_of_many_files_keeps_no_table_away(
+    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_tables(tmp_path)
+    with black_hole(house.server) as (link, at):
+        house.agent(directories=[tmp_path], connection=at, clock=IntervalClock(0.1), start=False)
+        for _ in range(5):
+            house.until_rows("select nr_tables from qasino_csvpublisher_info", [[NR_TABLES]])
+            house.until_rows(f"select n from t{NR_TABLES - 1}", [[NR_TABLES - 1]])
+            house.server.rotate()
+        for name in ("qasino_csvpublisher_tables", "qasino_agent_files"):
+            told = f"the agent's own table {name}: unanswered: {at.url} gave no answer in 0.5 s"
+            until(lambda told=told: told in caplog.text)  # type: ignore[misc]
+            assert caplog.text.count(told) == 1
+        link.swallows_from = 0
+        house.until_rows("select count(*) from qasino_agent_files", [[NR_TABLES]])
+
+
+def test_of_messages_of_which_some_get_no_answer_each_is_told_once(server: Server) -> None:
+    parcels = {n: message_of(f"t{n}", "x" * (n % 10 // 9 * LARGEST_PACKET)) for n in range(30)}
+    with black_hole(server) as (_, at), courier_to(server, at) as courier:
+        courier.small = lambda: message_of("small")
+        told = list(courier.deliver(parcels.items(), len(parcels), SLOW))
+        assert not courier.away
+    assert sorted(key for key, _ in told) == sorted(parcels)
+    assert sorted(key for key, error in told if error is not None) == [9, 19, 29]
+    assert all(isinstance(error, Unanswered) for _, error in told if error is not None)
+
+
+def test_who_answers_no_other_message_either_is_away(server: Server) -> None:
+    with black_hole(server) as (link, at), courier_to(server, at) as courier:
+        courier.small = lambda: message_of("small")
+        link.swallows_from = 1
+        with pytest.raises(Unanswered):
+            list(courier.deliver([(1, message_of("t"))], 1, SLOW))
+        assert courier.away
+        link.swallows_from = LARGEST_PACKET
+        assert list(courier.deliver([(1, message_of("t"))], 1, SLOW)) == [(1, None)]
+        assert not courier.away
+
+
+def beats(slow: SlowTables[str], nr: int, size_bytes: int) -> list[int]:
+    """Those of so many at which a table is tried, and fails."""
+    tried = []
+    for beat in range(nr):
+        slow.begin_beat({"large"})
+        assert slow.takes("large", size_bytes)
+        if slow.pop() is not None:
+            tried.append(beat)
+            slow.failed("large", size_bytes)
+    return tried
+
+
+def test_a_table_that_goes_on_failing_is_tried_less_and_less_often() -> None:
+    slow = SlowTables[str]()
+    slow.failed("large", 1000)
+    tried = beats(slow, 200, 1000)
+    assert tried == [0, 2, 6, 14, 30, 62, *range(62 + PAUSE_MOST, 200, PAUSE_MOST)]
+    slow.forget()
+    assert not slow.takes("large", 1000)
+
+
+def test_what_is_no_smaller_than_what_failed_goes_aside_until_that_got_through() -> None:
+    slow = SlowTables[str]()
+    assert not slow.takes("other", 1000)
+    slow.failed("large", 1000)
+    assert not slow.takes("small", 999)
+    assert not slow.takes("large", 999)  # it has become smaller
+    assert slow.takes("other", 1000)
+    assert (slow.pop(), slow.pop()) == ("other", None)
+    slow.answered("large")
+    assert not slow.takes("other", 1000)
+    slow.failed("large", 1000)
+    slow.begin_beat({"other"})  # nobody names it any more
+    assert not slow.takes("other", 1000)
 
 
 def test_one_that_is_refused_by_itself_raises(server: Server) -> None:

@@ -1,0 +1,76 @@
+"""Tables that get no answer though others do, and when each of them is tried again.
+
+A large one on a slow link takes longer than the timeout, and behind a router that drops large
+packets without a word it never arrives. The others cannot wait for it: such a table goes aside,
+when nothing else is to be sent, and after each failure later. What is no smaller than one that
+failed is expected to fail as well until that one got through.
+
+No threads, no sockets; time is counted in beats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Set
+from typing import Generic, TypeVar
+
+import msgspec
+
+K = TypeVar("K", bound=Hashable)
+
+PAUSE_MOST = 32
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    """The last that was heard of a table, which is nothing."""
+
+    size_bytes: int
+    """Of its message."""
+    pause: int
+    """For so many beats it is left alone."""
+    due: int
+
+
+class SlowTables(Generic[K]):
+    """What goes aside, each with a key to tell it by."""
+
+    def __init__(self) -> None:
+        self._failures: dict[K, _Failure] = {}
+        self._waiting: dict[K, None] = {}
+        self._beat = 0
+
+    def begin_beat(self, named: Set[K]) -> None:
+        """Everything is to be sent; of tables that are no longer named nothing is remembered."""
+        self._beat += 1
+        for table in self._failures.keys() - named:
+            del self._failures[table]
+
+    def forget(self) -> None:
+        """Try all as if nothing had failed."""
+        self._failures.clear()
+        self._waiting.clear()
+
+    def takes(self, table: K, size_bytes: int) -> bool:
+        """Whether it goes aside; then it is tried there once it is due."""
+        if not any(size_bytes >= failure.size_bytes for failure in self._failures.values()):
+            return False
+        failure = self._failures.get(table)
+        if failure is None or failure.due <= self._beat:
+            self._waiting[table] = None
+        return True
+
+    def pop(self) -> K | None:
+        """The next to be tried; None where none is due."""
+        table = next(iter(self._waiting), None)
+        if table is not None:
+            del self._waiting[table]
+        return table
+
+    def failed(self, table: K, size_bytes: int) -> None:
+        """It got no answer, and another did."""
+        before = self._failures.get(table)
+        pause = 1 if before is None else min(PAUSE_MOST, before.pause * 2)
+        self._failures[table] = _Failure(size_bytes, pause, self._beat + pause)
+
+    def answered(self, table: K) -> None:
+        """It got through."""
+        self._failures.pop(table, None)
