@@ -35,11 +35,19 @@ DEFAULT_PORTS = {"zmq": 15598, "http": 15597, "https": 443}
 DEFAULT_PUBSUB_PORT = 15596
 DEFAULT_TIMEOUT_S = 35.0  # more than the server's 30 s for a query: its own sentence comes first
 CONNECT_TIMEOUT_S = 5.0  # a host that does not answer a TCP connect by then will not
+GONE_S = 15.0
+"""How long what was sent may stay without a sign that it arrived. A server that does not read for
+so long counts as gone too, as Linux sees it."""
 
 _FORMS = "zmq://host:15598, http://host:15597, https://user@host or host"
 _PASSWORD_IN_URL = re.compile(r"(?s)^\s*(?:[^:/]*://)?[^:]*:(.+)@")
 """Up to the last @, and whatever is in it: also where that makes it no URL."""
 _HOST = re.compile(r"[A-Za-z0-9._\-:%]+")
+
+
+def gone_s() -> float:
+    """How long TCP waits for a host that gives no sign, where the system can be told."""
+    return GONE_S
 
 
 class CurveKeys(msgspec.Struct, frozen=True):

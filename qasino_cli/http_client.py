@@ -31,7 +31,7 @@ from qasino_cli.answers import (
     read_refusal,
     read_result,
 )
-from qasino_cli.connection import Connection
+from qasino_cli.connection import Connection, gone_s
 from qasino_cli.errors import (
     BrokenOff,
     NotLetIn,
@@ -40,9 +40,10 @@ from qasino_cli.errors import (
     Unanswered,
     Unreachable,
 )
-from qasino_cli.reach import HOST_SILENT, find_address, why_unreachable
+from qasino_cli.reach import HOST_GONE, HOST_SILENT, find_address, why_unreachable
 from qasino_server.errors import StartError
 from qasino_server.message import Query
+from qasino_server.patience import probing
 from qasino_server.table import Receipt, Result
 
 
@@ -208,9 +209,11 @@ class HttpClient:
             return  # it is encrypted
         try:
             first = self._wire.get_extra_info("socket").recv(1, socket.MSG_PEEK)
-        except TimeoutError:
-            raise self._too_slow() from None
-        except OSError:
+        except OSError as error:
+            if _is_due_to(_GONE, error):
+                raise self._gone() from None
+            if isinstance(error, TimeoutError):
+                raise self._too_slow() from None
             return  # httpx meets with it as well
         if first == _ZEROMQ_BEGINS:
             other = msgspec.structs.replace(self._connection, scheme="zmq").url
@@ -297,7 +300,9 @@ class HttpClient:
             base_url=connection.url,
             auth=None if user is None else (user, connection.password or ""),
             headers={} if token is None else {"Authorization": f"Bearer {token}"},
-            verify=trust,
+            transport=httpx.HTTPTransport(
+                verify=trust, trust_env=False, socket_options=probing(round(gone_s() * 1000))
+            ),
             trust_env=False,  # the server itself is meant, not a proxy or a .netrc
             timeout=httpx.Timeout(connection.timeout_s, connect=connection.connect_timeout_s),
         )
@@ -311,13 +316,15 @@ class HttpClient:
             raise Unreachable(f"cannot reach {self._url}: {self._silence()}") from None
         except httpx.ConnectError as error:
             self.close()  # the next request reads --ca-file anew: it may have been renewed
-            if _is_short_of_files(error):
+            if _is_due_to(_SHORT_OF_FILES, error):
                 what = os.strerror(errno.EMFILE).lower()
                 raise ShortOfFiles(f"cannot reach {self._url}: {what}") from None
             raise Unreachable(f"cannot reach {self._url}: {self._reason(error)}") from None
-        except httpx.TimeoutException:
-            raise self._too_slow() from None
         except httpx.HTTPError as error:
+            if _is_due_to(_GONE, error):  # which may be a TimeoutError, as Python names it
+                raise self._gone() from None
+            if isinstance(error, httpx.TimeoutException):
+                raise self._too_slow() from None
             raise Unreachable(f"{self._url} {_mishap(error)}") from None
 
     def _silence(self) -> str:
@@ -344,14 +351,22 @@ class HttpClient:
             address = self._connection.host
         return why_unreachable(self._connection, address)
 
+    def _gone(self) -> Unreachable:
+        return Unreachable(f"{self._url} {HOST_GONE}")
+
     def _too_slow(self) -> Unanswered:
         return Unanswered(f"{self._url} gave no answer in {self._connection.timeout_s:g} s")
 
 
-def _is_short_of_files(error: BaseException | None) -> bool:
-    """Whether this process has no descriptor left; httpx's errors have that among their causes."""
+_SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE)
+_GONE = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
+"""How TCP gives up on a connection that stood."""
+
+
+def _is_due_to(numbers: tuple[int, ...], error: BaseException | None) -> bool:
+    """Whether one of these is what happened; httpx's errors have that among their causes."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        if isinstance(error, OSError) and error.errno in numbers:
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -14,6 +14,7 @@ from qasino_cli.errors import Unreachable
 from qasino_server.threads import begin
 
 HOST_SILENT = "the host does not answer"
+HOST_GONE = "does not answer any more: its host is gone, or the way to it"
 
 _Found = list[tuple[int, str]] | OSError
 

@@ -18,10 +18,10 @@ import zmq
 
 from qasino_cli import outgoing
 from qasino_cli.answers import Cadence, read_cadence, read_ok, read_receipt, read_result
-from qasino_cli.connection import Connection
+from qasino_cli.connection import Connection, gone_s
 from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
 from qasino_cli.outgoing import SURELY_TAKEN_BYTES, USUAL_MAX_BODY_BYTES
-from qasino_cli.reach import find_address, why_unreachable
+from qasino_cli.reach import HOST_GONE, HOST_SILENT, find_address, why_unreachable
 from qasino_cli.zmq_socket import (
     HANDSHAKE_FAILED,
     Ground,
@@ -42,7 +42,10 @@ _EVENTS = (
 )
 _NOT_CONNECTED = (zmq.EVENT_CLOSED, zmq.EVENT_CONNECT_RETRIED)
 _SOON_S = 20.0
-"""What is closed later than that after a request was not dead when it was sent."""
+"""What is closed later than that after a request was not dead when it was sent: TCP has given up
+on it by then."""
+_MOST_OF = 0.9
+"""Of the time after which TCP gives up, whose clock began when the first of it was sent."""
 
 
 class _Closed(Unreachable):
@@ -146,6 +149,7 @@ class _Line:
         """It has shown that, and may have gone since."""
         self.has_served = False
         """It has given an answer, and may have gone since."""
+        self._asked_at = -math.inf
         self._socket = context.socket(zmq.REQ)
         self._socket.linger = 0
         self._monitor = self._socket.get_monitor_socket(_EVENTS)
@@ -154,7 +158,7 @@ class _Line:
     def ask(self, request: bytes, deadline: float) -> bytes:
         """Send a request and wait for the answer."""
         self._hear_monitor(request, asked=False)
-        started = time.monotonic()
+        self._asked_at = started = time.monotonic()
         try:
             self._socket.send(request, zmq.NOBLOCK)
         except zmq.Again:  # refused in this very moment: there is nobody left to send it to
@@ -211,6 +215,8 @@ class _Line:
         url = self._connection.url
         if event in HANDSHAKE_FAILED or event in _NOT_CONNECTED or not self._met:
             return Unreachable(f"cannot reach {url}: {self._why(event)}")
+        if self._is_late() and why_unreachable(self._connection, self._address) == HOST_SILENT:
+            return Unreachable(f"{url} {HOST_GONE}")
         if not self.has_served and (
             request_bytes > USUAL_MAX_BODY_BYTES
             or (request_bytes > SURELY_TAKEN_BYTES and self._is_there())
@@ -220,6 +226,10 @@ class _Line:
                 " probably more than its --max-body"
             )
         return _Closed(f"{url} closed the connection without an answer")
+
+    def _is_late(self) -> bool:
+        """Whether TCP may have given up on the host; ZeroMQ does not tell why a connection ends."""
+        return time.monotonic() - self._asked_at > gone_s() * _MOST_OF
 
     def _is_there(self) -> bool:
         """Whether somebody listens there still: who ends closes the connection as well."""

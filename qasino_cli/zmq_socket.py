@@ -15,8 +15,9 @@ from contextlib import ExitStack, contextmanager
 import msgspec
 import zmq
 
-from qasino_cli.connection import Connection, CurveKeys
+from qasino_cli.connection import Connection, CurveKeys, gone_s
 from qasino_cli.errors import ShortOfFiles
+from qasino_server.patience import PROBE_AFTER_S, PROBE_EVERY_S, PROBES
 
 Socket = zmq.Socket[bytes]
 
@@ -96,6 +97,10 @@ def connect(made: Socket, address: str, port: int, keys: CurveKeys | None) -> No
         made.curve_publickey = keys.own.public.encode()
         made.curve_secretkey = keys.own.secret.encode()
         made.curve_serverkey = keys.server.encode()
+    # Have TCP find a host that is gone, and a connection that a firewall has forgotten.
+    made.tcp_keepalive, made.tcp_keepalive_idle = 1, PROBE_AFTER_S
+    made.tcp_keepalive_intvl, made.tcp_keepalive_cnt = PROBE_EVERY_S, PROBES
+    made.setsockopt(zmq.TCP_MAXRT, round(gone_s() * 1000))
     if ":" in address:
         made.setsockopt(zmq.IPV6, 1)
         address = f"[{address}]"

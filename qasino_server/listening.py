@@ -9,7 +9,7 @@ import ssl
 from pathlib import Path
 
 from qasino_server.errors import StartError
-from qasino_server.patience import GONE_MS, PROBE_AFTER_S, PROBE_EVERY_S, PROBES
+from qasino_server.patience import GONE_MS, probing
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -52,16 +52,8 @@ def check_interfaces() -> None:
 
 def _find_gone_peers(listener: socket.socket) -> None:
     """Have TCP find peers that are gone, or that do not read; what it accepts inherits that."""
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_KEEPIDLE", PROBE_AFTER_S),
-        ("TCP_KEEPINTVL", PROBE_EVERY_S),
-        ("TCP_KEEPCNT", PROBES),
-        ("TCP_USER_TIMEOUT", GONE_MS),
-    ):
-        option = getattr(socket, name, None)  # TCP_USER_TIMEOUT is Linux's
-        if option is not None:
-            listener.setsockopt(socket.IPPROTO_TCP, option, value)
+    for option in probing(GONE_MS):
+        listener.setsockopt(*option)
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 HEAD_S = 60.0
 """How long it may take to say what it wants, or to begin to read."""
 PACE_BYTES_S = 16384
@@ -17,3 +19,22 @@ GONE_MS = 60_000
 def allowed_s(size_bytes: int) -> float:
     """How long a peer may take to send, or to read, so much."""
     return HEAD_S + size_bytes / PACE_BYTES_S
+
+
+def probing(gone_ms: int) -> list[tuple[int, int, int]]:
+    """The options of a TCP socket that find a peer which is gone, or which does not read; those of
+    them that this system has."""
+    wanted = {
+        "TCP_KEEPIDLE": PROBE_AFTER_S,
+        "TCP_KEEPINTVL": PROBE_EVERY_S,
+        "TCP_KEEPCNT": PROBES,
+        "TCP_USER_TIMEOUT": gone_ms,  # Linux's
+    }
+    return [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        *(
+            (socket.IPPROTO_TCP, getattr(socket, name), value)
+            for name, value in wanted.items()
+            if hasattr(socket, name)
+        ),
+    ]

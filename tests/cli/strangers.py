@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import zmq
 
@@ -38,6 +38,14 @@ def listener(serve: Callable[[socket.socket], None] | None, backlog: int = 5) ->
         made.shutdown(socket.SHUT_RDWR)
         made.close()
         thread.join()
+
+
+def fill_backlog(port: int, stack: ExitStack) -> None:
+    """Have a listener, made with a backlog of 0, answer nobody else, like a host that is off."""
+    for _ in range(4):
+        waiting = stack.enter_context(socket.socket())
+        waiting.setblocking(False)
+        waiting.connect_ex(("127.0.0.1", port))
 
 
 @contextmanager

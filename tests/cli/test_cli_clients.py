@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import pytest
 import zmq
 from distant import Distant
-from strangers import free_port, http_answer, listener, router
+from strangers import fill_backlog, free_port, http_answer, listener, router
 from wire import TIMEOUT_S, until
 
 from qasino_cli import connection as ways
@@ -381,6 +382,43 @@ def test_of_a_name_with_two_addresses_the_one_of_ipv4_is_asked(
         there = Connection(scheme=scheme, host="localhost", port=port)
         with closing(open_client(there)) as made:
             assert made.query(ONE).rows == [(1,)]
+
+
+def _property(name: bytes, value: bytes) -> bytes:
+    return struct.pack("!B", len(name)) + name + struct.pack("!I", len(value)) + value
+
+
+_READY = b"\x05READY" + _property(b"Socket-Type", b"ROUTER")
+ZMQ_GREETING = (
+    (b"\xff" + bytes(8) + b"\x7f\x03\x00NULL").ljust(64, b"\0")
+    + struct.pack("!BB", 4, len(_READY))
+    + _READY
+)
+"""All that a server says before it is asked (https://rfc.zeromq.org/spec/23/)."""
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such bound")
+@pytest.mark.parametrize("scheme", ["zmq", "http"])
+def test_a_host_that_is_gone_is_noticed_before_time_is_up(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that takes nothing any more looks like that."""
+    monkeypatch.setattr(ways, "GONE_S", 0.5)
+    monkeypatch.setattr(ways, "CONNECT_TIMEOUT_S", 1.0)
+    noticed = threading.Event()
+
+    def take_nothing(connection: socket.socket) -> None:
+        fill_backlog(connection.getsockname()[1], stack)
+        connection.sendall(ZMQ_GREETING if scheme == "zmq" else b"")
+        noticed.wait(TIMEOUT_S)
+
+    with ExitStack() as stack, listener(take_nothing, backlog=0) as port:
+        with client(scheme, port) as made, pytest.raises(Unreachable) as caught:
+            made.publish(bytes(32 << 20))
+        noticed.set()
+    assert caught.value.sentence == (
+        f"{scheme}://127.0.0.1:{port} does not answer any more: its host is gone, or the way to it"
+    )
 
 
 # --- Dropping -------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import trustme
 from command import Ran, http_url, run_qasino, start_qasino
-from strangers import free_port, http_answer, listener, router
+from strangers import fill_backlog, free_port, http_answer, listener, router
 from wire import until
 
 from qasino_cli.client import Client, open_client
@@ -94,10 +94,7 @@ def test_a_name_that_does_not_exist_is_said_to(scheme: str) -> None:
 def unanswering() -> Iterator[int]:
     """A port that answers nobody, like a host that is off: its backlog is full."""
     with listener(None, backlog=0) as port, ExitStack() as stack:
-        for _ in range(4):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(("127.0.0.1", port))
+        fill_backlog(port, stack)
         yield port
 
 
