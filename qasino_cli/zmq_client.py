@@ -36,6 +36,7 @@ from qasino_server.table import Receipt, Result
 _EVENTS = (
     zmq.EVENT_CLOSED
     | zmq.EVENT_CONNECT_RETRIED
+    | zmq.EVENT_CONNECTED
     | zmq.EVENT_DISCONNECTED
     | zmq.EVENT_HANDSHAKE_SUCCEEDED
     | sum(HANDSHAKE_FAILED)
@@ -150,6 +151,8 @@ class _Line:
         self.has_served = False
         """It has given an answer, and may have gone since."""
         self._asked_at = -math.inf
+        self._connected_at = -math.inf
+        """When the host last answered; never, too, where the connection has ended since."""
         self._socket = context.socket(zmq.REQ)
         self._socket.linger = 0
         self._monitor = self._socket.get_monitor_socket(_EVENTS)
@@ -172,28 +175,30 @@ class _Line:
         """Sleep until something happens: False once the answer is here.
 
         Raises Unreachable when the time is up. Until the other end has greeted, the time is
-        that for connecting.
+        that for connecting: for the host to answer, and then for ZeroMQ's greetings and keys,
+        which take a slow link several times as long.
         """
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._monitor, zmq.POLLIN)
-        ends = deadline if self._greeted else started + self._connection.connect_timeout_s
-        left_s = min(ends, deadline) - time.monotonic()
+        left_s = deadline - time.monotonic()
+        if not self._greeted:
+            step_s = time.monotonic() - max(started, self._connected_at)
+            left_s = min(left_s, self._connection.connect_timeout_s - step_s)
         ready = dict(poller.poll(max(0, math.ceil(left_s * 1000))))
         if not ready:
             raise self._silence()
         return self._socket not in ready
 
-    def _limit_s(self) -> float:
-        connection = self._connection
-        return connection.timeout_s if self._greeted else connection.connect_timeout_s
-
     def _silence(self) -> Unreachable:
-        url, limit_s = self._connection.url, self._limit_s()
+        connection, url = self._connection, self._connection.url
         if self._greeted:
-            return Unanswered(f"{url} gave no answer in {limit_s:g} s")
+            return Unanswered(f"{url} gave no answer in {connection.timeout_s:g} s")
+        if self._connected_at < 0:
+            return Unreachable(f"cannot reach {url}: {HOST_SILENT}")
         return Unreachable(
-            f"cannot reach {url}: no ZeroMQ server answers there within {limit_s:g} s"
+            f"cannot reach {url}: no ZeroMQ server answers there within"
+            f" {connection.connect_timeout_s:g} s"
         )
 
     def _hear_monitor(self, request: bytes, asked: bool) -> None:
@@ -202,6 +207,8 @@ class _Line:
             event = read_event(self._monitor)
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._greeted = self._met = True
+            elif event == zmq.EVENT_CONNECTED:
+                self._connected_at = time.monotonic()
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH or (
                 event == zmq.EVENT_DISCONNECTED and not self._met
             ):  # ZeroMQ does not try that again
@@ -209,7 +216,7 @@ class _Line:
             elif asked and not self._socket.poll(0):
                 raise self._failure(event, len(request))
             else:
-                self._greeted = False
+                self._greeted, self._connected_at = False, -math.inf
 
     def _failure(self, event: int, request_bytes: int) -> QasinoError:
         url = self._connection.url

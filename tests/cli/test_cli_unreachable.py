@@ -104,9 +104,7 @@ def test_a_host_that_does_not_answer_is_given_up(scheme: str) -> None:
         started = time.monotonic()
         ran = ask(f"{scheme}://127.0.0.1:{port}", "--timeout", "1")
     assert time.monotonic() - started < 5
-    assert ran.returncode == ExitCode.UNREACHABLE
-    assert ran.stderr.startswith(f"cannot reach {scheme}://127.0.0.1:{port}: ")
-    assert len(ran.stderr.splitlines()) == 1
+    check_sentence(ran, f"cannot reach {scheme}://127.0.0.1:{port}: the host does not answer")
 
 
 def test_a_host_that_does_not_answer_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
