@@ -40,7 +40,7 @@ from qasino_cli.errors import (
     Unanswered,
     Unreachable,
 )
-from qasino_cli.reach import HOST_GONE, HOST_SILENT, find_address, why_unreachable
+from qasino_cli.reach import HOST_GONE, HOST_SILENT, find_address, no_answer, why_unreachable
 from qasino_server.errors import StartError
 from qasino_server.message import Query
 from qasino_server.patience import probing
@@ -93,6 +93,10 @@ class HttpClient:
         """The latest connection, as httpcore has it."""
         self._is_new = False
         """Whether nothing has been waited for on it yet."""
+        self._request_bytes = 0
+        """Of the latest request."""
+        self._is_sending = False
+        """Whether some of it has not gone yet."""
 
     def query(self, query: Query) -> Result:
         """The whole answer to one statement."""
@@ -152,6 +156,7 @@ class HttpClient:
     def _chunks(
         self, params: dict[str, str], body: bytes, deadline: float | None
     ) -> Iterator[bytes]:
+        self._request_bytes = len(body)
         client = self._client()
         request = client.build_request(
             "POST",
@@ -179,7 +184,9 @@ class HttpClient:
             raise self._too_slow()
 
     def _traced(self, event: str, info: dict[str, Any]) -> None:
-        if event.endswith("connect_tcp.started"):
+        if "send_request_body." in event:
+            self._is_sending = not event.endswith(".complete")
+        elif event.endswith("connect_tcp.started"):
             is_first, self._wire = self._wire is None, None
             self._see_that_it_resolves(is_first)
         elif event.endswith(("connect_tcp.complete", "start_tls.complete")):
@@ -355,7 +362,7 @@ class HttpClient:
         return Unreachable(f"{self._url} {HOST_GONE}")
 
     def _too_slow(self) -> Unanswered:
-        return Unanswered(f"{self._url} gave no answer in {self._connection.timeout_s:g} s")
+        return no_answer(self._connection, self._request_bytes, is_sent=not self._is_sending)
 
 
 _SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE)

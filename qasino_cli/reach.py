@@ -10,11 +10,14 @@ import socket
 import threading
 
 from qasino_cli.connection import Connection
-from qasino_cli.errors import Unreachable
+from qasino_cli.errors import Unanswered, Unreachable
 from qasino_server.threads import begin
 
 HOST_SILENT = "the host does not answer"
 HOST_GONE = "does not answer any more: its host is gone, or the way to it"
+
+_LARGE_BYTES = 65_536
+"""A message that on a slow link takes a while to be sent."""
 
 _Found = list[tuple[int, str]] | OSError
 
@@ -46,6 +49,17 @@ def _resolve(connection: Connection) -> _Found:
         return answers.get(timeout=connection.connect_timeout_s)
     except queue.Empty:
         return OSError(f"no name server answered in {connection.connect_timeout_s:g} s")
+
+
+def no_answer(connection: Connection, request_bytes: int, is_sent: bool = True) -> Unanswered:
+    """That time is up; with the size of the request where that may be why."""
+    url, limit = connection.url, f"{connection.timeout_s:g} s"
+    if request_bytes < _LARGE_BYTES:
+        return Unanswered(f"{url} gave no answer in {limit}")
+    message = f"a message of {request_bytes / (1 << 20):.1f} MiB"
+    if is_sent:
+        return Unanswered(f"{url} gave no answer to {message} in {limit} (--timeout)")
+    return Unanswered(f"{message} to {url} was not sent to its end in {limit} (--timeout)")
 
 
 def why_unreachable(connection: Connection, address: str) -> str:

@@ -19,9 +19,9 @@ import zmq
 from qasino_cli import outgoing
 from qasino_cli.answers import Cadence, read_cadence, read_ok, read_receipt, read_result
 from qasino_cli.connection import Connection, gone_s
-from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
+from qasino_cli.errors import ServerRefused, Unreachable
 from qasino_cli.outgoing import SURELY_TAKEN_BYTES, USUAL_MAX_BODY_BYTES
-from qasino_cli.reach import HOST_GONE, HOST_SILENT, find_address, why_unreachable
+from qasino_cli.reach import HOST_GONE, HOST_SILENT, find_address, no_answer, why_unreachable
 from qasino_cli.zmq_socket import (
     HANDSHAKE_FAILED,
     Ground,
@@ -166,12 +166,12 @@ class _Line:
             self._socket.send(request, zmq.NOBLOCK)
         except zmq.Again:  # refused in this very moment: there is nobody left to send it to
             raise self._failure(zmq.EVENT_HANDSHAKE_FAILED_AUTH, len(request)) from None
-        while self._wait(started, deadline):
+        while self._wait(started, deadline, len(request)):
             self._hear_monitor(request, asked=True)
         self.has_served = True
         return self._socket.recv_multipart()[0]
 
-    def _wait(self, started: float, deadline: float) -> bool:
+    def _wait(self, started: float, deadline: float, request_bytes: int) -> bool:
         """Sleep until something happens: False once the answer is here.
 
         Raises Unreachable when the time is up. Until the other end has greeted, the time is
@@ -187,13 +187,13 @@ class _Line:
             left_s = min(left_s, self._connection.connect_timeout_s - step_s)
         ready = dict(poller.poll(max(0, math.ceil(left_s * 1000))))
         if not ready:
-            raise self._silence()
+            raise self._silence(request_bytes)
         return self._socket not in ready
 
-    def _silence(self) -> Unreachable:
+    def _silence(self, request_bytes: int) -> Unreachable:
         connection, url = self._connection, self._connection.url
         if self._greeted:
-            return Unanswered(f"{url} gave no answer in {connection.timeout_s:g} s")
+            return no_answer(connection, request_bytes)
         if self._connected_at < 0:
             return Unreachable(f"cannot reach {url}: {HOST_SILENT}")
         return Unreachable(

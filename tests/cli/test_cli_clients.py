@@ -421,6 +421,37 @@ def test_a_host_that_is_gone_is_noticed_before_time_is_up(
     )
 
 
+@pytest.mark.parametrize(
+    ("scheme", "nr_bytes", "sentence"),
+    [
+        ("zmq", 1 << 20, "{url} gave no answer to a message of 1.0 MiB in 1 s (--timeout)"),
+        ("zmq", 60_000, "{url} gave no answer in 1 s"),
+        ("http", 70_000, "{url} gave no answer to a message of 0.1 MiB in 1 s (--timeout)"),
+        (
+            "http",
+            32 << 20,
+            "a message of 32.0 MiB to {url} was not sent to its end in 1 s (--timeout)",
+        ),
+        ("http", 60_000, "{url} gave no answer in 1 s"),
+    ],
+)
+def test_what_a_large_message_got_instead_of_an_answer(
+    scheme: str, nr_bytes: int, sentence: str
+) -> None:
+    """How large it is, and whether it was sent at all."""
+    given_up = threading.Event()
+
+    def take_nothing(connection: socket.socket) -> None:
+        connection.sendall(ZMQ_GREETING if scheme == "zmq" else b"")
+        given_up.wait(TIMEOUT_S)
+
+    with listener(take_nothing) as port, client(scheme, port, timeout_s=1.0) as made:
+        with pytest.raises(Unanswered) as caught:
+            made.publish(bytes(nr_bytes))
+        given_up.set()
+    assert caught.value.sentence == sentence.format(url=f"{scheme}://127.0.0.1:{port}")
+
+
 # --- Dropping -------------------------------------------------------------------------------
 
 
