@@ -36,7 +36,7 @@ complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-dir -d 'Ke
 complete -c qasino -n '__fish_seen_subcommand_from server' -l archive-keep -d 'How many files to keep there; fewer where that is the disk of --db-dir and is short. [default: 120]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l no-prev -d 'Keep two generations instead of three: queries then have no schema prev, the snapshot before the last. (A large prev is compressed until a query asks for it.) [default: no]'
 complete -c qasino -n '__fish_seen_subcommand_from server' -l views-file -d 'Views, in YAML; read again when it changes. [default: views.conf]' -r -F
-complete -c qasino -n '__fish_seen_subcommand_from server' -l query-timeout -d 'The most a query may take, its wait included; 30, 30s, 5m. [default: 30]' -x
+complete -c qasino -n '__fish_seen_subcommand_from server' -l query-timeout -d 'The most a query may take, its wait and the reading of a streamed answer included; 30, 30s, 5m. [default: 30]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l slow-query -d 'Log queries that take longer, likewise. [default: 1]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-rows -d 'The most rows in an answer. [default: 100000]' -x
 complete -c qasino -n '__fish_seen_subcommand_from server' -l max-result -d 'The largest answer; K, M and G are understood. [default: 64M]' -x

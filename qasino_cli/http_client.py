@@ -151,7 +151,10 @@ class HttpClient:
         except Unreachable:
             if not begun:
                 raise
-            raise BrokenOff("the answer broke off before its end: rows are missing") from None
+            raise BrokenOff(
+                "the answer broke off before its end: rows are missing; a slow link may need a"
+                " longer --query-timeout of the server"
+            ) from None
 
     def _chunks(
         self, params: dict[str, str], body: bytes, deadline: float | None

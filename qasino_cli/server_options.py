@@ -231,7 +231,8 @@ OPTIONS = (
         "query-timeout",
         "SECONDS",
         duration_s,
-        "The most a query may take, its wait included; 30, 30s, 5m. [default: 30]",
+        "The most a query may take, its wait and the reading of a streamed answer"
+        " included; 30, 30s, 5m. [default: 30]",
         sets="query_timeout_s",
     ),
     Option(
