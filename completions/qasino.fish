@@ -138,7 +138,7 @@ complete -c qasino -n '__fish_seen_subcommand_from watch' -l once -d 'One frame,
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l until -d 'End once it holds: rows, empty or SQL.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l while -d 'End once it no longer holds, likewise.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l for -d 'For so many generations in a row. [default: 1]' -x
-complete -c qasino -n '__fish_seen_subcommand_from watch' -l timeout -d 'Give up waiting for it after so long, such as 90, 90s or 5m; exit with 5.' -x
+complete -c qasino -n '__fish_seen_subcommand_from watch' -l timeout -d 'Give up waiting for it after so long, such as 90, 90s or 5m; exit with 5, with 3 where no answer came.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l ignore-missing -d 'Believe rows though sources of a table are missing.'
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l on-change -d 'Run it at changes since the first result, NDJSON on its stdin; its stdout is dropped. Rows are told to be gone only once that is known.' -x
 complete -c qasino -n '__fish_seen_subcommand_from watch' -l quiet -d 'In batch, write no frames.'

@@ -63,7 +63,8 @@ def stream(
     feed.start()
     try:
         frames = Frames(plan, form, quiet, herald)
-        return _follow(_until(updates, plan.timeout_s), frames, plan.goal, count)
+        code = _follow(_until(updates, plan.timeout_s), frames, plan, count)
+        return given_up(plan, connection.url) if code == ExitCode.NOT_MET else code
     finally:
         feed.stop()
         herald.finish()
@@ -81,13 +82,23 @@ def _until(updates: queue.SimpleQueue[Update], timeout_s: float | None) -> Itera
                 return
 
 
-def see_it_answered(update: Update, goal: Goal | None) -> None:
+def see_it_answered(update: Update, waits: bool) -> None:
     """Raise ServerRefused or Unreachable where a first answer is that; who waits for something
     waits for the server too."""
     if update.error is not None:
         raise ServerRefused(update.error)
-    if goal is None and update.result is None:
-        raise Unreachable((update.unknown or "").removeprefix("lost: "))
+    if not waits and update.lost is not None:
+        raise Unreachable(update.lost)
+
+
+def given_up(plan: Plan, url: str) -> ExitCode:
+    """How it ends where the goal was not reached; said is what is unknown then. Raises Unreachable
+    where the server never answered."""
+    assert plan.goal is not None
+    unknown = plan.goal.given_up(f"{url} gave no answer in {plan.timeout_s or 0.0:g} s")
+    if unknown is not None:
+        say(unknown)
+    return ExitCode.NOT_MET
 
 
 class Frames:
@@ -135,12 +146,13 @@ def _differs(last: Result, now: Result) -> bool:
     return now.column_names != last.column_names or now.rows != last.rows
 
 
-def _follow(
-    updates: Iterator[Update], frames: Frames, goal: Goal | None, count: int | None
-) -> ExitCode:
+def _follow(updates: Iterator[Update], frames: Frames, plan: Plan, count: int | None) -> ExitCode:
+    goal = plan.goal
+    # Frames alone would not end it: a server that is not there gives none.
+    waits = goal is not None and (count is None or plan.timeout_s is not None)
     for update in updates:
         if update.error is not None or not frames.nr_frames:
-            see_it_answered(update, goal)
+            see_it_answered(update, waits)
         frames.take(update)
         if goal is not None and goal.reached(update):
             return ExitCode.OK

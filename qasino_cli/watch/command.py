@@ -81,7 +81,8 @@ def watch(
         float | None,
         options.duration(
             "--timeout",
-            help="Give up waiting for it after so long, such as 90, 90s or 5m; exit with 5.",
+            help="Give up waiting for it after so long, such as 90, 90s or 5m; exit with 5, with 3"
+            " where no answer came.",
         ),
     ] = None,
     ignore_missing: Annotated[

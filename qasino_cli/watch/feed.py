@@ -17,7 +17,7 @@ from qasino_cli.generation_clock import PATIENCE, GenerationClock
 from qasino_cli.sql.cancelling import UnderWay, begin_cancelling, give_up
 from qasino_cli.watch.anew import Anew
 from qasino_cli.watch.inquiry import Inquiry
-from qasino_cli.watch.query import Update, Watched
+from qasino_cli.watch.query import LOST, Update, Watched
 from qasino_server.errors import SqlError, StartError
 from qasino_server.service import Service
 
@@ -132,7 +132,7 @@ class Feed(Service):
             update = inquiry.look()
         except (Unreachable, StartError) as error:  # there may be room for a thread again
             self._lost = True
-            return Update(unknown=f"lost: {error.sentence}")
+            return Update(unknown=f"{LOST}{error.sentence}")
         except (ServerRefused, SqlError) as error:
             self._lost = False
             if inquiry.abandoned:

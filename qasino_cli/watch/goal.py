@@ -6,12 +6,16 @@
 What is unknown counts for neither: it breaks the row of generations, since a host that is dead
 must not read as one that is well. So does a generation that was not seen, as by a machine that
 slept. Who asks less often than once a generation counts the answers instead.
+
+A watch that gives up tells what is unknown from what is known not to hold: a check in a script
+would take "nobody knows" for "no alarm".
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from qasino_cli.errors import Unreachable
 from qasino_cli.watch.query import Update
 
 TOLERANCE = 1.5
@@ -30,9 +34,14 @@ class Goal(msgspec.Struct):
     """Asked so often, on purpose; 0 is once a generation."""
     in_a_row: int = 0
     _last_number: int | None = None
+    _answered: bool = False
+    """Whether any update was an answer of the server's."""
+    _newest: Update | None = None
 
     def reached(self, update: Update) -> bool:
         """Take an update in; whether it is the one that was waited for."""
+        self._answered = self._answered or update.lost is None
+        self._newest = update
         if update.unknown is not None or update.holds is None:
             self.in_a_row = 0
             return False
@@ -44,6 +53,20 @@ class Goal(msgspec.Struct):
             unbroken = last is not None and self._follows(last, update.duration_s)
             self.in_a_row = self.in_a_row + 1 if unbroken else 1
         return self.in_a_row >= self.generations
+
+    def given_up(self, silent: str) -> str | None:
+        """What to say where it was not reached: that it is unknown, and why; None where it is known
+        not to be.
+
+        Raises Unreachable where the server never answered; `silent` says so where none of its
+        answers was waited for to its end.
+        """
+        newest = self._newest
+        if not self._answered:
+            raise Unreachable(silent if newest is None or newest.lost is None else newest.lost)
+        if newest is None or newest.unknown is None:
+            return None
+        return f"given up while unknown: {newest.unknown}"
 
     def _follows(self, last: int, duration_s: float) -> bool:
         """Whether nothing was missed since that number, which a new server begins anew."""

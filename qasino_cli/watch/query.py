@@ -24,6 +24,8 @@ NR_NAMED = 3
 """Of those who are missing so many are named."""
 ATTEMPTS = 3
 """So often all questions are asked again until one snapshot answers them."""
+LOST = "lost: "
+"""What begins why a result is unknown where the server did not answer."""
 TORN = "torn: another generation has begun between the questions"
 
 
@@ -46,6 +48,12 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     """How long a generation lasts."""
     took_s: float = 0.0
     """How long the result was waited for; its generation has become older by that."""
+
+    @property
+    def lost(self) -> str | None:
+        """Why the server did not answer; None where it did."""
+        unknown = self.unknown or ""
+        return unknown.removeprefix(LOST) if unknown.startswith(LOST) else None
 
 
 class Watched(msgspec.Struct, frozen=True):

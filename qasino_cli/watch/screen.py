@@ -42,7 +42,7 @@ from qasino_cli.errors import UsageFault
 from qasino_cli.layout import Look
 from qasino_cli.options import in_utf8
 from qasino_cli.sql.session import HEAR_S
-from qasino_cli.watch.batch import Plan, see_it_answered
+from qasino_cli.watch.batch import Plan, given_up, see_it_answered
 from qasino_cli.watch.diff import Picture, choose_key, compare, differs
 from qasino_cli.watch.export import copied, written
 from qasino_cli.watch.feed import Feed
@@ -101,6 +101,7 @@ class Screen:
         self._answered_once = threading.Event()
         self._ends = math.inf
         self._code = ExitCode.OK
+        self._time_is_up = False
         self._signal: int | None = None
         self._ended_by: int | None = None
         self._feed = Feed(connection, plan.watched, self._heard, plan.interval_s)
@@ -126,7 +127,7 @@ class Screen:
         self._herald.start()
         try:
             if not self._answered_in_time():
-                return ExitCode.NOT_MET
+                return given_up(self._plan, self._view.server)
             terminal.forget_typed()  # before there was a screen whose keys it could be
             with ending_told(self._told, (*ENDING, signal.SIGINT)):
                 self._app.run(pre_run=self._begin, handle_sigint=False)
@@ -135,7 +136,7 @@ class Screen:
             self._herald.finish()
         if self._ended_by is not None:
             raise Ended(self._ended_by)
-        return self._code
+        return given_up(self._plan, self._view.server) if self._time_is_up else self._code
 
     def _answered_in_time(self) -> bool:
         """Whether a first answer has come before the time is up. Raises what is wrong with it."""
@@ -148,7 +149,7 @@ class Screen:
                 tells_at = math.inf
         update = self._last
         assert update is not None
-        see_it_answered(update, self._plan.goal)
+        see_it_answered(update, self._plan.goal is not None)
         if update.result is not None and self._plan.key:
             choose_key(update.result.column_names, update.result.rows, self._plan.key)
         return True
@@ -163,7 +164,7 @@ class Screen:
         if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
             loop.add_signal_handler(signal.SIGTSTP, run_in_terminal, self._stop)
         if self._plan.timeout_s is not None:
-            loop.call_later(self._left_s(), self._leave, ExitCode.NOT_MET)
+            loop.call_later(self._left_s(), self._give_up)
         if self._last is not None:
             self._take(self._last)
         self._end()
@@ -181,6 +182,11 @@ class Screen:
         if self._app.is_running and not self._app.is_done:
             self._code = code
             self._app.exit()
+
+    def _give_up(self) -> None:
+        """The time is up; what is said of that is said below the screen."""
+        self._time_is_up = not self._app.is_done
+        self._leave(ExitCode.NOT_MET)
 
     def _abandon(self, name: str) -> None:
         """Leave by a key. What waits for the condition must not go on as if it had held."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from command import run_qasino, zmq_url
+from strangers import free_port
 from terminal_screen import Terminal
 from watch_house import frame_of, group_lives
 from wire import Wire, until
@@ -101,7 +102,9 @@ def test_a_query_is_cancelled_when_the_time_to_wait_is_up(
     server: Server, endless: Callable[[], bool]
 ) -> None:
     asked = ("watch", "-s", zmq_url(server), "--until", "rows", "--timeout", "1")
-    assert run_qasino(*asked, ENDLESS).returncode == ExitCode.NOT_MET
+    ran = run_qasino(*asked, ENDLESS)
+    said = f"{zmq_url(server)} gave no answer in 1 s\n"
+    assert (ran.returncode, ran.stderr) == (ExitCode.UNREACHABLE, said)
     until(lambda: not endless())
 
 
@@ -194,5 +197,43 @@ def test_the_time_to_wait_counts_from_before_the_first_answer(
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
         terminal = screen("-s", url, "--until", "rows", "--timeout", "1", "select 1")
-        assert terminal.wait() == ExitCode.NOT_MET
+        assert terminal.wait() == ExitCode.UNREACHABLE
+        assert f"{url} gave no answer in 1 s" in terminal.text
         assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("bound", [("--timeout", "0.3"), ("--once",), ("--count", "2")])
+def test_a_server_that_never_answered_is_no_condition_that_was_not_met(
+    bound: tuple[str, ...],
+) -> None:
+    """With a bound of frames alone it never ended: that server gives none."""
+    url = f"zmq://127.0.0.1:{free_port()}"
+    ran = run_qasino("watch", "-s", url, "--quiet", "--until", "rows", *bound, "select 1")
+    assert (ran.returncode, ran.stdout) == (ExitCode.UNREACHABLE, "")
+    assert ran.stderr == f"cannot reach {url}: nothing listens there (connection refused)\n"
+
+
+@pytest.mark.parametrize("bound", [("--timeout", "0.3"), ("--once",)])
+def test_what_is_unknown_when_it_gives_up_is_said(
+    server: Server, rotate: Callable[..., None], bound: tuple[str, ...]
+) -> None:
+    """A check takes what is not said for "there is no alarm"."""
+    rotate(a=90, b=1)
+    asked = ("watch", "-s", zmq_url(server), "--quiet", "--until", "rows", *bound)
+    alarm = "select * from disks where used > 95"
+    ran = run_qasino(*asked, alarm)
+    assert (ran.returncode, ran.stderr) == (ExitCode.NOT_MET, "")
+    rotate(b=1)
+    ran = run_qasino(*asked, alarm)
+    said = "given up while unknown: missing: a (disks)\n"
+    assert (ran.returncode, ran.stderr) == (ExitCode.NOT_MET, said)
+
+
+def test_what_is_unknown_when_the_screen_gives_up_is_said_below_it(
+    screen: Callable[..., Terminal], rotate: Callable[..., None]
+) -> None:
+    rotate(a=90, b=1)
+    rotate(b=1)
+    terminal = screen("--until", "empty", "--timeout", "2", "select * from disks")
+    assert terminal.wait() == ExitCode.NOT_MET
+    assert "given up while unknown: missing: a (disks)" in terminal.text

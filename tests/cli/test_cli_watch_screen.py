@@ -532,7 +532,8 @@ def test_who_waits_for_a_condition_waits_for_the_server_too(
     screen: Callable[..., Terminal],
 ) -> None:
     terminal = screen("-s", "zmq://127.0.0.1:1", "--until", "rows", "--timeout", "1", "select 1")
-    assert terminal.wait() == ExitCode.NOT_MET
+    terminal.see("cannot reach zmq://127.0.0.1:1")
+    assert terminal.wait() == ExitCode.UNREACHABLE
     terminal = screen("-s", "zmq://127.0.0.1:1", "select 1")
     assert terminal.wait() == ExitCode.UNREACHABLE
 
