@@ -55,6 +55,12 @@ class Asides:
 
         return explain(statement, error, self.ask, self.ask_open, title)
 
+    def coming(self, error: ServerRefused | SqlError) -> str:
+        """The table that an error misses and the next generation will have; '' for any other."""
+        from qasino_cli.sql.diagnosis import coming
+
+        return coming(error, self.ask, self.ask_open)
+
     def tell(self, entry: Entry, statement: str, error: QasinoError) -> str:
         """The error that an entry ended in; behind its file and line, where it stands in one.
 

@@ -83,6 +83,15 @@ def explain(
     return "\n".join(lines)
 
 
+def coming(error: ServerRefused | SqlError, ask: Ask, ask_open: Ask) -> str:
+    """The table that is not there and is being collected, or has come since it was asked for; ''
+    where it is another error, or that cannot be asked."""
+    kind, name = _about(error.sentence)
+    if kind != "table" or "." in name:  # in `prev` none will come that is collected now
+        return ""
+    return name if _asked(_collected, name, ask_open) or _asked(_collected, name, ask) else ""
+
+
 def line_of_fault(statement: str, error: ServerRefused | SqlError) -> int:
     """How many lines below the first one the fault is; the first word where nobody knows."""
     _, _, offset = _fault(statement, error)

@@ -31,7 +31,9 @@ class Anew:
         """
         if update.result is None:
             lives_on = update.unknown is None or update.refused_by
-            self._away = self._away or not lives_on
+            # Its own first snapshot is news only of another server than answered before.
+            is_first = update.refused_by == 0 and self._last_number is None
+            self._away = self._away or not (lives_on or is_first)
             return update
         number, last = update.result.generation_number, self._last_number
         self._last_number = number

@@ -139,7 +139,10 @@ class Feed(Service):
                 return Update()
             if watched == self._answered and not isinstance(error, NotLetIn):
                 # The statement is right: a table of it has gone with the last who reported it
-                return self._refused(inquiry, error)
+                return self._refused(inquiry, f"refused: {error.sentence}")
+            coming = "" if self._answered or not watched.condition else inquiry.coming(error)
+            if coming:  # who publishes a new table and waits for it is no earlier than that
+                return self._refused(inquiry, f"coming: {coming} is in the next generation")
             self._fall_back(watched)
             return Update(error=inquiry.explained(error))
         self._lost = False
@@ -149,12 +152,12 @@ class Feed(Service):
             return msgspec.structs.replace(update, unknown=LATE, holds=None)
         return update
 
-    def _refused(self, inquiry: Inquiry, error: ServerRefused | SqlError) -> Update:
-        """What was answered before is refused: by a server that has begun anew, perhaps."""
+    def _refused(self, inquiry: Inquiry, unknown: str) -> Update:
+        """What is right all the same is refused: by a server that has begun anew, perhaps."""
         number = None
         with suppress(ServerRefused, Unreachable):
             number = inquiry.snapshot_number()
-        return Update(unknown=f"refused: {error.sentence}", refused_by=number)
+        return Update(unknown=unknown, refused_by=number)
 
     def _is_late(self, age_s: float) -> bool:
         """Whether the next generation should have come before one of that age was asked for; a

@@ -57,6 +57,10 @@ class Inquiry:
         """Whether the query of that id is not answered yet."""
         return self._running == query_id
 
+    def coming(self, error: ServerRefused | SqlError) -> str:
+        """The table that was missing and is being collected; '' where it is another error."""
+        return Asides(self._connection).coming(error)
+
     def explained(self, error: ServerRefused | SqlError) -> str:
         """The error of the last statement as `qasino sql` tells it; may have several lines."""
         asides, condition = Asides(self._connection), self.watched.condition or ""

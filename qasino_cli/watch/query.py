@@ -2,8 +2,9 @@
 
 A result that cannot be believed is *unknown*: the server is lost, the next generation has not
 come, somebody who used to report one of the query's tables no longer does, no one generation has
-answered all that was asked, a statement that was answered before is refused now, or the server
-may have begun anew (`anew`). An absence of rows is news only where nobody is missing.
+answered all that was asked, a statement that was answered before is refused now, a table of it is
+coming with the next generation, or the server may have begun anew (`anew`). An absence of rows is
+news only where nobody is missing.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     holds: bool | None = None
     """Whether the condition holds; None where there is none, or it is unknown."""
     refused_by: int | None = None
-    """The number of the snapshot that refuses what was answered before; None where there was no
-    answer at all."""
+    """The number of the snapshot that refuses what was answered before, or what the next one will
+    answer; None where there was no answer at all."""
     duration_s: float = 30.0
     """How long a generation lasts."""
     took_s: float = 0.0

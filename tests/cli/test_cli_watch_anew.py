@@ -42,6 +42,8 @@ def gone(number: int | None) -> Update:
         ([answer(0), answer(0), answer(30)], [True, True, True]),
         ([answer(30), gone(60), answer(90)], [True, True]),
         ([answer(30), gone(0), answer(60), answer(90)], [True, False, True]),
+        ([gone(0), answer(60)], [True]),
+        ([gone(None), answer(60), answer(90)], [False, True]),
         ([answer(30), gone(None), answer(60), answer(90)], [True, False, True]),
         ([answer(30), REFUSED, answer(60)], [True, True]),
     ],

@@ -281,6 +281,30 @@ def test_a_dead_host_is_missed_wherever_its_table_is_named(
     assert (found.unknown, found.holds) == ("missing: a (disks)", None)
 
 
+@pytest.mark.parametrize("condition", [("--while", "empty"), ("--until", "max(used) = 3")])
+def test_who_publishes_a_new_table_may_wait_until_it_is_there(
+    running: Callable[..., Any], rotate: Callable[..., None], wire: Wire, condition: Any
+) -> None:
+    publish(wire, "a", 3)
+    process = running("--timeout", "20", *condition, QUERY)
+    assert frame_of(process) == ["# unknown: coming: disks is in the next generation"]
+    rotate()
+    assert frame_of(process)[-1] == "a\t3"
+    assert process.wait(10) == ExitCode.OK
+
+
+def test_a_table_that_is_not_being_collected_is_waited_for_by_nobody(
+    server: Server, wire: Wire
+) -> None:
+    """Nor one of the snapshot before, whatever is collected; nor where nothing is waited for."""
+    publish(wire, "a", 3)
+    asked = ("watch", "-s", zmq_url(server), "--until", "rows")
+    ran = run_qasino(*asked, "select * from dsiks")
+    assert (ran.returncode, "no such table: dsiks" in ran.stderr) == (ExitCode.REFUSED, True)
+    assert run_qasino(*asked, "select * from prev.disks").returncode == ExitCode.REFUSED
+    assert run_qasino(*asked[:3], QUERY).returncode == ExitCode.REFUSED
+
+
 def test_a_table_that_is_gone_with_its_last_host_is_unknown(
     running: Callable[..., Any], rotate: Callable[..., None]
 ) -> None:
