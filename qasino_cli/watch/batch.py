@@ -149,10 +149,15 @@ def _differs(last: Result, now: Result) -> bool:
 def _follow(updates: Iterator[Update], frames: Frames, plan: Plan, count: int | None) -> ExitCode:
     goal = plan.goal
     # Frames alone would not end it: a server that is not there gives none.
-    waits = goal is not None and (count is None or plan.timeout_s is not None)
+    is_bounded = count is not None and plan.timeout_s is None
+    waits = (goal is not None or plan.on_change is not None) and not is_bounded
+    is_told = goal is not None  # who waits for it with a goal hears of it at the end
     for update in updates:
         if update.error is not None or not frames.nr_frames:
             see_it_answered(update, waits)
+            if update.lost is not None and not is_told:
+                say(f"{update.lost}; waiting for it")
+                is_told = True
         frames.take(update)
         if goal is not None and goal.reached(update):
             return ExitCode.OK

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import run_qasino, zmq_url
+from command import run_qasino, start_qasino, zmq_url
+from strangers import free_port
 from watch_house import QUERY, frame_of, group_lives, publish
 from wire import Wire, until
 
@@ -451,6 +452,34 @@ def test_a_lost_server_is_unknown_and_found_again(
     assert frame_of(process)[0].startswith("# unknown: lost: ")
     make_server(**places, zmq_port=first.ports["zmq"], pubsub_port=first.ports["pubsub"])
     until(lambda: frame_of(process)[-1] == "1")
+
+
+def test_who_is_to_run_a_command_waits_for_a_server_that_is_not_there_yet() -> None:
+    """As an alert that is started at boot, before the server."""
+    port = free_port()
+    url = f"zmq://127.0.0.1:{port}"
+    asked = ("watch", "-s", url, "--quiet", "--interval", "0.2", "--on-change", "cat")
+    with start_qasino(*asked, "select hex(randomblob(9)) x") as process:
+        told = process.stderr.readline().decode()
+        assert told == (
+            f"cannot reach {url}: nothing listens there (connection refused); waiting for it\n"
+        )
+        assert process.poll() is None
+        process.kill()
+    ran = run_qasino(*asked, "--once", "select 1")
+    assert ran.returncode == ExitCode.UNREACHABLE, "of which it would have no frame"
+
+
+def test_a_command_hears_of_a_server_that_has_come(
+    make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    port, told = free_port(), tmp_path / "told"
+    asked = ("--interval", "0.2", "--on-change", f"cat >> {told}", "select hex(randomblob(9)) x")
+    with start_qasino("watch", "-s", f"zmq://127.0.0.1:{port}", *asked) as process:
+        assert frame_of(process)[0].startswith("# unknown: lost: cannot reach")
+        make_server(zmq_port=port)
+        until(lambda: told.exists() and '"change":"new"' in told.read_text())
+        process.kill()
 
 
 @pytest.mark.parametrize(
