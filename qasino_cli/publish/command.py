@@ -183,7 +183,7 @@ def _publish(connection: Connection, gather: Gather, bar: Bar, quiet: bool) -> E
         bar.step("sending")
         for one, receipt in send(client, prepared):
             bar.hide()
-            if not quiet:
+            if not quiet or one.nr_rejects:  # which is why it ends with INPUT
                 say(receipt_line(one, receipt))
             bar.step("sending")
     finally:

@@ -98,7 +98,8 @@ class _Told:
 
     def _once(self, told: dict[object, object], subject: object, gist: object, line: str) -> None:
         known = subject in self._known and self._known[subject] == gist
-        if not known and not self._quiet:
+        skipped = isinstance(gist, _Gist) and gist.skipped
+        if not known and (skipped or not self._quiet):
             say(line)
         told[subject] = gist
 

@@ -209,6 +209,17 @@ def test_rejects_of_a_command_are_kept_where_no_row_is_left(server: Server, tmp_
     assert (reject["line"], reject["raw"]) == (2, "x")
 
 
+def test_rows_that_are_skipped_are_told_of_with_quiet_too(server: Server, tmp_path: Path) -> None:
+    """It ends with 4, which cron would mail without a word."""
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text("a,b\n1,2\n")
+    bad.write_text("a,b\n1,2\nbroken\n")
+    skipping = ("publish", "-s", zmq_url(server), "--on-error", "skip", "-I", "me", "--quiet")
+    ran = run_qasino(*skipping, good, bad)
+    said = "published bad: 1 row as me, visible in the next generation (1 bad row skipped)\n"
+    assert (ran.returncode, ran.stderr) == (ExitCode.INPUT, said)
+
+
 @pytest.mark.parametrize("name", ["rejects.ndjson", "REJECTS.JSONL"])
 def test_rejects_are_ndjson_where_the_name_says_so(
     server: Server, tmp_path: Path, name: str
