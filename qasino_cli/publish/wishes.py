@@ -66,6 +66,10 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageFault(
                 f"--header names columns where there are no names; {self.form} has its own"
             )
+        if str(self.rejects) == "-":  # which means stdout elsewhere
+            raise UsageFault(
+                "--rejects: - would be a file of that name; /dev/stderr shows the rows"
+            )
         if self.static and (self.persist or self.update or self.ttl_s is not None):
             raise UsageFault("--static goes with none of --persist, --update and --ttl")
         if self.persist and self.ttl_s is not None:

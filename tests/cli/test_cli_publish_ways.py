@@ -287,6 +287,21 @@ def test_rejects_never_overwrite_what_standard_input_is(tmp_path: Path) -> None:
     assert file.read_text() == "a,b\n1\n2,3\n"
 
 
+@pytest.mark.parametrize("source", [("-",), ("--run", "printf 'a,b\\n1\\n2,3\\n'")])
+def test_rejects_become_no_file_called_as_standard_input_is(
+    server: Server, tmp_path: Path, source: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    skipping = ("publish", "-s", zmq_url(server), "--table", "t", "--on-error", "skip", "--rejects")
+    ran = run_qasino(*skipping, "-", *source, stdin="a,b\n1\n2,3\n")
+    said = "--rejects: - would be a file of that name; /dev/stderr shows the rows\n"
+    assert (ran.returncode, ran.stderr) == (ExitCode.USAGE, said)
+    assert list(tmp_path.glob("-")) == []
+    ran = run_qasino(*skipping, "/dev/stderr", *source, stdin="a,b\n1\n2,3\n")
+    assert ran.returncode == ExitCode.INPUT
+    assert 'the row has 1 field, the header 2",1\n' in ran.stderr
+
+
 def test_rejects_that_cannot_be_written_keep_everything_back(server: Server, wire: Wire) -> None:
     ran = run_qasino(
         *("publish", "-s", zmq_url(server), "--table", "t", "--on-error", "skip"),
