@@ -75,9 +75,22 @@ CONFIG_VARIABLE = "QASINO_CONFIG"
 
 
 def config_file() -> Path:
-    """`config.yaml`; QASINO_CONFIG names another."""
+    """`config.yaml`; QASINO_CONFIG names another.
+
+    Raises Homeless where this user may not look for it, as in the home of whoever has become them
+    by a program that keeps HOME.
+    """
     named = os.environ.get(CONFIG_VARIABLE)
-    return Path(named) if named else _base("XDG_CONFIG_HOME", ".config") / "config.yaml"
+    if named:
+        return Path(named)
+    path = _base("XDG_CONFIG_HOME", ".config") / "config.yaml"
+    try:
+        path.stat()
+    except PermissionError as error:  # of a directory: a file is found whoever may read it
+        raise Homeless(f"{path}: cannot be looked for: {error.strerror}") from None
+    except OSError:
+        pass
+    return path
 
 
 def queries_file() -> Path:

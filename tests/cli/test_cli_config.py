@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
-from command import run_qasino, zmq_url
+from command import clean_environment, run_qasino, zmq_url
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -91,6 +94,24 @@ def test_who_has_no_home_has_no_configuration(monkeypatch: pytest.MonkeyPatch) -
     for variable in ("XDG_CONFIG_HOME", "QASINO_CONFIG"):
         monkeypatch.delenv(variable, raising=False)
     assert load_config() == Config()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_may_not_look_into_the_home_that_was_kept_has_no_configuration() -> None:
+    """As with `setpriv` or `su -m`; a file that is named is to be read all the same."""
+    loads = (
+        "import os, sys;"
+        "from qasino_cli.config import load_config;"
+        "os.setresuid(65534, 65534, 65534);"
+        "print(load_config().server)"
+    )
+    with tempfile.TemporaryDirectory() as home:  # which nobody else may look into
+        variables = clean_environment(HOME=home, XDG_CONFIG_HOME="")
+        ran = subprocess.run([sys.executable, "-c", loads], env=variables, capture_output=True)
+        assert (ran.stdout, ran.stderr) == (b"None\n", b"")
+        variables["QASINO_CONFIG"] = f"{home}/config.yaml"
+        ran = subprocess.run([sys.executable, "-c", loads], env=variables, capture_output=True)
+    assert b"config.yaml: cannot be read: Permission denied" in ran.stderr
 
 
 def test_who_has_no_home_is_asked_where_static_tables_are_kept(
