@@ -180,8 +180,10 @@ def _zsh_option(option: Option, instead_of: str = "") -> str:
 
 
 def _zsh_flag(flag: str, value: str) -> str:
-    """A long one takes its value after `=` too."""
-    return f"{flag}=" if value and flag.startswith("--") else flag
+    """A long one takes its value after `=` too, a short one in the same word."""
+    if not value:
+        return flag
+    return f"{flag}=" if flag.startswith("--") else f"{flag}+"
 
 
 def _zsh_value(option: Option) -> str:

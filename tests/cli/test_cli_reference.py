@@ -336,6 +336,13 @@ def test_zsh_completes_values_behind_an_equals_sign(home: Path, line: str, word:
     assert word in of_zsh(home, line, word)
 
 
+@pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
+def test_behind_a_value_in_the_word_of_its_option_more_is_completed(home: Path, shell: str) -> None:
+    assert offers(shell, home, "qasino sql -slab --fo", {"--format"}) == {"--format"}
+    assert offers(shell, home, "qasino sql -kslab --fo", {"--format"}) == {"--format"}
+    assert offers(shell, home, "qasino sql -s lab --fo", {"--format"}) == {"--format"}
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_shell_finds_no_fault_in_its_file(shell: str) -> None:
     if shutil.which(shell) is None:
