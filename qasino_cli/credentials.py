@@ -15,7 +15,7 @@ import msgspec
 from qasino_cli.access import Access
 from qasino_cli.connection import Connection, CurveKeys
 from qasino_cli.errors import UsageFault
-from qasino_cli.places import expanded, text_of
+from qasino_cli.places import expanded, is_out_of_sight, text_of
 from qasino_server.curve_keys import is_key, read_pair, read_public_key
 from qasino_server.errors import BadRequest
 from qasino_server.passwords import can_be_token
@@ -131,6 +131,8 @@ def _in_netrc(host: str, user: str | None, environ: Mapping[str, str]) -> tuple[
     except FileNotFoundError:
         return None
     except (OSError, NetrcParseError, UnicodeDecodeError) as error:
+        if not named and is_out_of_sight(expanded("~/.netrc")):
+            return None
         raise UsageFault(f"{named or '~/.netrc'}: cannot be used: {_reason(error)}") from None
     for machine in (host, "default"):
         for login, _, password in entries.get(machine, ()):

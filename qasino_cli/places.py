@@ -58,6 +58,17 @@ def text_of(path: Path) -> str:
         raise UsageFault(f"{path}: not UTF-8") from None
 
 
+def is_out_of_sight(path: Path) -> bool:
+    """Whether this user may not even look whether there is such a file."""
+    try:
+        path.stat()
+    except PermissionError:  # of a directory: a file is found whoever may read it
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def without_nul(text: str) -> str:
     """A path or a command, as the system takes it. Raises UsageFault for a NUL byte in it."""
     if "\0" in text:
@@ -84,12 +95,8 @@ def config_file() -> Path:
     if named:
         return Path(named)
     path = _base("XDG_CONFIG_HOME", ".config") / "config.yaml"
-    try:
-        path.stat()
-    except PermissionError as error:  # of a directory: a file is found whoever may read it
-        raise Homeless(f"{path}: cannot be looked for: {error.strerror}") from None
-    except OSError:
-        pass
+    if is_out_of_sight(path):
+        raise Homeless(f"{path}: its directory is not ours to look into")
     return path
 
 

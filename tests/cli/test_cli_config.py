@@ -100,15 +100,17 @@ def test_who_has_no_home_has_no_configuration(monkeypatch: pytest.MonkeyPatch) -
 def test_who_may_not_look_into_the_home_that_was_kept_has_no_configuration() -> None:
     """As with `setpriv` or `su -m`; a file that is named is to be read all the same."""
     loads = (
-        "import os, sys;"
+        "import os;"
         "from qasino_cli.config import load_config;"
+        "from qasino_cli.connection import Connection;"
+        "from qasino_cli.credentials import unlock;"
         "os.setresuid(65534, 65534, 65534);"
-        "print(load_config().server)"
+        "print(load_config().server, unlock(Connection(scheme='http'), {}, None).password)"
     )
     with tempfile.TemporaryDirectory() as home:  # which nobody else may look into
         variables = clean_environment(HOME=home, XDG_CONFIG_HOME="")
         ran = subprocess.run([sys.executable, "-c", loads], env=variables, capture_output=True)
-        assert (ran.stdout, ran.stderr) == (b"None\n", b"")
+        assert (ran.stdout, ran.stderr) == (b"None None\n", b"")
         variables["QASINO_CONFIG"] = f"{home}/config.yaml"
         ran = subprocess.run([sys.executable, "-c", loads], env=variables, capture_output=True)
     assert b"config.yaml: cannot be read: Permission denied" in ran.stderr
