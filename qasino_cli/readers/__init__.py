@@ -75,6 +75,8 @@ HEADLESS_FORMS = ("csv", "tsv", "columns")
 _TABLE = "the table"
 _TABLE_REMEDY = "give --table NAME"
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_NO_VALUES = ("null", "true", "false")
+"""What `jq .key` prints where there is no such key, or no table in it; alone they head none."""
 _MARKED_UP = re.compile(r"\s*<(!doctype\s+html\b|\?xml\s|html[\s>]|head>|body[\s>])", re.IGNORECASE)
 
 
@@ -179,7 +181,7 @@ def found_form(text: str) -> str:
             line, f"this looks like {what}", column, line_at(text, marked_up.start(1)), remedy
         )
     check_not_drawn(text)
-    if start == "[":
+    if start == "[" or text.strip() in _NO_VALUES:
         return "json"
     if looks_like_metrics(text):
         return "openmetrics"

@@ -748,6 +748,15 @@ def test_the_op_of_a_message_need_be_no_text() -> None:
         read('{"op": 1e999, "table": {}}')
 
 
+@pytest.mark.parametrize("value", ["null", "true", "\nfalse\n"])
+def test_what_jq_prints_of_a_key_that_is_not_there_is_no_empty_table(value: str) -> None:
+    reason = "the JSON must be an object or an array of them"
+    with pytest.raises(InputRejected, match=reason):
+        read(value)
+    assert rows(read(value, form="csv")) == []
+    assert rows(read(f"{value.strip()}\n1\n")) == [[1]]
+
+
 @pytest.mark.parametrize("depth", range(900, 1010, 10))
 def test_json_that_is_nested_too_deeply_is_said_to_be(depth: int) -> None:
     """Two decoders read it where a key has a quotation mark, each with a bound of its own."""
