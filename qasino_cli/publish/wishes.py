@@ -63,8 +63,9 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
         if self.form is not None and self.form not in FORMS:
             raise UsageFault(f"--data-format: {shown(self.form)} is not one of {', '.join(FORMS)}")
         if self.header and self.form not in (None, *HEADLESS_FORMS):
+            arrays = "; of an array of arrays leave -d json away" if self.form == "json" else ""
             raise UsageFault(
-                f"--header names columns where there are no names; {self.form} has its own"
+                f"--header names columns where there are no names; {self.form} has its own{arrays}"
             )
         if str(self.rejects) == "-":  # which means stdout elsewhere
             raise UsageFault(

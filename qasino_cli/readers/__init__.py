@@ -26,6 +26,7 @@ from qasino_cli.errors import InputRejected
 from qasino_cli.pipes import parts_of
 from qasino_cli.readers.delimited import find_delimiter, is_one_tsv_column, read_delimited
 from qasino_cli.readers.draft import (
+    HEADER_REMEDY,
     SKIP_LINES_REMEDY,
     BadPlace,
     Draft,
@@ -227,6 +228,8 @@ def _assembled(draft: Draft, path: str, form: str, wanted: Wanted, faults: Fault
         )
     columns, rows_json, inferred = typed_columns(draft, names, types, faults)
     notes += [f"{one.column} is text: {one.why}" for one in inferred if one.is_doubtful]
+    if draft.header_row and renamed:
+        notes.append(f"{draft.header_row} is taken for the header; {HEADER_REMEDY}")
     if form in HEADLESS_FORMS and not wanted.header and len(names) > 1:
         notes += _is_it_a_row(draft.headers, columns)
     publication = make_publication(

@@ -49,6 +49,8 @@ class Draft(msgspec.Struct, kw_only=True):
     column: Callable[[int, int], int | None] = lambda begins, n: None
     """Where in its line the cell `n` (from 0) of the row that begins at an offset begins."""
     notes: list[str] = []
+    header_row: str = ""
+    """What its names stand in, where that may be a row and only they can tell."""
     renaming: str = ""
     """The options that name its columns, where nobody can change what stands in its header."""
 
@@ -149,6 +151,7 @@ class BadPlace(Exception):
 
 
 SKIP_LINES_REMEDY = "--skip-lines N begins below a title, where the header is"
+HEADER_REMEDY = "--header A,B names the columns if it is a row"
 PARTS_REMEDY = "publish parts of it under identities of their own, the server merges them"
 SKIP_REMEDY = "--on-error skip --rejects FILE publishes the other rows"
 

@@ -2,7 +2,8 @@
 
 A delimiter parts them where it makes as many fields of each line as there are names. Else blanks
 do, and the last column takes what is left of a line, as the shell's `read` has it; it may be the
-one that a line lacks. One name alone takes lines as they are.
+one that a line lacks. One name alone takes lines as they are. A JSON array of arrays is
+rows as well.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from qasino_cli.readers.delimited import (
     sample_of,
 )
 from qasino_cli.readers.draft import NOT_TEXT, BadPlace, Cell, Draft, Faults, Row
-from qasino_cli.readers.json_forms import is_stream
-from qasino_cli.readers.unpack import first_line, line_at
+from qasino_cli.readers.json_forms import is_stream, read_arrays
+from qasino_cli.readers.unpack import first_line, line_at, place
 from qasino_server.errors import BadRequest
 
 _COLON = ":"
@@ -40,9 +41,9 @@ _COMMENT = re.compile(r"#[^\n]*(?:[\r\n]+|\Z)")
 def read_headless(
     text: str, names: Sequence[str], forced: str | None, faults: Faults
 ) -> tuple[str, Draft]:
-    """The form, which is csv, tsv or columns, and the rows. Raises BadPlace and BadRequest."""
-    if forced is None:
-        _check_no_json(text)
+    """The form, which is csv, tsv, columns or json, and the rows. Raises BadPlace, BadRequest."""
+    if forced is None and _is_json(text):
+        return "json", _arrays(text, names, faults)
     if forced == "columns" or (forced is None and len(names) == 1):
         return "columns", _words(text, names, faults)
     if forced is not None:
@@ -58,12 +59,21 @@ def read_headless(
     return "tsv" if found == "\t" else "csv", draft
 
 
-def _check_no_json(text: str) -> None:
-    if _is_json(text):
+def _arrays(text: str, names: Sequence[str], faults: Faults) -> Draft:
+    """The rows of a JSON array of arrays. Raises BadRequest for JSON that has names."""
+    draft = None
+    if text.lstrip()[:1] == "[":
+        not_text = NOT_TEXT.search(text)
+        if not_text is not None:  # of one value nothing can be passed over
+            line, _ = place(text, not_text.start())
+            Faults(skip=False).is_text(line, line_at(text, not_text.start()))
+        draft = read_arrays(text, names, faults)
+    if draft is None:
         raise BadRequest(
             "--header names the columns of lines, and JSON has names of its own; -d columns takes"
             " its lines as they are"
         )
+    return draft
 
 
 def _is_json(text: str) -> bool:

@@ -13,7 +13,17 @@ from typing import TypeVar
 
 import msgspec
 
-from qasino_cli.readers.draft import NOT_TEXT, SKIP_REMEDY, BadPlace, Cell, Draft, Faults, Row
+from qasino_cli.readers.draft import (
+    HEADER_REMEDY,
+    NOT_TEXT,
+    SKIP_REMEDY,
+    BadPlace,
+    Cell,
+    Draft,
+    Faults,
+    Row,
+    cut,
+)
 from qasino_cli.readers.unpack import Places, line_at, place
 
 _Object = dict[str, msgspec.Raw]
@@ -55,9 +65,23 @@ def read_json(text: str, faults: Faults) -> Draft:
         _whole(_item.decode, text)
         raise BadPlace(1, "the JSON must be an object or an array of them", None, line_at(text, 0))
     items = _whole(_items.decode, text)
-    if items and all(str(item, "utf-8").startswith("[") for item in items):
+    if not items:
+        line, column = place(text, text.index("["))
+        reason = "the array is empty: there are no columns in it"
+        raise BadPlace(line, reason, column, "[]", "--header A,B names them", column)
+    if _are_arrays(items):
         return _arrays(text, items, faults)
     return _objects(lambda first: _read_items(text, items, faults, first), text, _value_at)
+
+
+def read_arrays(text: str, names: Sequence[str], faults: Faults) -> Draft | None:
+    """An array of arrays each of which is a row; None for objects, which name their columns."""
+    items = _whole(_items.decode, text)
+    return _arrays(text, items, faults, names) if _are_arrays(items) else None
+
+
+def _are_arrays(items: Sequence[msgspec.Raw]) -> bool:
+    return all(str(item, "utf-8").startswith("[") for item in items)
 
 
 def _rows_within(found: _Object) -> list[str]:
@@ -210,29 +234,45 @@ def _placed(text: str, items: Sequence[msgspec.Raw]) -> Iterator[tuple[int, str]
         at += len(raw)
 
 
-def _arrays(text: str, items: Sequence[msgspec.Raw], faults: Faults) -> Draft:
-    """Rows of cells, the first of which is the header."""
-    cells = _items.decode(items[0])
-    headers = [_header(cell) for cell in cells]
+def _arrays(
+    text: str, items: Sequence[msgspec.Raw], faults: Faults, given: Sequence[str] = ()
+) -> Draft:
+    """Rows of cells, the first of which is the header unless names are given."""
+    headers = given or _headers(text, items)
+    what = "--header" if given else "the header"
 
     def rows() -> Iterator[Row]:
         placed, places = _placed(text, items), Places(text)
-        next(placed)
+        if not given:
+            next(placed)
         for number, (at, item) in enumerate(placed, start=1):
             row = _cells(_items.decode(item))
             line, column = places.of(at)
             if len(row) == len(headers):
                 yield line, at, row
                 continue
-            reason = f"row {number} has {len(row)} cells, the header {len(headers)}"
+            reason = f"row {number} has {len(row)} cells, {what} {len(headers)}"
             faults.bad_row(BadPlace(line, reason, column, item, raw_begins=column), at)
 
-    return Draft(headers=headers, rows=rows, typed=True, raw=lambda at: _value_at(text, at))
+    return Draft(
+        headers=headers,
+        rows=rows,
+        typed=True,
+        raw=lambda at: _value_at(text, at),
+        header_row="" if given else "the first array",
+    )
 
 
-def _header(cell: msgspec.Raw) -> str:
-    text = str(cell, "utf-8")
-    return msgspec.json.decode(cell, type=str) if text.startswith('"') else text
+def _headers(text: str, items: Sequence[msgspec.Raw]) -> list[str]:
+    """What the first array names. Raises BadPlace where it has anything but text: it is a row."""
+    cells: list[msgspec.Raw] = _items.decode(items[0])
+    for cell in (str(cell, "utf-8") for cell in cells):
+        if not cell.startswith('"'):
+            at, first = next(_placed(text, items))
+            line, column = place(text, at)
+            reason = f"the first array is taken for the header, and {cut(cell, 1)} is no name"
+            raise BadPlace(line, reason, column, first, HEADER_REMEDY, column)
+    return [msgspec.json.decode(cell, type=str) for cell in cells]
 
 
 def _cells(values: Iterable[msgspec.Raw | None]) -> list[Cell]:

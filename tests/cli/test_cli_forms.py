@@ -736,11 +736,28 @@ def test_what_w_prints_is_refused_with_the_way_past_its_title() -> None:
     assert list(columns(read(text, skip_lines=1)))[-1] == "WHAT"
 
 
-@pytest.mark.parametrize(
-    ("cell", "name"), [("1e999", "_1e999"), ("1e5", "_1e5"), ("null", "null"), ('"\\u0061"', "a")]
-)
-def test_a_header_of_json_need_be_no_text(cell: str, name: str) -> None:
-    assert list(columns(read(f"[[{cell}], [1]]"))) == [name]
+@pytest.mark.parametrize("cell", ["1e999", "1e5", "null", "true", '["a"]', "9" * 5000])
+def test_an_array_of_anything_but_text_is_no_header(cell: str) -> None:
+    """It is a row, of which the first would be lost."""
+    reason = r"t\.csv:2:2: the first array is taken for the header, and .* is no name\n"
+    with pytest.raises(InputRejected, match=reason) as caught:
+        read(f'[\n ["b", {cell}], ["c", 1]]')
+    assert caught.value.sentence.endswith("\n  --header A,B names the columns if it is a row")
+    assert len(caught.value.sentence) < 500
+
+
+def test_an_array_of_texts_is_the_header_and_said_to_be_where_they_are_hardly_names() -> None:
+    plain = read(r'[["\u0061", "b"], [1, 2]]')
+    assert (list(columns(plain)), plain.notes) == (["a", "b"], ())
+    doubtful = read('[["web-1", "/var"], ["web-2", "/"]]', tablename="t")
+    said = "the first array is taken for the header; --header A,B names the columns if it is a row"
+    assert doubtful.notes == (said,)
+
+
+def test_an_empty_array_has_no_columns_and_it_is_said_how_it_may_have() -> None:
+    reason = r"t\.csv:2:1: the array is empty: there are no columns in it\n  \[\]\n  --header A,B"
+    with pytest.raises(InputRejected, match=reason):
+        read("\n[]\n")
 
 
 def test_the_op_of_a_message_need_be_no_text() -> None:

@@ -76,6 +76,9 @@ www-data:x:33:33:The Web:/var/www:/usr/sbin/nologin
         ("ann wheel,adm\nbob adm,lp\n", "user,groups,more", "columns",
          [["ann", "wheel,adm", None], ["bob", "adm,lp", None]]),
         ("a,b,c\nd\n", "tags,more", "columns", [["a,b,c", None], ["d", None]]),
+        ('[["a", 1],\n ["b", null]]', "x,y", "json", [["a", 1], ["b", None]]),
+        ('[["a"]]', "line", "json", [["a"]]),
+        ("[]", "a,b", "json", []),
         ("", "a,b", "columns", []),
         ("\n\n", "a", "columns", []),
     ],
@@ -113,7 +116,9 @@ def test_comments_above_the_first_row_are_passed_over_and_said_to_be(text: str) 
         ("1 2\nx 2\n", "a,b", {"types": {"a": "integer"}}, r"t\.txt:2: column a: 'x' is no"),
         ('{"a": 1, "b": 2}\n', "a,b", {}, "JSON has names of its own; -d columns takes"),
         ('{"a": 1}\n{"a": 2}\n', "line", {}, "JSON has names of its own"),
-        ('[["a"], [1]]', "line", {}, "JSON has names of its own"),
+        ('[{"a": [1]}]', "line", {}, "JSON has names of its own"),
+        ("[1, 2]", "line", {}, "JSON has names of its own"),
+        ('[["a"], [1, 2]]', "line", {}, "t.txt:1:9: row 2 has 2 cells, --header 1"),
         ("1\nt\na\nint\nA\n5\n", "line", {}, "a Qasino CSV table has names of its own"),
     ],
 )  # fmt: skip
@@ -140,6 +145,15 @@ def test_what_parted_the_lines_is_told_where_blanks_would_have_too() -> None:
         ["0cc1", "main.c,v"],
         ["d41d", "my util.c,v"],
     ]
+
+
+def test_of_arrays_nothing_that_is_no_text_can_be_passed_over() -> None:
+    wanted = Wanted(identity="me", header=("a", "b"), skip_bad_rows=True)
+    with pytest.raises(InputRejected, match=r"^t:2:3: byte 0xff is not UTF-8"):
+        read_input("t", b'[["a", 1],\n["\xff", 2]]', wanted)
+    reading = read_input("t", b'[["a", 1],\n["b"]]', wanted)
+    assert rows(reading) == [["a", 1]]
+    assert [reject.raw for reject in reading.rejects] == ['["b"]']
 
 
 def test_lines_of_json_are_taken_as_they_are_where_that_is_said() -> None:
