@@ -55,7 +55,9 @@ def looks_like_columns(text: str) -> bool:
     lines = [line.strip() for line in text[:_SAMPLE_CHARS].splitlines() if line.strip()]
     if len(lines) == 1 and _ALONE in lines[0]:
         return True
-    if not lines or len(lines[0].split()) < 2 or not any("  " in line for line in lines):
+    if not lines or len(lines[0].split()) < 2:
+        return False
+    if not any("  " in line for line in lines) and "\t\t" not in lines[0]:
         return False
     if any(re.fullmatch(r"[-+.\d]+", word) for word in lines[0].split()):
         return False  # no header at all

@@ -467,10 +467,18 @@ def _score(sample: str, delimiter: str) -> tuple[float, int]:
     widths, _ = _first_widths(sample, delimiter)
     if not widths or widths[0] < 2:
         return 0.0, 0
+    if delimiter == "\t" and widths[0] not in widths[1:] and _is_padded(sample):
+        return 0.0, 0
     alike = round(widths.count(widths[0]) / len(widths), 1)
     if alike == 1.0 and delimiter == "\t":
         return 2.0, widths[0]
     return alike, widths[0]
+
+
+def _is_padded(sample: str) -> bool:
+    """Whether tabs align the header, several between two names, as in /proc/swaps."""
+    at, _ = _skip_comments(sample, Dialect("\t"))
+    return "\t\t" in line_at(sample, at).strip()
 
 
 def _first_widths(sample: str, delimiter: str) -> tuple[list[int], bool]:

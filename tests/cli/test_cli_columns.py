@@ -48,6 +48,31 @@ tcp        0      0 0.0.0.0:2024            0.0.0.0:*               LISTEN
 """
 
 
+SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+SWAP = "/dev/sda2                               partition\t8388604\t\t0\t\t-2\n"
+SWAP_FILE = "/swapfile                               file\t\t20971480\t1024\t\t-3\n"
+
+
+@pytest.mark.parametrize("swaps", ["", SWAP, SWAP_FILE, SWAP + SWAP_FILE, SWAP * 3])
+def test_a_header_that_is_padded_with_tabs_has_no_empty_names(swaps: str) -> None:
+    found = read(SWAPS + swaps)
+    assert found.form == "columns"
+    assert names(found) == ["Filename", "Type", "Size", "Used", "Priority"]
+    assert rows(found) == [
+        ["/dev/sda2", "partition", 8388604, 0, -2]
+        if "sda" in line
+        else ["/swapfile", "file", 20971480, 1024, -3]
+        for line in swaps.splitlines()
+    ]
+
+
+@pytest.mark.parametrize("text", ["a\t\tb\n1\t2\t3\n", "\ta\tb\n", "a\t\tb\n1\t2\n1\t2\t3\n"])
+def test_an_empty_name_between_tabs_is_one_where_a_row_has_a_cell_below_it(text: str) -> None:
+    with contextlib.suppress(InputRejected):
+        assert read(text).form == "tsv"
+    assert read(text, skip_bad_rows=True).form == "tsv"
+
+
 def test_an_empty_cell_does_not_move_the_cells_after_it() -> None:
     found = read(DOCKER)
     assert names(found)[0] == "CONTAINER_ID"
