@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 
 from qasino_cli.readers.draft import BadPlace, Cell, Draft, Faults, Row
+from qasino_cli.readers.footers import nr_at_end
 from qasino_cli.readers.gutters import (
     JOIN,
     WORD,
@@ -65,7 +66,7 @@ def looks_like_columns(text: str) -> bool:
     if all(len(line.split()) >= 2 for line in lines[ruled + 1 : -1]):
         return True
     header, *rows = _placed(list(_lines(text[:_SAMPLE_CHARS])))[0]
-    return _stand_below(header.text, rows[ruled:])
+    return _stand_below(header.text, _without_footers(rows[ruled:], header.text)[0])
 
 
 def _stand_below(header: str, rows: Sequence[Line]) -> bool:
@@ -102,6 +103,7 @@ def read_columns(text: str, faults: Faults) -> Draft:
     rules = [rows.pop(0).text] if rows and _is_ruled(header.text, rows[0].text) else []
     rows, nr_repeats = _without_repeats(rows, titles, header.text, rules)
     headline = _joined_above(rules[0], header.text) if rules else header.text
+    rows, footers = _without_footers(rows, headline)
     runs = columns_of(headline, rows)
     names = [word for run in runs for word in run.words]
     alone = _alone(rows, runs)
@@ -135,6 +137,7 @@ def read_columns(text: str, faults: Faults) -> Draft:
             *(f"passed over before the header: {places.back(title)}" for title in titles),
             *(f"passed over below the header: {places.back(rule.strip())}" for rule in rules),
             *([f"repeated headers passed over: {nr_repeats}"] if nr_repeats else []),
+            *(f"passed over at its end: {places.back(line.text.strip())}" for line in footers),
         ],
         renaming=f"--skip-lines {above} --header A,B names them, if blanks are in last cells alone",
     )
@@ -189,6 +192,28 @@ def _without_repeats(
         if placed.get(at) == line
     }
     return [row for at, row in enumerate(rows) if at not in passed_over], len(repeats)
+
+
+def _without_footers(rows: list[Line], headline: str) -> tuple[list[Line], list[Line]]:
+    """The rows, and the lines below them that are none. A line that has a cell for each column,
+    where it stands, is a row whatever it says."""
+    ends = len(rows) - nr_at_end([row.text for row in rows])
+    if ends == len(rows):
+        return rows, []
+    runs = columns_of(headline, rows[:ends])
+    while ends < len(rows) and _fits(rows[ends], runs):
+        ends += 1
+    return rows[:ends], rows[ends:]
+
+
+def _fits(line: Line, runs: Sequence[Run]) -> bool:
+    """Whether a line has all cells, and no word across the place where a column begins."""
+    try:
+        cells = _divide(line, runs, sum(len(run.words) for run in runs))
+    except BadPlace:
+        return False
+    across = (line.text[run.begins - 1 : run.begins + 1] for run in runs[1:])
+    return all(cells) and not any(len(marks.strip()) > 1 for marks in across)
 
 
 def _is_ruled(header: str, line: str) -> bool:

@@ -23,6 +23,7 @@ from qasino_cli.readers.delimited import (
     sample_of,
 )
 from qasino_cli.readers.draft import NOT_TEXT, BadPlace, Cell, Draft, Faults, Row
+from qasino_cli.readers.footers import nr_at_end
 from qasino_cli.readers.json_forms import is_stream, read_arrays
 from qasino_cli.readers.unpack import first_line, line_at, place
 from qasino_server.errors import BadRequest
@@ -121,10 +122,12 @@ def _blanks_part_any(text: str, width: int) -> bool:
 def _words(text: str, names: Sequence[str], faults: Faults) -> Draft:
     """What blanks part."""
     starts, comments = _skip_comments(text) if len(names) > 1 else (0, [])
+    footers = _footers(text) if len(names) > 1 else []
 
     def rows() -> Iterator[Row]:
         begins, above = starts, text.count("\n", 0, starts)
-        for number, line in enumerate(text[starts:].split("\n"), start=above + 1):
+        lines = text[starts:].split("\n")
+        for number, line in enumerate(lines[: len(lines) - len(footers)], start=above + 1):
             if line.strip(_BLANKS) and faults.is_text(number, line):
                 try:
                     yield number, begins, _cells(line, number, len(names))
@@ -136,7 +139,10 @@ def _words(text: str, names: Sequence[str], faults: Faults) -> Draft:
         headers=names,
         rows=rows,
         raw=lambda at: line_at(text, at),
-        notes=[f"passed over before the first row: {comment}" for comment in comments],
+        notes=[
+            *(f"passed over before the first row: {comment}" for comment in comments),
+            *(f"passed over at its end: {line.strip()}" for line in footers if line.strip()),
+        ],
     )
 
 
@@ -147,6 +153,16 @@ def _skip_comments(text: str) -> tuple[int, list[str]]:
         comments.append(found[0].rstrip())
         at = found.end()
     return at, comments
+
+
+def _footers(text: str) -> list[str]:
+    """The lines below the rows that are none, with blank ones. Any line may be a row here: they
+    are known by their words and stand below a blank one."""
+    lines = text.split("\n")
+    filled = [n for n, line in enumerate(lines) if line.strip(_BLANKS)]
+    likely = filled[len(filled) - nr_at_end([lines[n] for n in filled]) :]
+    begins = next((n for n in likely if n and not lines[n - 1].strip(_BLANKS)), len(lines))
+    return lines[begins:]
 
 
 def _cells(line: str, number: int, columns: int) -> list[Cell]:

@@ -48,6 +48,60 @@ tcp        0      0 0.0.0.0:2024            0.0.0.0:*               LISTEN
 """
 
 
+UNITS = """\
+  UNIT          LOAD   ACTIVE SUB     DESCRIPTION
+  cron.service  loaded active running Background program processing daemon
+  nginx.service loaded failed failed  A web server
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "nr_rows", "footers"),
+    [
+        ("  n  host\n===  =====\n  1  web-1\n  2  NULL \n2 rows returned\n", 2,
+         ["2 rows returned"]),
+        ("tablename  nr_rows\n=========  =======\n0 rows returned\n", 0, ["0 rows returned"]),
+        ("name  up\n----- --\nweb-1  t\n(1 row)\n\n", 1, ["(1 row)"]),
+        ("UNIT FILE    STATE   PRESET\na.mount      static  -\n\n243 unit files listed.", 1,
+         ["243 unit files listed."]),
+        ("NEXT       LEFT    UNIT\nn/a        n/a     a.timer\n\n1 timers listed.\n"
+         "Pass --all to see loaded but inactive timers, too.\n", 1,
+         ["1 timers listed.", "Pass --all to see loaded but inactive timers, too."]),
+        (UNITS + "LOAD   = Reflects whether the unit definition was properly loaded.\n"
+         "ACTIVE = The high-level unit activation state, i.e. generalization of SUB.\n\n"
+         "2 loaded units listed. Pass --all to see loaded but inactive units, too.\n"
+         "To show all installed unit files use 'systemctl list-unit-files'.\n", 2,
+         ["LOAD   = Reflects whether the unit definition was properly loaded.",
+          "ACTIVE = The high-level unit activation state, i.e. generalization of SUB.",
+          "2 loaded units listed. Pass --all to see loaded but inactive units, too.",
+          "To show all installed unit files use 'systemctl list-unit-files'."]),
+    ],
+)  # fmt: skip
+def test_what_stands_below_the_rows_is_none_and_told(
+    text: str, nr_rows: int, footers: list[str]
+) -> None:
+    found = read(text)
+    assert (found.form, len(rows(found))) == ("columns", nr_rows)
+    told = [f"passed over at its end: {footer}" for footer in footers]
+    assert [note for note in found.notes if "at its end" in note] == told
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("N WHAT\n1 cpu  x\n2 rows\n", [2, "rows"]),
+        ("N WHAT STATE\n1 cpu  x y\n2 rows returned\n", [2, "rows", "returned"]),
+        ("NAME   N\n2 rows returned\nweb-1  1\n", ["web-1", "1"]),
+    ],
+)
+def test_a_line_that_has_all_cells_is_a_row_whatever_it_says(text: str, last: list[Any]) -> None:
+    found = read(text, skip_bad_rows=True)
+    assert rows(found)[-1] == last
+    assert not any("at its end" in note for note in found.notes)
+    assert len(rows(found)) + len(found.rejects) == 2
+
+
 SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 SWAP = "/dev/sda2                               partition\t8388604\t\t0\t\t-2\n"
 SWAP_FILE = "/swapfile                               file\t\t20971480\t1024\t\t-3\n"

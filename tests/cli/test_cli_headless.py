@@ -147,6 +147,21 @@ def test_what_parted_the_lines_is_told_where_blanks_would_have_too() -> None:
     ]
 
 
+LAST = "root  tty1  Sat Nov 28 10:00   still logged in\n"
+
+
+@pytest.mark.parametrize("logins", [0, 2])
+def test_what_last_prints_below_its_rows_is_none_and_told(logins: int) -> None:
+    reading = read(LAST * logins + "\nwtmp begins Tue May  2 00:00:00 2025\n\n", "user,tty,when")
+    assert rows(reading) == [["root", "tty1", "Sat Nov 28 10:00   still logged in"]] * logins
+    assert reading.notes == ("passed over at its end: wtmp begins Tue May  2 00:00:00 2025",)
+
+
+def test_what_stands_below_no_blank_line_or_is_taken_as_it_is_is_a_row() -> None:
+    assert rows(read("1 cpu\n2 rows\n", "n,what")) == [[1, "cpu"], [2, "rows"]]
+    assert rows(read("1 cpu\n\n2 rows\n", "line")) == [["1 cpu"], ["2 rows"]]
+
+
 def test_of_arrays_nothing_that_is_no_text_can_be_passed_over() -> None:
     wanted = Wanted(identity="me", header=("a", "b"), skip_bad_rows=True)
     with pytest.raises(InputRejected, match=r"^t:2:3: byte 0xff is not UTF-8"):
