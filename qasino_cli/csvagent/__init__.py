@@ -11,6 +11,7 @@ broken, and what is wrong with which file is itself a table (`qasino_agent_files
     watching     hearing that something changed; polling where that is not to be had
     courier      messages to the server, how many at once, and its absence
     lanes        threads that each have one message under way
+    slow_tables  what gets no answer though others do, and when it is tried again
     report       the agent's own tables
     journal      its log: what is other than last time
     table_file   one file that is published
