@@ -89,12 +89,14 @@ class _Told:
             large = too_large(one)
             if large is not None:
                 self._once(told, ("size", one.name), None, large)
+        skipped = any(one.nr_rejects for one in prepared)
+        code = ExitCode.INPUT if skipped else ExitCode.OK
         for one, receipt in send(client, prepared):
+            self.code = code  # as far as it has come: SIGTERM may end the round anywhere
             self._reached()
             gist = _gist(one, receipt)
             self._once(told, (gist.tablename, gist.identity), gist, receipt_line(one, receipt))
-        skipped = any(one.nr_rejects for one in prepared)
-        return ExitCode.INPUT if skipped else ExitCode.OK
+        return code
 
     def _once(self, told: dict[object, object], subject: object, gist: object, line: str) -> None:
         known = subject in self._known and self._known[subject] == gist

@@ -450,3 +450,42 @@ def test_df_itself_is_published(server: Server, wire: Wire) -> None:
     assert ran.returncode == ExitCode.OK, ran.stderr
     server.rotate()
     assert wire.rows("select Mounted_on from df") == [["/"]]
+
+
+ENDS_WHEN_BACK = """
+import os, signal
+from qasino_cli.publish import repeating
+
+say = repeating.say
+
+def said(sentence):
+    say(sentence)
+    if "is back" in sentence:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+repeating.say = said
+from qasino_cli.main import main
+main()
+"""
+
+
+def test_a_round_that_sigterm_ends_counts_as_far_as_it_has_come(
+    make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """It ended with the code of the round before, when the server had been away."""
+    places = {"db_dir": tmp_path / "d", "static_db": tmp_path / "s.db"}
+    first = make_server(**places)
+    url, port = zmq_url(first), first.ports["zmq"]
+    first.stop()
+    run = ("publish", "-s", url, "--table", "t", "--run", "printf 'a,b\\n1,2\\n'", "--every", "0.1")
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDS_WHEN_BACK, *run],
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+    )
+    with process, ExitStack() as stack:
+        stack.callback(process.kill)
+        assert "nothing listens there" in line(process)
+        make_server(**places, zmq_port=port)
+        assert "is back" in line(process)
+        assert process.wait(20) == ExitCode.OK
