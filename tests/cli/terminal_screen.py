@@ -211,9 +211,13 @@ class Terminal:
 
         One that comes while a prompt is being made may be lost.
         """
+        self.repeat(lambda: self.type(key), met, what)
+
+    def repeat(self, act: Callable[[], object], met: Callable[[], bool], what: str) -> None:
+        """Do something until the screen is as wanted: it may come while nobody listens."""
         gives_up_at = time.monotonic() + TIMEOUT_S
         while not met() and time.monotonic() < gives_up_at:
-            self.type(key)
+            act()
             seen_by = time.monotonic() + 1.0
             while not met() and time.monotonic() < seen_by:
                 self._read(0.1)

@@ -380,12 +380,13 @@ def test_a_file_goes_stale_by_the_time_alone(house: House, tmp_path: Path) -> No
     house.agent(directories=[tmp_path], max_age_s=0.3)
     house.until_rows("select n from t", [[1]])
 
-    def sent_no_more() -> bool:
+    def told_stale() -> bool:
         house.rotate()
-        return house.maybe("select n from t") is None
+        told = house.file(path)
+        return told is not None and told["state"] == "stale"
 
-    until(sent_no_more)
-    house.until_file(path, state="stale")
+    until(told_stale)
+    assert house.maybe("select n from t") is None
 
 
 # --- What is sent ---------------------------------------------------------------------------
