@@ -108,7 +108,8 @@ class Screen:
         self._herald = Herald(plan.on_change, plan.key, self._hook_failed, on_screen=True)
         self._file_there: str | None = None
         """The file that exists and may be overwritten, once somebody has been told."""
-        self._filter_before = ""
+        self._before = self._view
+        """What was seen when the line at the bottom came."""
         self._line = Buffer(
             multiline=False, accept_handler=self._answered, on_text_changed=self._typed
         )
@@ -256,7 +257,7 @@ class Screen:
             self._abandon(name)
         elif view.asking:
             begin = {"filter": view.filter, "sql": self._watched.sql, "file": ""}[view.asking]
-            self._filter_before = view.filter
+            self._before = view
             self._line.text = begin
             self._line.cursor_position = len(begin)
             self._file_there = None
@@ -392,8 +393,11 @@ class Screen:
         @keys.add("c-c", filter=asking)
         def _(event: KeyPressEvent) -> None:
             """Leave the line at the bottom; nothing is changed."""
-            before = {"filter": self._filter_before} if self._view.asking == "filter" else {}
-            self._change(msgspec.structs.replace(self._view, asking="", **before))
+            view = msgspec.structs.replace(self._view, asking="")
+            if self._view.asking == "filter":
+                before = self._before
+                view = msgspec.structs.replace(view, filter=before.filter, top=before.top)
+            self._change(view)
             self._app.layout.focus(self._body)
 
         return keys

@@ -131,6 +131,20 @@ def test_a_filter_is_in_force_while_it_is_typed(
     terminal.see("filter !b: 2", "a 1 c 3")
 
 
+def test_who_leaves_the_line_of_the_filter_is_where_they_were(
+    screen: Callable[..., Terminal],
+) -> None:
+    numbers = "with recursive c(n) as (select 1 union all select n + 1 from c limit 90)"
+    terminal = screen(f"{numbers} select n from c")
+    terminal.see("90 rows")
+    terminal.type("\x06")
+    terminal.until(lambda: terminal.lines[5].strip() == "11", "11 on top")
+    terminal.type("/8")
+    terminal.until(lambda: terminal.lines[5].strip() == "8", "8 on top")
+    terminal.type("\x1b")
+    terminal.until(lambda: terminal.lines[5].strip() == "11", "11 on top again")
+
+
 def test_rows_are_copied_to_the_clipboard_of_the_terminal(
     screen: Callable[..., Terminal], rotate: Callable[..., None]
 ) -> None:
