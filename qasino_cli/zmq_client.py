@@ -100,6 +100,8 @@ class ZmqClient:
         """
         began = time.monotonic()
         deadline = began + self._connection.timeout_s
+        if self._is_to_be_sent_anew(request):
+            self._hang_up()
         try:
             try:
                 return self._line_to_ask().ask(request, deadline)
@@ -111,6 +113,16 @@ class ZmqClient:
         except BaseException:  # Ctrl-C too: the socket waits for an answer nobody wants now
             self._hang_up()
             raise
+
+    def _is_to_be_sent_anew(self, request: bytes) -> bool:
+        """Whether it is large, and of a connection that has served it could not be told whether it
+        was closed over that or had died: what is not sent again has one that surely lives."""
+        return (
+            self._line is not None
+            and self._line.has_served
+            and len(request) > SURELY_TAKEN_BYTES
+            and not outgoing.may_be_done_twice(request)
+        )
 
     def _may_ask_again(self, request: bytes, began: float) -> bool:
         return (

@@ -7,7 +7,7 @@ import signal
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
@@ -159,6 +159,20 @@ def test_a_connection_closed_over_a_message_too_large_is_a_refusal(
             made.publish(bytes(size))
     assert isinstance(caught.value, ServerRefused) is refused
     assert ("probably more than its --max-body" in caught.value.sentence) is refused
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_message_too_large_is_refused_also_behind_others(
+    make_server: Callable[..., Server], replace: bool
+) -> None:
+    """Without `replace` it was said to have met a connection that was closed."""
+    small, large = message_of(replace=replace), message_of("x" * (3 << 20), replace=replace)
+    with client("zmq", make_server(max_body_bytes=1 << 20).ports["zmq"]) as made:
+        made.publish(small)
+        for _ in range(2):
+            with pytest.raises(ServerRefused, match="probably more than its --max-body"):
+                made.publish(large)
+            made.publish(small)
 
 
 def test_a_port_that_says_little_and_hangs_up_does_not_speak_zeromq() -> None:
