@@ -357,6 +357,36 @@ def test_a_part_that_cannot_be_had_is_told_with_its_generation(
     expect(trouble).to_have_text(f": what is below is of generation {shown}")
 
 
+COMES_SLOWLY = """() => {
+    const asked = window.fetch;
+    window.fetch = async (where, options) => {
+        const text = await (await asked(where, options)).text();
+        const parts = new ReadableStream({ start(body) {
+            window.goOn = () => { body.enqueue(new TextEncoder().encode(text)); body.close(); };
+            options.signal?.addEventListener("abort", () => body.error(options.signal.reason));
+        } });
+        return new Response(parts);
+    };
+}"""
+
+
+def test_a_page_that_comes_slowly_is_waited_for(server: Server, wire: Wire, look: Look) -> None:
+    """A large one took more than ten seconds of a slow link, each time, and was never renewed."""
+    load(wire, 1)
+    server.rotate()
+    page = look("/tables/load")
+    page.clock.install()
+    page.evaluate(COMES_SLOWLY)
+    load(wire, 7)
+    server.rotate()
+    page.clock.run_for(1000)
+    until(lambda: page.evaluate("Boolean(window.goOn)"))
+    page.clock.run_for(11_000)
+    page.evaluate("window.goOn()")
+    expect(page.locator("td.number").get_by_text("7.0")).to_be_visible()
+    expect(page.locator("#trouble")).to_be_empty()
+
+
 def test_an_answer_that_comes_late_does_not_take_the_place_of_a_later_one(
     server: Server, wire: Wire, look: Look
 ) -> None:

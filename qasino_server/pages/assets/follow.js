@@ -29,8 +29,8 @@ export async function renew() {
   const ends = setTimeout(() => patience.abort(), PATIENCE_MS);
   const asked = { headers: { accept: "text/html" }, signal: patience.signal };
   const answer = await fetch(location.href, asked).catch(() => null);
+  clearTimeout(ends); // a large one comes slowly over a slow link
   const text = answer?.ok ? await answer.text().catch(() => null) : null;
-  clearTimeout(ends);
   if (place < lastTaken) return; // a later one was quicker
   lastTaken = place;
   const page = text === null ? null : new DOMParser().parseFromString(text, "text/html");
