@@ -11,7 +11,7 @@ from itertools import takewhile
 _FOOTER = re.compile(
     r"\(?\d+ rows?(?:\)| returned| selected\.)?$"  # psql, `qasino sql --format text`, Oracle's
     r"|\d+ (?:[a-z]+ )+listed\.(?: |$)"  # systemctl, and all below
-    r"|(?:LOAD|ACTIVE|SUB|JOB) += [A-Z]"
+    r"|(?:Legend: )?(?:LOAD|ACTIVE|SUB|JOB) +(?:=|→|->) [A-Z]"
     r"|Pass --all to see "
     r"|To show all installed unit files use "
     r"|\S+ begins (?:[A-Z][a-z]{2} ){2} ?\d"  # last

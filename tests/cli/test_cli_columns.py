@@ -54,6 +54,12 @@ UNITS = """\
   nginx.service loaded failed failed  A web server
 
 """
+LEGEND = """\
+Legend: LOAD   → Reflects whether the unit definition was properly loaded.
+        ACTIVE → The high-level unit activation state, i.e. generalization of SUB.
+        SUB    → The low-level unit activation state, values depend on unit type.
+        JOB    → Pending job for the unit.
+"""
 
 
 @pytest.mark.parametrize(
@@ -76,6 +82,10 @@ UNITS = """\
           "ACTIVE = The high-level unit activation state, i.e. generalization of SUB.",
           "2 loaded units listed. Pass --all to see loaded but inactive units, too.",
           "To show all installed unit files use 'systemctl list-unit-files'."]),
+        (UNITS + LEGEND + "\n2 loaded units listed.\n", 2,
+         [*map(str.strip, LEGEND.splitlines()), "2 loaded units listed."]),
+        (UNITS + LEGEND.replace("→", "->") + "\n2 loaded units listed.\n", 2,
+         [*map(str.strip, LEGEND.replace("→", "->").splitlines()), "2 loaded units listed."]),
     ],
 )  # fmt: skip
 def test_what_stands_below_the_rows_is_none_and_told(
