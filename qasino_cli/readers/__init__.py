@@ -78,6 +78,8 @@ _TABLE_REMEDY = "give --table NAME"
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _NO_VALUES = ("null", "true", "false")
 """What `jq .key` prints where there is no such key, or no table in it; alone they head none."""
+_UNDERLINED = re.compile(r"\s*\S[^\n]*\n *=")
+"""A first line that may be underlined, as `qasino sql --format text` does it."""
 _MARKED_UP = re.compile(r"\s*<(!doctype\s+html\b|\?xml\s|html[\s>]|head>|body[\s>])", re.IGNORECASE)
 
 
@@ -171,6 +173,11 @@ def _named(reading: Reading, wanted: Wanted) -> Reading:
 
 def found_form(text: str) -> str:
     """The form of a text, by its first lines."""
+    if _UNDERLINED.match(text):
+        from qasino_cli.readers.underlined import underlined
+
+        if underlined(text) is not None:
+            return "columns"
     start = text.lstrip()[:1]
     if start == "<" and (marked_up := _MARKED_UP.match(text)) is not None:
         what = (

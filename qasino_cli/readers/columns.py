@@ -10,6 +10,8 @@ Where cells have outgrown their columns and every line has as many words as ther
 the words of more lines stand as the header's do if counted so, one of a terminal's (`column -t`).
 
 The last column takes what is left of a line, as a command line does in `ps`.
+
+What `qasino sql --format text` prints says itself where its columns are: see `underlined`.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from qasino_cli.readers.gutters import (
     occupied,
 )
 from qasino_cli.readers.padding import TerminalPlaces, may_be_wide
+from qasino_cli.readers.underlined import read_underlined, underlined
 
 _TITLE = re.compile(r"Active (?:Internet|UNIX) |Kernel (?:IP|Interface)|-*(?:procs|disk)-* -")
 """What `netstat`, `route` and `vmstat` print above their header; see `_is_title` for others."""
@@ -94,6 +97,9 @@ def _stands_below(run: Run, cell: str) -> bool:
 
 def read_columns(text: str, faults: Faults) -> Draft:
     """Read aligned text. Raises BadPlace at the first row that cannot be divided."""
+    found = underlined(text)
+    if found is not None:
+        return read_underlined(found, faults)
     told_apart = [line for line in _lines(text) if faults.is_text(line.number, line.text)]
     lines, places = _placed(told_apart)
     titles = [lines.pop(0).text] if _is_title(lines) else []

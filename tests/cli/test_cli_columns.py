@@ -15,6 +15,7 @@ from wcwidth import wcswidth, wcwidth
 
 from qasino_cli.errors import InputRejected
 from qasino_cli.readers.padding import TerminalPlaces
+from qasino_server.render import text_table
 
 DOCKER = """\
 CONTAINER ID   IMAGE     COMMAND   CREATED          STATUS          PORTS      NAMES
@@ -911,3 +912,93 @@ def test_the_header_of_ss_alone_makes_the_columns_that_it_has_above_sockets(proc
 )
 def test_lines_of_one_word_make_no_columns_of_a_text(text: str) -> None:
     assert read(text).form == "csv"
+
+
+# --- What `qasino sql --format text` prints ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        (["host", "n"], [["web1", 1]]),
+        (["disk", "pct"], [["sda", 97], ["sdb", 3]]),
+        (["host", "load"], [["web1", 0.5], ["web2", 1.5]]),
+        (["id", "note"], [[1, "x"], [2, None]]),
+        (["host", "error"], [["db", None]]),
+        (["host"], [["web1"]]),
+        (["host"], [["web1"], [None], ["db1"], [None]]),
+        (["a", "b"], [[None, None], [None, "x"]]),
+        (["a", "b"], [["x y", "1  2"], ["==", "="]]),
+        (["note"], [["2 rows returned"], ["===="]]),
+        (["host"], []),
+        (["host", "n"], []),
+        (["名前", "n"], [["日本 東京", 1], ["\U0001f469\u200d\U0001f680", None], ["e\u0301", 2]]),
+        (["host"], [["a,b"], ["c,d"]]),
+        (["host"], [["[1]"], ["{x}"]]),
+        (["host"], [["x" * 70000], ["y"]]),
+    ],
+)
+def test_the_text_of_a_result_makes_the_table_that_it_was(
+    header: list[str], cells: list[list[Any]]
+) -> None:
+    found = read(text_table(header, cells))
+    assert (found.form, found.rejects) == ("columns", ())
+    assert [one.header for one in found.renamed] == [name for name in header if not name.isascii()]
+    assert rows(found) == cells
+    told = [note for note in found.notes if note.startswith("passed over at its end")]
+    assert told == [f"passed over at its end: {len(cells)} rows returned"]
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["C"]), max_size=9).map(
+    lambda text: " ".join(text.split())
+)
+
+
+@given(st.data())
+def test_the_text_of_any_result_makes_the_table_that_it_was(data: st.DataObject) -> None:
+    width = data.draw(st.integers(1, 4))
+    header = [f"{name} n{n}".strip() for n, name in enumerate(data.draw(_lists(width)))]
+    lines = data.draw(st.lists(_lists(width), max_size=5))
+    found = read(text_table(header, lines), types=dict.fromkeys(header, "text"))
+    assert found.form == "columns"
+    assert rows(found) == [[cell or None for cell in line] for line in lines]
+
+
+def _lists(width: int) -> st.SearchStrategy[list[str]]:
+    return st.lists(_TEXTS, min_size=width, max_size=width)
+
+
+def test_names_with_blanks_are_told_by_the_rule() -> None:
+    found = read(text_table(["count(*)", "a b", "1", " x "], [[1, 2, None, "y"]]))
+    assert names(found) == ["count", "a_b", "_1", "x"]
+    assert rows(found) == [[1, 2, None, "y"]]
+
+
+def test_columns_of_one_name_in_a_result_are_refused_with_what_to_ask() -> None:
+    reason = (
+        r"^t\.csv:1:4: two columns are called 'A'\n"
+        r"  ask for one of them under another name: select \.\. as NAME$"
+    )
+    with pytest.raises(InputRejected, match=reason):
+        read(text_table(["a", "A"], [[1, 2]]))
+
+
+def test_a_word_across_the_columns_of_a_result_is_a_bad_row() -> None:
+    text = text_table(["host", "note"], [["web1", 1], ["web2", None]])
+    found = read(text.replace("web2      ", "web2longer"), skip_bad_rows=True)
+    assert rows(found) == [["web1", 1]]
+    (reject,) = found.rejects
+    assert (reject.line, reject.column) == (4, 1)
+    assert reject.reason == "it cannot be told which column 'web2longer' belongs to"
+
+
+@pytest.mark.parametrize("below", ["host,n\nweb1,2\n", "some text\n", ""])
+def test_a_title_that_is_underlined_is_no_column(below: str) -> None:
+    assert read(f"Hosts\n=====\n{below}", skip_bad_rows=True).form == "csv"
+
+
+def test_the_text_of_a_result_may_have_lost_its_end_or_lines() -> None:
+    text = text_table(["id", "note"], [[1, "x"], [2, None], [3, "y"]])
+    assert rows(read("".join(text.splitlines(keepends=True)[:4]))) == [[1, "x"], [2, None]]
+    assert rows(read(text.replace(" 1     x\n", ""))) == [[2, None], [3, "y"]]
+    assert rows(read("\n" + text.replace("\n", "\r\n") + "\n"))[1:] == [[2, None], [3, "y"]]
