@@ -241,7 +241,7 @@ class Agent(Service):
                     self._pending[table] = None
         if everything:
             self._send_at = math.inf
-            self._slow.begin_beat({*self._catalogue.tables, *OWN_TABLES})
+            self._slow.begin_beat({*self._sendable(), *OWN_TABLES})
         if now >= self._second_try_at:
             self._second_try_at = math.inf
             self._pending.update(dict.fromkeys(self._second_tries))
@@ -286,7 +286,7 @@ class Agent(Service):
             self._slow.failed(table, size_bytes)
             table.refusal, table.unanswered = error.sentence, True
         else:
-            self._slow.answered(table)
+            self._slow.answered(table, size_bytes)
             if error is None:
                 table.refusal, table.published_at = None, time.time()
             else:
@@ -375,7 +375,7 @@ class Agent(Service):
             if before != UNANSWERED:
                 log.warning("the agent's own table %s: %s: %s", name, UNANSWERED, error.sentence)
             return
-        self._slow.answered(name)
+        self._slow.answered(name, size_bytes)
         if error is not None:
             self._own_trouble[name] = error.sentence
             if before != error.sentence:
@@ -390,7 +390,11 @@ class Agent(Service):
         return encode_publication(info_table(self._errand.identity, self._rows(), self._nr_sent()))
 
     def _nr_sent(self) -> int:
-        return sum(table.sendable(self._errand.max_age_s) for table in self._catalogue.tables)
+        return len(self._sendable())
+
+    def _sendable(self) -> list[TableFile]:
+        max_age_s = self._errand.max_age_s
+        return [table for table in self._catalogue.tables if table.sendable(max_age_s)]
 
     def _rows(self) -> list[FileRow]:
         return rows_of(self._catalogue, self._errand.max_age_s)

@@ -3,7 +3,7 @@
 A large one on a slow link takes longer than the timeout, and behind a router that drops large
 packets without a word it never arrives. The others cannot wait for it: such a table goes aside,
 when nothing else is to be sent, and after each failure later. What is no smaller than one that
-failed is expected to fail as well until that one got through.
+failed is expected to fail as well until one that is no smaller got through: it was not the size.
 
 No threads, no sockets; time is counted in beats.
 """
@@ -14,6 +14,7 @@ from collections.abc import Hashable, Set
 from typing import Generic, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 K = TypeVar("K", bound=Hashable)
 
@@ -28,6 +29,8 @@ class _Failure(msgspec.Struct, frozen=True):
     pause: int
     """For so many beats it is left alone."""
     due: int
+    disproved: bool = False
+    """One that is no smaller got through since: it says nothing of other tables."""
 
 
 class SlowTables(Generic[K]):
@@ -38,10 +41,11 @@ class SlowTables(Generic[K]):
         self._waiting: dict[K, None] = {}
         self._beat = 0
 
-    def begin_beat(self, named: Set[K]) -> None:
-        """Everything is to be sent; of tables that are no longer named nothing is remembered."""
+    def begin_beat(self, sendable: Set[K]) -> None:
+        """Everything is to be sent; of what cannot be sent any more nothing is remembered: it
+        would keep others aside and could never get through."""
         self._beat += 1
-        for table in self._failures.keys() - named:
+        for table in self._failures.keys() - sendable:
             del self._failures[table]
 
     def forget(self) -> None:
@@ -51,7 +55,7 @@ class SlowTables(Generic[K]):
 
     def takes(self, table: K, size_bytes: int) -> bool:
         """Whether it goes aside; then it is tried there once it is due."""
-        if not any(size_bytes >= failure.size_bytes for failure in self._failures.values()):
+        if not self._is_expected_to_fail(table, size_bytes):
             return False
         failure = self._failures.get(table)
         if failure is None or failure.due <= self._beat:
@@ -71,6 +75,15 @@ class SlowTables(Generic[K]):
         pause = 1 if before is None else min(PAUSE_MOST, before.pause * 2)
         self._failures[table] = _Failure(size_bytes, pause, self._beat + pause)
 
-    def answered(self, table: K) -> None:
+    def answered(self, table: K, size_bytes: int) -> None:
         """It got through."""
         self._failures.pop(table, None)
+        for other, failure in self._failures.items():
+            if failure.size_bytes <= size_bytes:
+                self._failures[other] = replace(failure, disproved=True)
+
+    def _is_expected_to_fail(self, table: K, size_bytes: int) -> bool:
+        return any(
+            size_bytes >= failure.size_bytes and (failed == table or not failure.disproved)
+            for failed, failure in self._failures.items()
+        )

@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from agent_house import CSVAGENT, HURRY, IDENTITY, House, csv_of
+from agent_house import CSVAGENT, HURRY, IDENTITY, House, csv_of, write_index
 from command import clean_environment
 from distant import Distant
 from strangers import free_port
@@ -24,6 +25,7 @@ from qasino_cli.connection import Connection
 from qasino_cli.csvagent.courier import AT_ONCE_MOST, LARGE_BYTES, Courier
 from qasino_cli.csvagent.pace import Pace
 from qasino_cli.csvagent.slow_tables import PAUSE_MOST, SlowTables
+from qasino_cli.csvagent.table_file import TableFile
 from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
 from qasino_server.server import Server
 
@@ -352,11 +354,66 @@ def test_what_is_no_smaller_than_what_failed_goes_aside_until_that_got_through()
     assert not slow.takes("large", 999)  # it has become smaller
     assert slow.takes("other", 1000)
     assert (slow.pop(), slow.pop()) == ("other", None)
-    slow.answered("large")
+    slow.answered("large", 1000)
     assert not slow.takes("other", 1000)
     slow.failed("large", 1000)
-    slow.begin_beat({"other"})  # nobody names it any more
+    slow.begin_beat({"other"})  # it cannot be sent any more
     assert not slow.takes("other", 1000)
+
+
+def test_a_failure_says_nothing_of_others_once_one_that_is_no_smaller_got_through() -> None:
+    slow = SlowTables[str]()
+    slow.failed("odd", 154)
+    slow.failed("odd", 154)
+    assert slow.takes("other", 300)
+    slow.answered("small", 153)
+    assert slow.takes("other", 300)
+    slow.answered("other", 300)
+    assert not slow.takes("other", 300)
+    assert not slow.takes("third", 154)
+    for is_due in (False, True):  # its own pause stays
+        slow.begin_beat({"odd"})
+        assert slow.takes("odd", 154)
+        assert ("odd" in iter(slow.pop, None)) == is_due
+    slow.failed("odd", 154)
+    assert slow.takes("other", 300)
+
+
+class Noting(Courier):
+    """Notes what goes where."""
+
+    def __init__(self, at: Connection) -> None:
+        super().__init__(at, HURRY, random.Random(1))
+        self.nr_own = 0
+        self.aside: list[str] = []
+
+    def send(self, message: bytes) -> None:
+        self.nr_own += 1
+        super().send(message)
+
+    def begin_aside(self, key: Any, message: bytes) -> None:
+        self.aside.append(Path(key.path).name if isinstance(key, TableFile) else key)
+        super().begin_aside(key, message)
+
+
+def test_one_that_cannot_be_sent_any_more_keeps_no_other_aside(
+    house: House, tmp_path: Path
+) -> None:
+    index = write_index(tmp_path / "index", "a", "b")
+    gone, note = tmp_path / "a.csv", "x" * LARGEST_PACKET
+    gone.write_text(csv_of("a", [1], note))
+    with black_hole(house.server) as (link, at):
+        courier, clock = Noting(at), IntervalClock(0.1)
+        house.agent(indexes=[index], courier=courier, clock=clock)
+        house.until_file(gone, state="unanswered")
+        gone.unlink()
+        house.until_file(gone, state="missing")
+        link.swallows_from = 0
+        for _ in range(2):
+            house.rotate()
+        (tmp_path / "b.csv").write_text(csv_of("b", [1], note))
+        house.until_rows("select n from b", [[1]])
+        assert set(courier.aside) <= {"a.csv"}
 
 
 def test_one_that_is_refused_by_itself_raises(server: Server) -> None:
