@@ -25,6 +25,7 @@ class Distant:
         self._forgotten: set[socket.socket] = set()
         self.swallows_from = 0
         """A packet so large and all that follows on its connection never arrive; 0 is none."""
+        self.nr_swallowed = 0
         self.most_at_once = 0
         """Connections on which an answer was waited for at the same time."""
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -73,6 +74,7 @@ class Distant:
                 if near in self._forgotten:
                     break
                 if self.swallows_from and len(data) >= self.swallows_from:
+                    self.nr_swallowed += 1
                     while near.recv(1 << 16):
                         pass
                     break

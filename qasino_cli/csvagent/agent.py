@@ -91,6 +91,8 @@ class Agent(Service):
         self._sending_s = 0.0
         """How long it took to send everything, the last time."""
         self._report_due = True
+        self._heard_aside = False
+        """Something was heard of a table aside that the agent's own tables do not tell yet."""
         self._broken_off = False
         """The last sending of tables did not come to its end."""
         self._own_trouble: dict[str, str] = {}
@@ -276,6 +278,7 @@ class Agent(Service):
         for table, error in self._courier.deliver(self._due(), len(self._pending), within_s):
             assert table.parcel is not None
             self._note_answer(table, len(table.parcel.message), error)
+            self._report_due = True
         self._broken_off = False
 
     def _note_answer(
@@ -286,13 +289,17 @@ class Agent(Service):
             self._slow.failed(table, size_bytes)
             table.refusal, table.unanswered = error.sentence, True
         else:
-            self._slow.answered(table, size_bytes)
+            self._send_freed(self._slow.answered(table, size_bytes))
             if error is None:
                 table.refusal, table.published_at = None, time.time()
             else:
                 self._refused(table, error)
             table.unanswered = False
-        self._report_due = True
+
+    def _send_freed(self, freed: list[TableFile | str]) -> None:
+        """Have those that waited aside go with the others."""
+        self._pending.update((key, None) for key in freed if isinstance(key, TableFile))
+        self._report_due |= any(isinstance(key, str) for key in freed)
 
     def _due(self) -> Iterator[tuple[TableFile, bytes]]:
         """Take them out, one by one as they can be sent."""
@@ -309,10 +316,12 @@ class Agent(Service):
             yield table, parcel.message
 
     def _send_aside(self) -> None:
-        """Begin with one that others could not wait for, once nothing else is to be sent."""
+        """Begin with one that others could not wait for, once nothing else is to be sent; what
+        was heard of them is told when that was the last."""
         while self._courier.may_begin_aside and not (self._pending or self._report_due):
             key = self._slow.pop()
             if key is None or self.stopping.is_set():
+                self._report_due = self._heard_aside
                 return
             message = self._own_messages()[key] if isinstance(key, str) else self._message_of(key)
             if message is not None:
@@ -331,8 +340,10 @@ class Agent(Service):
             return
         error = outcome.error
         if error is None or isinstance(error, ServerRefused | Unanswered):
-            note = self._note_own if isinstance(outcome.key, str) else self._note_answer
+            is_own = isinstance(outcome.key, str)
+            note = self._note_own if is_own else self._note_answer
             note(outcome.key, len(outcome.message), error)
+            self._heard_aside = self._heard_aside or not is_own
         elif not isinstance(error, Unreachable | StartError):
             raise error
 
@@ -345,6 +356,7 @@ class Agent(Service):
     def _send_report(self) -> None:
         if not self._report_due or self.stopping.is_set():
             return
+        self._report_due = self._heard_aside = False
         for name, message in self._own_messages().items():
             if self._slow.takes(name, len(message)):
                 continue
@@ -352,7 +364,6 @@ class Agent(Service):
             self._note_own(name, len(message), error)
             if isinstance(error, ServerRefused):
                 break
-        self._report_due = False
 
     def _sent(self, message: bytes) -> ServerRefused | Unanswered | None:
         """Send a publication; what came of it where the server is there. Raises Unreachable."""
@@ -375,7 +386,7 @@ class Agent(Service):
             if before != UNANSWERED:
                 log.warning("the agent's own table %s: %s: %s", name, UNANSWERED, error.sentence)
             return
-        self._slow.answered(name, size_bytes)
+        self._send_freed(self._slow.answered(name, size_bytes))
         if error is not None:
             self._own_trouble[name] = error.sentence
             if before != error.sentence:

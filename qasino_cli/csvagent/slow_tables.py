@@ -38,7 +38,8 @@ class SlowTables(Generic[K]):
 
     def __init__(self) -> None:
         self._failures: dict[K, _Failure] = {}
-        self._waiting: dict[K, None] = {}
+        self._waiting: dict[K, int] = {}
+        """How large the message of each was when it went aside."""
         self._beat = 0
 
     def begin_beat(self, sendable: Set[K]) -> None:
@@ -56,10 +57,11 @@ class SlowTables(Generic[K]):
     def takes(self, table: K, size_bytes: int) -> bool:
         """Whether it goes aside; then it is tried there once it is due."""
         if not self._is_expected_to_fail(table, size_bytes):
+            self._waiting.pop(table, None)
             return False
         failure = self._failures.get(table)
         if failure is None or failure.due <= self._beat:
-            self._waiting[table] = None
+            self._waiting[table] = size_bytes
         return True
 
     def pop(self) -> K | None:
@@ -75,12 +77,16 @@ class SlowTables(Generic[K]):
         pause = 1 if before is None else min(PAUSE_MOST, before.pause * 2)
         self._failures[table] = _Failure(size_bytes, pause, self._beat + pause)
 
-    def answered(self, table: K, size_bytes: int) -> None:
-        """It got through."""
+    def answered(self, table: K, size_bytes: int) -> list[K]:
+        """It got through; those that no longer wait aside now, as they are expected to, too."""
         self._failures.pop(table, None)
         for other, failure in self._failures.items():
             if failure.size_bytes <= size_bytes:
                 self._failures[other] = replace(failure, disproved=True)
+        freed = [k for k, size in self._waiting.items() if not self._is_expected_to_fail(k, size)]
+        for waiting in freed:
+            del self._waiting[waiting]
+        return freed
 
     def _is_expected_to_fail(self, table: K, size_bytes: int) -> bool:
         return any(

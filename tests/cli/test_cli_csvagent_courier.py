@@ -379,6 +379,21 @@ def test_a_failure_says_nothing_of_others_once_one_that_is_no_smaller_got_throug
     assert slow.takes("other", 300)
 
 
+def test_those_that_no_failure_explains_any_more_wait_aside_no_longer() -> None:
+    slow = SlowTables[str]()
+    slow.failed("odd", 154)
+    slow.failed("large", 1000)
+    for table, size_bytes in (("a", 200), ("b", 999), ("c", 1000)):
+        assert slow.takes(table, size_bytes)
+    assert slow.pop() == "a"
+    assert slow.answered("a", 200) == ["b"]
+    assert slow.takes("d", 2000)
+    assert slow.answered("d", 999) == []
+    assert not slow.takes("d", 999)  # it has become smaller, and waits no more
+    assert slow.answered("large", 1000) == ["c"]
+    assert slow.pop() is None
+
+
 class Noting(Courier):
     """Notes what goes where."""
 
@@ -414,6 +429,30 @@ def test_one_that_cannot_be_sent_any_more_keeps_no_other_aside(
         (tmp_path / "b.csv").write_text(csv_of("b", [1], note))
         house.until_rows("select n from b", [[1]])
         assert set(courier.aside) <= {"a.csv"}
+
+
+def test_after_one_that_got_no_answer_the_others_do_not_go_aside_one_by_one(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    for n in range(10):
+        (tmp_path / f"t{n}.csv").write_text(csv_of(f"t{n}", [n], "x" * LARGEST_PACKET))
+    with ExitStack() as stack:
+        house = House(make_server(generation_duration_s=600), stack)
+        link, at = stack.enter_context(black_hole(house.server))
+        link.swallows_from = 0
+        courier = Noting(at)
+        house.agent(directories=[tmp_path], courier=courier)
+        house.rotate()
+        house.until_rows("select count(*) from qasino_agent_files", [[10]])
+        courier.nr_own, link.swallows_from = 0, LARGEST_PACKET
+        house.server.rotate()
+        until(lambda: link.nr_swallowed)
+        link.swallows_from = 0
+        there = " union all ".join(f"select n from t{n}" for n in range(1, 10))
+        house.until_rows(there, [[n] for n in range(1, 10)])
+        # Else it is 9 and 28. With another beat in between it may be tried again, and all told.
+        assert len(courier.aside) < 5
+        assert courier.nr_own < 15
 
 
 def test_one_that_is_refused_by_itself_raises(server: Server) -> None:
