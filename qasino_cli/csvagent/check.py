@@ -6,16 +6,23 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from qasino_cli import terminal
 from qasino_cli.client import Client, open_client
 from qasino_cli.connection import Connection
 from qasino_cli.console import ExitCode, counted, on_terminal, say, write
 from qasino_cli.csvagent.catalogue import Catalogue
-from qasino_cli.csvagent.report import FileRow, notes_of, own_tables, rows_of
-from qasino_cli.csvagent.table_file import BROKEN, MISSING, OK, REFUSED, TableFile
-from qasino_cli.errors import ServerRefused
+from qasino_cli.csvagent.report import FileRow, info_table, notes_of, own_tables, rows_of
+from qasino_cli.csvagent.table_file import (
+    BROKEN,
+    MISSING,
+    OK,
+    REFUSED,
+    UNANSWERED,
+    TableFile,
+)
+from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
 from qasino_cli.outgoing import encode_publication
 from qasino_server.render import TsvStream, visible
 
@@ -38,21 +45,36 @@ def once(
 ) -> ExitCode:
     """Read everything and send it one time. Raises Unreachable.
 
-    A table the server refuses counts before a file that could not be read.
+    What gets no answer although the server answers another message keeps nothing else away. It
+    counts before a table the server refuses, and that before a file that could not be read.
     """
     catalogue.look(math.inf, hasty=True)
     client = open_client(connection)
     sent_as: list[str] = []
     unsaid: list[str] = []
+    states: set[str] = set()
+
+    def small_message() -> bytes:
+        rows = rows_of(catalogue, max_age_s)
+        return encode_publication(info_table(identity, rows, len(sent_as)))
+
+    def send(message: bytes) -> ServerRefused | Unanswered | None:
+        return _send(client, message, small_message)
+
     try:
         for table in catalogue.tables:
-            if table.parcel is not None and table.sendable(max_age_s) and _send(table, client):
-                sent_as.append(table.parcel.identity)
+            if table.parcel is not None and table.sendable(max_age_s):
+                error = send(table.parcel.message)
+                _note(table, error)
+                if error is None:
+                    sent_as.append(table.parcel.identity)
         rows = rows_of(catalogue, max_age_s)
+        states.update(row.state for row in rows)
         for publication in own_tables(identity, rows, len(sent_as)):
-            refusal = _refusal(client, encode_publication(publication))
-            if refusal is not None:
-                unsaid.append(f"{publication.tablename}: {REFUSED}: {refusal}")
+            error = send(encode_publication(publication))
+            if error is not None:
+                states.add(_state(error))
+                unsaid.append(f"{publication.tablename}: {_state(error)}: {error.sentence}")
     finally:
         client.close()
     for row in rows:
@@ -62,28 +84,47 @@ def once(
         say(line)
     who = _together(sent_as or [identity])
     say(f"published {counted(len(sent_as), 'table')} as {who} to {connection.url}")
-    refused = bool(unsaid) or any(row.state == REFUSED for row in rows)
-    return ExitCode.REFUSED if refused else _code(catalogue, rows)
+    if UNANSWERED in states:
+        return ExitCode.UNREACHABLE
+    return ExitCode.REFUSED if REFUSED in states else _code(catalogue, rows)
 
 
-def _send(table: TableFile, client: Client) -> bool:
-    """Send one; whether the server took it."""
-    assert table.parcel is not None
-    refusal = _refusal(client, table.parcel.message)
-    if refusal is not None:
-        table.refusal = refusal
-        return False
-    table.published_at = time.time()
-    return True
+def _note(table: TableFile, error: ServerRefused | Unanswered | None) -> None:
+    """What came of its publication."""
+    if error is None:
+        table.published_at = time.time()
+    else:
+        table.refusal, table.unanswered = error.sentence, _state(error) == UNANSWERED
 
 
-def _refusal(client: Client, message: bytes) -> str | None:
-    """Send it; why the server did not take it."""
+def _state(error: ServerRefused | Unanswered) -> str:
+    return UNANSWERED if isinstance(error, Unanswered) else REFUSED
+
+
+def _send(
+    client: Client, message: bytes, small: Callable[[], bytes]
+) -> ServerRefused | Unanswered | None:
+    """Send it; why the server did not take it. Raises Unreachable, which is also a server that
+    does not answer the small message after this one either: none of the others would be."""
     try:
         client.publish(message)
     except ServerRefused as error:
-        return error.sentence
+        return error
+    except Unanswered as error:
+        if not _answers(client, small()):
+            raise
+        return error
     return None
+
+
+def _answers(client: Client, message: bytes) -> bool:
+    try:
+        client.publish(message)
+    except ServerRefused:
+        return True
+    except Unreachable:
+        return False
+    return True
 
 
 def _together(identities: Sequence[str]) -> str:

@@ -22,8 +22,12 @@ from wire import Wire, until
 
 from qasino_cli.clock import IntervalClock
 from qasino_cli.connection import Connection
+from qasino_cli.console import ExitCode
+from qasino_cli.csvagent.catalogue import Assignment, Catalogue
+from qasino_cli.csvagent.check import once
 from qasino_cli.csvagent.courier import AT_ONCE_MOST, LARGE_BYTES, Courier
 from qasino_cli.csvagent.pace import Pace
+from qasino_cli.csvagent.parcel import Wrapping
 from qasino_cli.csvagent.slow_tables import PAUSE_MOST, SlowTables
 from qasino_cli.csvagent.table_file import TableFile
 from qasino_cli.errors import ServerRefused, Unanswered, Unreachable
@@ -300,6 +304,37 @@ def test_what_an_agent_says_of_many_files_keeps_no_table_away(
             assert caplog.text.count(told) == 1
         link.swallows_from = 0
         house.until_rows("select count(*) from qasino_agent_files", [[NR_TABLES]])
+
+
+def all_in(place: Path) -> Catalogue:
+    return Catalogue(Assignment(wrapping=Wrapping(IDENTITY), directories=[str(place)]), HURRY)
+
+
+@pytest.mark.parametrize("scheme", ["http", "zmq"])
+def test_once_sends_what_comes_after_a_table_that_gets_no_answer(
+    house: House, tmp_path: Path, scheme: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, note in (("a", "x"), ("b", "x" * LARGEST_PACKET), ("c", "x")):
+        (tmp_path / f"{name}.csv").write_text(csv_of(name, [1], note))
+    with black_hole(house.server, scheme) as (_, at):
+        assert once(all_in(tmp_path), IDENTITY, None, at) == ExitCode.UNREACHABLE
+    named, published = capsys.readouterr().err.splitlines()
+    assert named.startswith(f"{tmp_path}/b.csv: unanswered: {at.url} gave no answer ")
+    assert published == f"published 2 tables as {IDENTITY} to {at.url}"
+    assert house.maybe("select a.n, c.n from a, c") == [[1, 1]]
+    states = house.maybe("select state from qasino_agent_files order by path")
+    assert states == [["ok"], ["unanswered"], ["ok"]]
+
+
+def test_once_ends_where_the_server_answers_no_other_message_either(
+    house: House, tmp_path: Path
+) -> None:
+    write_tables(tmp_path)
+    with black_hole(house.server) as (link, at):
+        link.swallows_from = 1
+        with pytest.raises(Unanswered):
+            once(all_in(tmp_path), IDENTITY, None, at)
+        assert link.nr_swallowed == 2
 
 
 def test_of_messages_of_which_some_get_no_answer_each_is_told_once(server: Server) -> None:
